@@ -1,0 +1,108 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/async.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "cluster/topology.h"
+#include "log/log.h"
+#include "node_api/node_client.h"
+
+namespace miroir {
+
+enum class ReplicaState {
+  kInSync,   // its history is ours and its content was equal when last proven: read, source of repairs
+  kStale,    // its history is not ours, or it is being brought back: written to, never read, never a source
+  kJoining,  // never in sync yet
+};
+std::string_view name(ReplicaState state);
+
+struct NodeStatus {
+  bool healthy = false;       // answers
+  std::string unhealthy_why;  // the last error
+  ReplicaState state = ReplicaState::kJoining;
+  std::string state_why;      // a sentence, empty while in sync
+  Position done = 0;          // everything up to here that concerns the node has ended there
+  bool stopped = false;       // its forwarder stopped its lane and waits for a person
+};
+
+struct HealthOptions {
+  Milliseconds interval{5'000};
+  Milliseconds timeout{2'000};
+  int unhealthy_threshold = 3;
+  int recovery_threshold = 2;
+};
+
+// The nodes as this process knows them now. Single-threaded; every change raises changed(). Who writes what: health is
+// the monitor's (and a failed request may report), state is the history check's and the reconciler's, done is the
+// forwarder's. State and done are durable in the log's progress rows.
+class Cluster {
+ public:
+  Cluster(Topology topology, std::map<std::string, std::unique_ptr<NodeClient>> clients, Log& log, Clock& clock,
+          Metrics& metrics, Executor executor);
+  ~Cluster();
+
+  const Topology& topology() const;
+  NodeClient& client(const std::string& node);
+  NodeStatus status(const std::string& node) const;
+  Signal& changed();
+
+  void report_healthy(const std::string& node);
+  void report_unhealthy(const std::string& node, const Error& error);
+  // In memory; the forwarder saves the row.
+  void set_done(const std::string& node, Position done);
+  void set_stopped(const std::string& node, bool stopped);
+  // Durable when it returns.
+  Async<Result<void>> set_state(std::string node, ReplicaState state, std::string why);
+
+  // Waits until the node has done everything up to `position`; false at the deadline.
+  Async<bool> wait_done(std::string node, Position position, Instant deadline);
+
+  // Nodes that may be read: healthy and in sync. A group is whole when all of its nodes are.
+  bool readable(const std::string& node) const;
+  bool whole(int group) const;
+  std::vector<int> whole_groups() const;
+  // Groups whose readable nodes have done everything up to `position`.
+  std::vector<int> groups_at(Position position) const;
+  // Names of groups that are not whole, or lag more than `lag_max` entries: for X-Miroir-Degraded. Empty: none.
+  std::string degraded(Position lag_max) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Compares what the node remembers with what the log knows of it (invariant 10). kOurs: go on after `resume_after`.
+struct History {
+  enum class Verdict {
+    kOurs,      // the last task we saw is still there; tasks after it are ours
+    kWentBack,  // an older disk, or an empty one: its newest task is an older one of ours (or none)
+    kForeign,   // somebody else made tasks after ours
+  };
+  Verdict verdict = Verdict::kOurs;
+  Position resume_after = 0;     // positions up to here are on the node already
+  std::int64_t offset = 0;       // to use from now on
+  std::string why;               // a sentence for people where the verdict is not kOurs
+};
+Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, Position head, Instant deadline);
+
+// Asks every node again and again whether it answers.
+class HealthMonitor {
+ public:
+  HealthMonitor(Cluster& cluster, Clock& clock, Executor executor, HealthOptions options);
+  Async<void> run();
+  Async<void> stop();
+
+ private:
+  Cluster& cluster_;
+  Clock& clock_;
+  HealthOptions options_;
+  TaskGroup tasks_;
+};
+
+}  // namespace miroir

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/async.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "cluster/cluster.h"
+#include "log/log.h"
+
+namespace miroir {
+
+struct ForwardOptions {
+  FieldNames names;
+  std::uint64_t request_bytes_max = 90ULL << 20;
+  std::size_t tasks_in_flight_max = 256;   // enqueued on a node and not yet ended
+  Milliseconds request_timeout{60'000};
+  Milliseconds retry_delay_min{50};
+  Milliseconds retry_delay_max{5'000};
+  int refusals_in_a_row_max = 5;           // then the lane stops and alerts
+};
+
+// One forwarder per node, the only thing that changes a node (DESIGN.md, "Writing" 3-8): sends it the entries that
+// concern it in the log's order, watches its tasks, records outcomes and taints, ends the clients' tasks, resolves
+// deletes by filter, and trims the log. Survives a kill -9 of either side at any moment: the node's newest task says
+// where to go on.
+class Forwarders {
+ public:
+  Forwarders(Log& log, Cluster& cluster, Clock& clock, Random& random, Metrics& metrics, Executor executor,
+             ForwardOptions options);
+  ~Forwarders();
+  Async<void> run();
+  Async<void> stop();
+  // Whether a node has begun on this client's task (for the tasks view).
+  bool processing(Position task) const;
+  // Look at the node's history again now (the reconciler asks in each pass).
+  Async<Result<History>> recheck(std::string node, Instant deadline);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace miroir
