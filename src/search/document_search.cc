@@ -1,0 +1,209 @@
+// The parts of Searcher that read documents, facet values and statistics.
+#include <algorithm>
+#include <map>
+
+#include "search/federated.h"
+#include "search/search_body.h"
+#include "search/searcher.h"
+
+namespace miroir {
+namespace {
+
+std::uint64_t number(const Json& object, std::string_view name, std::uint64_t fallback) {
+  const Json* value = object.find(name);
+  return value != nullptr && value->is_int64() && value->as_int64() >= 0 ? value->as_uint64()
+                                                                         : fallback;
+}
+
+void add_numbers(Json& sum, const Json& other) {
+  for (const auto& [name, value] : other.as_object()) {
+    Json* own = sum.find(name);
+    if (own == nullptr) {
+      sum.set(name, value);
+    } else if (own->is_integer() && value.is_integer()) {
+      *own = Json(own->as_int64() + value.as_int64());
+    } else if (own->is_object() && value.is_object()) {
+      add_numbers(*own, value);
+    } else if (own->is_bool() && value.is_bool()) {
+      *own = Json(own->as_bool() || value.as_bool());
+    } else if (own->is_string() && value.is_string() && value.as_string() > own->as_string()) {
+      *own = value;  // times: the latest
+    }
+  }
+}
+
+void fix_average(Json& stats) {
+  Json* average = stats.find("avgDocumentSize");
+  if (average == nullptr) return;
+  const std::uint64_t documents = number(stats, "numberOfDocuments", 0);
+  *average =
+      Json(documents == 0 ? std::uint64_t{0} : number(stats, "rawDocumentDbSize", 0) / documents);
+}
+
+}  // namespace
+
+Async<http::Response> Searcher::document(std::string, std::string id, http::Request request) {
+  request.target = without_reserved_names(std::move(request.target));
+  const auto owners =
+      owners_to_read(cluster_.topology(), readable_nodes(cluster_), slot_of(id), turn_++);
+  std::string last = "no replica of its shard can be read";
+  for (const std::string& owner : owners) {
+    auto answer = co_await ask(owner, for_node(request));
+    if (!answer) {
+      last = answer.error().message;
+      retries_.increment();
+      continue;
+    }
+    const bool found = answer->status < 300;
+    co_return http::json_response(
+        answer->status, found ? strip_reserved(answer->body, AnswerShape::kDocument, options_.names)
+                              : strip_error(answer->body));
+  }
+  co_return error_answer(meili::api_error("miroir_shard_unavailable", last + "."));
+}
+
+Async<http::Response> Searcher::documents(std::string index_uid, http::Request request) {
+  if (one_node_answers()) co_return co_await passed(std::move(request), AnswerShape::kDocuments);
+  std::optional<Json> query;
+  if (request.method == "GET") {
+    query = body_of_query(without_reserved_names(request.query));
+    const Json* fields = query ? query->find("fields") : nullptr;
+    if (fields != nullptr && fields->size() == 1 && fields->as_array()[0] == Json("*"))
+      query->erase("fields");
+  } else if (auto parsed = parse_json(without_reserved_names(request.body));
+             parsed && parsed->is_object()) {
+    query = std::move(*parsed);
+  }
+  if (!query) {
+    auto refusal = co_await pass_through(std::move(request));
+    if (!refusal) co_return error_answer(refusal.error());
+    co_return http::json_response(refusal->status, strip_error(refusal->body));
+  }
+  co_return co_await gathered_documents(std::move(*query), std::move(index_uid),
+                                        std::move(request));
+}
+
+// Each node gives its first offset+limit documents. Their order is the nodes', one after another:
+// Meilisearch promises none without a sort; with one, the nodes' lists are merged by its values
+// only as far as each node sorted them.
+Async<http::Response> Searcher::gathered_documents(Json query, std::string index_uid,
+                                                   http::Request request) {
+  const std::uint64_t offset = number(query, "offset", 0);
+  const std::uint64_t limit = number(query, "limit", 20);
+  const std::string target = "/indexes/" + http::percent_encode(index_uid) + "/documents/fetch";
+  auto gathered = co_await gather_answers([&](const ReadPlan::Part& part) {
+    Json body = query;
+    body.set("offset", 0);
+    body.set("limit", Json(offset + limit));
+    if (!part.slots.empty()) body.set("filter", join_filters(query.find("filter"), part.slots));
+    http::ClientRequest out{"POST", target, for_node(request).headers, to_text(body)};
+    out.headers.set("Content-Type", "application/json");
+    return out;
+  });
+  if (!gathered) co_return error_answer(gathered.error());
+
+  std::uint64_t total = 0;
+  std::uint64_t seen = 0;
+  std::string out = "{\"results\":[";
+  bool first = true;
+  for (const http::Response& answer : gathered->answers) {
+    if (answer.status >= 300) {
+      request.body = without_reserved_names(std::move(request.body));
+      auto refusal = co_await pass_through(std::move(request));
+      if (!refusal) co_return error_answer(refusal.error());
+      co_return http::json_response(refusal->status, strip_error(refusal->body));
+    }
+    auto fields = top_level_fields(answer.body);
+    if (!fields) co_return error_answer(to_api_error(fields.error()));
+    for (const FieldView& field : *fields) {
+      if (field.key == "total")
+        total += static_cast<std::uint64_t>(std::stoull(std::string(field.value)));
+      if (field.key != "results" || field.value == "[]") continue;
+      auto walked = for_each_document(
+          field.value, BodyFormat::kJson, [&](std::string_view document) -> Result<void> {
+            if (seen++ < offset || seen > offset + limit) return {};
+            if (!first) out += ',';
+            first = false;
+            out += strip_reserved(document, AnswerShape::kDocument, options_.names);
+            return {};
+          });
+      if (!walked) co_return error_answer(to_api_error(walked.error()));
+    }
+  }
+  out += "],\"offset\":" + std::to_string(offset) + ",\"limit\":" + std::to_string(limit) +
+         ",\"total\":" + std::to_string(total) + "}";
+  co_return finished(http::json_response(200, std::move(out)), gathered->plan);
+}
+
+Async<http::Response> Searcher::facet_search(std::string index_uid, http::Request request) {
+  auto body = parse_json(without_reserved_names(request.body));
+  if (one_node_answers() || !body || !body->is_object()) {
+    co_return co_await passed(std::move(request), AnswerShape::kSearch);
+  }
+  auto gathered = co_await gather_answers([&](const ReadPlan::Part& part) {
+    http::ClientRequest out = for_node(request);
+    Json narrowed = *body;
+    if (!part.slots.empty()) narrowed.set("filter", join_filters(body->find("filter"), part.slots));
+    out.body = to_text(narrowed);
+    return out;
+  });
+  if (!gathered) co_return error_answer(gathered.error());
+
+  const IndexState* index = log_.catalogue().index(index_uid);
+  FacetRules rules = facet_rules_of(index == nullptr ? Json() : index->settings);
+  Json merged;
+  std::vector<Json> counts;
+  for (const http::Response& answer : gathered->answers) {
+    if (answer.status >= 300)
+      co_return http::json_response(answer.status, strip_error(answer.body));
+    auto parsed = parse_json(answer.body);
+    if (!parsed) co_return error_answer(to_api_error(parsed.error()));
+    Json values = Json::object();
+    if (const Json* hits = parsed->find("facetHits"); hits != nullptr && hits->is_array()) {
+      for (const Json& hit : hits->as_array()) {
+        const Json* value = hit.find("value");
+        const Json* count = hit.find("count");
+        if (value != nullptr && value->is_string() && count != nullptr)
+          values.set(value->as_string(), *count);
+      }
+    }
+    counts.push_back(Json::object({{"distribution", Json::object({{"*", std::move(values)}})}}));
+    if (merged.is_null()) merged = std::move(*parsed);
+  }
+  Json facets = merge_facets(counts, rules);
+  Json hits = Json::array();
+  if (const Json* all = facets["distribution"].find("*")) {
+    for (const auto& [value, count] : all->as_object()) {
+      hits.push_back(Json::object({{"value", value}, {"count", count}}));
+    }
+  }
+  merged.set("facetHits", std::move(hits));
+  co_return finished(json_answer(200, merged), gathered->plan);
+}
+
+Async<http::Response> Searcher::stats(std::string, http::Request request) {
+  auto gathered = co_await gather_answers([&](const ReadPlan::Part&) { return for_node(request); });
+  if (!gathered) co_return error_answer(gathered.error());
+  Json sum;
+  for (const http::Response& answer : gathered->answers) {
+    if (answer.status >= 300)
+      co_return http::json_response(answer.status, strip_error(answer.body));
+    auto parsed = parse_json(strip_reserved(answer.body, AnswerShape::kStats, options_.names));
+    if (!parsed || !parsed->is_object()) {
+      co_return error_answer(
+          to_api_error(Error{ErrorCode::kCorrupt, "a node's statistics are no JSON object"}));
+    }
+    if (sum.is_null()) {
+      sum = std::move(*parsed);
+    } else {
+      add_numbers(sum, *parsed);
+    }
+  }
+  fix_average(sum);
+  if (Json* indexes = sum.find("indexes"); indexes != nullptr && indexes->is_object()) {
+    for (auto& [uid, index] : indexes->as_object()) fix_average(index);
+  }
+  co_return finished(json_answer(200, sum), gathered->plan);
+}
+
+}  // namespace miroir

@@ -1,0 +1,251 @@
+#include "search/federated.h"
+
+#include <algorithm>
+
+#include "search/strip.h"
+
+namespace miroir {
+namespace {
+
+std::uint64_t number(const Json& object, std::string_view name, std::uint64_t fallback) {
+  const Json* value = object.find(name);
+  if (value == nullptr || !value->is_int64() || value->as_int64() < 0) return fallback;
+  return value->as_uint64();
+}
+
+std::uint64_t pages(std::uint64_t total, std::uint64_t size) {
+  return size == 0 ? 0 : (total + size - 1) / size;
+}
+
+void append_hits(std::string& out, const std::vector<FederatedHit>& hits, std::uint64_t offset,
+                 std::uint64_t limit, const FieldNames& names, const auto& finish) {
+  out += "{\"hits\":[";
+  bool first = true;
+  for (std::uint64_t i = offset; i < std::min<std::uint64_t>(hits.size(), offset + limit); ++i) {
+    if (!first) out += ',';
+    first = false;
+    out += finish(hits[i], strip_reserved(hits[i].text, AnswerShape::kDocument, names));
+  }
+  out += ']';
+}
+
+void append_member(std::string& out, std::string_view name, const Json& value) {
+  out += ',';
+  append_quoted(out, name);
+  out += ':';
+  append_text(out, value);
+}
+
+// {"distribution", "stats"} of one index, from every node.
+std::vector<Json> facets_of(const std::vector<FederatedAnswer>& answers,
+                            const std::string& index_uid, const FieldNames& names) {
+  std::vector<Json> facets;
+  for (const FederatedAnswer& answer : answers) {
+    const Json* own = answer.facets.find(index_uid);
+    if (own == nullptr) continue;
+    Json clean = *own;
+    for (std::string_view part : {"distribution", "stats"}) {
+      Json* members = clean.find(part);
+      if (members == nullptr || !members->is_object()) continue;
+      std::erase_if(members->as_object(),
+                    [&](const Json::Member& member) { return is_reserved(member.first, names); });
+    }
+    facets.push_back(std::move(clean));
+  }
+  return facets;
+}
+
+std::int64_t slowest(const std::vector<FederatedAnswer>& answers) {
+  std::int64_t milliseconds = 0;
+  for (const FederatedAnswer& answer : answers)
+    milliseconds = std::max(milliseconds, answer.milliseconds);
+  return milliseconds;
+}
+
+void append_totals(std::string& out, bool by_pages, std::uint64_t page, std::uint64_t offset,
+                   std::uint64_t limit, std::uint64_t total) {
+  if (by_pages) {
+    append_member(out, "hitsPerPage", Json(limit));
+    append_member(out, "page", Json(page));
+    append_member(out, "totalPages", Json(pages(total, limit)));
+    append_member(out, "totalHits", Json(total));
+  } else {
+    append_member(out, "limit", Json(limit));
+    append_member(out, "offset", Json(offset));
+    append_member(out, "estimatedTotalHits", Json(total));
+  }
+}
+
+}  // namespace
+
+FacetRules facet_rules_of(const Json& settings) {
+  FacetRules rules;
+  if (const Json* faceting = settings.find("faceting")) {
+    rules.limit = number(*faceting, "maxValuesPerFacet", rules.limit);
+    if (const Json* order = faceting->find("sortFacetValuesBy")) rules.sort_by = *order;
+  }
+  return rules;
+}
+
+ScatteredSearch::ScatteredSearch(std::string index_uid, Json body, const Json& settings)
+    : index_uid_(std::move(index_uid)),
+      body_(std::move(body)),
+      facet_rules_(facet_rules_of(settings)) {
+  if (const Json* pagination = settings.find("pagination")) {
+    total_hits_max_ = number(*pagination, "maxTotalHits", total_hits_max_);
+  }
+  const Json* distinct = body_.find("distinct");
+  if (distinct == nullptr || distinct->is_null()) distinct = settings.find("distinctAttribute");
+  if (distinct != nullptr && distinct->is_string()) distinct_ = distinct->as_string();
+
+  auto given = [&](std::string_view name) {
+    const Json* value = body_.find(name);
+    return value != nullptr && !value->is_null();
+  };
+  pages_ = given("page") || given("hitsPerPage");
+  if (pages_) {
+    page_ = number(body_, "page", 1);
+    limit_ = number(body_, "hitsPerPage", 20);
+    offset_ = page_ == 0 ? 0 : (page_ - 1) * limit_;
+    if (page_ == 0) limit_ = 0;
+  } else {
+    offset_ = std::min(number(body_, "offset", 0), total_hits_max_);
+    limit_ = std::min(number(body_, "limit", 20), total_hits_max_ - offset_);
+  }
+}
+
+std::string ScatteredSearch::request(const std::vector<SlotRange>& slots) const {
+  Json query = body_;
+  query.set("indexUid", index_uid_);
+  Json facets;
+  if (const Json* asked = query.find("facets")) facets = *asked;
+  for (std::string_view name : {"offset", "limit", "page", "hitsPerPage", "facets", "distinct"})
+    query.erase(name);
+  if (Json filter = join_filters(body_.find("filter"), slots); !filter.is_null())
+    query.set("filter", std::move(filter));
+
+  Json federation = Json::object();
+  const std::uint64_t wanted = std::min(offset_ + limit_, total_hits_max_);
+  if (pages_) {
+    federation.set("page", 1);
+    federation.set("hitsPerPage", Json(wanted));
+  } else {
+    federation.set("limit", Json(wanted));
+  }
+  if (!distinct_.empty()) federation.set("distinct", distinct_);
+  if (!facets.is_null())
+    federation.set("facetsByIndex", Json::object({{index_uid_, std::move(facets)}}));
+  return to_text(Json::object(
+      {{"federation", std::move(federation)}, {"queries", Json::array({std::move(query)})}}));
+}
+
+std::string ScatteredSearch::answer(std::vector<FederatedAnswer> answers,
+                                    const FieldNames& names) const {
+  std::uint64_t total = 0;
+  for (const FederatedAnswer& answer : answers) total += answer.total;
+  total = std::min(total, total_hits_max_);
+  const std::vector<FederatedHit> hits = merge_hits(answers, distinct_);
+
+  std::string out;
+  append_hits(out, hits, offset_, limit_, names,
+              [](const FederatedHit&, std::string document) { return document; });
+  const Json* query = body_.find("q");
+  append_member(out, "query", query != nullptr && query->is_string() ? *query : Json(""));
+  append_member(out, "processingTimeMs", Json(slowest(answers)));
+  const Json* size = body_.find("hitsPerPage");
+  const std::uint64_t shown = pages_ && size != nullptr ? number(body_, "hitsPerPage", 20)
+                              : pages_                  ? 20
+                                                        : limit_;
+  append_totals(out, pages_, page_, offset_, pages_ ? shown : limit_, total);
+  if (const Json* asked = body_.find("facets"); asked != nullptr && !asked->is_null()) {
+    Json facets = merge_facets(facets_of(answers, index_uid_, names), facet_rules_);
+    append_member(out, "facetDistribution", *facets.find("distribution"));
+    append_member(out, "facetStats", *facets.find("stats"));
+  }
+  if (!answers.empty() && !answers.front().request_uid.empty()) {
+    append_member(out, "requestUid", answers.front().request_uid);
+  }
+  out += '}';
+  return out;
+}
+
+std::string scattered_federation(const Json& body, const std::vector<SlotRange>& slots) {
+  Json request = body;
+  Json& federation = request["federation"];
+  const Json asked = federation;
+  const bool by_pages = asked.find("page") != nullptr || asked.find("hitsPerPage") != nullptr;
+  if (by_pages) {
+    const std::uint64_t size = number(asked, "hitsPerPage", 20);
+    federation.set("page", 1);
+    federation.set("hitsPerPage",
+                   Json(size * std::max<std::uint64_t>(1, number(asked, "page", 1))));
+  } else {
+    federation.set("limit", Json(number(asked, "offset", 0) + number(asked, "limit", 20)));
+    federation.set("offset", 0);
+  }
+  federation.erase("mergeFacets");
+  if (!slots.empty()) {
+    for (Json& query : request["queries"].as_array())
+      query.set("filter", join_filters(query.find("filter"), slots));
+  }
+  return to_text(request);
+}
+
+std::string merged_federation(const Json& body, std::vector<FederatedAnswer> answers,
+                              const Catalogue& catalogue, const FieldNames& names) {
+  const Json* federation = body.find("federation");
+  const Json asked = federation == nullptr ? Json::object() : *federation;
+  const bool by_pages = asked.find("page") != nullptr || asked.find("hitsPerPage") != nullptr;
+  const std::uint64_t page = number(asked, "page", 1);
+  const std::uint64_t limit =
+      by_pages ? number(asked, "hitsPerPage", 20) : number(asked, "limit", 20);
+  const std::uint64_t offset =
+      by_pages ? (page == 0 ? 0 : page - 1) * limit : number(asked, "offset", 0);
+  std::uint64_t total = 0;
+  for (const FederatedAnswer& answer : answers) total += answer.total;
+  const Json* distinct = asked.find("distinct");
+  const std::vector<FederatedHit> hits = merge_hits(
+      answers, distinct != nullptr && distinct->is_string() ? distinct->as_string() : "");
+
+  std::string out;
+  append_hits(out, hits, offset, limit, names, [](const FederatedHit& hit, std::string document) {
+    document.pop_back();
+    if (document.size() > 1) document += ',';
+    document += "\"_federation\":";
+    append_text(document, Json::object({{"indexUid", hit.index_uid},
+                                        {"queriesPosition", hit.query},
+                                        {"weightedRankingScore", hit.ranking_score}}));
+    return document + '}';
+  });
+  append_member(out, "processingTimeMs", Json(slowest(answers)));
+  append_totals(out, by_pages, page, offset, limit, total);
+  const Json* by_index = asked.find("facetsByIndex");
+  const Json* merge = asked.find("mergeFacets");
+  if (by_index != nullptr && by_index->is_object() && by_index->size() > 0) {
+    Json each = Json::object();
+    std::vector<Json> all;
+    for (const auto& [uid, attributes] : by_index->as_object()) {
+      const IndexState* index = catalogue.index(uid);
+      Json facets = merge_facets(facets_of(answers, uid, names),
+                                 facet_rules_of(index ? index->settings : Json()));
+      all.push_back(facets);
+      each.set(uid, std::move(facets));
+    }
+    if (merge != nullptr && !merge->is_null()) {
+      FacetRules rules;
+      rules.limit = number(*merge, "maxValuesPerFacet", rules.limit);
+      Json facets = merge_facets(all, rules);
+      append_member(out, "facetDistribution", *facets.find("distribution"));
+      append_member(out, "facetStats", *facets.find("stats"));
+    } else {
+      append_member(out, "facetsByIndex", each);
+    }
+  }
+  if (!answers.empty() && !answers.front().request_uid.empty()) {
+    append_member(out, "requestUid", answers.front().request_uid);
+  }
+  out += '}';
+  return out;
+}
+
+}  // namespace miroir

@@ -1,0 +1,107 @@
+#include "search/read_plan.h"
+
+#include <algorithm>
+#include <map>
+
+namespace miroir {
+namespace {
+
+std::vector<SlotRange> joined(std::vector<SlotRange> ranges) {
+  std::vector<SlotRange> out;
+  for (const SlotRange& range : ranges) {
+    if (!out.empty() && out.back().last + 1 == range.first) {
+      out.back().last = range.last;
+    } else {
+      out.push_back(range);
+    }
+  }
+  return out;
+}
+
+ReadPlan mixed_plan(const Topology& topology, const std::set<std::string>& usable,
+                    std::uint64_t turn) {
+  ReadPlan plan;
+  std::map<std::string, std::vector<SlotRange>> asked;
+  for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
+    auto owners = topology.owners(shard);
+    bool found = false;
+    for (std::size_t i = 0; i < owners.size() && !found; ++i) {
+      const std::string& owner = owners[(turn + i) % owners.size()];
+      if (!usable.contains(owner)) continue;
+      asked[owner].push_back(topology.slots_of(shard));
+      found = true;
+    }
+    if (!found) plan.missing.push_back(shard);
+  }
+  for (auto& [node, ranges] : asked) plan.parts.push_back({node, joined(std::move(ranges))});
+  return plan;
+}
+
+}  // namespace
+
+ReadPlan plan_read(const Topology& topology, const std::set<std::string>& readable,
+                   const std::set<std::string>& avoid, std::uint64_t turn) {
+  std::set<std::string> usable;
+  for (const std::string& node : readable) {
+    if (!avoid.contains(node)) usable.insert(node);
+  }
+  std::vector<std::vector<std::string>> whole;
+  for (int group : topology.groups()) {
+    std::vector<std::string> nodes = topology.nodes_of(group);
+    if (std::ranges::all_of(nodes,
+                            [&](const std::string& node) { return usable.contains(node); })) {
+      whole.push_back(std::move(nodes));
+    }
+  }
+  if (whole.empty()) return mixed_plan(topology, usable, turn);
+  ReadPlan plan;
+  plan.whole = true;
+  for (std::string& node : whole[turn % whole.size()]) plan.parts.push_back({std::move(node), {}});
+  return plan;
+}
+
+std::vector<std::string> owners_to_read(const Topology& topology,
+                                        const std::set<std::string>& readable, Slot slot,
+                                        std::uint64_t turn) {
+  std::vector<std::string> out;
+  auto owners = topology.owners(topology.shard_of(slot));
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    const std::string& owner = owners[(turn + i) % owners.size()];
+    if (readable.contains(owner)) out.push_back(owner);
+  }
+  return out;
+}
+
+std::set<std::string> readable_nodes(const Cluster& cluster) {
+  std::set<std::string> nodes;
+  for (const NodeConfig& node : cluster.topology().nodes()) {
+    if (cluster.readable(node.id)) nodes.insert(node.id);
+  }
+  return nodes;
+}
+
+std::string slots_filter(const std::vector<SlotRange>& slots) {
+  std::string text;
+  const std::string field(kSlotField);
+  for (const SlotRange& range : slots) {
+    if (!text.empty()) text += " OR ";
+    text += "(" + field + " >= \"" + encode_slot(range.first) + "\" AND " + field + " <= \"" +
+            encode_slot(range.last) + "\")";
+  }
+  return text;
+}
+
+Json join_filters(const Json* clients, const std::vector<SlotRange>& slots) {
+  const bool has_clients = clients != nullptr && !clients->is_null();
+  if (slots.empty()) return has_clients ? *clients : Json();
+  Json joined = Json::array({slots_filter(slots)});
+  if (!has_clients) return joined;
+  if (clients->is_array()) {
+    for (const Json& each : clients->as_array()) joined.push_back(each);
+  } else {
+    joined.push_back(*clients);
+  }
+  return joined;
+}
+
+}  // namespace miroir

@@ -1,0 +1,259 @@
+#include "search/searcher.h"
+
+#include "search/federated.h"
+#include "search/search_body.h"
+
+namespace miroir {
+namespace {
+
+// How often one request is planned anew because a node failed.
+constexpr int kPlansMax = 4;
+constexpr std::string_view kAbsent = "_miroir-";
+
+std::string message_of(const ReadPlan& plan) {
+  std::string text =
+      std::to_string(plan.missing.size()) + " shards have no replica that can be read";
+  return text;
+}
+
+}  // namespace
+
+http::ClientRequest for_node(const http::Request& request) {
+  http::ClientRequest out{request.method, request.target, {}, request.body};
+  for (std::string_view name : {"Authorization", "Content-Type"}) {
+    if (const std::string* value = request.headers.find(name)) out.headers.set(name, *value);
+  }
+  return out;
+}
+
+std::string without_reserved_names(std::string text) {
+  for (std::size_t at = text.find(kReservedPrefix); at != std::string::npos;
+       at = text.find(kReservedPrefix, at)) {
+    text.replace(at, kReservedPrefix.size(), kAbsent);
+  }
+  return text;
+}
+
+Searcher::Searcher(Log& log, Cluster& cluster, Clock& clock, Metrics& metrics,
+                   SearchOptions options)
+    : log_(log),
+      cluster_(cluster),
+      clock_(clock),
+      options_(std::move(options)),
+      retries_(metrics.counter("miroir_scatter_retries_total",
+                               "Reads planned anew because a node failed")),
+      partial_(metrics.counter("miroir_scatter_partial_responses_total",
+                               "Reads answered without some shards")),
+      degraded_(
+          metrics.counter("miroir_degraded_shards_total", "Shards missing from answered reads")),
+      fan_out_(metrics.histogram("miroir_scatter_fan_out_size", "Nodes asked by a read",
+                                 {1, 2, 3, 5, 8, 13, 21})) {}
+
+Async<Result<http::Response>> Searcher::ask(std::string node, http::ClientRequest request) {
+  auto answer =
+      co_await cluster_.client(node).read(std::move(request), clock_.now() + options_.node_timeout);
+  if (!answer) {
+    cluster_.report_unhealthy(node, answer.error());
+    co_return std::unexpected(std::move(answer).error().with_context("node " + node));
+  }
+  // A 500 may be the query's own fault (FACTS.md); the others say that the node cannot answer now.
+  const int status = answer->status;
+  if (status == 502 || status == 503 || status == 504 || status == 429 || status == 507) {
+    co_return fail(ErrorCode::kUnavailable, "node " + node + " answered " + std::to_string(status));
+  }
+  co_return std::move(*answer);
+}
+
+Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make) {
+  const std::uint64_t turn = turn_++;
+  std::set<std::string> avoid;
+  std::string last = "no node is readable";
+  for (int attempt = 0; attempt < kPlansMax; ++attempt) {
+    Gathered gathered{
+        .answers = {},
+        .plan = plan_read(cluster_.topology(), readable_nodes(cluster_), avoid, turn)};
+    const ReadPlan& plan = gathered.plan;
+    const bool partial = !plan.missing.empty();
+    if (plan.parts.empty() || (partial && options_.unavailable == UnavailableShards::kError)) {
+      co_return std::unexpected(meili::api_error(
+          "miroir_shard_unavailable", (partial ? message_of(plan) + "; " : "") + last + "."));
+    }
+    fan_out_.observe(static_cast<double>(plan.parts.size()));
+    std::vector<Async<Result<http::Response>>> calls;
+    for (const ReadPlan::Part& part : plan.parts) calls.push_back(ask(part.node, make(part)));
+    auto results = co_await gather(std::move(calls));
+    bool failed = false;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (results[i]) {
+        gathered.answers.push_back(std::move(*results[i]));
+        continue;
+      }
+      failed = true;
+      last = results[i].error().message;
+      avoid.insert(plan.parts[i].node);
+    }
+    if (!failed) {
+      if (partial) {
+        partial_.increment();
+        degraded_.increment(static_cast<double>(plan.missing.size()));
+      }
+      co_return gathered;
+    }
+    retries_.increment();
+  }
+  co_return std::unexpected(
+      meili::api_error("miroir_shard_unavailable", "Nodes fail one after another; " + last + "."));
+}
+
+http::Response Searcher::finished(http::Response response, const ReadPlan& plan) const {
+  if (!plan.missing.empty()) {
+    response.headers.set("X-Miroir-Degraded", "shards=" + std::to_string(plan.missing.size()));
+  }
+  return response;
+}
+
+bool Searcher::one_node_answers() const {
+  const ReadPlan plan = plan_read(cluster_.topology(), readable_nodes(cluster_), {}, turn_);
+  return plan.whole && plan.parts.size() == 1;
+}
+
+Async<http::Response> Searcher::passed(http::Request request, AnswerShape shape) {
+  request.body = without_reserved_names(std::move(request.body));
+  request.target = without_reserved_names(std::move(request.target));
+  auto gathered = co_await gather_answers([&](const ReadPlan::Part&) { return for_node(request); });
+  if (!gathered) co_return error_answer(gathered.error());
+  http::Response& answer = gathered->answers.front();
+  std::string body = answer.status < 300 ? strip_reserved(answer.body, shape, options_.names)
+                                         : strip_error(answer.body);
+  co_return http::json_response(answer.status, std::move(body));
+}
+
+Async<Answer<http::Response>> Searcher::pass_through(http::Request request) {
+  const std::set<std::string> readable = readable_nodes(cluster_);
+  std::string last = "no node is readable";
+  for (const std::string& node : readable) {
+    auto answer = co_await ask(node, for_node(request));
+    if (answer) co_return std::move(*answer);
+    last = answer.error().message;
+  }
+  co_return std::unexpected(meili::api_error("miroir_shard_unavailable", last + "."));
+}
+
+Async<http::Response> Searcher::search(std::string index_uid, http::Request request) {
+  if (one_node_answers()) co_return co_await passed(std::move(request), AnswerShape::kSearch);
+  std::optional<Json> body;
+  if (request.method == "GET") {
+    body = body_of_query(without_reserved_names(request.query));
+  } else if (auto parsed = parse_json(without_reserved_names(request.body));
+             parsed && parsed->is_object()) {
+    body = std::move(*parsed);
+  }
+  if (!body) {
+    // Something is wrong with it: a node says what.
+    auto answer = co_await pass_through(std::move(request));
+    if (!answer) co_return error_answer(answer.error());
+    co_return http::json_response(answer->status, strip_error(answer->body));
+  }
+  co_return co_await scattered(std::move(index_uid), std::move(*body), std::move(request));
+}
+
+Async<http::Response> Searcher::scattered(std::string index_uid, Json body,
+                                          http::Request original) {
+  const IndexState* index = log_.catalogue().index(index_uid);
+  const ScatteredSearch search(index_uid, std::move(body),
+                               index == nullptr ? Json() : index->settings);
+  auto gathered = co_await gather_answers([&](const ReadPlan::Part& part) {
+    http::ClientRequest request{"POST", "/multi-search", for_node(original).headers,
+                                search.request(part.slots)};
+    request.headers.set("Content-Type", "application/json");
+    request.headers.set("Meili-Proxy-Search", "true");
+    return request;
+  });
+  if (!gathered) co_return error_answer(gathered.error());
+
+  std::vector<FederatedAnswer> answers;
+  for (const http::Response& answer : gathered->answers) {
+    if (answer.status >= 300) {
+      // Refused: the client's own request, at one node, gets the words that fit it.
+      original.body = without_reserved_names(std::move(original.body));
+      original.target = without_reserved_names(std::move(original.target));
+      auto refusal = co_await pass_through(std::move(original));
+      if (!refusal) co_return error_answer(refusal.error());
+      if (refusal->status < 300) {
+        co_return error_answer(
+            meili::api_error("internal", "a node refused a search that another accepts"));
+      }
+      co_return http::json_response(refusal->status, strip_error(refusal->body));
+    }
+    auto parsed = parse_federated(answer.body);
+    if (!parsed) co_return error_answer(to_api_error(parsed.error()));
+    answers.push_back(std::move(*parsed));
+  }
+  co_return finished(http::json_response(200, search.answer(std::move(answers), options_.names)),
+                     gathered->plan);
+}
+
+Async<http::Response> Searcher::multi_search(http::Request request) {
+  auto body = parse_json(without_reserved_names(request.body));
+  const Json* federation = body && body->is_object() ? body->find("federation") : nullptr;
+  const bool federated = federation != nullptr && federation->is_object();
+  if (one_node_answers() || !body) {
+    co_return co_await passed(std::move(request),
+                              federated ? AnswerShape::kSearch : AnswerShape::kMultiSearch);
+  }
+  const Json* queries = body->find("queries");
+  if (queries == nullptr || !queries->is_array())
+    co_return co_await passed(std::move(request), AnswerShape::kSearch);
+
+  if (federated) {
+    auto gathered = co_await gather_answers([&](const ReadPlan::Part& part) {
+      http::ClientRequest out = for_node(request);
+      out.body = scattered_federation(*body, part.slots);
+      out.headers.set("Meili-Proxy-Search", "true");
+      return out;
+    });
+    if (!gathered) co_return error_answer(gathered.error());
+    std::vector<FederatedAnswer> answers;
+    for (const http::Response& answer : gathered->answers) {
+      if (answer.status >= 300)
+        co_return http::json_response(answer.status, strip_error(answer.body));
+      auto parsed = parse_federated(answer.body);
+      if (!parsed) co_return error_answer(to_api_error(parsed.error()));
+      answers.push_back(std::move(*parsed));
+    }
+    std::string merged =
+        merged_federation(*body, std::move(answers), log_.catalogue(), options_.names);
+    co_return finished(http::json_response(200, std::move(merged)), gathered->plan);
+  }
+
+  // Several searches in one request: each on its own.
+  std::string out = "{\"results\":[";
+  for (std::size_t i = 0; i < queries->size(); ++i) {
+    Json query = queries->as_array()[i];
+    const Json* uid = query.find("indexUid");
+    if (uid == nullptr || !uid->is_string())
+      co_return co_await passed(std::move(request), AnswerShape::kMultiSearch);
+    const std::string index_uid = uid->as_string();
+    query.erase("indexUid");
+    http::Request one = request;
+    one.method = "POST";
+    one.path = one.target = "/indexes/" + http::percent_encode(index_uid) + "/search";
+    one.query.clear();
+    one.body = to_text(query);
+    http::Response answer = co_await scattered(index_uid, std::move(query), std::move(one));
+    if (answer.status >= 500) co_return answer;
+    if (answer.status >= 300) {
+      // A node words the refusal as for this request: "Inside `.queries[1]`: …".
+      auto refusal = co_await pass_through(request);
+      if (!refusal) co_return error_answer(refusal.error());
+      co_return http::json_response(refusal->status, strip_error(refusal->body));
+    }
+    out += i == 0 ? "{\"indexUid\":" : ",{\"indexUid\":";
+    append_quoted(out, index_uid);
+    out += ',';
+    out.append(answer.body, 1);
+  }
+  co_return http::json_response(200, out + "]}");
+}
+
+}  // namespace miroir

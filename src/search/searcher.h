@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "cluster/cluster.h"
+#include "http/message.h"
+#include "log/log.h"
+#include "node_api/api_response.h"
+#include "search/read_plan.h"
+#include "search/strip.h"
+
+namespace miroir {
+
+enum class UnavailableShards { kPartial, kError };
+
+struct SearchOptions {
+  FieldNames names;
+  Milliseconds node_timeout{5'000};
+  UnavailableShards unavailable = UnavailableShards::kPartial;
+};
+
+// The read path: one in-sync group answers; when a node fails, another group does, within the same
+// request; with no whole group left, groups are mixed and each node is narrowed to the slots asked
+// of it. One node per group: nothing is merged, the reserved fields are cut out of its bytes.
+class Searcher {
+ public:
+  Searcher(Log& log, Cluster& cluster, Clock& clock, Metrics& metrics, SearchOptions options);
+
+  // GET and POST /indexes/{uid}/search
+  Async<http::Response> search(std::string index_uid, http::Request request);
+  // POST /multi-search
+  Async<http::Response> multi_search(http::Request request);
+  // POST /indexes/{uid}/facet-search
+  Async<http::Response> facet_search(std::string index_uid, http::Request request);
+  // GET /indexes/{uid}/documents/{id}
+  Async<http::Response> document(std::string index_uid, std::string id, http::Request request);
+  // GET /indexes/{uid}/documents and POST /indexes/{uid}/documents/fetch
+  Async<http::Response> documents(std::string index_uid, http::Request request);
+  // GET /indexes/{uid}/stats (and /stats with an empty uid)
+  Async<http::Response> stats(std::string index_uid, http::Request request);
+  // Any other read, answered by one readable node as it is (settings, for instance).
+  Async<Answer<http::Response>> pass_through(http::Request request);
+
+ private:
+  struct Gathered {
+    std::vector<http::Response> answers;  // in the order of the plan's parts
+    ReadPlan plan;
+  };
+  // Asks the plan's nodes at the same time with what `make` returns for each, planning anew without
+  // the nodes that fail. A 4xx of a node is an answer. Fails when nothing can be read.
+  using MakeRequest = std::function<http::ClientRequest(const ReadPlan::Part&)>;
+  Async<Answer<Gathered>> gather_answers(MakeRequest make);
+  // The same for one part.
+  Async<Result<http::Response>> ask(std::string node, http::ClientRequest request);
+
+  bool one_node_answers() const;  // a whole group of a single node exists
+  Async<http::Response> scattered(std::string index_uid, Json body, http::Request original);
+  Async<http::Response> passed(http::Request request, AnswerShape shape);
+  Async<http::Response> gathered_documents(Json query, std::string index_uid,
+                                           http::Request request);
+  http::Response finished(http::Response response, const ReadPlan& plan) const;
+
+  Log& log_;
+  Cluster& cluster_;
+  Clock& clock_;
+  SearchOptions options_;
+  std::uint64_t turn_ = 0;
+  Counter retries_;
+  Counter partial_;
+  Counter degraded_;
+  Histogram fan_out_;
+};
+
+// A client's request for a node: its own key goes along (the node's rules decide), the master key
+// is exchanged.
+http::ClientRequest for_node(const http::Request& request);
+// The body without names that only Miroir's own filters may use: a node answers as for a field that
+// does not exist.
+std::string without_reserved_names(std::string text);
+
+}  // namespace miroir

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "node_api/stored_fields.h"
+
+namespace miroir {
+
+// What a node's answer is, and so where documents and field names stand in it.
+enum class AnswerShape {
+  kSearch,       // {"hits": [documents], "facetDistribution": {…}, …}, a federated one too
+  kMultiSearch,  // {"results": [searches]}
+  kDocuments,    // {"results": [documents]}
+  kDocument,
+  kStats,  // {"fieldDistribution": {…}} or {"indexes": {uid: {"fieldDistribution"…}}}
+};
+
+// The answer without the reserved fields, in one pass over its bytes: members of documents, of
+// their `_formatted` and
+// `_matchesPosition`, and of lists by field name. A client's own nested fields are never touched.
+// `answer` is valid JSON; text that is not is returned as it came.
+std::string strip_reserved(std::string_view answer, AnswerShape shape, const FieldNames& names);
+
+// An error's message without our filter rule among the available patterns.
+std::string strip_error(std::string_view answer);
+
+}  // namespace miroir

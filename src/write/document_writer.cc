@@ -1,0 +1,373 @@
+#include "write/document_writer.h"
+
+#include <set>
+
+#include "meili/filter.h"
+#include "meili/index_uid.h"
+#include "meili/parameters.h"
+#include "meili/payload.h"
+#include "meili/primary_key.h"
+
+namespace miroir {
+namespace {
+
+// An append races with the index's drop or re-creation; more often than this somebody recreates it
+// in a loop.
+constexpr int kAttemptsMax = 5;
+
+using Query = meili::Parameters;
+
+std::string text_of(const std::string* parameter) {
+  return parameter == nullptr ? std::string() : *parameter;
+}
+
+bool has_geo(const IndexState* index) {
+  if (index == nullptr) return false;
+  for (std::string_view name : {"filterableAttributes", "sortableAttributes"}) {
+    const Json* value = index->settings.find(name);
+    if (value != nullptr && to_text(*value).find("\"_geo\"") != std::string::npos) return true;
+  }
+  return false;
+}
+
+std::vector<std::uint32_t> sorted(const std::set<std::uint32_t>& shards) {
+  return {shards.begin(), shards.end()};
+}
+
+// The index's identity as a request saw it when it was prepared, against how it stands now.
+bool same_index(const IndexState* now, Position incarnation,
+                const std::optional<std::string>& primary_key) {
+  if (now == nullptr) return incarnation == 0;
+  return now->incarnation == incarnation && now->primary_key == primary_key;
+}
+
+Json addition_details(std::size_t received, bool failed) {
+  return Json::object({{"receivedDocuments", std::uint64_t{received}},
+                       {"indexedDocuments", failed ? Json(0) : Json()}});
+}
+
+Json deletion_details(std::size_t provided, Json filter, bool failed) {
+  return Json::object({{"providedIds", std::uint64_t{provided}},
+                       {"deletedDocuments", failed ? Json(0) : Json()},
+                       {"originalFilter", std::move(filter)}});
+}
+
+// The member `filter` of a delete by filter, checked as far as that goes without the index.
+Answer<Json> delete_filter_of(const Json& body) {
+  constexpr std::string_view kCode = "invalid_document_filter";
+  if (auto error = meili::check_fields(body, {"filter"})) return std::unexpected(*error);
+  const Json* filter = body.find("filter");
+  if (filter == nullptr) {
+    return std::unexpected(meili::api_error("missing_document_filter", "Missing field `filter`"));
+  }
+  auto parsed = meili::parse_filter(*filter, kCode);
+  if (!parsed) return std::unexpected(parsed.error());
+  if (meili::is_empty_filter(*filter)) {
+    return std::unexpected(meili::api_error(kCode, "Sending an empty filter is forbidden."));
+  }
+  for (const std::string& attribute : meili::attributes_of(*parsed)) {
+    if (!attribute.starts_with(kReservedPrefix)) continue;
+    return std::unexpected(
+        meili::api_error(kCode, "Attribute `" + attribute + "` is not filterable."));
+  }
+  return *filter;
+}
+
+// A deletion of an index that does not exist is accepted and fails.
+Entry failed_on_missing_index(Entry entry) {
+  entry.born_failed = meili::index_not_found(entry.index_uid);
+  if (Json* deleted = entry.task_details.find("deletedDocuments")) *deleted = Json(0);
+  return entry;
+}
+
+}  // namespace
+
+// One POST or PUT of documents, after what can be judged without the index.
+struct DocumentWriter::Addition {
+  std::string index_uid;
+  bool merge = false;
+  std::optional<std::string> primary_key;  // the parameter
+  std::string metadata;
+  Payload payload;
+};
+
+// Its documents in the log's form, for the index as it stood then.
+struct DocumentWriter::Prepared {
+  struct Part {
+    Body body;
+    std::set<std::uint32_t> shards;
+  };
+  Position incarnation = 0;
+  std::optional<std::string> index_primary_key;
+  std::string primary_key;
+  std::vector<Part> parts;
+  std::optional<meili::ApiError> failed;
+};
+
+Async<Result<DocumentWriter::Prepared>> DocumentWriter::prepare(const Addition& addition,
+                                                                const IndexState* index) {
+  Prepared prepared;
+  if (index != nullptr) {
+    prepared.incarnation = index->incarnation;
+    prepared.index_primary_key = index->primary_key;
+  }
+  if (prepared.index_primary_key) {
+    prepared.primary_key = *prepared.index_primary_key;
+    if (addition.primary_key && *addition.primary_key != prepared.primary_key) {
+      prepared.failed =
+          meili::api_error("index_primary_key_already_exists",
+                           "Index already has a primary key: `" + prepared.primary_key + "`.");
+      co_return prepared;
+    }
+  } else if (addition.primary_key) {
+    prepared.primary_key = *addition.primary_key;
+  } else if (!addition.payload.documents.empty()) {
+    auto inferred = meili::infer_primary_key(addition.payload.documents.front());
+    if (!inferred) {
+      prepared.failed = std::move(inferred).error();
+      co_return prepared;
+    }
+    prepared.primary_key = std::move(*inferred);
+  }
+
+  const DocumentRules rules{prepared.primary_key, context_.options.names, has_geo(index),
+                            !addition.merge};
+  const Topology& topology = context_.cluster.topology();
+  std::size_t next = 0;
+  while (next < addition.payload.documents.size() && !prepared.failed) {
+    Prepared::Part part;
+    std::uint64_t bytes = 0;
+    auto body = co_await context_.log.write_body([&]() -> Result<std::optional<BodyRecord>> {
+      if (next == addition.payload.documents.size() || bytes >= context_.options.entry_bytes_max)
+        return std::nullopt;
+      std::string_view document = addition.payload.documents[next];
+      auto record = make_record(document, rules);
+      if (!record) {
+        prepared.failed = std::move(record).error();
+        return std::nullopt;
+      }
+      ++next;
+      bytes += document.size();
+      part.shards.insert(topology.shard_of(record->slot));
+      return std::move(*record);
+    });
+    MIROIR_CO_TRY(part.body, std::move(body));
+    prepared.parts.push_back(std::move(part));
+  }
+  co_return prepared;
+}
+
+Async<http::Response> DocumentWriter::add(std::string index_uid, bool merge,
+                                          http::Request request) {
+  const Query query = http::parse_query(request.query);
+  if (!meili::is_index_uid(index_uid)) co_return error_answer(meili::invalid_index_uid(index_uid));
+  if (auto error = meili::check_parameters(
+          query, {"primaryKey", "csvDelimiter", "customMetadata", "skipCreation"})) {
+    co_return error_answer(*error);
+  }
+  if (const std::string* skip = meili::find_parameter(query, "skipCreation");
+      skip != nullptr && *skip == "true") {
+    co_return error_answer(meili::api_error(
+        "miroir_not_supported",
+        "`skipCreation` makes the result depend on what a replica holds: it is not supported."));
+  }
+  const std::string* delimiter = meili::find_parameter(query, "csvDelimiter");
+  auto format = meili::payload_format(request.headers.find("Content-Type"), delimiter);
+  if (!format) co_return error_answer(format.error());
+  if (request.body.empty()) co_return error_answer(meili::missing_payload(*format));
+  if (*format == meili::PayloadFormat::kCsv) {
+    auto separator = meili::csv_delimiter_of(delimiter);
+    if (!separator) co_return error_answer(separator.error());
+    auto converted = meili::csv_to_ndjson(request.body, *separator);
+    if (!converted) co_return error_answer(converted.error());
+    request.body = std::move(*converted);
+  }
+
+  Addition addition{
+      .index_uid = index_uid, .merge = merge, .primary_key = {}, .metadata = {}, .payload = {}};
+  if (const std::string* key = meili::find_parameter(query, "primaryKey"))
+    addition.primary_key = *key;
+  addition.metadata = text_of(meili::find_parameter(query, "customMetadata"));
+  auto payload =
+      cut_documents(request.body, *format == meili::PayloadFormat::kJson ? BodyFormat::kJson
+                                                                         : BodyFormat::kNdjson);
+  if (!payload) co_return error_answer(payload.error());
+  addition.payload = std::move(*payload);
+  if (auto error = find_reserved_field(addition.payload, context_.options.names))
+    co_return error_answer(*error);
+
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    const IndexState* seen = context_.log.catalogue().index(index_uid);
+    std::optional<IndexState> index;
+    if (seen != nullptr) index = *seen;
+    auto prepared = co_await prepare(addition, index ? &*index : nullptr);
+    if (!prepared)
+      co_return error_answer(to_api_error(prepared.error(), "miroir_store_unavailable"));
+
+    auto appended = co_await context_.log.append([&](const Catalogue& catalogue,
+                                                     Position next) -> Result<std::vector<Entry>> {
+      const IndexState* now = catalogue.index(index_uid);
+      if (!same_index(now, prepared->incarnation, prepared->index_primary_key)) {
+        return fail(ErrorCode::kConflict, "the index changed meanwhile");
+      }
+      std::vector<Entry> entries;
+      Position incarnation = prepared->incarnation;
+      const bool learns_key =
+          !prepared->failed && !prepared->index_primary_key && !prepared->primary_key.empty();
+      if (now == nullptr) {
+        entries = index_birth(next, index_uid,
+                              learns_key ? std::optional(prepared->primary_key) : std::nullopt);
+        incarnation = next;
+      } else if (learns_key) {
+        entries.push_back(primary_key_settings(*now, incarnation, prepared->primary_key));
+      }
+      const std::size_t birth = entries.size();
+      const std::size_t parts =
+          prepared->failed ? 1 : std::max<std::size_t>(1, prepared->parts.size());
+      const Position task = next + birth + parts - 1;
+      for (std::size_t i = 0; i < parts; ++i) {
+        Entry entry = client_entry(merge ? EntryKind::kMergeDocuments : EntryKind::kWriteDocuments,
+                                   "documentAdditionOrUpdate", index_uid, now);
+        entry.incarnation = incarnation;
+        entry.primary_key =
+            prepared->failed ? prepared->index_primary_key.value_or("") : prepared->primary_key;
+        entry.task = task;
+        entry.task_details =
+            addition_details(addition.payload.documents.size(), prepared->failed.has_value());
+        entry.custom_metadata = addition.metadata;
+        entry.born_failed = prepared->failed;
+        entry.shard_count = context_.cluster.topology().shard_count();
+        if (!prepared->failed && i < prepared->parts.size()) {
+          const Prepared::Part& part = prepared->parts[i];
+          entry.body = part.body.id;
+          entry.body_pieces = part.body.pieces;
+          entry.body_bytes = part.body.bytes;
+          entry.records = part.body.records;
+          entry.shards = sorted(part.shards);
+        }
+        entries.push_back(std::move(entry));
+      }
+      return entries;
+    });
+    if (!appended && appended.error().code == ErrorCode::kConflict) continue;
+    co_return append_answer(context_, appended);
+  }
+  co_return error_answer(meili::api_error(
+      "miroir_store_unavailable", "the index is created and dropped again and again: try later"));
+}
+
+Async<http::Response> DocumentWriter::remove_ids(std::string index_uid,
+                                                 std::vector<std::string> ids, std::size_t provided,
+                                                 std::string metadata) {
+  const Topology& topology = context_.cluster.topology();
+  std::set<std::uint32_t> shards;
+  std::size_t next = 0;
+  auto body = co_await context_.log.write_body([&]() -> Result<std::optional<BodyRecord>> {
+    if (next == ids.size()) return std::nullopt;
+    const std::string& id = ids[next++];
+    const Slot slot = slot_of(id);
+    shards.insert(topology.shard_of(slot));
+    return BodyRecord{.slot = slot, .checksum = 0, .id = id, .document = {}};
+  });
+  if (!body) co_return error_answer(to_api_error(body.error(), "miroir_store_unavailable"));
+
+  auto appended = co_await context_.log.append([&](const Catalogue& catalogue,
+                                                   Position) -> Result<std::vector<Entry>> {
+    const IndexState* index = catalogue.index(index_uid);
+    Entry entry = client_entry(EntryKind::kDeleteDocuments, "documentDeletion", index_uid, index);
+    entry.task_details = deletion_details(provided, Json(), false);
+    entry.custom_metadata = metadata;
+    entry.shard_count = topology.shard_count();
+    if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
+    entry.body = body->id;
+    entry.body_pieces = body->pieces;
+    entry.body_bytes = body->bytes;
+    entry.records = body->records;
+    entry.shards = sorted(shards);
+    return std::vector{std::move(entry)};
+  });
+  co_return append_answer(context_, appended);
+}
+
+Async<http::Response> DocumentWriter::remove(std::string index_uid, std::string id,
+                                             http::Request request) {
+  const Query query = http::parse_query(request.query);
+  if (!meili::is_index_uid(index_uid)) co_return error_answer(meili::invalid_index_uid(index_uid));
+  if (auto error = meili::check_parameters(query, {"customMetadata"}))
+    co_return error_answer(*error);
+  co_return co_await remove_ids(std::move(index_uid), {std::move(id)}, 1,
+                                text_of(meili::find_parameter(query, "customMetadata")));
+}
+
+Async<http::Response> DocumentWriter::remove_batch(std::string index_uid, http::Request request) {
+  const Query query = http::parse_query(request.query);
+  if (!meili::is_index_uid(index_uid)) co_return error_answer(meili::invalid_index_uid(index_uid));
+  if (auto error = meili::check_parameters(query, {"customMetadata"}))
+    co_return error_answer(*error);
+  if (auto json = meili::expect_json(request.headers.find("Content-Type")); !json) {
+    co_return error_answer(json.error());
+  }
+  auto list = meili::json_body(request.body);
+  if (!list) co_return error_answer(list.error());
+  if (!list->is_array()) {
+    co_return error_answer(meili::api_error(
+        "bad_request", "Json deserialize error: invalid type: " +
+                           std::string(list->is_object() ? "map" : list->type_name()) +
+                           ", expected a sequence at line 1 column 0"));
+  }
+  std::vector<std::string> ids;
+  for (const Json& id : list->as_array()) {
+    // As Meilisearch: anything else is no document's id, and deletes nothing.
+    if (id.is_string()) ids.push_back(id.as_string());
+    if (id.is_integer()) ids.push_back(to_text(id));
+  }
+  const std::size_t provided = list->size();
+  co_return co_await remove_ids(std::move(index_uid), std::move(ids), provided,
+                                text_of(meili::find_parameter(query, "customMetadata")));
+}
+
+Async<http::Response> DocumentWriter::remove_by_filter(std::string index_uid,
+                                                       http::Request request) {
+  const Query query = http::parse_query(request.query);
+  if (!meili::is_index_uid(index_uid)) co_return error_answer(meili::invalid_index_uid(index_uid));
+  if (auto error = meili::check_parameters(query, {"customMetadata"}))
+    co_return error_answer(*error);
+  if (auto json = meili::expect_json(request.headers.find("Content-Type")); !json) {
+    co_return error_answer(json.error());
+  }
+  auto body = meili::json_body(request.body);
+  if (!body) co_return error_answer(body.error());
+  auto filter = delete_filter_of(*body);
+  if (!filter) co_return error_answer(filter.error());
+
+  auto appended = co_await context_.log.append([&](const Catalogue& catalogue,
+                                                   Position) -> Result<std::vector<Entry>> {
+    const IndexState* index = catalogue.index(index_uid);
+    Entry entry = client_entry(EntryKind::kDeleteByFilter, "documentDeletion", index_uid, index);
+    entry.arguments = Json::object({{"filter", *filter}});
+    entry.task_details = deletion_details(0, to_text(*filter), false);
+    entry.custom_metadata = text_of(meili::find_parameter(query, "customMetadata"));
+    if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
+    return std::vector{std::move(entry)};
+  });
+  co_return append_answer(context_, appended);
+}
+
+Async<http::Response> DocumentWriter::clear(std::string index_uid, http::Request request) {
+  const Query query = http::parse_query(request.query);
+  if (!meili::is_index_uid(index_uid)) co_return error_answer(meili::invalid_index_uid(index_uid));
+  if (auto error = meili::check_parameters(query, {"customMetadata"}))
+    co_return error_answer(*error);
+  auto appended = co_await context_.log.append([&](const Catalogue& catalogue,
+                                                   Position) -> Result<std::vector<Entry>> {
+    const IndexState* index = catalogue.index(index_uid);
+    Entry entry = client_entry(EntryKind::kClearDocuments, "documentDeletion", index_uid, index);
+    entry.task_details = Json::object({{"deletedDocuments", Json()}});
+    entry.custom_metadata = text_of(meili::find_parameter(query, "customMetadata"));
+    if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
+    return std::vector{std::move(entry)};
+  });
+  co_return append_answer(context_, appended);
+}
+
+}  // namespace miroir

@@ -1,0 +1,58 @@
+#include "write/documents.h"
+
+#include "base/content_hash.h"
+#include "meili/geo.h"
+#include "meili/payload.h"
+#include "meili/primary_key.h"
+
+namespace miroir {
+
+std::expected<Payload, meili::ApiError> cut_documents(std::string_view body, BodyFormat format) {
+  Payload payload;
+  auto cut = for_each_document(body, format, [&](std::string_view document) -> Result<void> {
+    payload.documents.push_back(document);
+    return {};
+  });
+  if (!cut) {
+    return std::unexpected(meili::malformed_payload(
+        format == BodyFormat::kJson ? meili::PayloadFormat::kJson : meili::PayloadFormat::kNdjson,
+        cut.error()));
+  }
+  return payload;
+}
+
+std::optional<meili::ApiError> find_reserved_field(const Payload& payload,
+                                                   const FieldNames& names) {
+  for (std::size_t number = 0; number < payload.documents.size(); ++number) {
+    auto fields = top_level_fields(payload.documents[number]);
+    if (!fields) return meili::api_error("malformed_payload", fields.error().message);
+    for (const FieldView& field : *fields) {
+      if (!is_reserved(field.key, names)) continue;
+      return meili::api_error(
+          "miroir_reserved_field",
+          "Document " + std::to_string(number + 1) + ": the field `" + field.key +
+              "` is reserved: expected no field whose name begins with `_miroir_`.");
+    }
+  }
+  return std::nullopt;
+}
+
+std::expected<BodyRecord, meili::ApiError> make_record(std::string_view document,
+                                                       const DocumentRules& rules) {
+  auto id = meili::document_id_of(document, rules.primary_key);
+  if (!id) return std::unexpected(id.error());
+  if (rules.geo) {
+    if (auto error = meili::check_geo(document, *id)) return std::unexpected(*error);
+  }
+  BodyRecord record{
+      .slot = slot_of(*id), .checksum = 0, .id = *id, .document = std::string(document)};
+  if (rules.whole) {
+    auto hash = content_hash(document, DecimalReading::kNode,
+                             [&](std::string_view key) { return is_reserved(key, rules.names); });
+    if (!hash) return std::unexpected(meili::api_error("malformed_payload", hash.error().message));
+    record.checksum = checksum_of(*hash);
+  }
+  return record;
+}
+
+}  // namespace miroir

@@ -1,0 +1,190 @@
+#include "write/index_writer.h"
+
+#include <set>
+
+#include "meili/index_uid.h"
+
+namespace miroir {
+namespace {
+
+std::optional<std::string> optional_string(const Json& body, std::string_view name) {
+  const Json* value = body.find(name);
+  if (value == nullptr || !value->is_string()) return std::nullopt;
+  return value->as_string();
+}
+
+Json or_null(const std::optional<std::string>& text) { return text ? Json(*text) : Json(); }
+
+meili::ApiError already_exists(const std::string& uid) {
+  return meili::api_error("index_already_exists", "Index `" + uid + "` already exists.");
+}
+
+std::string list_of(const std::set<std::string>& uids) {
+  std::string text;
+  for (const std::string& uid : uids) text += (text.empty() ? "`" : ", `") + uid + "`";
+  return text;
+}
+
+struct SwapPair {
+  std::string first;
+  std::string second;
+  bool rename = false;
+};
+
+std::vector<SwapPair> parse_swaps(const Json& body) {
+  std::vector<SwapPair> pairs;
+  for (const Json& swap : body.as_array()) {
+    const Json* indexes = swap.find("indexes");
+    const Json* rename = swap.find("rename");
+    if (indexes == nullptr || !indexes->is_array() || indexes->size() != 2) continue;
+    pairs.push_back({indexes->as_array()[0].as_string(), indexes->as_array()[1].as_string(),
+                     rename != nullptr && rename->is_bool() && rename->as_bool()});
+  }
+  return pairs;
+}
+
+// What Meilisearch finds when the swap's turn comes.
+std::optional<meili::ApiError> judge_swaps(const std::vector<SwapPair>& pairs,
+                                           const Catalogue& catalogue) {
+  std::set<std::string> missing;
+  std::set<std::string> taken;
+  for (const SwapPair& pair : pairs) {
+    if (catalogue.index(pair.first) == nullptr) missing.insert(pair.first);
+    const bool second_exists = catalogue.index(pair.second) != nullptr;
+    if (pair.rename && second_exists) taken.insert(pair.second);
+    if (!pair.rename && !second_exists) missing.insert(pair.second);
+  }
+  if (missing.size() == 1) return meili::index_not_found(*missing.begin());
+  if (!missing.empty())
+    return meili::api_error("index_not_found", "Indexes " + list_of(missing) + " not found.");
+  if (taken.empty()) return std::nullopt;
+  return meili::api_error(
+      "index_already_exists",
+      "The following indexes are being renamed but cannot because their new name conflicts with an "
+      "already existing index: " +
+          list_of(taken) + ". Renaming doesn't overwrite the other index name.");
+}
+
+Json parsed_body(const http::Request& request) {
+  auto body = parse_json(request.body);
+  return body ? std::move(*body) : Json();
+}
+
+}  // namespace
+
+Async<http::Response> IndexWriter::create(http::Request request) {
+  auto judged =
+      co_await judge_at_node(context_, "POST", request.target, request.body, request.headers);
+  if (!judged) co_return error_answer(judged.error());
+  const Json body = parsed_body(request);
+  const std::string uid = optional_string(body, "uid").value_or("");
+  const std::optional<std::string> primary_key = optional_string(body, "primaryKey");
+
+  auto appended = co_await context_.log.append(
+      [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
+        const bool exists = catalogue.index(uid) != nullptr;
+        std::vector<Entry> entries = index_birth(next, uid, primary_key);
+        Entry& creation = entries.front();
+        creation.origin = Origin::kClient;
+        creation.task_type = "indexCreation";
+        creation.task_details = Json::object({{"primaryKey", or_null(primary_key)}});
+        if (exists) {
+          creation.incarnation = catalogue.index(uid)->incarnation;
+          creation.born_failed = already_exists(uid);
+          entries.resize(1);
+        }
+        return entries;
+      });
+  co_return append_answer(context_, appended);
+}
+
+Async<bool> IndexWriter::holds_documents(std::string index_uid) {
+  const Instant deadline = context_.clock.now() + context_.options.request_timeout;
+  for (const NodeConfig& node : context_.cluster.topology().nodes()) {
+    if (!context_.cluster.readable(node.id)) continue;
+    DocumentQuery query;
+    query.index_uid = index_uid;
+    query.limit = 1;
+    auto page = co_await context_.cluster.client(node.id).documents(std::move(query), deadline);
+    if (page && page->total > 0) co_return true;
+  }
+  co_return false;
+}
+
+Async<http::Response> IndexWriter::update(std::string index_uid, http::Request request) {
+  auto judged =
+      co_await judge_at_node(context_, "PATCH", request.target, request.body, request.headers);
+  if (!judged) co_return error_answer(judged.error());
+  const Json body = parsed_body(request);
+  const std::optional<std::string> primary_key = optional_string(body, "primaryKey");
+  const std::optional<std::string> new_uid = optional_string(body, "uid");
+  const bool holds = primary_key.has_value() && co_await holds_documents(index_uid);
+
+  auto appended = co_await context_.log.append([&](const Catalogue& catalogue,
+                                                   Position) -> Result<std::vector<Entry>> {
+    const IndexState* index = catalogue.index(index_uid);
+    Entry entry = client_entry(EntryKind::kUpdateIndex, "indexUpdate", index_uid, index);
+    entry.arguments =
+        Json::object({{"primaryKey", or_null(primary_key)}, {"newUid", or_null(new_uid)}});
+    entry.task_details = Json::object({{"primaryKey", or_null(primary_key)}});
+    if (new_uid) {
+      entry.task_details.set("oldIndexUid", index_uid);
+      entry.task_details.set("newIndexUid", *new_uid);
+    }
+    std::vector<Entry> entries;
+    if (index == nullptr) {
+      entry.born_failed = meili::index_not_found(index_uid);
+    } else if (new_uid && *new_uid != index_uid && catalogue.index(*new_uid) != nullptr) {
+      entry.born_failed = already_exists(*new_uid);
+    } else if (primary_key && index->primary_key && *primary_key != *index->primary_key && holds) {
+      entry.born_failed =
+          meili::api_error("index_primary_key_already_exists",
+                           "Index `" + index_uid + "`: Index already has a primary key: `" +
+                               *index->primary_key + "`.");
+    } else if (primary_key && primary_key != index->primary_key) {
+      IndexState renamed = *index;
+      if (new_uid) renamed.uid = *new_uid;
+      entries.push_back(primary_key_settings(renamed, index->incarnation, *primary_key));
+    }
+    entries.insert(entries.begin(), std::move(entry));
+    return entries;
+  });
+  co_return append_answer(context_, appended);
+}
+
+Async<http::Response> IndexWriter::drop(std::string index_uid, http::Request) {
+  if (!meili::is_index_uid(index_uid)) co_return error_answer(meili::invalid_index_uid(index_uid));
+  auto appended = co_await context_.log.append([&](const Catalogue& catalogue,
+                                                   Position) -> Result<std::vector<Entry>> {
+    const IndexState* index = catalogue.index(index_uid);
+    Entry entry = client_entry(EntryKind::kDropIndex, "indexDeletion", index_uid, index);
+    entry.task_details = Json::object({{"deletedDocuments", index == nullptr ? Json(0) : Json()}});
+    if (index == nullptr) entry.born_failed = meili::index_not_found(index_uid);
+    return std::vector{std::move(entry)};
+  });
+  co_return append_answer(context_, appended);
+}
+
+Async<http::Response> IndexWriter::swap(http::Request request) {
+  auto judged =
+      co_await judge_at_node(context_, "POST", request.target, request.body, request.headers);
+  if (!judged) co_return error_answer(judged.error());
+  const Json body = parsed_body(request);
+  const std::vector<SwapPair> pairs = parse_swaps(body);
+
+  auto appended = co_await context_.log.append(
+      [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+        Entry entry = client_entry(EntryKind::kSwapIndexes, "indexSwap", "", nullptr);
+        entry.arguments = Json::array();
+        for (const SwapPair& pair : pairs) {
+          entry.arguments.push_back(Json::object(
+              {{"indexes", Json::array({pair.first, pair.second})}, {"rename", pair.rename}}));
+        }
+        entry.task_details = Json::object({{"swaps", entry.arguments}});
+        entry.born_failed = judge_swaps(pairs, catalogue);
+        return std::vector{std::move(entry)};
+      });
+  co_return append_answer(context_, appended);
+}
+
+}  // namespace miroir

@@ -1,0 +1,230 @@
+#include "write/node_settings.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace miroir {
+namespace {
+
+// Every stable setting of Meilisearch 1.50, by name and route.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 22> kSettings = {{
+    {"displayedAttributes", "displayed-attributes"},
+    {"searchableAttributes", "searchable-attributes"},
+    {"filterableAttributes", "filterable-attributes"},
+    {"sortableAttributes", "sortable-attributes"},
+    {"foreignKeys", "foreign-keys"},
+    {"rankingRules", "ranking-rules"},
+    {"stopWords", "stop-words"},
+    {"nonSeparatorTokens", "non-separator-tokens"},
+    {"separatorTokens", "separator-tokens"},
+    {"dictionary", "dictionary"},
+    {"synonyms", "synonyms"},
+    {"distinctAttribute", "distinct-attribute"},
+    {"proximityPrecision", "proximity-precision"},
+    {"typoTolerance", "typo-tolerance"},
+    {"faceting", "faceting"},
+    {"pagination", "pagination"},
+    {"embedders", "embedders"},
+    {"searchCutoffMs", "search-cutoff-ms"},
+    {"localizedAttributes", "localized-attributes"},
+    {"facetSearch", "facet-search"},
+    {"prefixSearch", "prefix-search"},
+    {"chat", "chat"},
+}};
+// Behind experimental features: only sent where the client made them.
+bool is_experimental(std::string_view name) { return name == "chat" || name == "foreignKeys"; }
+bool merges_members(std::string_view name) {
+  return name == "typoTolerance" || name == "faceting" || name == "pagination" ||
+         name == "embedders" || name == "chat";
+}
+
+constexpr std::string_view kOurAlphabet = "!()*;?[]";
+
+Json merge_members(const Json* old, const Json& change) {
+  Json merged = old != nullptr && old->is_object() ? *old : Json::object();
+  for (const auto& [key, value] : change.as_object()) {
+    if (value.is_null()) {
+      merged.erase(key);
+    } else if (value.is_object()) {
+      merged.set(key, merge_members(merged.find(key), value));
+    } else {
+      merged.set(key, value);
+    }
+  }
+  return merged;
+}
+
+Json filter_rule(Json patterns, bool facet_search, bool equality, bool comparison) {
+  return Json::object(
+      {{"attributePatterns", std::move(patterns)},
+       {"features", Json::object({{"facetSearch", facet_search},
+                                  {"filter", Json::object({{"equality", equality},
+                                                           {"comparison", comparison}})}})}});
+}
+
+bool matches(const std::string& pattern, const std::string& attribute) {
+  if (pattern == attribute) return true;
+  const std::size_t star = pattern.find('*');
+  if (star == std::string::npos) return false;
+  const std::string_view before(pattern.data(), star);
+  const std::string_view after(pattern.data() + star + 1, pattern.size() - star - 1);
+  return attribute.size() >= before.size() + after.size() && attribute.starts_with(before) &&
+         attribute.ends_with(after);
+}
+
+bool flag(const Json* object, std::string_view name, bool fallback) {
+  const Json* value = object == nullptr ? nullptr : object->find(name);
+  return value != nullptr && value->is_bool() ? value->as_bool() : fallback;
+}
+
+// The rule that makes the primary key filterable, joined with what the client's first matching rule
+// allows.
+Json primary_key_rule(const std::string& primary_key, const Json* clients) {
+  const Json pattern = Json::array({primary_key});
+  if (clients != nullptr && clients->is_array()) {
+    for (const Json& rule : clients->as_array()) {
+      if (rule.is_string() && rule.as_string() == primary_key)
+        return filter_rule(pattern, true, true, true);
+      const Json* patterns = rule.find("attributePatterns");
+      if (patterns == nullptr || !patterns->is_array()) continue;
+      const bool first = std::ranges::any_of(patterns->as_array(), [&](const Json& each) {
+        return each.is_string() && matches(each.as_string(), primary_key);
+      });
+      if (!first) continue;
+      const Json* features = rule.find("features");
+      const Json* filter = features == nullptr ? nullptr : features->find("filter");
+      return filter_rule(pattern, flag(features, "facetSearch", false), true,
+                         flag(filter, "comparison", false));
+    }
+  }
+  return filter_rule(pattern, false, true, false);
+}
+
+Json filter_rules(const Json* clients, const std::string& primary_key) {
+  Json rules = Json::array({filter_rule(Json::array({"_miroir_*"}), false, true, true)});
+  if (!primary_key.empty()) rules.push_back(primary_key_rule(primary_key, clients));
+  if (clients != nullptr && clients->is_array()) {
+    for (const Json& rule : clients->as_array()) rules.push_back(rule);
+  }
+  return rules;
+}
+
+bool names_reserved(const Json& value) {
+  if (value.is_string()) {
+    return value.as_string().find(kReservedPrefix) != std::string::npos;
+  }
+  if (value.is_array()) return std::ranges::any_of(value.as_array(), names_reserved);
+  if (value.is_object()) {
+    return std::ranges::any_of(value.as_object(),
+                               [](const auto& member) { return names_reserved(member.second); });
+  }
+  return false;
+}
+
+}  // namespace
+
+Json merge_settings(const Json& settings, const Json& change) {
+  Json merged = settings.is_object() ? settings : Json::object();
+  for (const auto& [key, value] : change.as_object()) {
+    if (value.is_null()) {
+      merged.erase(key);
+    } else if (value.is_object() && merges_members(key)) {
+      merged.set(key, merge_members(merged.find(key), value));
+    } else {
+      merged.set(key, value);
+    }
+  }
+  return merged;
+}
+
+Json settings_for_node(const Json& settings, const Json& before, const std::string& primary_key) {
+  Json complete = Json::object();
+  for (const auto& [name, route] : kSettings) {
+    const Json* value = settings.find(name);
+    if (value != nullptr) {
+      complete.set(name, *value);
+    } else if (!is_experimental(name)) {
+      complete.set(name, Json());
+    }
+  }
+  // What this list does not know is passed on as the client made it.
+  for (const auto& [name, value] : settings.is_object() ? settings.as_object() : Json::Object{}) {
+    if (complete.find(name) == nullptr) complete.set(name, value);
+  }
+
+  complete.set("filterableAttributes",
+               filter_rules(settings.find("filterableAttributes"), primary_key));
+
+  const Json* old_embedders = before.find("embedders");
+  Json* embedders = complete.find("embedders");
+  if (old_embedders != nullptr && old_embedders->is_object() && embedders->is_object()) {
+    for (const auto& [name, value] : old_embedders->as_object()) {
+      if (embedders->find(name) == nullptr) embedders->set(name, Json());
+    }
+  }
+
+  Json* faceting = complete.find("faceting");
+  Json* facet_limit = faceting->find("maxValuesPerFacet");
+  if (facet_limit != nullptr && facet_limit->is_integer() &&
+      facet_limit->as_int64() < kDigestSymbols) {
+    *facet_limit = Json(kDigestSymbols);
+  }
+  return complete;
+}
+
+Json settings_for_client(Json answer, const Json& settings) {
+  if (!answer.is_object()) return answer;
+  if (Json* rules = answer.find("filterableAttributes"); rules != nullptr) {
+    const Json* clients = settings.find("filterableAttributes");
+    *rules = clients == nullptr ? Json::array() : *clients;
+  }
+  if (Json* faceting = answer.find("faceting"); faceting != nullptr && faceting->is_object()) {
+    const Json* own = settings.find("faceting");
+    const Json* limit = own == nullptr ? nullptr : own->find("maxValuesPerFacet");
+    if (limit != nullptr) faceting->set("maxValuesPerFacet", *limit);
+  }
+  return answer;
+}
+
+Json details_of_reset() {
+  Json details = Json::object();
+  for (const auto& [name, route] : kSettings) details.set(name, Json());
+  details.set("displayedAttributes", Json::array({"*"}));
+  details.set("searchableAttributes", Json::array({"*"}));
+  return details;
+}
+
+std::optional<meili::ApiError> refuse_settings(const Json& change, const FieldNames&) {
+  if (const Json* tokens = change.find("nonSeparatorTokens");
+      tokens != nullptr && tokens->is_array()) {
+    for (const Json& token : tokens->as_array()) {
+      if (!token.is_string() || token.as_string().find_first_of(kOurAlphabet) == std::string::npos)
+        continue;
+      return meili::api_error(
+          "miroir_not_supported",
+          "Invalid value at `.nonSeparatorTokens`: `" + token.as_string() +
+              "` must stay a separator, because Miroir's stored fields are written with the "
+              "characters `!()*;?[]`.");
+    }
+  }
+  for (std::string_view name :
+       {"filterableAttributes", "sortableAttributes", "searchableAttributes", "displayedAttributes",
+        "distinctAttribute", "rankingRules"}) {
+    const Json* value = change.find(name);
+    if (value == nullptr || !names_reserved(*value)) continue;
+    return meili::api_error("miroir_reserved_field",
+                            "Invalid value at `." + std::string(name) +
+                                "`: names that begin with `_miroir_` are reserved.");
+  }
+  return std::nullopt;
+}
+
+std::string setting_of_route(std::string_view route) {
+  for (const auto& [name, its_route] : kSettings) {
+    if (its_route == route) return std::string(name);
+  }
+  return "";
+}
+
+}  // namespace miroir

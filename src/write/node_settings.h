@@ -1,0 +1,37 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "meili/api_error.h"
+#include "node_api/stored_fields.h"
+
+namespace miroir {
+
+// An index's settings as clients make them, and as nodes get them: with our filter rules before the
+// client's, and no facet limit below the digest's alphabet (DESIGN.md, "Stored fields"). Pure.
+
+// The client's settings after a change: members of `change` replace, null resets; the members of
+// typoTolerance, faceting, pagination and embedders are merged one by one.
+Json merge_settings(const Json& settings, const Json& change);
+
+// What a node shall have, complete: settings that the client never made are null. Embedders of
+// `before` that are gone are null by name.
+Json settings_for_node(const Json& settings, const Json& before, const std::string& primary_key);
+
+// What clients see of a node's answer: their own filter rules and facet limit instead of the
+// node's.
+Json settings_for_client(Json answer, const Json& settings);
+
+// What a task says of a reset of all settings: each of them null, but for the two that are lists of
+// everything.
+Json details_of_reset();
+
+// A change that would take our alphabet out of the separators, or that names a reserved field.
+std::optional<meili::ApiError> refuse_settings(const Json& change, const FieldNames& names);
+
+// "filterable-attributes" → "filterableAttributes"; empty if there is no such setting.
+std::string setting_of_route(std::string_view route);
+
+}  // namespace miroir

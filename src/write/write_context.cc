@@ -1,0 +1,115 @@
+#include "write/write_context.h"
+
+#include "write/node_settings.h"
+
+namespace miroir {
+namespace {
+
+// Groups that lag more entries than this are named in X-Miroir-Degraded.
+constexpr Position kLagTolerated = 1'000;
+
+WallTime wall_time(EntryStamp stamp) {
+  return WallTime(Microseconds(static_cast<std::int64_t>(stamp)));
+}
+
+}  // namespace
+
+http::Response accepted_answer(const WriteContext& context, const Entry& entry) {
+  Json body = Json::object({{"taskUid", entry.task},
+                            {"indexUid", entry.index_uid.empty() ? Json() : Json(entry.index_uid)},
+                            {"status", "enqueued"},
+                            {"type", entry.task_type},
+                            {"enqueuedAt", to_rfc3339(wall_time(entry.stamp))}});
+  if (!entry.custom_metadata.empty()) body.set("customMetadata", entry.custom_metadata);
+  http::Response response = json_answer(202, body);
+  if (std::string groups = context.cluster.degraded(kLagTolerated); !groups.empty()) {
+    response.headers.set("X-Miroir-Degraded", std::move(groups));
+  }
+  return response;
+}
+
+http::Response append_answer(const WriteContext& context,
+                             const Result<std::vector<Entry>>& appended) {
+  if (!appended) return error_answer(to_api_error(appended.error(), "miroir_store_unavailable"));
+  for (const Entry& entry : *appended) {
+    if (entry.task == entry.position && !entry.task_type.empty())
+      return accepted_answer(context, entry);
+  }
+  return error_answer(meili::api_error("internal", "the request made no task"));
+}
+
+Entry client_entry(EntryKind kind, std::string_view task_type, std::string index_uid,
+                   const IndexState* index) {
+  Entry entry;
+  entry.kind = kind;
+  entry.task_type = task_type;
+  entry.index_uid = std::move(index_uid);
+  if (index != nullptr) {
+    entry.incarnation = index->incarnation;
+    entry.primary_key = index->primary_key.value_or("");
+  }
+  return entry;
+}
+
+std::vector<Entry> index_birth(Position next, const std::string& index_uid,
+                               std::optional<std::string> primary_key) {
+  Entry creation = client_entry(EntryKind::kCreateIndex, "", index_uid, nullptr);
+  creation.origin = Origin::kSystem;
+  creation.incarnation = next;
+  creation.primary_key = primary_key.value_or("");
+  creation.arguments = Json::object({{"primaryKey", primary_key ? Json(*primary_key) : Json()}});
+
+  Entry settings = client_entry(EntryKind::kUpdateSettings, "", index_uid, nullptr);
+  settings.origin = Origin::kSystem;
+  settings.incarnation = next;
+  settings.primary_key = creation.primary_key;
+  settings.arguments = Json::object(
+      {{"clientSettings", Json::object()},
+       {"settings", settings_for_node(Json::object(), Json::object(), creation.primary_key)}});
+  return {std::move(creation), std::move(settings)};
+}
+
+Entry primary_key_settings(const IndexState& index, Position incarnation,
+                           const std::string& primary_key) {
+  Entry entry = client_entry(EntryKind::kUpdateSettings, "", index.uid, &index);
+  entry.origin = Origin::kSystem;
+  entry.incarnation = incarnation;
+  entry.primary_key = primary_key;
+  entry.arguments =
+      Json::object({{"clientSettings", index.settings},
+                    {"settings", settings_for_node(index.settings, index.settings, primary_key)}});
+  return entry;
+}
+
+Async<Answer<Json>> judge_at_node(WriteContext context, std::string method, std::string target,
+                                  std::string body, http::Headers headers) {
+  const Instant deadline = context.clock.now() + context.options.request_timeout;
+  Error last{ErrorCode::kUnavailable, "no node is healthy"};
+  for (const NodeConfig& node : context.cluster.topology().nodes()) {
+    if (!context.cluster.status(node.id).healthy) continue;
+    http::ClientRequest request{method, target, headers, body};
+    auto answer = co_await context.cluster.client(node.id).dry_run(std::move(request), deadline);
+    if (!answer) {
+      last = std::move(answer).error().with_context("node " + node.id);
+      continue;
+    }
+    if (answer->status >= 500) {
+      last = Error{ErrorCode::kUnavailable,
+                   "node " + node.id + " answered " + std::to_string(answer->status)};
+      continue;
+    }
+    auto json = answer->body.empty() ? Result<Json>(Json()) : parse_json(answer->body);
+    if (answer->status >= 200 && answer->status < 300) co_return json ? std::move(*json) : Json();
+    auto error = json ? meili::parse_api_error(*json)
+                      : Result<meili::ApiError>(fail(ErrorCode::kCorrupt, ""));
+    if (!error) {
+      co_return std::unexpected(
+          meili::api_error("bad_request", "the node refused the request: " + answer->body));
+    }
+    error->status = answer->status;
+    co_return std::unexpected(std::move(*error));
+  }
+  co_return std::unexpected(to_api_error(last));
+}
+
+}  // namespace miroir

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "base/clock.h"
+#include "cluster/cluster.h"
+#include "http/message.h"
+#include "log/log.h"
+#include "node_api/api_response.h"
+#include "node_api/stored_fields.h"
+
+namespace miroir {
+
+struct WriteOptions {
+  FieldNames names;
+  std::uint64_t entry_bytes_max = 16ULL << 20;  // a larger body becomes several entries
+  Milliseconds request_timeout{30'000};
+};
+
+// What every writer works with; all of it outlives them.
+struct WriteContext {
+  Log& log;
+  Cluster& cluster;
+  Clock& clock;
+  WriteOptions options;
+};
+
+// 202: {"taskUid", "indexUid", "status": "enqueued", "type", "enqueuedAt"}; names degraded groups
+// in its header.
+http::Response accepted_answer(const WriteContext& context, const Entry& entry);
+// The answer of an append: 202 for the client's task among the entries, or the error.
+http::Response append_answer(const WriteContext& context,
+                             const Result<std::vector<Entry>>& appended);
+
+// A client's entry of the given kind, for an index as it stands in the catalogue (or not: nullptr).
+Entry client_entry(EntryKind kind, std::string_view task_type, std::string index_uid,
+                   const IndexState* index);
+// The entries that make a missing index: its creation and the settings that every index has.
+std::vector<Entry> index_birth(Position next, const std::string& index_uid,
+                               std::optional<std::string> primary_key);
+// The settings entry that follows when the primary key becomes known.
+Entry primary_key_settings(const IndexState& index, Position incarnation,
+                           const std::string& primary_key);
+
+// Asks a healthy node what it would answer to the request (DryRun: true). Anything but a 2xx is the
+// client's answer.
+Async<Answer<Json>> judge_at_node(WriteContext context, std::string method, std::string target,
+                                  std::string body, http::Headers headers);
+
+}  // namespace miroir
