@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <functional>
 #include <map>
 #include <string>
@@ -13,8 +14,11 @@
 
 namespace miroir::node {
 
-// A string as filters, facets and sorts compare it: trimmed, NFKD, lower case, cut at 468 bytes.
+// A string as filters compare it: trimmed, NFKD, lower case.
 std::string normalise_facet(std::string_view text);
+// A string as columns hold it: normalised, and cut at 468 bytes. Longer values are never equal to
+// what is asked for.
+std::string facet_key(std::string_view text);
 
 // Documents that hold one value of a field, rising.
 using Postings = std::vector<DocumentNumber>;
@@ -38,13 +42,13 @@ struct FieldValues {
 // then applied at once: with the postings as sorted vectors one by one would be quadratic.
 struct Column {
   std::map<double, Postings> numbers;
-  std::map<std::string, StringValue, std::less<>> strings;  // by normalised value
+  std::map<std::string, StringValue, std::less<>> strings;  // by facet_key
   DocumentSet exists;
   DocumentSet null;
   DocumentSet empty;
 };
 
-// The changes of one column by a batch of documents.
+// The changes of one column by a batch of documents, in their order.
 class ColumnChange {
  public:
   void remove(DocumentNumber document, const FieldValues& values);
@@ -52,15 +56,27 @@ class ColumnChange {
   void apply(Column& column) &&;
 
  private:
+  struct Step {
+    DocumentNumber document;
+    std::size_t order;
+    bool add;
+    auto operator<=>(const Step&) const = default;
+  };
   struct Delta {
-    Postings removed;
-    Postings added;
+    void push(DocumentNumber document, bool add) { steps.push_back({document, steps.size(), add}); }
+    std::vector<Step> steps;
     std::string spelling;
   };
+  struct Flags {
+    bool exists = false;
+    bool null = false;
+    bool empty = false;
+  };
+  static void apply_to(Postings& documents, std::vector<Step> steps);
+
   std::unordered_map<double, Delta> numbers_;
-  std::unordered_map<std::string, Delta> strings_;
-  std::vector<std::pair<DocumentNumber, FieldValues>>
-      flags_;  // without values; the last of a document counts
+  std::unordered_map<std::string, Delta> strings_;  // by facet key
+  std::vector<std::pair<DocumentNumber, Flags>> flags_;
 };
 
 // All fields of a document that `wanted` accepts, flattened: {"a":{"b":1}} has the fields "a" and

@@ -16,7 +16,7 @@ struct FilterFeatures {
   bool facet_search = true;
 };
 
-// "a*", "*a", "*a*", "*" or a plain name. A rule for "author" covers "author.name", too.
+// Patterns are "a*", "*a", "*a*", "*" or a name.
 bool matches_pattern(std::string_view pattern, std::string_view field);
 
 // What the settings say about fields, made ready for asking. Immutable.
@@ -44,7 +44,7 @@ class FieldRules {
  private:
   struct Rule {
     std::vector<std::string> patterns;
-    bool plain = false;  // a bare name: "*" is no wildcard there
+    bool plain = false;  // a bare name: "*" is no wildcard there, and "author" covers "author.name"
     FilterFeatures features;
   };
   std::vector<Rule> filterable_;

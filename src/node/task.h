@@ -62,8 +62,7 @@ struct TaskOutcome {
   TaskUid uid = 0;
   Json details;
   std::optional<meili::ApiError> error;
-  bool canceled = false;
-  std::optional<TaskUid> canceled_by;
+  std::optional<TaskUid> canceled_by;  // set: it never ran
 };
 
 }  // namespace miroir::node

@@ -1,0 +1,196 @@
+#include "node/column.h"
+
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+namespace miroir::node {
+namespace {
+
+constexpr std::size_t kFacetBytesMax = 468;
+
+std::string_view trim(std::string_view text) {
+  const auto is_space = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+std::string lower_ascii(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+  }
+  return lower;
+}
+
+// NFKD, then each character's lower case.
+std::string fold(std::string_view text) {
+  utf8proc_uint8_t* decomposed = nullptr;
+  const auto size = utf8proc_map(
+      reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+      static_cast<utf8proc_ssize_t>(text.size()), &decomposed,
+      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT));
+  if (size < 0) return lower_ascii(text);
+  std::string folded;
+  folded.reserve(static_cast<std::size_t>(size));
+  for (utf8proc_ssize_t at = 0; at < size;) {
+    utf8proc_int32_t character = 0;
+    const auto read = utf8proc_iterate(decomposed + at, size - at, &character);
+    if (read <= 0) break;
+    at += read;
+    std::array<utf8proc_uint8_t, 4> bytes;
+    const auto written = utf8proc_encode_char(utf8proc_tolower(character), bytes.data());
+    folded.append(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(written));
+  }
+  std::free(decomposed);
+  return folded;
+}
+
+// Collects the values of the fields of one document. The rules are Meilisearch's: what an array
+// holds belongs to its field, objects in arrays to their fields by name; null and emptiness count
+// only directly in a field.
+class Flattener {
+ public:
+  explicit Flattener(const std::function<bool(std::string_view)>& wanted) : wanted_(wanted) {}
+
+  void object(const Json& value, const std::string& base) {
+    for (const auto& [key, member] : value.as_object()) {
+      const std::string name = base.empty() ? key : base + "." + key;
+      see(name, member, true);
+      if (member.is_object()) object(member, name);
+      if (member.is_array()) array(member, name);
+    }
+  }
+
+  std::vector<std::pair<std::string, FieldValues>> take() && { return std::move(fields_); }
+
+ private:
+  void array(const Json& value, const std::string& name) {
+    for (const Json& element : value.as_array()) {
+      if (element.is_object()) {
+        object(element, name);
+      } else if (element.is_array()) {
+        array(element, name);
+      } else {
+        see(name, element, false);
+      }
+    }
+  }
+
+  void see(const std::string& name, const Json& value, bool directly) {
+    if (!wanted_(name)) return;
+    FieldValues& field = field_of(name);
+    field.exists = true;
+    if (value.is_null()) {
+      field.null |= directly;
+    } else if (value.is_bool()) {
+      field.strings.emplace_back(value.as_bool() ? "true" : "false");
+    } else if (value.is_number()) {
+      field.numbers.push_back(value.as_double() + 0.0);  // -0 becomes 0
+    } else if (value.is_string() && !value.as_string().empty()) {
+      field.strings.push_back(value.as_string());
+    } else if (value.size() == 0) {
+      field.empty |= directly;
+    }
+  }
+
+  FieldValues& field_of(const std::string& name) {
+    const auto found =
+        std::ranges::find(fields_, name, &std::pair<std::string, FieldValues>::first);
+    return found == fields_.end() ? fields_.emplace_back(name, FieldValues{}).second
+                                  : found->second;
+  }
+
+  const std::function<bool(std::string_view)>& wanted_;
+  std::vector<std::pair<std::string, FieldValues>> fields_;
+};
+
+}  // namespace
+
+std::string normalise_facet(std::string_view text) {
+  text = trim(text);
+  const bool ascii =
+      std::ranges::none_of(text, [](char c) { return static_cast<signed char>(c) < 0; });
+  return ascii ? lower_ascii(text) : fold(text);
+}
+
+std::string facet_key(std::string_view text) {
+  std::string key = normalise_facet(text);
+  if (key.size() > kFacetBytesMax) {
+    std::size_t end = kFacetBytesMax;
+    while (end > 0 && (static_cast<unsigned char>(key[end]) & 0xC0) == 0x80) --end;
+    key.resize(end);
+  }
+  return key;
+}
+
+std::vector<std::pair<std::string, FieldValues>> flatten(
+    const Json& document, const std::function<bool(std::string_view)>& wanted) {
+  Flattener flattener(wanted);
+  flattener.object(document, "");
+  return std::move(flattener).take();
+}
+
+void ColumnChange::remove(DocumentNumber document, const FieldValues& values) {
+  for (const double number : values.numbers) numbers_[number].push(document, false);
+  for (const std::string& text : values.strings) strings_[facet_key(text)].push(document, false);
+  flags_.push_back({document, {}});
+}
+
+void ColumnChange::add(DocumentNumber document, const FieldValues& values) {
+  for (const double number : values.numbers) numbers_[number].push(document, true);
+  for (const std::string& text : values.strings) {
+    Delta& delta = strings_[facet_key(text)];
+    delta.push(document, true);
+    delta.spelling = text;
+  }
+  flags_.push_back(
+      {document, {.exists = values.exists, .null = values.null, .empty = values.empty}});
+}
+
+void ColumnChange::apply_to(Postings& documents, std::vector<Step> steps) {
+  std::ranges::sort(steps);
+  Postings removed;
+  Postings added;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    // Of several steps with one document the last decides.
+    if (i + 1 < steps.size() && steps[i + 1].document == steps[i].document) continue;
+    (steps[i].add ? added : removed).push_back(steps[i].document);
+  }
+  if (removed.empty() && (documents.empty() || documents.back() < added.front())) {
+    documents.insert(documents.end(), added.begin(), added.end());
+    return;
+  }
+  Postings kept;
+  std::ranges::set_difference(documents, removed, std::back_inserter(kept));
+  documents.clear();
+  std::ranges::set_union(kept, added, std::back_inserter(documents));
+}
+
+void ColumnChange::apply(Column& column) && {
+  for (auto& [number, delta] : numbers_) {
+    const auto place = column.numbers.try_emplace(number).first;
+    apply_to(place->second, std::move(delta.steps));
+    if (place->second.empty()) column.numbers.erase(place);
+  }
+  for (auto& [key, delta] : strings_) {
+    const auto [place, is_new] = column.strings.try_emplace(key);
+    StringValue& value = place->second;
+    if (is_new) value.spelling = std::move(delta.spelling);
+    apply_to(value.documents, std::move(delta.steps));
+    if (value.documents.empty()) column.strings.erase(place);
+  }
+  for (const auto& [document, flags] : flags_) {
+    const auto mark = [&](DocumentSet& set, bool member) {
+      member ? set.insert(document) : set.erase(document);
+    };
+    mark(column.exists, flags.exists);
+    mark(column.null, flags.null);
+    mark(column.empty, flags.empty);
+  }
+}
+
+}  // namespace miroir::node
