@@ -16,8 +16,10 @@
 namespace miroir {
 
 enum class ReplicaState {
-  kInSync,   // its history is ours and its content was equal when last proven: read, source of repairs
-  kStale,    // its history is not ours, or it is being brought back: written to, never read, never a source
+  kInSync,  // its history is ours and its content was equal when last proven: read, source of
+            // repairs
+  kStale,   // its history is not ours, or it is being brought back: written to, never read, never a
+            // source
   kJoining,  // never in sync yet
 };
 std::string_view name(ReplicaState state);
@@ -26,9 +28,9 @@ struct NodeStatus {
   bool healthy = false;       // answers
   std::string unhealthy_why;  // the last error
   ReplicaState state = ReplicaState::kJoining;
-  std::string state_why;      // a sentence, empty while in sync
-  Position done = 0;          // everything up to here that concerns the node has ended there
-  bool stopped = false;       // its forwarder stopped its lane and waits for a person
+  std::string state_why;  // a sentence, empty while in sync
+  Position done = 0;      // everything up to here that concerns the node has ended there
+  bool stopped = false;   // its forwarder stopped its lane and waits for a person
 };
 
 struct HealthOptions {
@@ -38,13 +40,14 @@ struct HealthOptions {
   int recovery_threshold = 2;
 };
 
-// The nodes as this process knows them now. Single-threaded; every change raises changed(). Who writes what: health is
-// the monitor's (and a failed request may report), state is the history check's and the reconciler's, done is the
-// forwarder's. State and done are durable in the log's progress rows.
+// The nodes as this process knows them now. Single-threaded; every change raises changed(). Who
+// writes what: health is the monitor's (and a failed request may report), state is the history
+// check's and the reconciler's, done is the forwarder's. State and done are durable in the log's
+// progress rows.
 class Cluster {
  public:
-  Cluster(Topology topology, std::map<std::string, std::unique_ptr<NodeClient>> clients, Log& log, Clock& clock,
-          Metrics& metrics, Executor executor);
+  Cluster(Topology topology, std::map<std::string, std::unique_ptr<NodeClient>> clients, Log& log,
+          Clock& clock, Metrics& metrics, Executor executor);
   ~Cluster();
 
   const Topology& topology() const;
@@ -56,6 +59,12 @@ class Cluster {
   void report_unhealthy(const std::string& node, const Error& error);
   // In memory; the forwarder saves the row.
   void set_done(const std::string& node, Position done);
+  // The node's durable row. Its state and reason are set_state's, the rest is the forwarder's:
+  // save_progress takes everything but the state from `lane`. Saves are durable in the order of the
+  // calls.
+  NodeProgress progress(const std::string& node) const;
+  bool joined(const std::string& node) const;  // ever had a row
+  Async<Result<void>> save_progress(std::string node, NodeProgress lane);
   void set_stopped(const std::string& node, bool stopped);
   // Durable when it returns.
   Async<Result<void>> set_state(std::string node, ReplicaState state, std::string why);
@@ -69,7 +78,8 @@ class Cluster {
   std::vector<int> whole_groups() const;
   // Groups whose readable nodes have done everything up to `position`.
   std::vector<int> groups_at(Position position) const;
-  // Names of groups that are not whole, or lag more than `lag_max` entries: for X-Miroir-Degraded. Empty: none.
+  // Names of groups that are not whole, or lag more than `lag_max` entries: for X-Miroir-Degraded.
+  // Empty: none.
   std::string degraded(Position lag_max) const;
 
  private:
@@ -77,7 +87,8 @@ class Cluster {
   std::unique_ptr<State> state_;
 };
 
-// Compares what the node remembers with what the log knows of it (invariant 10). kOurs: go on after `resume_after`.
+// Compares what the node remembers with what the log knows of it (invariant 10). kOurs: go on after
+// `resume_after`.
 struct History {
   enum class Verdict {
     kOurs,      // the last task we saw is still there; tasks after it are ours
@@ -85,11 +96,21 @@ struct History {
     kForeign,   // somebody else made tasks after ours
   };
   Verdict verdict = Verdict::kOurs;
-  Position resume_after = 0;     // positions up to here are on the node already
-  std::int64_t offset = 0;       // to use from now on
-  std::string why;               // a sentence for people where the verdict is not kOurs
+  Position resume_after = 0;  // positions up to here are on the node already
+  std::int64_t offset = 0;    // to use from now on
+  std::string
+      resume_at;    // enqueuedAt of the node's newest task, whose uid is resume_after + offset
+  std::string why;  // a sentence for people where the verdict is not kOurs
 };
-Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, Position head, Instant deadline);
+// Tasks are known as ours by their metadata, or, where the route keeps none, by number, kind and
+// index of the log's entry at that position.
+Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, Log& log,
+                                     Instant deadline);
+// What the node calls the task that an entry of this kind makes; empty for keys, which make none.
+std::string_view node_task_type(EntryKind kind);
+// The metadata of our tasks, and back.
+std::string task_metadata(Position position);
+std::optional<Position> parse_task_metadata(std::string_view metadata);
 
 // Asks every node again and again whether it answers.
 class HealthMonitor {

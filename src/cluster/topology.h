@@ -18,8 +18,8 @@ struct NodeConfig {
   int group = 0;        // config `replica_group`
 };
 
-// Who owns what: slots → shards → one node in each group, by rendezvous hash of (shard, node id). Immutable; the
-// number of groups is the number of replicas.
+// Who owns what: slots → shards → one node in each group, by rendezvous hash of (shard, node id).
+// Immutable; the number of groups is the number of replicas.
 class Topology {
  public:
   // Refuses duplicate ids or addresses, no nodes, shards outside 1..65536.
@@ -35,6 +35,8 @@ class Topology {
   SlotRange slots_of(ShardId shard) const;
   // The node that owns the shard in the group.
   const std::string& owner(int group, ShardId shard) const;
+  // The same by place in groups(), as a place in nodes().
+  std::size_t owner_index(std::size_t group_index, ShardId shard) const;
   // One owner per group, in the order of groups().
   std::vector<std::string> owners(ShardId shard) const;
   const std::vector<ShardId>& shards_of(const std::string& node) const;
@@ -49,5 +51,8 @@ class Topology {
   std::vector<std::vector<std::uint32_t>> owner_;  // [index of group][shard] → index of node
   std::vector<std::vector<ShardId>> shards_;       // [index of node]
 };
+
+// The slots of rising shards as few ranges, neighbours joined.
+std::vector<SlotRange> join_ranges(const Topology& topology, const std::vector<ShardId>& shards);
 
 }  // namespace miroir

@@ -1,0 +1,212 @@
+#include "cluster/cluster.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/logging.h"
+
+namespace miroir {
+namespace {
+
+// How often a waiter for a position looks again.
+constexpr Milliseconds kWaitStep{5};
+
+ReplicaState parse_replica_state(std::string_view text) {
+  if (text == "in_sync") return ReplicaState::kInSync;
+  return text == "stale" ? ReplicaState::kStale : ReplicaState::kJoining;
+}
+
+}  // namespace
+
+std::string_view name(ReplicaState state) {
+  switch (state) {
+    case ReplicaState::kInSync:
+      return "in_sync";
+    case ReplicaState::kStale:
+      return "stale";
+    case ReplicaState::kJoining:
+      return "joining";
+  }
+  return "joining";
+}
+
+struct Cluster::State {
+  struct Node {
+    std::unique_ptr<NodeClient> client;
+    NodeStatus status;
+    NodeProgress progress;
+    bool joined = false;
+    Gauge healthy;
+  };
+
+  State(Topology t, Log& l, Clock& c, Executor executor)
+      : topology(std::move(t)), log(l), clock(c), changed(std::move(executor)) {}
+  Node& node(const std::string& id) {
+    auto found = nodes.find(id);
+    MIROIR_ASSERT(found != nodes.end());
+    return found->second;
+  }
+
+  Topology topology;
+  Log& log;
+  Clock& clock;
+  Signal changed;
+  std::map<std::string, Node> nodes;
+};
+
+Cluster::Cluster(Topology topology, std::map<std::string, std::unique_ptr<NodeClient>> clients,
+                 Log& log, Clock& clock, Metrics& metrics, Executor executor)
+    : state_(std::make_unique<State>(std::move(topology), log, clock, std::move(executor))) {
+  const std::map<std::string, NodeProgress> rows = log.progress();
+  for (const NodeConfig& config : state_->topology.nodes()) {
+    State::Node& node = state_->nodes[config.id];
+    node.client = std::move(clients[config.id]);
+    MIROIR_ASSERT(node.client != nullptr);
+    node.status.unhealthy_why = "not asked yet";
+    if (auto row = rows.find(config.id); row != rows.end()) {
+      node.joined = true;
+      node.progress = row->second;
+      node.status.state = parse_replica_state(row->second.state);
+      node.status.state_why = row->second.reason;
+      node.status.done = row->second.done;
+    }
+    node.healthy =
+        metrics.gauge("miroir_node_healthy", "Whether the node answers.", {{"node_id", config.id}});
+    node.healthy.set(0);
+  }
+}
+
+Cluster::~Cluster() = default;
+
+const Topology& Cluster::topology() const { return state_->topology; }
+NodeClient& Cluster::client(const std::string& node) { return *state_->node(node).client; }
+NodeStatus Cluster::status(const std::string& node) const { return state_->node(node).status; }
+Signal& Cluster::changed() { return state_->changed; }
+
+void Cluster::report_healthy(const std::string& id) {
+  State::Node& node = state_->node(id);
+  if (node.status.healthy) return;
+  node.status.healthy = true;
+  node.status.unhealthy_why.clear();
+  node.healthy.set(1);
+  log_info("node answers", {{"node", id}});
+  state_->changed.notify_all();
+}
+
+void Cluster::report_unhealthy(const std::string& id, const Error& error) {
+  State::Node& node = state_->node(id);
+  node.status.unhealthy_why = error.message;
+  if (!node.status.healthy) return;
+  node.status.healthy = false;
+  node.healthy.set(0);
+  log_warning("node does not answer", {{"node", id}, {"error", error.message}});
+  state_->changed.notify_all();
+}
+
+void Cluster::set_done(const std::string& id, Position done) {
+  State::Node& node = state_->node(id);
+  if (node.status.done == done) return;
+  node.status.done = done;
+  state_->changed.notify_all();
+}
+
+void Cluster::set_stopped(const std::string& id, bool stopped) {
+  State::Node& node = state_->node(id);
+  if (node.status.stopped == stopped) return;
+  node.status.stopped = stopped;
+  state_->changed.notify_all();
+}
+
+NodeProgress Cluster::progress(const std::string& node) const {
+  return state_->node(node).progress;
+}
+bool Cluster::joined(const std::string& node) const { return state_->node(node).joined; }
+
+Async<Result<void>> Cluster::save_progress(std::string id, NodeProgress lane) {
+  State::Node& node = state_->node(id);
+  lane.state = name(node.status.state);
+  lane.reason = node.status.state_why;
+  node.progress = lane;
+  node.joined = true;
+  return state_->log.save_progress(std::move(id), std::move(lane));
+}
+
+Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std::string why) {
+  State::Node& node = state_->node(id);
+  const ReplicaState before = node.status.state;
+  const std::string why_before = node.status.state_why;
+  if (before == replica && why_before == why) co_return Result<void>();
+  // Memory first: a save that the forwarder begins meanwhile must carry the new state.
+  node.status.state = replica;
+  node.status.state_why = why;
+  node.progress.state = name(replica);
+  node.progress.reason = why;
+  auto saved = co_await state_->log.save_progress(id, node.progress);
+  if (!saved) {
+    if (replica == ReplicaState::kInSync) {
+      node.status.state = before;
+      node.status.state_why = why_before;
+      node.progress.state = name(before);
+      node.progress.reason = why_before;
+    }
+    co_return saved;
+  }
+  if (before != replica) {
+    log_info("replica state", {{"node", id}, {"state", name(replica)}, {"why", why}});
+  }
+  state_->changed.notify_all();
+  co_return saved;
+}
+
+Async<bool> Cluster::wait_done(std::string node, Position position, Instant deadline) {
+  Clock& clock = state_->clock;
+  while (state_->node(node).status.done < position) {
+    if (clock.now() >= deadline) co_return false;
+    co_await clock.sleep_until(std::min(deadline, clock.now() + kWaitStep));
+  }
+  co_return true;
+}
+
+bool Cluster::readable(const std::string& node) const {
+  const NodeStatus& status = state_->node(node).status;
+  return status.healthy && status.state == ReplicaState::kInSync;
+}
+
+bool Cluster::whole(int group) const {
+  return std::ranges::all_of(state_->topology.nodes_of(group),
+                             [this](const std::string& n) { return readable(n); });
+}
+
+std::vector<int> Cluster::whole_groups() const {
+  std::vector<int> groups;
+  for (int group : state_->topology.groups()) {
+    if (whole(group)) groups.push_back(group);
+  }
+  return groups;
+}
+
+std::vector<int> Cluster::groups_at(Position position) const {
+  std::vector<int> groups;
+  for (int group : whole_groups()) {
+    if (std::ranges::all_of(state_->topology.nodes_of(group), [&](const std::string& node) {
+          return state_->node(node).status.done >= position;
+        })) {
+      groups.push_back(group);
+    }
+  }
+  return groups;
+}
+
+std::string Cluster::degraded(Position lag_max) const {
+  const Position head = state_->log.head();
+  const std::vector<int> good = groups_at(head > lag_max ? head - lag_max : 0);
+  std::string names;
+  for (int group : state_->topology.groups()) {
+    if (std::ranges::find(good, group) != good.end()) continue;
+    if (!names.empty()) names += ", ";
+    names += "group " + std::to_string(group);
+  }
+  return names;
+}
+
+}  // namespace miroir

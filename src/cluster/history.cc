@@ -1,0 +1,197 @@
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include "cluster/cluster.h"
+
+namespace miroir {
+namespace {
+
+constexpr std::size_t kPage = 1'000;
+// How far back a node's queue is searched for a task of ours; further back it counts as empty.
+constexpr int kPagesBackMax = 100;
+constexpr std::string_view kMetadataPrefix = "miroir:";
+
+TaskUid to_uid(std::int64_t number) {
+  return static_cast<TaskUid>(
+      std::clamp<std::int64_t>(number, 0, std::numeric_limits<TaskUid>::max()));
+}
+
+// Meilisearch renames the indexes of old tasks when it swaps or renames, so today's name counts
+// too.
+bool names_index(const NodeTask& task, const Entry& entry, const Catalogue& catalogue) {
+  if (task.index_uid == entry.index_uid || entry.kind == EntryKind::kSwapIndexes) return true;
+  const IndexState* now = catalogue.by_incarnation(entry.incarnation);
+  return now == nullptr || task.index_uid == now->uid;
+}
+
+// The position of a task, if it is one of ours.
+Async<std::optional<Position>> identify(const NodeTask& task, std::int64_t offset, Log& log) {
+  if (auto position = parse_task_metadata(task.custom_metadata)) {
+    if (*position <= log.head()) co_return position;
+    co_return std::nullopt;  // beyond our log
+  }
+  if (task.type == node_task_type(EntryKind::kWriteDocuments) ||
+      task.type == node_task_type(EntryKind::kDeleteDocuments)) {
+    co_return std::nullopt;  // ours carry metadata
+  }
+  const std::int64_t position = std::int64_t{task.uid} - offset;
+  if (position < 1 || static_cast<Position>(position) > log.head()) co_return std::nullopt;
+  auto entry = co_await log.entry(static_cast<Position>(position));
+  if (!entry || (*entry)->born_failed || node_task_type((*entry)->kind) != task.type)
+    co_return std::nullopt;
+  if (!names_index(task, **entry, log.catalogue())) co_return std::nullopt;
+  co_return static_cast<Position>(position);
+}
+
+// The node still has the last task we saw: are those after it ours?
+Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Log& log,
+                                   NodeTask newest, std::int64_t first, Instant deadline) {
+  History history{.verdict = History::Verdict::kOurs,
+                  .resume_after = progress.acknowledged,
+                  .offset = progress.offset,
+                  .resume_at = progress.acknowledged_at,
+                  .why = {}};
+  while (first <= std::int64_t{newest.uid}) {
+    MIROIR_CO_TRY(const std::vector<NodeTask> page,
+                  co_await client.tasks(to_uid(first), newest.uid, kPage, deadline));
+    for (const NodeTask& task : page) {
+      const std::optional<Position> position = co_await identify(task, progress.offset, log);
+      if (position &&
+          std::int64_t{task.uid} == static_cast<std::int64_t>(*position) + progress.offset) {
+        history.resume_after = *position;
+        history.resume_at = task.enqueued_at;
+      } else if (history.verdict == History::Verdict::kOurs) {
+        history.verdict = History::Verdict::kForeign;
+        history.why = "somebody else wrote to it: its task " + std::to_string(task.uid) + " (" +
+                      task.type + (task.index_uid.empty() ? "" : " of index " + task.index_uid) +
+                      ") is not Miroir's";
+      }
+    }
+    if (page.size() < kPage) break;
+    first = std::int64_t{page.back().uid} + 1;
+  }
+  if (history.verdict == History::Verdict::kForeign) {
+    history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
+    history.resume_at = newest.enqueued_at;
+  }
+  co_return history;
+}
+
+// The last task we saw is gone: the newest one of ours that is left tells how far back the node
+// went.
+Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log& log,
+                                 NodeTask newest, Instant deadline) {
+  const std::int64_t marker = static_cast<std::int64_t>(progress.acknowledged) + progress.offset;
+  History history;
+  if (std::int64_t{newest.uid} < marker) {
+    history.verdict = History::Verdict::kWentBack;
+    history.why = "it went back: its newest task is " + std::to_string(newest.uid) + ", and task " +
+                  std::to_string(marker) + " had been acknowledged";
+  } else {
+    history.verdict = History::Verdict::kForeign;
+    history.why = "its history is not ours: task " + std::to_string(marker) +
+                  " is not the one it acknowledged";
+  }
+  history.resume_after = 0;
+  std::int64_t last = newest.uid;
+  bool found = false;
+  for (int pages = 0; pages < kPagesBackMax && last >= 0 && !found; ++pages) {
+    const std::int64_t first =
+        std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
+    MIROIR_CO_TRY(const std::vector<NodeTask> page,
+                  co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
+    for (auto task = page.rbegin(); task != page.rend() && !found; ++task) {
+      const std::optional<Position> position = co_await identify(*task, progress.offset, log);
+      if (position && *position <= task->uid) {
+        history.resume_after = *position;
+        found = true;
+      } else if (history.verdict == History::Verdict::kWentBack) {
+        history.verdict = History::Verdict::kForeign;
+        history.why += "; its task " + std::to_string(task->uid) + " is not Miroir's";
+      }
+    }
+    last = first - 1;
+  }
+  history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
+  history.resume_at = newest.enqueued_at;
+  co_return history;
+}
+
+}  // namespace
+
+std::string_view node_task_type(EntryKind kind) {
+  switch (kind) {
+    case EntryKind::kWriteDocuments:
+    case EntryKind::kMergeDocuments:
+    case EntryKind::kRepairDocuments:
+      return "documentAdditionOrUpdate";
+    case EntryKind::kDeleteDocuments:
+    case EntryKind::kDeleteByFilter:
+    case EntryKind::kClearDocuments:
+    case EntryKind::kRepairDeletes:
+      return "documentDeletion";
+    case EntryKind::kCreateIndex:
+      return "indexCreation";
+    case EntryKind::kUpdateIndex:
+      return "indexUpdate";
+    case EntryKind::kDropIndex:
+      return "indexDeletion";
+    case EntryKind::kSwapIndexes:
+      return "indexSwap";
+    case EntryKind::kUpdateSettings:
+      return "settingsUpdate";
+    case EntryKind::kPutKey:
+    case EntryKind::kDeleteKey:
+      return "";
+  }
+  return "";
+}
+
+std::string task_metadata(Position position) {
+  return std::string(kMetadataPrefix) + std::to_string(position);
+}
+
+std::optional<Position> parse_task_metadata(std::string_view metadata) {
+  if (!metadata.starts_with(kMetadataPrefix)) return std::nullopt;
+  metadata.remove_prefix(kMetadataPrefix.size());
+  Position position = 0;
+  const auto [end, error] =
+      std::from_chars(metadata.data(), metadata.data() + metadata.size(), position);
+  if (error != std::errc() || end != metadata.data() + metadata.size()) return std::nullopt;
+  return position;
+}
+
+Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, Log& log,
+                                     Instant deadline) {
+  MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client.newest_task(deadline));
+  // No task of any kind when we last looked: nothing to find again.
+  const bool unmarked = progress.acknowledged_at.empty();
+  if (!newest) {
+    History history{.verdict = History::Verdict::kOurs,
+                    .resume_after = progress.acknowledged,
+                    .offset = progress.offset,
+                    .resume_at = progress.acknowledged_at,
+                    .why = {}};
+    if (!unmarked) {
+      history.verdict = History::Verdict::kWentBack;
+      history.resume_after = 0;
+      history.offset = 0;
+      history.resume_at.clear();
+      history.why = "it went back: its task queue is empty";
+    }
+    co_return history;
+  }
+  const std::int64_t marker = static_cast<std::int64_t>(progress.acknowledged) + progress.offset;
+  if (!unmarked) {
+    MIROIR_CO_TRY(const std::optional<NodeTask> last_seen,
+                  co_await client.task(to_uid(marker), deadline));
+    if (!last_seen || last_seen->enqueued_at != progress.acknowledged_at) {
+      co_return co_await find_back(client, std::move(progress), log, *newest, deadline);
+    }
+  }
+  co_return co_await check_newer(client, std::move(progress), log, *newest,
+                                 unmarked ? 0 : marker + 1, deadline);
+}
+
+}  // namespace miroir
