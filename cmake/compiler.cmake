@@ -13,7 +13,8 @@ if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Werror)
+# libstdc++ 12's own stable_sort calls what it deprecates.
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Werror -Wno-deprecated-declarations)
 add_link_options(-fuse-ld=lld)
 
 set(MIROIR_SANITIZE "" CACHE STRING "address,undefined or thread")

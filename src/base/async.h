@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace miroir {
 
@@ -15,9 +17,9 @@ template <class T>
 using Async = boost::asio::awaitable<T>;
 using Executor = boost::asio::any_io_executor;
 
-// Owns the coroutines that a long-lived object runs beside its caller. Every spawned coroutine ends before
-// the group is destroyed: call stop(), which cancels them all, and await it. A coroutine that throws aborts
-// the process, naming itself: failures are values here. Single-threaded.
+// Owns the coroutines that a long-lived object runs beside its caller. Every spawned coroutine ends
+// before the group is destroyed: call stop(), which cancels them all, and await it. A coroutine
+// that throws aborts the process, naming itself: failures are values here. Single-threaded.
 class TaskGroup {
  public:
   explicit TaskGroup(Executor executor);

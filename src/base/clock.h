@@ -22,8 +22,8 @@ struct Monotonic {
 };
 using Instant = Monotonic::time_point;
 
-// The only source of time. Owned by the process (or by the simulation, which moves it by hand); outlives
-// everything it is given to.
+// The only source of time. Owned by the process (or by the simulation, which moves it by hand);
+// outlives everything it is given to.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -18,9 +18,9 @@ enum class DecimalReading {
   kNode,     // as Meilisearch's parser does: for what a client wrote and a node will read
 };
 
-// A JSON value for the control plane: settings, filters, errors, tasks, search answers. Objects keep the order
-// of their keys; of a key given twice the last wins. Integers within i64/u64 are exact; others are doubles.
-// Documents are not handled with this (base/document.h).
+// A JSON value for the control plane: settings, filters, errors, tasks, search answers. Objects
+// keep the order of their keys; of a key given twice the last wins. Integers within i64/u64 are
+// exact; others are doubles. Documents are not handled with this (base/document.h).
 class Json {
  public:
   using Array = std::vector<Json>;
@@ -80,14 +80,18 @@ class Json {
   friend bool operator==(const Json& a, const Json& b);
 
  private:
-  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> value_;
+  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array,
+               Object>
+      value_;
 };
 
-// Refuses what is not exactly one JSON value in valid UTF-8, nesting beyond kJsonDepthMax, and trailing text.
+// Refuses what is not exactly one JSON value in valid UTF-8, nesting beyond kJsonDepthMax, and
+// trailing text.
 inline constexpr int kJsonDepthMax = 512;
 Result<Json> parse_json(std::string_view text, DecimalReading reading = DecimalReading::kNearest);
 
-// Compact text; doubles in the shortest form that reads back, always with a point or exponent ("1.0").
+// Compact text; doubles in the shortest form that reads back, always with a point or exponent
+// ("1.0").
 std::string to_text(const Json& value);
 void append_text(std::string& out, const Json& value);
 // The string with its quotes and escapes.

@@ -10,7 +10,8 @@ namespace miroir {
 
 using Labels = std::map<std::string, std::string>;
 
-// Handles into the registry: resolve once, keep, and use from any thread. They live as long as the registry.
+// Handles into the registry: resolve once, keep, and use from any thread. They live as long as the
+// registry.
 class Counter {
  public:
   void increment(double by = 1);
@@ -29,8 +30,9 @@ class Histogram {
   void* handle_ = nullptr;
 };
 
-// All metrics of one process. A counter exists, at 0, from the moment its handle is resolved: resolve handles at
-// the start, or increase() misses the first event. Labels come from closed sets only. Thread-safe.
+// All metrics of one process. A counter exists, at 0, from the moment its handle is resolved:
+// resolve handles at the start, or increase() misses the first event. Labels come from closed sets
+// only. Thread-safe.
 class Metrics {
  public:
   Metrics();

@@ -12,10 +12,11 @@
 
 namespace miroir {
 
-// A typed reader of one YAML mapping. Each room parses its own block: it takes its keys, and finish() then
-// refuses whatever was not taken, given twice, of the wrong type or impossible, with file, line, key and what was
-// expected: "miroir.yaml:12: anti_entropy.schedule: expected a schedule like \"every 6h\", got \"6 hours\"".
-// The first error is kept; later calls do nothing and return the default, so a block reads as a list of keys.
+// A typed reader of one YAML mapping. Each room parses its own block: it takes its keys, and
+// finish() then refuses whatever was not taken, given twice, of the wrong type or impossible, with
+// file, line, key and what was expected: "miroir.yaml:12: anti_entropy.schedule: expected a
+// schedule like \"every 6h\", got \"6 hours\"". The first error is kept; later calls do nothing and
+// return the default, so a block reads as a list of keys.
 class YamlBlock {
  public:
   // The whole document, which must be a mapping. `file` is only for messages.
@@ -26,12 +27,15 @@ class YamlBlock {
   std::optional<std::string> optional_string(std::string_view key);
   std::string required_string(std::string_view key);
   bool boolean(std::string_view key, bool fallback);
-  std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t lowest, std::int64_t highest);
+  std::int64_t integer(std::string_view key, std::int64_t fallback, std::int64_t lowest,
+                       std::int64_t highest);
   double number(std::string_view key, double fallback, double lowest, double highest);
   Microseconds duration(std::string_view key, Microseconds fallback);  // "60s"
   Microseconds schedule(std::string_view key, Microseconds fallback);  // "every 6h"
-  std::uint64_t bytes(std::string_view key, std::uint64_t fallback);   // "20GiB" or a number of bytes
-  Milliseconds milliseconds(std::string_view key, Milliseconds fallback, Milliseconds lowest = Milliseconds{1});
+  std::uint64_t bytes(std::string_view key,
+                      std::uint64_t fallback);  // "20GiB" or a number of bytes
+  Milliseconds milliseconds(std::string_view key, Milliseconds fallback,
+                            Milliseconds lowest = Milliseconds{1});
   std::string one_of(std::string_view key, std::string fallback, std::vector<std::string> allowed);
   std::vector<std::string> strings(std::string_view key);
   YamlBlock block(std::string_view key);                // empty where missing

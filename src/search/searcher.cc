@@ -89,6 +89,9 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make) {
         continue;
       }
       failed = true;
+      if (results[i].error().code == ErrorCode::kTimeout && !options_.retry_on_timeout) {
+        co_return std::unexpected(to_api_error(results[i].error()));
+      }
       last = results[i].error().message;
       avoid.insert(plan.parts[i].node);
     }

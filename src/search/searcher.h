@@ -23,6 +23,7 @@ enum class UnavailableShards { kPartial, kError };
 struct SearchOptions {
   FieldNames names;
   Milliseconds node_timeout{5'000};
+  bool retry_on_timeout = true;  // ask another group when a node does not answer in time
   UnavailableShards unavailable = UnavailableShards::kPartial;
 };
 
