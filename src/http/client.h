@@ -23,7 +23,8 @@ struct ClientOptions {
 struct ClientRequest {
   std::string method;
   std::string target;  // path and query, percent-encoded
-  Headers headers;     // names and values are checked; Host, Content-Length and Connection are the client's own
+  Headers headers;     // names and values are checked; Host, Content-Length and Connection are the
+                       // client's own
   std::string body;
 };
 
@@ -35,13 +36,14 @@ struct ClientError {
   Sent sent = Sent::kNothing;
 };
 
-// A keep-alive pool of connections to one server. Never hangs: every request has a deadline, and on expiry its
-// connection is closed (a late answer must not meet the next request). Does not retry, except that a request whose
-// pooled connection turned out closed before any byte was answered is sent once more if it is safe to repeat
-// (GET, HEAD). Single-threaded; outlives its requests.
+// A keep-alive pool of connections to one server. Never hangs: every request has a deadline, and on
+// expiry its connection is closed (a late answer must not meet the next request). Does not retry,
+// except that a request whose pooled connection turned out closed before any byte was answered is
+// sent once more if it is safe to repeat (GET, HEAD). Single-threaded; outlives its requests.
 class Client {
  public:
-  static Result<std::unique_ptr<Client>> create(Executor executor, Clock& clock, ClientOptions options);
+  static Result<std::unique_ptr<Client>> create(Executor executor, Clock& clock,
+                                                ClientOptions options);
   ~Client();
   Async<std::expected<Response, ClientError>> send(ClientRequest request, Instant deadline);
 

@@ -29,24 +29,25 @@ struct ServerOptions {
 class Handler {
  public:
   virtual ~Handler() = default;
-  // After the head, before the body: an answer refuses the request (the connection is closed unless the body is
-  // small enough to skip). Where authentication belongs.
+  // After the head, before the body: an answer refuses the request (the connection is closed unless
+  // the body is small enough to skip). Where authentication belongs.
   virtual Async<std::optional<Response>> admit(const RequestHead& head) = 0;
   virtual Async<Response> handle(Request request) = 0;
-  // The answer to what is no valid request (400), too large a head or body (431, 413), too much load (503): the
-  // handler gives it its own error shape.
+  // The answer to what is no valid request (400), too large a head or body (431, 413), too much
+  // load (503): the handler gives it its own error shape.
   virtual Response refuse(int status, std::string message) = 0;
 };
 
-// A hardened HTTP/1.1 server: keep-alive, Expect: 100-continue, chunked and Content-Length bodies. Refuses what two
-// parsers could read differently (docs in server.cc): Transfer-Encoding other than exactly `chunked`, TE with CL,
-// repeated CL or Host, no Host (1.1), obsolete folding, control characters in values; trailers are dropped.
-// Never writes a header value with CR, LF or NUL. One thread: the io_context it runs on.
+// A hardened HTTP/1.1 server: keep-alive, Expect: 100-continue, chunked and Content-Length bodies.
+// Refuses what two parsers could read differently (docs in server.cc): Transfer-Encoding other than
+// exactly `chunked`, TE with CL, repeated CL or Host, no Host (1.1), obsolete folding, control
+// characters in values; trailers are dropped. Never writes a header value with CR, LF or NUL. One
+// thread: the io_context it runs on.
 class Server {
  public:
   // Binds and listens at once, so port() is known; serves from run() on.
-  static Result<std::unique_ptr<Server>> listen(Executor executor, Clock& clock, ServerOptions options,
-                                                Handler& handler);
+  static Result<std::unique_ptr<Server>> listen(Executor executor, Clock& clock,
+                                                ServerOptions options, Handler& handler);
   ~Server();
   std::uint16_t port() const;
   std::string url() const;  // "http://127.0.0.1:7700"
