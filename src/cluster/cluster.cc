@@ -131,6 +131,19 @@ Async<Result<void>> Cluster::save_progress(std::string id, NodeProgress lane) {
   return state_->log.save_progress(std::move(id), std::move(lane));
 }
 
+Async<Result<void>> Cluster::join(std::string id, NodeProgress row, ReplicaState replica) {
+  State::Node& node = state_->node(id);
+  row.state = name(replica);
+  MIROIR_CO_CHECK(co_await state_->log.save_progress(id, row));
+  node.status.state = replica;
+  node.status.state_why = row.reason;
+  node.progress = std::move(row);
+  node.joined = true;
+  log_info("node joins", {{"node", id}, {"state", name(replica)}});
+  state_->changed.notify_all();
+  co_return Result<void>();
+}
+
 Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std::string why) {
   State::Node& node = state_->node(id);
   const ReplicaState before = node.status.state;

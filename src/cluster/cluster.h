@@ -65,6 +65,8 @@ class Cluster {
   NodeProgress progress(const std::string& node) const;
   bool joined(const std::string& node) const;  // ever had a row
   Async<Result<void>> save_progress(std::string node, NodeProgress lane);
+  // The node's first row; `row.reason` says why where it is not in sync.
+  Async<Result<void>> join(std::string node, NodeProgress row, ReplicaState state);
   void set_stopped(const std::string& node, bool stopped);
   // Durable when it returns.
   Async<Result<void>> set_state(std::string node, ReplicaState state, std::string why);

@@ -16,21 +16,21 @@ namespace miroir {
 struct ForwardOptions {
   FieldNames names;
   std::uint64_t request_bytes_max = 90ULL << 20;
-  std::size_t tasks_in_flight_max = 256;   // enqueued on a node and not yet ended
+  std::size_t tasks_in_flight_max = 256;  // enqueued on a node and not yet ended
   Milliseconds request_timeout{60'000};
   Milliseconds retry_delay_min{50};
   Milliseconds retry_delay_max{5'000};
-  int refusals_in_a_row_max = 5;           // then the lane stops and alerts
+  int refusals_in_a_row_max = 5;  // then the lane stops and alerts
 };
 
-// One forwarder per node, the only thing that changes a node (DESIGN.md, "Writing" 3-8): sends it the entries that
-// concern it in the log's order, watches its tasks, records outcomes and taints, ends the clients' tasks, resolves
-// deletes by filter, and trims the log. Survives a kill -9 of either side at any moment: the node's newest task says
-// where to go on.
+// One forwarder per node, the only thing that changes a node (DESIGN.md, "Writing" 3-8): sends it
+// the entries that concern it in the log's order, watches its tasks, records outcomes and taints,
+// ends the clients' tasks, resolves deletes by filter, and trims the log. Survives a kill -9 of
+// either side at any moment: the node's newest task says where to go on.
 class Forwarders {
  public:
-  Forwarders(Log& log, Cluster& cluster, Clock& clock, Random& random, Metrics& metrics, Executor executor,
-             ForwardOptions options);
+  Forwarders(Log& log, Cluster& cluster, Clock& clock, Random& random, Metrics& metrics,
+             Executor executor, ForwardOptions options);
   ~Forwarders();
   Async<void> run();
   Async<void> stop();

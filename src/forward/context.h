@@ -1,0 +1,36 @@
+#pragma once
+
+#include <functional>
+
+#include "base/logging.h"
+#include "forward/forwarders.h"
+
+namespace miroir {
+
+// What every part of the room works with; all of it outlives them.
+struct ForwardContext {
+  Log& log;
+  Cluster& cluster;
+  Clock& clock;
+  Random& random;
+  Executor executor;
+  ForwardOptions options;
+  Signal& stirred;  // raised when an entry was appended, sent, resolved or ended, and when a node's
+                    // status changed
+};
+
+// Between two attempts of what must succeed before anything else may happen.
+inline constexpr Milliseconds kInsistDelay{200};
+
+// Repeats what the store must do until it does: an outcome that is not durable may not be passed.
+inline Async<void> insist(Clock& clock, std::string what,
+                          std::function<Async<Result<void>>()> attempt) {
+  for (;;) {
+    auto done = co_await attempt();
+    if (done) co_return;
+    log_error("cannot record", {{"what", what}, {"error", done.error().message}});
+    co_await clock.sleep_for(kInsistDelay);
+  }
+}
+
+}  // namespace miroir

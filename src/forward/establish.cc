@@ -1,0 +1,119 @@
+// How a lane finds out where its node stands: joining, and what follows from the node's history.
+#include <algorithm>
+
+#include "forward/forwarder.h"
+#include "forward/plan.h"
+
+namespace miroir {
+namespace {
+
+constexpr std::size_t kReadAhead = 256;
+
+}  // namespace
+
+Async<Result<void>> Forwarder::establish() {
+  const Instant until = deadline();
+  MIROIR_CO_CHECK(co_await client_.probe(until));
+  if (!context_.cluster.joined(node_)) MIROIR_CO_CHECK(co_await join(until));
+  MIROIR_CO_TRY(History history, co_await check_history(client_, progress_, context_.log, until));
+  co_return co_await adopt(std::move(history));
+}
+
+// The offset is fixed here: its task numbers go on where the node's own end.
+Async<Result<void>> Forwarder::join(Instant until) {
+  MIROIR_CO_TRY(const std::vector<NodeIndex> indexes, co_await client_.indexes(until));
+  MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client_.newest_task(until));
+  NodeProgress row;
+  if (newest) {
+    row.offset = newest->uid;
+    row.acknowledged_at = newest->enqueued_at;
+  }
+  const auto& nodes = context_.cluster.topology().nodes();
+  const bool all_new = std::ranges::all_of(
+      nodes, [this](const NodeConfig& node) { return context_.cluster.status(node.id).done == 0; });
+  ReplicaState state = ReplicaState::kJoining;
+  if (!indexes.empty()) {
+    row.reason = "it held indexes before it joined";
+  } else if (all_new) {
+    state = ReplicaState::kInSync;  // empty, as the others are
+  } else {
+    row.reason = "new: it is brought up from the log";
+    complete_at_ = context_.log.head();
+  }
+  progress_ = row;
+  co_return co_await context_.cluster.join(node_, std::move(row), state);
+}
+
+Async<Result<void>> Forwarder::adopt(History history) {
+  if (history.verdict != History::Verdict::kOurs) {
+    log_warning("node's history", {{"node", node_}, {"why", history.why}});
+    complete_at_.reset();
+    const bool joining = context_.cluster.status(node_).state == ReplicaState::kJoining;
+    MIROIR_CO_CHECK(co_await context_.cluster.set_state(
+        node_, joining ? ReplicaState::kJoining : ReplicaState::kStale, history.why));
+    if (history.verdict == History::Verdict::kWentBack ||
+        history.resume_after < progress_.acknowledged) {
+      co_await adopt_older(std::move(history));
+      co_return Result<void>();
+    }
+  }
+  co_await recover_tasks(history.resume_after);
+  if (history.offset != progress_.offset) {
+    // Tasks under the old numbers must have ended before the offset moves: no row tells which
+    // number was whose.
+    MIROIR_CO_CHECK(co_await drain());
+  }
+  progress_.acknowledged = history.resume_after;
+  progress_.acknowledged_at = history.resume_at;
+  progress_.offset = history.offset;
+  co_return co_await save();
+}
+
+// Everything after the node's newest task of ours is sent again.
+Async<void> Forwarder::adopt_older(History history) {
+  watcher_.restart(history.resume_after);
+  progress_.acknowledged = history.resume_after;
+  progress_.acknowledged_at = history.resume_at;
+  progress_.offset = history.offset;
+  co_await insist(context_.clock, "progress", [this] { return save(); });
+}
+
+Async<Result<void>> Forwarder::drain() {
+  watcher_.resume();
+  while (watcher_.size() > 0) {
+    if (auto trouble = watcher_.take_trouble()) co_return std::unexpected(std::move(*trouble));
+    co_await context_.stirred.wait();
+  }
+  watcher_.pause();
+  co_return Result<void>();
+}
+
+// The tasks that the node has and nobody watches: sent before a crash, or without an answer.
+Async<void> Forwarder::recover_tasks(Position last) {
+  while (watcher_.passed() < last) {
+    std::vector<std::shared_ptr<const Entry>> entries;
+    co_await insist(context_.clock, "reading the log", [this, &entries] {
+      return [](Log& log, Position first,
+                std::vector<std::shared_ptr<const Entry>>& out) -> Async<Result<void>> {
+        MIROIR_CO_TRY(out, co_await log.entries(first, kReadAhead));
+        co_return Result<void>();
+      }(context_.log, watcher_.passed() + 1, entries);
+    });
+    if (entries.empty()) watcher_.pass(last);
+    for (std::shared_ptr<const Entry>& entry : entries) {
+      if (entry->position > last) {
+        watcher_.pass(last);
+        break;
+      }
+      if (is_key(entry->kind) || !concerns(*entry, node_, context_.cluster.topology())) {
+        watcher_.pass(entry->position);
+        continue;
+      }
+      const auto uid =
+          static_cast<TaskUid>(static_cast<std::int64_t>(entry->position) + progress_.offset);
+      watcher_.add(std::move(entry), uid, true);
+    }
+  }
+}
+
+}  // namespace miroir

@@ -1,0 +1,162 @@
+#include "forward/filter_resolver.h"
+
+#include <algorithm>
+
+#include "forward/plan.h"
+
+namespace miroir {
+namespace {
+
+constexpr std::size_t kPage = 10'000;
+constexpr Milliseconds kRetryDelay{20};
+
+}  // namespace
+
+Async<void> FilterResolver::run() {
+  for (;;) {
+    if (wanted_.empty()) {
+      co_await context_.stirred.wait();
+      continue;
+    }
+    const Position position = *wanted_.begin();
+    auto resolved = co_await resolve(position);
+    if (resolved && *resolved) {
+      wanted_.erase(position);
+      context_.stirred.notify_all();
+      continue;
+    }
+    if (!resolved) {
+      log_warning("delete by filter waits",
+                  {{"position", position}, {"error", resolved.error().message}});
+    }
+    co_await context_.clock.sleep_for(kRetryDelay);
+  }
+}
+
+Async<Result<bool>> FilterResolver::resolve(Position position) {
+  MIROIR_CO_TRY(const std::shared_ptr<const Entry> entry, co_await context_.log.entry(position));
+  if (!unresolved(*entry)) co_return true;
+  const std::optional<Sources> sources = choose_sources(*entry);
+  if (!sources) co_return false;
+
+  // Each source is asked once, for all the shards that it is a source of.
+  std::map<std::string, std::vector<ShardId>> asked;
+  for (ShardId shard = 0; shard < sources->size(); ++shard) {
+    for (const std::string& node : (*sources)[shard]) asked[node].push_back(shard);
+  }
+  std::map<std::string, std::set<std::string>> matching;
+  for (const auto& [node, shards] : asked) {
+    auto ids = co_await read_matching(*entry, node, shards);
+    if (!ids && ids.error().code == ErrorCode::kInvalid) {
+      const auto error = meili::api_error("invalid_document_filter", ids.error().message);
+      MIROIR_CO_CHECK(co_await context_.log.fail_entry(position, error));
+      co_return true;
+    }
+    if (!ids) {
+      context_.cluster.report_unhealthy(node, ids.error());
+      co_return std::unexpected(std::move(ids).error());
+    }
+    matching[node] = std::move(*ids);
+  }
+
+  const Topology& topology = context_.cluster.topology();
+  std::set<std::string> ids;
+  for (const auto& [node, found] : matching) {
+    for (const std::string& id : found) {
+      const std::vector<std::string>& owners = (*sources)[topology.shard_of(slot_of(id))];
+      auto judge = std::ranges::find_if(owners, [&](const std::string& owner) {
+        return !context_.log.tainted(entry->incarnation, id, owner) &&
+               !context_.log.tainted(entry->incarnation, "", owner);
+      });
+      if (judge == owners.end() || matching[*judge].contains(id)) ids.insert(id);
+    }
+  }
+  co_return co_await write(entry, {ids.begin(), ids.end()});
+}
+
+std::map<std::string, std::set<ShardId>> FilterResolver::tainted_shards(const Entry& entry) const {
+  const Topology& topology = context_.cluster.topology();
+  std::map<std::string, std::set<ShardId>> shards;
+  for (const Taint& taint : context_.log.taints(entry.incarnation)) {
+    std::set<ShardId>& of_node = shards[taint.node];
+    if (!taint.id.empty()) {
+      of_node.insert(topology.shard_of(slot_of(taint.id)));
+    } else {
+      for (ShardId shard : topology.shards_of(taint.node)) of_node.insert(shard);
+    }
+  }
+  return shards;
+}
+
+std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entry& entry) const {
+  const Topology& topology = context_.cluster.topology();
+  const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(entry);
+  Sources sources(topology.shard_count());
+  for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
+    bool any_in_sync = false;
+    std::vector<std::string> in_sync;
+    std::vector<std::string> others;
+    for (const std::string& owner : topology.owners(shard)) {
+      const NodeStatus status = context_.cluster.status(owner);
+      const bool ready = status.healthy && status.done + 1 >= entry.position;
+      any_in_sync |= status.state == ReplicaState::kInSync;
+      if (ready) (status.state == ReplicaState::kInSync ? in_sync : others).push_back(owner);
+    }
+    std::vector<std::string>& chosen = any_in_sync ? in_sync : others;
+    if (chosen.empty()) return std::nullopt;
+    auto untainted = std::ranges::find_if(chosen, [&](const std::string& owner) {
+      auto found = tainted.find(owner);
+      return found == tainted.end() || !found->second.contains(shard);
+    });
+    sources[shard] = untainted != chosen.end() ? std::vector{*untainted} : chosen;
+  }
+  return sources;
+}
+
+Async<Result<std::set<std::string>>> FilterResolver::read_matching(const Entry& entry,
+                                                                   std::string node,
+                                                                   std::vector<ShardId> shards) {
+  std::set<std::string> ids;
+  if (entry.primary_key.empty()) co_return ids;  // an index that never held a document
+  DocumentQuery query;
+  query.index_uid = entry.index_uid;
+  query.slots = join_ranges(context_.cluster.topology(), shards);
+  const Json* filter = entry.arguments.find("filter");
+  if (filter != nullptr) query.filter = *filter;
+  query.fields = {entry.primary_key};
+  query.limit = kPage;
+  // Nothing changes on the node between two pages: its lane stands before this entry.
+  for (;;) {
+    auto page = co_await context_.cluster.client(node).documents(
+        query, context_.clock.now() + context_.options.request_timeout);
+    if (!page && page.error().code == ErrorCode::kNotFound) co_return ids;
+    if (!page) co_return std::unexpected(std::move(page).error());
+    for (std::string& document : page->documents) {
+      MIROIR_CO_TRY(DocumentCopy copy,
+                    parse_copy(std::move(document), entry.primary_key, context_.options.names));
+      ids.insert(std::move(copy.id));
+    }
+    if (page->documents.size() < kPage) co_return ids;
+    query.offset += page->documents.size();
+  }
+}
+
+Async<Result<bool>> FilterResolver::write(std::shared_ptr<const Entry> entry,
+                                          std::vector<std::string> ids) {
+  const Topology& topology = context_.cluster.topology();
+  std::set<ShardId> shards;
+  std::size_t next = 0;
+  MIROIR_CO_TRY(const Body body,
+                co_await context_.log.write_body([&]() -> Result<std::optional<BodyRecord>> {
+                  if (next == ids.size()) return std::nullopt;
+                  const std::string& id = ids[next++];
+                  const Slot slot = slot_of(id);
+                  shards.insert(topology.shard_of(slot));
+                  return BodyRecord{.slot = slot, .checksum = 0, .id = id, .document = {}};
+                }));
+  MIROIR_CO_CHECK(
+      co_await context_.log.resolve(entry->position, body, {shards.begin(), shards.end()}));
+  co_return true;
+}
+
+}  // namespace miroir

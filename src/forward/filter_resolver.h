@@ -1,0 +1,44 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "forward/context.h"
+
+namespace miroir {
+
+// Makes rows of deletes by filter (DESIGN.md, "Writing" 3). All lanes wait before such an entry,
+// replicas being rebuilt too, so that nobody skips it and no number is spent twice; when every lane
+// that can be read stands right before it, the matching ids are read and written into the entry.
+//
+// It cannot wait for itself: a shard is read from an in-sync owner if there is any (one that does
+// not answer is waited for), else from the owner that stands before the entry, stale or not, for
+// what nobody else holds is all there is. A document tainted on one owner is judged by another; one
+// tainted on all, by any. Repairs come later in the log, so waiting for them would be for ever.
+class FilterResolver {
+ public:
+  explicit FilterResolver(ForwardContext context) : context_(context) {}
+  Async<void> run();
+  // A lane stands before this entry.
+  void want(Position position) { wanted_.insert(position); }
+  bool pending(Position position) const { return wanted_.contains(position); }
+
+ private:
+  using Sources = std::vector<std::vector<std::string>>;  // by shard
+  // Whether the entry is unresolved no more.
+  Async<Result<bool>> resolve(Position position);
+  std::optional<Sources> choose_sources(const Entry& entry) const;
+  std::map<std::string, std::set<ShardId>> tainted_shards(const Entry& entry) const;
+  Async<Result<std::set<std::string>>> read_matching(const Entry& entry, std::string node,
+                                                     std::vector<ShardId> shards);
+  Async<Result<bool>> write(std::shared_ptr<const Entry> entry, std::vector<std::string> ids);
+
+  ForwardContext context_;
+  std::set<Position> wanted_;
+};
+
+}  // namespace miroir

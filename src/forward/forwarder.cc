@@ -1,0 +1,310 @@
+#include "forward/forwarder.h"
+
+#include <algorithm>
+#include <deque>
+#include <limits>
+
+#include "forward/plan.h"
+
+namespace miroir {
+namespace {
+
+constexpr std::size_t kReadAhead = 64;
+constexpr Microseconds kSaveInterval = Milliseconds(100);
+// A node that we have not heard of for longer may have been replaced without a failed connection.
+constexpr Microseconds kTrustedFor = Milliseconds(1'000);
+
+}  // namespace
+
+Forwarder::Forwarder(ForwardContext context, Outcomes& outcomes, FilterResolver& resolver,
+                     Metrics& metrics, std::string node)
+    : context_(context),
+      resolver_(resolver),
+      outcomes_(outcomes),
+      node_(std::move(node)),
+      client_(context_.cluster.client(node_)),
+      watcher_(context_, outcomes, node_, context_.cluster.progress(node_).done),
+      progress_(context_.cluster.progress(node_)),
+      stopped_(metrics.gauge("miroir_forwarder_stopped",
+                             "Whether the node refused several writes in a row and its lane waits.",
+                             {{"node_id", node_}})) {
+  stopped_.set(0);
+}
+
+Async<void> Forwarder::run() {
+  for (;;) {
+    auto established = co_await establish();
+    Error why;
+    if (established) {
+      context_.cluster.report_healthy(node_);
+      last_contact_ = context_.clock.now();
+      watcher_.resume();
+      why = co_await forward();
+      watcher_.pause();
+    } else {
+      why = std::move(established).error();
+    }
+    if (why.code == ErrorCode::kConflict) {
+      // The node answers, but not as expected: its history tells.
+      if (attempts_++ > 0) co_await back_off();
+      continue;
+    }
+    if (why.code != ErrorCode::kInvalid) context_.cluster.report_unhealthy(node_, why);
+    ++attempts_;
+    co_await back_off();
+  }
+}
+
+Async<void> Forwarder::run_saving() {
+  for (;;) {
+    const Position done = watcher_.done();
+    if (context_.cluster.joined(node_) &&
+        (unsaved_ || context_.cluster.progress(node_).done != done)) {
+      auto saved = co_await save();
+      if (!saved)
+        log_warning("cannot save a node's progress",
+                    {{"node", node_}, {"error", saved.error().message}});
+      co_await promote_if_complete();
+      co_await context_.clock.sleep_for(kSaveInterval);
+    } else {
+      co_await context_.stirred.wait();
+    }
+  }
+}
+
+Async<Result<void>> Forwarder::save() {
+  if (!context_.cluster.joined(node_)) co_return Result<void>();
+  NodeProgress row = progress_;
+  row.done = watcher_.done();
+  unsaved_ = false;
+  auto saved = co_await context_.cluster.save_progress(node_, std::move(row));
+  if (!saved) unsaved_ = true;
+  co_return saved;
+}
+
+void Forwarder::doubt() {
+  watcher_.report_trouble(Error{ErrorCode::kConflict, "the node was away"});
+}
+
+Async<Result<History>> Forwarder::recheck(Instant deadline) {
+  if (!context_.cluster.joined(node_))
+    co_return fail(ErrorCode::kUnavailable, "node " + node_ + " has not joined yet");
+  MIROIR_CO_TRY(History history,
+                co_await check_history(client_, progress_, context_.log, deadline));
+  if (history.verdict != History::Verdict::kOurs) {
+    if (context_.cluster.status(node_).state == ReplicaState::kInSync) {
+      MIROIR_CO_CHECK(
+          co_await context_.cluster.set_state(node_, ReplicaState::kStale, history.why));
+    }
+    watcher_.report_trouble(Error{ErrorCode::kConflict, history.why});
+  }
+  co_return history;
+}
+
+Async<void> Forwarder::back_off() {
+  const std::int64_t lowest = context_.options.retry_delay_min.count();
+  const std::int64_t highest = context_.options.retry_delay_max.count();
+  std::int64_t delay = highest;
+  if (refusals_ < context_.options.refusals_in_a_row_max && attempts_ < 16) {
+    delay = std::min(highest, lowest << attempts_);
+  }
+  // Between a half and the whole of it.
+  delay = delay / 2 + static_cast<std::int64_t>(
+                          context_.random.below(static_cast<std::uint64_t>(delay / 2 + 1)));
+  co_await context_.clock.sleep_for(Milliseconds(delay));
+}
+
+// Hands over entries until something makes another look at the node's history necessary; returns
+// what.
+Async<Error> Forwarder::forward() {
+  std::deque<std::shared_ptr<const Entry>> ahead;
+  for (;;) {
+    if (auto trouble = watcher_.take_trouble()) co_return std::move(*trouble);
+    if (watcher_.size() >= context_.options.tasks_in_flight_max ||
+        (ahead.empty() && watcher_.passed() >= context_.log.head())) {
+      co_await context_.stirred.wait();
+      continue;
+    }
+    if (ahead.empty()) {
+      auto entries = co_await context_.log.entries(watcher_.passed() + 1, kReadAhead);
+      if (!entries) {
+        log_warning("cannot read the log", {{"node", node_}, {"error", entries.error().message}});
+        co_await context_.clock.sleep_for(kInsistDelay);
+        continue;
+      }
+      ahead.assign(entries->begin(), entries->end());
+      continue;
+    }
+    std::shared_ptr<const Entry>& next = ahead.front();
+    if (next->position <= watcher_.passed()) {
+      ahead.pop_front();
+      continue;
+    }
+    if (unresolved(*next)) {
+      resolver_.want(next->position);
+      context_.stirred.notify_all();
+      while (resolver_.pending(next->position) && !watcher_.has_trouble())
+        co_await context_.stirred.wait();
+      ahead.clear();  // it reads differently now
+      continue;
+    }
+    auto sent = co_await hand_over(next);
+    if (!sent) co_return std::move(sent).error();
+  }
+}
+
+Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {
+  if (!concerns(*entry, node_, context_.cluster.topology())) {
+    watcher_.pass(entry->position);
+    co_return Result<void>();
+  }
+  if (is_key(entry->kind)) co_return co_await put_key(std::move(entry));
+  auto write = co_await build(entry);
+  if (write) {
+    if (*write) co_return co_await enqueue(std::move(entry), std::move(**write));
+    watcher_.pass(entry->position);
+    co_return Result<void>();
+  }
+  if (write.error().code == ErrorCode::kNotFound) {
+    co_await skip_to_head();
+    co_return Result<void>();
+  }
+  if (write.error().code == ErrorCode::kTooLarge)
+    co_return co_await refused(std::move(entry), write.error());
+  // The store, not the node.
+  log_warning("cannot read an entry",
+              {{"position", entry->position}, {"error", write.error().message}});
+  co_await context_.clock.sleep_for(kInsistDelay);
+  co_return Result<void>();
+}
+
+Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const Entry> entry) {
+  if (!has_records(entry->kind)) {
+    MIROIR_CO_TRY(NodeWrite write, write_of(*entry));
+    co_return std::optional(std::move(write));
+  }
+  PartBuilder part(*entry, context_.options.names, context_.options.request_bytes_max);
+  MIROIR_CO_CHECK(
+      co_await context_.log.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
+        if (!is_for(*entry, record, node_, context_.cluster.topology())) return {};
+        return part.add(record);
+      }));
+  co_return part.take();
+}
+
+Async<Result<void>> Forwarder::put_key(std::shared_ptr<const Entry> entry) {
+  Result<void> done;
+  if (entry->kind == EntryKind::kPutKey) {
+    done = co_await client_.put_key(entry->arguments, deadline());
+  } else {
+    const Json* uid = entry->arguments.find("uid");
+    done = co_await client_.delete_key(uid != nullptr && uid->is_string() ? uid->as_string() : "",
+                                       deadline());
+    if (!done && done.error().code == ErrorCode::kNotFound) done = Result<void>();
+  }
+  if (!done && done.error().code == ErrorCode::kInvalid)
+    co_return co_await refused(std::move(entry), done.error());
+  MIROIR_CO_CHECK(done);
+  accepted();
+  watcher_.pass(entry->position);
+  co_return Result<void>();
+}
+
+Async<Result<void>> Forwarder::enqueue(std::shared_ptr<const Entry> entry, NodeWrite write) {
+  const std::int64_t number = static_cast<std::int64_t>(entry->position) + progress_.offset;
+  if (number > std::numeric_limits<TaskUid>::max()) {
+    co_return fail(ErrorCode::kUnsupported,
+                   "the node's task numbers are used up (32 bits): replace it by an empty one");
+  }
+  MIROIR_CO_CHECK(co_await look_before_use(deadline()));
+  const auto uid = static_cast<TaskUid>(number);
+  auto enqueued =
+      co_await client_.enqueue(std::move(write), uid, task_metadata(entry->position), deadline());
+  if (!enqueued && enqueued.error().code == ErrorCode::kInvalid) {
+    co_return co_await refused(std::move(entry), enqueued.error());
+  }
+  // The index is made by an earlier entry; where that failed, so does this.
+  if (!enqueued && enqueued.error().code == ErrorCode::kNotFound) {
+    co_return co_await refused(std::move(entry), enqueued.error());
+  }
+  MIROIR_CO_CHECK(enqueued);
+  if (enqueued->uid != uid) {
+    co_return fail(ErrorCode::kUnsupported,
+                   "the node gave task number " + std::to_string(enqueued->uid) + " where " +
+                       std::to_string(uid) +
+                       " was asked: start it with --experimental-replication-parameters");
+  }
+  accepted();
+  progress_.acknowledged = entry->position;
+  progress_.acknowledged_at = std::move(enqueued->enqueued_at);
+  unsaved_ = true;
+  watcher_.add(std::move(entry), uid, false);
+  co_return Result<void>();
+}
+
+void Forwarder::accepted() {
+  last_contact_ = context_.clock.now();
+  attempts_ = 0;
+  if (refusals_ == 0) return;
+  refusals_ = 0;
+  stopped_.set(0);
+  context_.cluster.set_stopped(node_, false);
+}
+
+Async<Result<void>> Forwarder::refused(std::shared_ptr<const Entry> entry, Error error) {
+  if (++refusals_ >= context_.options.refusals_in_a_row_max) {
+    if (!context_.cluster.status(node_).stopped) {
+      log_error("lane stopped: the node refuses one write after another",
+                {{"node", node_}, {"position", entry->position}, {"error", error.message}});
+      context_.cluster.set_stopped(node_, true);
+      stopped_.set(1);
+    }
+    co_return fail(ErrorCode::kInvalid, std::move(error.message));
+  }
+  log_warning("write refused by a node",
+              {{"node", node_}, {"position", entry->position}, {"error", error.message}});
+  const Json outcome = meili::to_json(meili::api_error("bad_request", std::move(error.message)));
+  co_await insist(context_.clock, "outcome",
+                  [this, entry, outcome] { return outcomes_.failed(entry, node_, outcome); });
+  watcher_.add_refused(entry->position, outcome);
+  co_return Result<void>();
+}
+
+// After silence: is the newest task still the last one that we saw?
+Async<Result<void>> Forwarder::look_before_use(Instant until) {
+  if (watcher_.size() > 0 || context_.clock.now() - last_contact_ < kTrustedFor)
+    co_return Result<void>();
+  MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client_.newest_task(until));
+  const std::int64_t marker = static_cast<std::int64_t>(progress_.acknowledged) + progress_.offset;
+  const bool same = newest ? std::int64_t{newest->uid} == marker &&
+                                 newest->enqueued_at == progress_.acknowledged_at
+                           : progress_.acknowledged_at.empty();
+  if (!same)
+    co_return fail(ErrorCode::kConflict, "the node's newest task is not the last one sent");
+  last_contact_ = context_.clock.now();
+  co_return Result<void>();
+}
+
+// The log no longer holds what this node missed: the reconciler brings it by comparison, and the
+// lane goes on.
+Async<void> Forwarder::skip_to_head() {
+  const std::string why = "the log no longer holds what it missed; it is healed by comparison";
+  const ReplicaState state = context_.cluster.status(node_).state;
+  complete_at_.reset();
+  co_await insist(context_.clock, "replica state", [this, state, why] {
+    return context_.cluster.set_state(
+        node_, state == ReplicaState::kInSync ? ReplicaState::kStale : state, why);
+  });
+  watcher_.pass(context_.log.head());
+}
+
+Async<void> Forwarder::promote_if_complete() {
+  if (!complete_at_ || watcher_.done() < *complete_at_) co_return;
+  complete_at_.reset();
+  if (context_.cluster.status(node_).state != ReplicaState::kJoining) co_return;
+  // It was empty and has applied the whole log: the same prefix, the same content.
+  co_await insist(context_.clock, "replica state",
+                  [this] { return context_.cluster.set_state(node_, ReplicaState::kInSync, ""); });
+}
+
+}  // namespace miroir

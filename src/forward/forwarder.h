@@ -1,0 +1,74 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "forward/context.h"
+#include "forward/filter_resolver.h"
+#include "forward/outcomes.h"
+#include "forward/task_watcher.h"
+
+namespace miroir {
+
+// One node's lane: hands it the entries that concern it, one request after another, in the log's
+// order. Before its first request, and after anything went wrong, it looks at the node's history
+// and goes on where the node stands (invariant 10); so a lost answer is never sent twice, and
+// nothing is skipped. What is not answered is repeated for ever; what is refused is a failed
+// outcome here, and several in a row stop the lane until the node takes the next.
+class Forwarder {
+ public:
+  Forwarder(ForwardContext context, Outcomes& outcomes, FilterResolver& resolver, Metrics& metrics,
+            std::string node);
+  Async<void> run();  // sends
+  Async<void> run_watch() { return watcher_.run(); }
+  Async<void> run_saving();  // keeps the node's row near what is known
+  // Durable when it returns.
+  Async<Result<void>> save();
+  // Looks at the history beside the lane; what it finds wrong the lane will act on.
+  Async<Result<History>> recheck(Instant deadline);
+  // The node stopped answering, or may have been restarted: look before the next use.
+  void doubt();
+
+  const std::string& node() const { return node_; }
+  const TaskWatcher& tasks() const { return watcher_; }
+  std::int64_t offset() const { return progress_.offset; }
+
+ private:
+  Async<Result<void>> establish();
+  Async<Result<void>> join(Instant deadline);
+  Async<Result<void>> adopt(History history);
+  Async<void> adopt_older(History history);
+  Async<Result<void>> drain();
+  Async<void> recover_tasks(Position last);
+  Async<Error> forward();
+  Async<Result<void>> hand_over(std::shared_ptr<const Entry> entry);
+  Async<Result<void>> put_key(std::shared_ptr<const Entry> entry);
+  Async<Result<void>> enqueue(std::shared_ptr<const Entry> entry, NodeWrite write);
+  Async<Result<std::optional<NodeWrite>>> build(std::shared_ptr<const Entry> entry);
+  Async<Result<void>> refused(std::shared_ptr<const Entry> entry, Error error);
+  void accepted();
+  Async<Result<void>> look_before_use(Instant deadline);
+  Async<void> skip_to_head();
+  Async<void> promote_if_complete();
+  Async<void> back_off();
+  Instant deadline() const { return context_.clock.now() + context_.options.request_timeout; }
+
+  ForwardContext context_;
+  FilterResolver& resolver_;
+  Outcomes& outcomes_;
+  std::string node_;
+  NodeClient& client_;
+  TaskWatcher watcher_;
+  NodeProgress
+      progress_;  // offset and the last acknowledged task; the rest is filled in when it is saved
+  bool unsaved_ = false;
+  Instant last_contact_{};
+  int attempts_ = 0;
+  int refusals_ = 0;
+  // A node that was empty when it joined holds everything once it has done everything up to here.
+  std::optional<Position> complete_at_;
+  Gauge stopped_;
+};
+
+}  // namespace miroir

@@ -1,0 +1,142 @@
+#include "forward/outcomes.h"
+
+#include <algorithm>
+#include <set>
+
+#include "forward/plan.h"
+
+namespace miroir {
+namespace {
+
+// Whether the entry, applied, leaves nothing of a failure of `earlier` on that index as a whole.
+bool supersedes_index_failure(EntryKind later, EntryKind earlier) {
+  if (later == EntryKind::kDropIndex) return true;
+  return later == earlier &&
+         (later == EntryKind::kUpdateSettings || later == EntryKind::kClearDocuments);
+}
+
+}  // namespace
+
+Async<Result<std::vector<Outcomes::Named>>> Outcomes::named_by(std::shared_ptr<const Entry> entry,
+                                                               std::string node) {
+  std::vector<Named> named;
+  if (entry->kind == EntryKind::kSwapIndexes) {
+    // The indexes that carry these names by now: one of them is the other on this node.
+    for (const Json& swap : entry->arguments.as_array()) {
+      const Json* uids = swap.find("indexes");
+      if (uids == nullptr) continue;
+      for (const Json& uid : uids->as_array()) {
+        const IndexState* index = context_.log.catalogue().index(uid.as_string());
+        if (index != nullptr) named.push_back({index->incarnation, "", 0});
+      }
+    }
+    co_return named;
+  }
+  if (!has_records(entry->kind)) {
+    if (entry->incarnation != 0) named.push_back({entry->incarnation, "", 0});
+    co_return named;
+  }
+  const Topology& topology = context_.cluster.topology();
+  auto read = co_await context_.log.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
+    if (is_for(*entry, record, node, topology)) {
+      named.push_back({entry->incarnation, std::move(record.id), topology.shard_of(record.slot)});
+    }
+    return {};
+  });
+  if (!read && read.error().code == ErrorCode::kNotFound) {
+    // The body was trimmed: what it named is not known any more, so the whole index is in doubt
+    // here.
+    co_return std::vector<Named>{{entry->incarnation, "", 0}};
+  }
+  MIROIR_CO_CHECK(read);
+  co_return named;
+}
+
+Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::string node,
+                                     Json error) {
+  MIROIR_CO_CHECK(co_await context_.log.record_failure(entry->position, node, std::move(error)));
+  // A repair is for one node, and counts only once it was read again.
+  if (entry->target || is_key(entry->kind)) co_return Result<void>();
+  MIROIR_CO_TRY(std::vector<Named> named, co_await named_by(entry, node));
+  std::vector<Taint> taints;
+  for (const Named& what : named) {
+    // An older taint stays: it may outlive this entry, if that turns out to have failed everywhere.
+    if (context_.log.tainted(what.incarnation, what.id, node)) continue;
+    taints.push_back({what.incarnation, what.id, node, entry->position});
+  }
+  if (!taints.empty()) MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints)));
+  co_return co_await end_if_failed_everywhere(entry, std::move(named));
+}
+
+Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
+                                                       std::vector<Named> named) {
+  MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(entry->position));
+  const Topology& topology = context_.cluster.topology();
+  const auto all_failed = [&](const std::vector<std::string>& owners) {
+    return std::ranges::all_of(owners,
+                               [&](const std::string& owner) { return failures.contains(owner); });
+  };
+  std::vector<std::string> everyone;
+  for (const NodeConfig& node : topology.nodes()) everyone.push_back(node.id);
+  const bool whole = !has_records(entry->kind);
+
+  std::vector<Taint> over;
+  std::map<Position, std::vector<Taint>> existing;
+  for (const Named& what : named) {
+    const std::vector<std::string> owners =
+        whole || what.id.empty() ? everyone : topology.owners(what.shard);
+    if (!all_failed(owners)) continue;
+    auto [taints, fresh] = existing.try_emplace(what.incarnation);
+    if (fresh) {
+      taints->second = context_.log.taints(what.incarnation);
+      std::erase_if(taints->second,
+                    [&](const Taint& taint) { return taint.position != entry->position; });
+      std::ranges::sort(taints->second, {}, &Taint::id);
+    }
+    for (const Taint& taint : std::ranges::equal_range(taints->second, what.id, {}, &Taint::id))
+      over.push_back(taint);
+  }
+  if (over.empty()) co_return Result<void>();
+  co_return co_await context_.log.clear_taints(std::move(over));
+}
+
+Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::string node) {
+  const EntryKind kind = entry->kind;
+  if (kind != EntryKind::kWriteDocuments && kind != EntryKind::kDeleteDocuments &&
+      kind != EntryKind::kClearDocuments && kind != EntryKind::kDropIndex &&
+      kind != EntryKind::kUpdateSettings) {
+    co_return Result<void>();
+  }
+  if (entry->target) co_return Result<void>();
+  std::vector<Taint> taints = context_.log.taints(entry->incarnation);
+  std::erase_if(taints, [&](const Taint& taint) {
+    return taint.node != node || taint.position >= entry->position;
+  });
+  if (taints.empty()) co_return Result<void>();
+
+  std::vector<Taint> over;
+  std::set<std::string> written;
+  if (has_records(kind)) {
+    MIROIR_CO_TRY(const std::vector<Named> named, co_await named_by(entry, node));
+    for (const Named& what : named) written.insert(what.id);
+    written.erase("");
+  }
+  for (const Taint& taint : taints) {
+    if (!taint.id.empty()) {
+      if (kind == EntryKind::kClearDocuments || kind == EntryKind::kDropIndex ||
+          written.contains(taint.id)) {
+        over.push_back(taint);
+      }
+      continue;
+    }
+    auto earlier = co_await context_.log.entry(taint.position);
+    if (kind == EntryKind::kDropIndex ||
+        (earlier && supersedes_index_failure(kind, (*earlier)->kind))) {
+      over.push_back(taint);
+    }
+  }
+  if (over.empty()) co_return Result<void>();
+  co_return co_await context_.log.clear_taints(std::move(over));
+}
+
+}  // namespace miroir

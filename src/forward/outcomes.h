@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "forward/context.h"
+
+namespace miroir {
+
+// Records what became of entries on nodes, and the taints that follow (DESIGN.md, "Writing" 6). A
+// part that failed is tainted at once, for what is not known to be equal may not be a source; once
+// it is known to have failed on all owners of a shard it did not happen, and those taints end.
+class Outcomes {
+ public:
+  explicit Outcomes(ForwardContext context) : context_(context) {}
+  // Both are durable when they return, and may be repeated.
+  Async<Result<void>> failed(std::shared_ptr<const Entry> entry, std::string node, Json error);
+  Async<Result<void>> applied(std::shared_ptr<const Entry> entry, std::string node);
+
+ private:
+  struct Named {  // what an entry names on a node
+    Position incarnation = 0;
+    std::string id;  // empty: the index
+    ShardId shard = 0;
+  };
+  Async<Result<std::vector<Named>>> named_by(std::shared_ptr<const Entry> entry, std::string node);
+  Async<Result<void>> end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
+                                               std::vector<Named> named);
+
+  ForwardContext context_;
+};
+
+}  // namespace miroir

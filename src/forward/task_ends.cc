@@ -1,0 +1,310 @@
+#include "forward/task_ends.h"
+
+#include <algorithm>
+
+#include "forward/plan.h"
+
+namespace miroir {
+namespace {
+
+constexpr std::size_t kReadAhead = 256;
+// Entries kept in mind while their tasks are open; more wait in the log.
+constexpr std::size_t kOpenMax = 50'000;
+// Events in between are looked at together.
+constexpr Microseconds kLookInterval = Milliseconds(2);
+
+// The member of a task's details that counts documents, if the kind of task has one.
+std::string_view counter_of(EntryKind kind) {
+  switch (kind) {
+    case EntryKind::kWriteDocuments:
+    case EntryKind::kMergeDocuments:
+      return "indexedDocuments";
+    case EntryKind::kDeleteDocuments:
+    case EntryKind::kDeleteByFilter:
+    case EntryKind::kClearDocuments:
+    case EntryKind::kDropIndex:
+      return "deletedDocuments";
+    default:
+      return "";
+  }
+}
+
+std::uint64_t count_in(const Json& details, std::string_view name) {
+  const Json* value = details.find(name);
+  return value != nullptr && value->is_integer() && value->as_double() >= 0 ? value->as_uint64()
+                                                                            : 0;
+}
+
+}  // namespace
+
+TaskEnds::TaskEnds(ForwardContext context,
+                   const std::vector<std::unique_ptr<Forwarder>>& forwarders, Metrics& metrics)
+    : context_(context), forwarders_(forwarders) {
+  const auto counter = [&](const char* status) {
+    return metrics.counter("miroir_tasks_total", "Clients' tasks by how they ended.",
+                           {{"status", status}});
+  };
+  succeeded_ = counter("succeeded");
+  failed_ = counter("failed");
+}
+
+Async<void> TaskEnds::run() {
+  co_await find_start();
+  for (;;) {
+    auto read = co_await read_new();
+    if (!read) log_warning("cannot read the log", {{"error", read.error().message}});
+    co_await look();
+    if (read_ < context_.log.head() && entries_.size() < kOpenMax) {
+      if (!read) co_await context_.clock.sleep_for(kInsistDelay);
+      continue;
+    }
+    co_await context_.stirred.wait();
+    co_await context_.clock.sleep_for(kLookInterval);
+  }
+}
+
+// No task that has not ended is older than what some node has not done, but for earlier parts of
+// such a task.
+Async<void> TaskEnds::find_start() {
+  began_with_ = context_.log.head();
+  Position start = began_with_;
+  for (const auto& forwarder : forwarders_) {
+    start = std::min(start, context_.cluster.progress(forwarder->node()).done);
+  }
+  while (start > 0) {
+    auto entry = co_await context_.log.entry(start);
+    if (!entry || (*entry)->task <= start) break;
+    --start;
+  }
+  read_ = start;
+}
+
+Async<Result<void>> TaskEnds::read_new() {
+  while (read_ < context_.log.head() && entries_.size() < kOpenMax) {
+    MIROIR_CO_TRY(auto entries, co_await context_.log.entries(read_ + 1, kReadAhead));
+    if (entries.empty()) {
+      read_ = context_.log.head();
+      break;
+    }
+    for (std::shared_ptr<const Entry>& entry : entries) {
+      const Position position = entry->position;
+      if (!entry->task_type.empty()) {
+        bool ended = false;
+        if (position <= began_with_) {
+          MIROIR_CO_TRY(const auto end, co_await context_.log.task_end(entry->task));
+          ended = end.has_value();
+        }
+        if (!ended) {
+          OpenTask& task = tasks_[entry->task];
+          task.open.insert(position);
+          task.complete |= entry->task == position;
+          entries_.emplace(position, open_entry(std::move(entry)));
+        }
+      }
+      read_ = position;
+    }
+  }
+  co_return Result<void>();
+}
+
+TaskEnds::OpenEntry TaskEnds::open_entry(std::shared_ptr<const Entry> entry) const {
+  const Topology& topology = context_.cluster.topology();
+  OpenEntry open{std::move(entry), {}};
+  if (open.entry->born_failed) return open;
+  for (ShardId shard : touched_shards(*open.entry, topology)) {
+    Owners owners;
+    for (std::size_t group = 0; group < topology.groups().size(); ++group) {
+      owners.push_back(topology.owner_index(group, shard));
+    }
+    open.owners.insert(std::move(owners));
+  }
+  // Entries that are not about documents reach every node, those without a shard too.
+  return open;
+}
+
+// Ends what is over, in order.
+Async<void> TaskEnds::look() {
+  Position furthest = 0;
+  for (const auto& forwarder : forwarders_)
+    furthest = std::max(furthest, forwarder->tasks().passed());
+  std::vector<Position> over;
+  for (auto& [position, open] : entries_) {
+    if (position > furthest && !open.entry->born_failed) continue;
+    if (unresolved(*open.entry)) {
+      if (!std::ranges::any_of(forwarders_,
+                               [&](const auto& f) { return f->tasks().has_ended(position); }))
+        continue;
+      over.push_back(position);
+    } else if (is_over(open)) {
+      over.push_back(position);
+    }
+  }
+  for (Position position : over) {
+    OpenEntry& open = entries_.at(position);
+    if (unresolved(*open.entry)) {
+      // Lanes have passed it, so it reads differently by now.
+      auto entry = co_await context_.log.entry(position);
+      if (!entry) continue;
+      open = open_entry(std::move(*entry));
+      if (!is_over(open)) continue;
+    }
+    auto ends = co_await ends_of(open);
+    if (!ends) continue;  // the store; looked at again
+    OpenTask& task = tasks_.at(open.entry->task);
+    count(open, *ends, task);
+    task.open.erase(position);
+    const std::shared_ptr<const Entry> entry = open.entry;
+    entries_.erase(position);
+    if (!task.complete || !task.open.empty()) continue;
+    auto last = co_await context_.log.entry(entry->task);
+    const Entry& shown = last ? **last : *entry;
+    co_await insist(context_.clock, "task's end",
+                    [this, &shown, ended = task] { return end_task(shown, ended); });
+    tasks_.erase(entry->task);
+  }
+}
+
+bool TaskEnds::is_over(const OpenEntry& open) const {
+  const auto& nodes = context_.cluster.topology().nodes();
+  const Position position = open.entry->position;
+  if (open.entry->target) {
+    for (const auto& forwarder : forwarders_) {
+      if (forwarder->node() == *open.entry->target) return forwarder->tasks().has_ended(position);
+    }
+    return true;
+  }
+  for (const Owners& owners : open.owners) {
+    bool any_ended = false;
+    for (std::size_t node : owners) {
+      if (forwarders_[node]->tasks().has_ended(position)) {
+        any_ended = true;
+        continue;
+      }
+      const NodeStatus status = context_.cluster.status(nodes[node].id);
+      if (status.healthy && status.state == ReplicaState::kInSync && !status.stopped) return false;
+    }
+    if (!any_ended) return false;
+  }
+  return true;
+}
+
+// How the nodes that ended the entry ended it; asks for what is not in mind any more.
+Async<Result<TaskEnds::Ends>> TaskEnds::ends_of(const OpenEntry& open) {
+  const Entry& entry = *open.entry;
+  const Topology& topology = context_.cluster.topology();
+  Ends ends;
+  std::optional<std::map<std::string, Json>> failures;
+  for (std::size_t node = 0; node < forwarders_.size(); ++node) {
+    const Forwarder& forwarder = *forwarders_[node];
+    if (!forwarder.tasks().has_ended(entry.position) ||
+        !concerns(entry, forwarder.node(), topology))
+      continue;
+    if (const EndedTask* ended = forwarder.tasks().ended(entry.position)) {
+      ends[node] = *ended;
+      continue;
+    }
+    if (!failures) {
+      MIROIR_CO_TRY(failures, co_await context_.log.failures(entry.position));
+    }
+    EndedTask& end = ends[node];
+    if (!is_key(entry.kind)) {
+      const std::int64_t uid = static_cast<std::int64_t>(entry.position) + forwarder.offset();
+      auto task = co_await context_.cluster.client(forwarder.node())
+                      .task(static_cast<TaskUid>(uid),
+                            context_.clock.now() + context_.options.request_timeout);
+      if (task && *task && (*task)->ended() && (*task)->type == node_task_type(entry.kind)) {
+        end = to_ended_task(**task);
+      }
+    }
+    auto failure = failures->find(forwarder.node());
+    end.failed = failure != failures->end();
+    if (end.failed) end.error = failure->second;
+  }
+  co_return ends;
+}
+
+void TaskEnds::count(const OpenEntry& open, const Ends& ends, OpenTask& task) const {
+  const Topology& topology = context_.cluster.topology();
+  const std::string_view counter = counter_of(open.entry->kind);
+  for (const auto& [node, end] : ends) {
+    if (end.started != 0)
+      task.started = task.started == 0 ? end.started : std::min(task.started, end.started);
+    task.finished = std::max(task.finished, end.finished);
+  }
+
+  // A shard whose owners all failed: that part did not happen.
+  std::size_t failed_owners = 0;
+  Json error;
+  for (const Owners& owners : open.owners) {
+    bool applied = false;
+    Json last;
+    for (std::size_t node : owners) {
+      auto end = ends.find(node);
+      if (end == ends.end()) continue;
+      applied |= !end->second.failed;
+      if (end->second.failed && last.is_null()) last = end->second.error;
+    }
+    if (applied || last.is_null()) continue;
+    ++failed_owners;
+    if (error.is_null()) error = std::move(last);
+  }
+  if (failed_owners > 0 && task.error.is_null()) {
+    if (failed_owners < open.owners.size()) {
+      Json* message = error.find("message");
+      if (message != nullptr && message->is_string()) {
+        *message =
+            Json(message->as_string() + " (on a part of the shards; the others were applied)");
+      }
+    }
+    task.error = std::move(error);
+  }
+
+  // Documents are counted in one group: one where nothing failed, if there is any.
+  if (counter.empty() || open.entry->born_failed) return;
+  std::uint64_t best = 0;
+  std::size_t fewest_failed = ends.size() + 1;
+  for (int group : topology.groups()) {
+    std::uint64_t documents = 0;
+    std::size_t failed = 0;
+    for (std::size_t node = 0; node < forwarders_.size(); ++node) {
+      if (topology.nodes()[node].group != group ||
+          !concerns(*open.entry, forwarders_[node]->node(), topology))
+        continue;
+      auto end = ends.find(node);
+      if (end == ends.end() || end->second.failed) {
+        ++failed;
+      } else {
+        documents += count_in(end->second.details, counter);
+      }
+    }
+    if (failed < fewest_failed || (failed == fewest_failed && documents > best)) {
+      fewest_failed = failed;
+      best = documents;
+    }
+  }
+  task.documents = task.documents.value_or(0) + best;
+}
+
+Async<Result<void>> TaskEnds::end_task(const Entry& last, OpenTask task) {
+  TaskEnd end;
+  end.details = last.task_details;
+  if (last.born_failed && task.error.is_null()) task.error = meili::to_json(*last.born_failed);
+  const bool failed = !task.error.is_null();
+  end.status = failed ? "failed" : "succeeded";
+  end.error = std::move(task.error);
+  const std::string_view counter = counter_of(last.kind);
+  if (!counter.empty() && end.details.is_object()) {
+    end.details.set(counter,
+                    Json(last.born_failed ? std::uint64_t{0} : task.documents.value_or(0)));
+  }
+  const auto now = static_cast<EntryStamp>(context_.clock.wall_now().time_since_epoch().count());
+  // Nodes' clocks are their own; a task never ends before it began, nor begins before it was made.
+  end.started = std::max(last.stamp, task.started == 0 ? now : task.started);
+  end.finished = std::max(end.started, task.finished == 0 ? now : task.finished);
+  MIROIR_CO_CHECK(co_await context_.log.end_task(last.task, std::move(end)));
+  (failed ? failed_ : succeeded_).increment();
+  context_.stirred.notify_all();
+  co_return Result<void>();
+}
+
+}  // namespace miroir

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "forward/context.h"
+#include "forward/forwarder.h"
+
+namespace miroir {
+
+// Ends the clients' tasks (DESIGN.md, "Writing" 7): an entry is over when every owner that is not
+// away has ended it, and at least one owner of each shard has; a task is over with the last of its
+// entries, and failed if one of them failed on all owners of a shard that ended it.
+class TaskEnds {
+ public:
+  TaskEnds(ForwardContext context, const std::vector<std::unique_ptr<Forwarder>>& forwarders,
+           Metrics& metrics);
+  Async<void> run();
+
+ private:
+  // The owners of a shard, one per group, as places in topology().nodes().
+  using Owners = std::vector<std::size_t>;
+  struct OpenEntry {
+    std::shared_ptr<const Entry> entry;
+    std::set<Owners> owners;  // of the shards that it touches
+  };
+  struct OpenTask {
+    std::set<Position> open;  // its entries that are not over
+    bool complete = false;    // its last entry was read
+    std::optional<std::uint64_t> documents;
+    EntryStamp started = 0;
+    EntryStamp finished = 0;
+    Json error;
+  };
+  // What a node made of an entry.
+  using Ends = std::map<std::size_t, EndedTask>;
+
+  Async<void> find_start();
+  Async<Result<void>> read_new();
+  OpenEntry open_entry(std::shared_ptr<const Entry> entry) const;
+  Async<void> look();
+  bool is_over(const OpenEntry& open) const;
+  Async<Result<Ends>> ends_of(const OpenEntry& open);
+  void count(const OpenEntry& open, const Ends& ends, OpenTask& task) const;
+  Async<Result<void>> end_task(const Entry& last, OpenTask task);
+
+  ForwardContext context_;
+  const std::vector<std::unique_ptr<Forwarder>>& forwarders_;
+  std::map<Position, OpenEntry> entries_;
+  std::map<Position, OpenTask> tasks_;
+  Position read_ = 0;        // entries up to here were read
+  Position began_with_ = 0;  // the head at the start: earlier tasks may have ended already
+  Counter succeeded_;
+  Counter failed_;
+};
+
+}  // namespace miroir
