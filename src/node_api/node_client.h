@@ -47,12 +47,13 @@ struct DigestCounts {
 // Which documents of an index to read. All conditions given must hold.
 struct DocumentQuery {
   std::string index_uid;
-  std::vector<std::string> ids;    // empty: any
-  std::vector<SlotRange> slots;    // in one of them; empty: any
-  std::array<std::vector<std::uint8_t>, kDigestPositions> symbols;  // one of these per position; empty: any
-  bool unmarked = false;           // only documents without a slot or without a digest symbol
-  std::optional<Json> filter;      // a client's filter, in Meilisearch's grammar
-  std::vector<std::string> fields; // empty: all
+  std::vector<std::string> ids;  // empty: any
+  std::vector<SlotRange> slots;  // in one of them; empty: any
+  std::array<std::vector<std::uint8_t>, kDigestPositions>
+      symbols;                      // one of these per position; empty: any
+  bool unmarked = false;            // only documents without a slot or without a digest symbol
+  std::optional<Json> filter;       // a client's filter, in Meilisearch's grammar
+  std::vector<std::string> fields;  // empty: all
   bool vectors = false;
   std::size_t limit = 1'000;
   std::size_t offset = 0;
@@ -69,16 +70,18 @@ struct Enqueued {
   std::string enqueued_at;
 };
 
-// One node, over its HTTP API. Every call has a deadline, is bounded, and may be abandoned. Reads are retried with
-// jitter where that is safe; enqueue() never is. Errors: kUnavailable (connection, 5xx, 429, a full disk or queue, a
-// wrong key), kTimeout, kCorrupt (an answer that makes no sense), kNotFound (index), and:
-// kInvalid: a 4xx that names this very request, kConflict: the task number is taken.
+// One node, over its HTTP API. Every call has a deadline, is bounded, and may be abandoned. Reads
+// are retried with jitter where that is safe; enqueue() never is. Errors: kUnavailable (connection,
+// 5xx, 429, a full disk or queue, a wrong key), kTimeout, kCorrupt (an answer that makes no sense),
+// kNotFound (index), and: kInvalid: a 4xx that names this very request, kConflict: the task number
+// is taken.
 class NodeClient {
  public:
   virtual ~NodeClient() = default;
 
   // Writes. `metadata` is kept in the task where the route allows it (document routes).
-  virtual Async<Result<Enqueued>> enqueue(NodeWrite write, TaskUid uid, std::string metadata, Instant deadline) = 0;
+  virtual Async<Result<Enqueued>> enqueue(NodeWrite write, TaskUid uid, std::string metadata,
+                                          Instant deadline) = 0;
   // Keys are no tasks: done when it returns; both are idempotent.
   virtual Async<Result<void>> put_key(Json key, Instant deadline) = 0;
   virtual Async<Result<void>> delete_key(std::string uid, Instant deadline) = 0;
@@ -96,14 +99,16 @@ class NodeClient {
   virtual Async<Result<std::vector<Json>>> keys(Instant deadline) = 0;
   virtual Async<Result<DocumentPage>> documents(DocumentQuery query, Instant deadline) = 0;
   // One digest for each range, of one snapshot each.
-  virtual Async<Result<std::vector<DigestCounts>>> digests(std::string index_uid, std::vector<SlotRange> ranges,
+  virtual Async<Result<std::vector<DigestCounts>>> digests(std::string index_uid,
+                                                           std::vector<SlotRange> ranges,
                                                            Instant deadline) = 0;
-  // Whether it answers, speaks `TaskId` (or kUnsupported, in words an operator can act on), and accepts our key.
-  // Switches the `network` feature on.
+  // Whether it answers, speaks `TaskId` (or kUnsupported, in words an operator can act on), and
+  // accepts our key. Switches the `network` feature on.
   virtual Async<Result<void>> probe(Instant deadline) = 0;
   // What `DryRun: true` answers to a request: its status and body. Nothing is enqueued.
   virtual Async<Result<http::Response>> dry_run(http::ClientRequest request, Instant deadline) = 0;
-  // A read passed through as it is, with the node's key in place of the client's unless the request carries its own.
+  // A read passed through as it is, with the node's key in place of the client's unless the request
+  // carries its own.
   virtual Async<Result<http::Response>> read(http::ClientRequest request, Instant deadline) = 0;
 };
 

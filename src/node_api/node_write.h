@@ -27,7 +27,8 @@ struct DeleteDocuments {
   std::string index_uid;
   std::vector<std::string> ids;
 };
-// Deletes those copies that are still exactly these: slot, primary key and stamp (DESIGN.md, "Repairing").
+// Deletes those copies that are still exactly these: slot, primary key and stamp (DESIGN.md,
+// "Repairing").
 struct DeleteExactCopies {
   struct Copy {
     std::string id;
@@ -69,7 +70,8 @@ struct UpdateSettings {
 struct ForgetTasks {
   TaskUid before = 0;
 };
-using NodeWrite = std::variant<WriteDocuments, DeleteDocuments, DeleteExactCopies, ClearDocuments, CreateIndex,
-                               UpdateIndex, DropIndex, SwapIndexes, UpdateSettings, ForgetTasks>;
+using NodeWrite =
+    std::variant<WriteDocuments, DeleteDocuments, DeleteExactCopies, ClearDocuments, CreateIndex,
+                 UpdateIndex, DropIndex, SwapIndexes, UpdateSettings, ForgetTasks>;
 
 }  // namespace miroir

@@ -14,8 +14,9 @@
 
 namespace miroir {
 
-// The fields that Miroir stores in every document (DESIGN.md, "Stored fields"), and the alphabet that keeps them out
-// of search: octal digits as `!()*;?[]`, fixed width, so that text order is numeric order.
+// The fields that Miroir stores in every document (DESIGN.md, "Stored fields"), and the alphabet
+// that keeps them out of search: octal digits as `!()*;?[]`, fixed width, so that text order is
+// numeric order.
 
 // 16-bit hash of the primary key's string form; the unit of placement.
 using Slot = std::uint16_t;
@@ -30,8 +31,8 @@ struct SlotRange {
   auto operator<=>(const SlotRange&) const = default;
 };
 
-// `_miroir_updated_at`: microseconds since the UNIX epoch of the client's entry that last wrote the document.
-// Rises strictly with the position.
+// `_miroir_updated_at`: microseconds since the UNIX epoch of the client's entry that last wrote the
+// document. Rises strictly with the position.
 using Stamp = std::uint64_t;
 
 inline constexpr int kDigestPositions = 3;
@@ -79,7 +80,8 @@ struct StoredFields {
   bool operator==(const StoredFields&) const = default;
 };
 
-// What a whole write stores: everything. What a merge (PUT) stores: slot, stamp, digest, leaving base and checksum.
+// What a whole write stores: everything. What a merge (PUT) stores: slot, stamp, digest, leaving
+// base and checksum.
 std::vector<StoredField> fields_of_whole_write(std::string_view id, Stamp stamp, Checksum checksum,
                                                const FieldNames& names);
 std::vector<StoredField> fields_of_merge(std::string_view id, Stamp stamp, const FieldNames& names);
@@ -88,9 +90,11 @@ std::vector<StoredField> fields_of_merge(std::string_view id, Stamp stamp, const
 struct DocumentCopy {
   std::string id;
   StoredFields stored;
-  std::string text;  // as the node answered, stored fields included; empty where only stamps were asked for
+  std::string
+      text;  // as the node answered, stored fields included; empty where only stamps were asked for
 };
-Result<DocumentCopy> parse_copy(std::string text, std::string_view primary_key, const FieldNames& names);
+Result<DocumentCopy> parse_copy(std::string text, std::string_view primary_key,
+                                const FieldNames& names);
 
 // The content hash of what a node answered (kNearest), without the stored fields and the expiry.
 Result<Hash128> content_hash_of_copy(std::string_view text, const FieldNames& names);

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "node_api/node_client.h"
+
+namespace miroir {
+
+// Our questions in Meilisearch's filter grammar. Pure.
+
+// A field name or value in double quotes, whatever its characters.
+std::string filter_quoted(std::string_view text);
+
+// Documents whose slot is in the range: STARTS WITH where the range is one octal prefix (the node
+// answers that from its level tree), two comparisons otherwise.
+std::string slot_condition(const SlotRange& range);
+
+// The filter of a query without its ids; nullopt where every document matches.
+std::optional<Json> document_filter(const DocumentQuery& query);
+
+// Matches exactly these copies, as far as a filter can: equality on an id is loose, and blind
+// beyond 468 bytes (FACTS.md), so slot and stamp stand beside it, and of long ids only their
+// beginning. The inner array is an OR: a node judges that much faster than one long expression.
+Json exact_copies_filter(const DeleteExactCopies& write, const FieldNames& names);
+
+}  // namespace miroir
