@@ -13,6 +13,13 @@ namespace miroir {
 
 // Every suspending function of ours returns Async<T>, takes its parameters by value and runs on one
 // io_context thread; nothing of ours is shared between threads but posted values and snapshots.
+//
+// Cancellation: the sleep or wait that a cancelled coroutine is in returns, and its next co_await
+// throws operation_aborted, which unwinds it into its group, where it is swallowed. So a loop needs
+// no check to be stopped, and nothing may be left half done across a co_await.
+//
+// Destroying an io_context destroys the coroutines suspended on it: a simulated crash. Do it before
+// destroying the objects that they use.
 template <class T>
 using Async = boost::asio::awaitable<T>;
 using Executor = boost::asio::any_io_executor;
@@ -27,24 +34,29 @@ class TaskGroup {
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
+  // Runs the coroutine up to its first suspension if called from the executor's thread. A group
+  // that is stopping starts nothing more.
   void spawn(std::string name, Async<void> coroutine);
   bool stopping() const;
   std::size_t size() const;
-  // Cancels what runs and returns once all of it has ended.
+  // Cancels what runs and returns once all of it has ended. Never from a coroutine of the group.
   Async<void> stop();
-  // Returns once all of it has ended by itself.
+  // Returns once all of it has ended by itself. Cancelled meanwhile, it stops the group and throws
+  // operation_aborted only when that is done: what runs may use what the caller owns.
   Async<void> join();
 
  private:
   struct State;
+  struct Running;
   std::shared_ptr<State> state_;
 };
 
-// Wakes every coroutine that waits. A waiter must check its condition itself, before and after.
+// Wakes every coroutine that waits, in the order of their coming. A waiter must check its condition
+// itself, before and after: it may also wake because it was cancelled. May outlive its io_context.
 class Signal {
  public:
   explicit Signal(Executor executor);
-  ~Signal();
+  ~Signal();  // wakes them all
   void notify_all();
   Async<void> wait();
 
@@ -76,7 +88,8 @@ class Semaphore {
   std::shared_ptr<State> state_;
 };
 
-// Runs all at the same time and returns their results in order.
+// Runs all at the same time and returns their results in order. Cancelled, it cancels them, and
+// unwinds when the last has ended.
 template <class T>
 Async<std::vector<T>> gather(std::vector<Async<T>> coroutines);
 

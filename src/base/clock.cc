@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -21,8 +22,10 @@ Instant SystemClock::now() const {
 }
 
 Async<void> SystemClock::sleep_until(Instant when) {
+  // Asio counts nanoseconds: a deadline meant as "never" would overflow.
+  constexpr Seconds kLongest = std::chrono::days(365);
   asio::steady_timer timer(co_await asio::this_coro::executor);
-  timer.expires_at(std::chrono::steady_clock::time_point(when.time_since_epoch()));
+  timer.expires_after(std::clamp<Microseconds>(when - now(), Microseconds(0), kLongest));
   boost::system::error_code ignored;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }

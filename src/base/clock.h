@@ -42,7 +42,7 @@ class SystemClock final : public Clock {
   Async<void> sleep_until(Instant when) override;
 };
 
-// RFC 3339 with nanosecond digits, UTC, as Meilisearch prints times: "2026-11-23T01:02:03.123456Z".
+// RFC 3339, UTC, to the microsecond, in Meilisearch's form: "2026-11-23T01:02:03.123456Z".
 std::string to_rfc3339(WallTime time);
 
 }  // namespace miroir
