@@ -11,16 +11,16 @@
 
 namespace miroir {
 
-enum class ForeignDocuments { kReport };          // documents written behind Miroir's back
+enum class ForeignDocuments { kReport };  // documents written behind Miroir's back
 enum class TieRule { kQuarantine, kHash };
 
 // The block `anti_entropy` of the configuration (VOCABULARY.md).
 struct AntiEntropyOptions {
   bool enabled = true;
-  Microseconds schedule = std::chrono::hours(6);     // deep pass
+  Microseconds schedule = std::chrono::hours(6);  // deep pass
   Microseconds light_interval = std::chrono::seconds(60);
-  std::size_t max_read_concurrency = 2;              // nodes read at a time
-  std::size_t fingerprint_batch_size = 1'000;        // documents a page at the start; adapts to bytes
+  std::size_t max_read_concurrency = 2;        // nodes read at a time
+  std::size_t fingerprint_batch_size = 1'000;  // documents a page at the start; adapts to bytes
   bool auto_repair = true;
   FieldNames names;
   Microseconds tombstone_retention = std::chrono::days(30);

@@ -19,24 +19,25 @@ namespace miroir {
 
 enum class PassKind { kLight, kDeep };
 
-// Proves that the replicas are equal, and heals them where they are not (DESIGN.md, "The reconciler"). Runs a light
-// pass every `light_interval` and a deep one by `schedule` while it holds the leader lease; its repairs are entries of
-// the log. Stops between two requests; a pass cut off is reported as such and begins anew.
+// Proves that the replicas are equal, and heals them where they are not (DESIGN.md, "The
+// reconciler"). Runs a light pass every `light_interval` and a deep one by `schedule` while it
+// holds the leader lease; its repairs are entries of the log. Stops between two requests; a pass
+// cut off is reported as such and begins anew.
 class Reconciler {
  public:
-  Reconciler(Log& log, Store& store, Cluster& cluster, Forwarders& forwarders, Clock& clock, Random& random,
-             Metrics& metrics, Executor executor, AntiEntropyOptions options);
+  Reconciler(Log& log, Store& store, Cluster& cluster, Forwarders& forwarders, Clock& clock,
+             Random& random, Metrics& metrics, Executor executor, AntiEntropyOptions options);
   ~Reconciler();
   Async<void> run();
   Async<void> stop();
 
-  // One pass now, after the one that may be under way. Returns its number at once, or its report when it ended.
-  // `repair` overrides `auto_repair`.
+  // One pass now, after the one that may be under way. Returns its number at once, or its report
+  // when it ended. `repair` overrides `auto_repair`.
   Result<std::uint64_t> start(PassKind kind, std::optional<bool> repair);
   Async<Result<Json>> pass(PassKind kind, std::optional<bool> repair);
 
-  // For the admin API (shapes in docs/admin.md): what runs now, the last pass of each kind, the state of every index's
-  // shards with a reason, when the next pass is due.
+  // For the admin API (shapes in docs/admin.md): what runs now, the last pass of each kind, the
+  // state of every index's shards with a reason, when the next pass is due.
   Json status() const;
   Async<Result<Json>> passes(std::size_t limit);
   Async<Result<Json>> repairs(std::optional<std::uint64_t> pass, std::size_t limit);

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/result.h"
+#include "node_api/stored_fields.h"
+
+namespace miroir::anti_entropy {
+
+// Whether a node holds a document. An error, a timeout or a node that lags is unknown, never
+// absent.
+enum class Presence { kPresent, kAbsent, kUnknown };
+
+// One node's copy of a document (or its absence), as read at a settled moment.
+struct Copy {
+  std::string node;
+  Presence presence = Presence::kUnknown;
+  bool in_sync = false;  // the node's replicas are: otherwise it is stale or joining
+  bool tainted = false;  // an entry of this document failed on this node
+  StoredFields stored;   // the rest only where present
+  Hash128 content;       // of the document without the stored fields and vectors
+  std::string text;      // as the node answered
+
+  bool present() const { return presence == Presence::kPresent; }
+  // The checksum speaks of the content only while nothing was merged into the document since its
+  // last whole write.
+  bool checksum_counts() const;
+  bool checksum_holds() const;
+  // Whether slot, digest or checksum are not those of what the copy holds.
+  bool contradicts_itself(std::string_view id) const;
+};
+
+// A document with all its copies: one for each replica, and those found on nodes that do not own
+// its slot.
+struct DocumentCopies {
+  std::string id;
+  std::vector<Copy> owners;
+  std::vector<Copy> strays;  // present ones only
+};
+
+// Canonical hash of what a node answered, without the stored fields, the expiry and `_vectors`
+// (which are shown only when asked for, and may be the node's own).
+Result<Hash128> content_of(std::string_view text, const FieldNames& names);
+
+}  // namespace miroir::anti_entropy

@@ -1,0 +1,144 @@
+#include "anti_entropy/digest_diff.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "anti_entropy/slot_ranges.h"
+
+namespace miroir::anti_entropy {
+namespace {
+
+using Documents = std::map<std::string, Stamp>;
+
+DigestCounts count(const Documents& documents) {
+  DigestCounts counts;
+  for (const auto& [id, stamp] : documents) {
+    const DigestSymbols symbols = digest_of(id, stamp);
+    for (std::size_t p = 0; p < kDigestPositions; ++p) ++counts.counts[p][symbols[p]];
+  }
+  return counts;
+}
+
+Documents many(int documents) {
+  Documents all;
+  for (int i = 0; i < documents; ++i)
+    all["id" + std::to_string(i)] = 1'000U + static_cast<Stamp>(i);
+  return all;
+}
+
+TEST(DigestDiffTest, EqualGroupsAskNothing) {
+  const DigestCounts counts = count(many(1'000));
+  const UnequalSymbols unequal = unequal_symbols({counts, counts, counts});
+  EXPECT_TRUE(unequal.none());
+  EXPECT_EQ(next_question(unequal, {counts, counts}, 65'536, {}), NextQuestion::kNone);
+}
+
+TEST(DigestDiffTest, OneMissingDocumentShowsItsThreeSymbols) {
+  Documents damaged = many(1'000);
+  const DigestSymbols symbols = digest_of("id7", damaged.at("id7"));
+  damaged.erase("id7");
+  const std::vector groups = {count(many(1'000)), count(damaged)};
+  const UnequalSymbols unequal = unequal_symbols(groups);
+  for (std::size_t p = 0; p < kDigestPositions; ++p) {
+    EXPECT_EQ(unequal.symbols[p], std::vector<std::uint8_t>{symbols[p]});
+  }
+  EXPECT_EQ(next_question(unequal, groups, 65'536, {}), NextQuestion::kFetch);
+}
+
+TEST(DigestDiffTest, WipedGroupIsSplitUntilItsPartsAreSmall) {
+  const std::vector groups = {count(many(5'000)), DigestCounts{}};
+  const UnequalSymbols unequal = unequal_symbols(groups);
+  EXPECT_EQ(next_question(unequal, groups, 65'536, {}), NextQuestion::kSplit);
+  const std::vector small = {count(many(900)), DigestCounts{}};
+  EXPECT_EQ(next_question(unequal_symbols(small), small, 4'096, {}), NextQuestion::kFetch);
+}
+
+TEST(DigestDiffTest, OneSlotIsNotSplit) {
+  const std::vector groups = {count(many(5'000)), DigestCounts{}};
+  EXPECT_EQ(next_question(unequal_symbols(groups), groups, 1, {}), NextQuestion::kFetch);
+}
+
+TEST(DigestDiffTest, PositionWithoutUnequalSymbolPutsNoCondition) {
+  UnequalSymbols unequal;
+  unequal.symbols[1] = {3, 4};
+  EXPECT_DOUBLE_EQ(expected_innocent(unequal, 1'000), 20.0);
+}
+
+TEST(DigestDiffTest, PositionsThatDoNotSumToTheSameAreSeen) {
+  DigestCounts counts = count(many(10));
+  EXPECT_TRUE(positions_agree(counts));
+  ++counts.counts[2][5];
+  EXPECT_FALSE(positions_agree(counts));
+}
+
+RC_GTEST_PROP(DigestDiffProperties, EveryMissingOrExtraDocumentCarriesAnUnequalSymbolOrCancels,
+              ()) {
+  const auto lost = *rc::gen::inRange(1, 30);
+  const Documents full = many(2'000);
+  Documents damaged = full;
+  for (int i = 0; i < lost; ++i) damaged.erase("id" + std::to_string(*rc::gen::inRange(0, 2'000)));
+  const UnequalSymbols unequal = unequal_symbols({count(full), count(damaged)});
+  // Only losses: counts only fall, nothing cancels, so each lost document carries unequal symbols
+  // everywhere.
+  for (const auto& [id, stamp] : full) {
+    if (damaged.contains(id)) continue;
+    const DigestSymbols symbols = digest_of(id, stamp);
+    for (std::size_t p = 0; p < kDigestPositions; ++p) {
+      RC_ASSERT(std::ranges::find(unequal.symbols[p], symbols[p]) != unequal.symbols[p].end());
+    }
+  }
+}
+
+// ---- slot ranges
+
+SlotRanges any_ranges() {
+  const auto cuts = *rc::gen::container<std::set<Slot>>(rc::gen::arbitrary<Slot>());
+  SlotRanges ranges;
+  for (auto cut = cuts.begin(); cut != cuts.end(); ++cut) {
+    const Slot first = *cut;
+    if (++cut == cuts.end()) break;
+    if (!ranges.empty() && ranges.back().last + 1 == first) continue;
+    ranges.push_back({first, *cut});
+  }
+  return ranges;
+}
+
+RC_GTEST_PROP(SlotRangesProperties, ComplementHoldsExactlyTheOthers, ()) {
+  const SlotRanges ranges = any_ranges();
+  const SlotRanges rest = complement(ranges);
+  RC_ASSERT(size(ranges) + size(rest) == 65'536U);
+  RC_ASSERT(intersection(ranges, rest).empty());
+  RC_ASSERT(complement(rest) == ranges);
+}
+
+RC_GTEST_PROP(SlotRangesProperties, IntersectionAgreesWithMembership, ()) {
+  const SlotRanges a = any_ranges();
+  const SlotRanges b = any_ranges();
+  const SlotRanges both = intersection(a, b);
+  for (int i = 0; i < 50; ++i) {
+    const Slot slot = *rc::gen::arbitrary<Slot>();
+    RC_ASSERT(contains(both, slot) == (contains(a, slot) && contains(b, slot)));
+  }
+}
+
+RC_GTEST_PROP(SlotRangesProperties, PartsTileTheWhole, ()) {
+  const SlotRanges ranges = any_ranges();
+  RC_PRE(!ranges.empty());
+  const auto parts = split(ranges, 16);
+  RC_ASSERT(parts.size() <= 16U);
+  std::uint32_t slots = 0;
+  for (const SlotRanges& part : parts) {
+    RC_ASSERT(!part.empty());
+    RC_ASSERT(intersection(part, ranges) == part);
+    slots += size(part);
+  }
+  RC_ASSERT(slots == size(ranges));
+  if (slots > 1) RC_ASSERT(parts.size() > 1U);
+}
+
+}  // namespace
+}  // namespace miroir::anti_entropy

@@ -1,0 +1,245 @@
+#include "anti_entropy/pass.h"
+
+#include <algorithm>
+#include <set>
+
+#include "anti_entropy/light.h"
+#include "anti_entropy/replicated_state.h"
+#include "anti_entropy/scan.h"
+
+namespace miroir::anti_entropy {
+namespace {
+
+constexpr std::size_t kPassesConsidered = 1'000;
+constexpr auto kTombstoneAgeMin = std::chrono::hours(1);
+
+std::string describe(const Member& member) {
+  switch (member.standing) {
+    case Standing::kInSync:
+      return "in_sync";
+    case Standing::kHealing:
+      return member.why.empty() ? "healing" : "healing: " + member.why;
+    case Standing::kUnknown:
+      return "unknown: " + member.why;
+  }
+  return "";
+}
+
+IndexUnderTest under_test(const IndexState& index) {
+  const Json* embedders = index.settings.find("embedders");
+  return {.uid = index.uid,
+          .incarnation = index.incarnation,
+          .primary_key = index.primary_key.value_or(""),
+          .embedders = embedders != nullptr && embedders->size() > 0};
+}
+
+class Pass {
+ public:
+  Pass(const Tools& tools, Audit& audit, PassOrder order)
+      : tools_(tools), audit_(audit), order_(order) {}
+
+  Async<PassReport> run() {
+    report_.number = order_.number;
+    report_.kind = order_.kind;
+    report_.repairs = order_.repairs;
+    report_.started = tools_.clock.wall_now();
+    report_.head = tools_.log.head();
+    audit_.begin(order_.number);
+
+    auto done = co_await compare_everything();
+    if (done) {
+      report_.state = PassState::kCompleted;
+    } else {
+      report_.state =
+          done.error().code == ErrorCode::kCancelled ? PassState::kCutOff : PassState::kFailed;
+      report_.error = done.error().message;
+    }
+    for (const IndexReport& index : report_.indexes) {
+      report_.mismatches += index.divergent;
+      report_.repaired += index.repaired;
+      report_.unresolved += index.unresolved;
+    }
+    report_.clean = is_clean();
+    report_.ended = tools_.clock.wall_now();
+    co_return std::move(report_);
+  }
+
+ private:
+  Async<Result<void>> compare_everything() {
+    roster_ = co_await Roster::call(tools_, report_.head);
+    MIROIR_CO_CHECK(co_await compare_state());
+    std::vector<Position> incarnations;
+    for (const auto& [uid, index] : tools_.log.catalogue().indexes())
+      incarnations.push_back(index.incarnation);
+    for (Position incarnation : incarnations) MIROIR_CO_CHECK(co_await compare_index(incarnation));
+    co_return co_await promote();
+  }
+
+  Async<Result<void>> compare_state() {
+    MIROIR_CO_TRY(StateReport state,
+                  co_await check_replicated_state(tools_, roster_, order_.number, order_.repairs));
+    report_.mismatches += state.found.size();
+    tools_.instruments.mismatches_found.increment(static_cast<double>(state.found.size()));
+    for (const StateDifference& difference : state.found) {
+      const bool left = std::ranges::any_of(state.left, [&](const StateDifference& other) {
+        return other.sentence == difference.sentence;
+      });
+      report_.problems.push_back(difference.sentence + (left ? "" : " (healed)"));
+    }
+    state_left_ = std::move(state.left);
+    co_return Result<void>{};
+  }
+
+  Async<Result<void>> compare_index(Position incarnation) {
+    const IndexState* state = tools_.log.catalogue().by_incarnation(incarnation);
+    if (state == nullptr) co_return Result<void>{};  // dropped meanwhile
+    const IndexUnderTest index = under_test(*state);
+    IndexReport its;
+    its.uid = index.uid;
+    its.incarnation = incarnation;
+    its.shards = tools_.cluster.topology().shard_count();
+
+    Roster roster = roster_;
+    for (const StateDifference& difference : state_left_) {
+      if (difference.name != index.uid || difference.defect == StateDefect::kKey) continue;
+      its.problems.push_back(difference.sentence);
+      if (roster.readable(difference.node)) roster.lose(difference.node, difference.sentence);
+    }
+    Result<void> compared;
+    if (index.primary_key.empty()) {
+      // Without a primary key there is no document yet.
+    } else {
+      compared = co_await compare_documents(index, roster, its);
+      if (!compared && compared.error().code == ErrorCode::kConflict) {
+        co_return Result<void>{};  // dropped, swapped or renamed meanwhile: the next pass knows it
+                                   // anew
+      }
+    }
+    its.complete = compared.has_value();
+    note_shards(roster, its);
+    tools_.instruments.shards_scanned.increment(its.shards_compared);
+    tools_.instruments.set_unresolved(its.uid, its.unresolved);
+    judge_healing(roster, its);
+    report_.indexes.push_back(std::move(its));
+    co_return compared;
+  }
+
+  Async<Result<void>> compare_documents(const IndexUnderTest& index, Roster& roster,
+                                        IndexReport& its) {
+    const bool deep = order_.kind == PassKind::kDeep;
+    Resolver resolver(tools_, index, roster, audit_, order_.number, order_.repairs,
+                      deep ? tools_.instruments.deep_bytes : tools_.instruments.light_bytes, its);
+    LightComparison light(tools_, index, roster, resolver, its);
+    MIROIR_CO_CHECK(co_await light.run());
+    if (deep) {
+      DeepComparison contents(tools_, index, roster, resolver);
+      MIROIR_CO_CHECK(co_await contents.run());
+    }
+    co_return Result<void>{};
+  }
+
+  void note_shards(const Roster& roster, IndexReport& its) const {
+    const Topology& topology = tools_.cluster.topology();
+    const std::size_t groups = topology.groups().size();
+    for (const Roster::Part& part : roster.parts(topology)) {
+      const bool compared = part.source && part.groups.size() == groups;
+      if (compared && its.complete)
+        its.shards_compared += static_cast<std::uint32_t>(part.shards.size());
+      if (compared) continue;
+      for (ShardId shard : part.shards) {
+        ShardNote& note = its.notes[shard];
+        note.unknown = roster.why_unknown(topology, shard);
+        if (!part.source) note.problem = "no replica is in sync";
+      }
+    }
+  }
+
+  // A node that is being healed must have been compared with a peer in sync, in all of its shards
+  // of every index, and nothing of it may be left.
+  void judge_healing(const Roster& roster, const IndexReport& its) {
+    const Topology& topology = tools_.cluster.topology();
+    for (const auto& [node, member] : roster_.members()) {
+      if (member.standing != Standing::kHealing) continue;
+      bool proven = its.complete && its.problems.empty() && roster.readable(node);
+      for (ShardId shard : topology.shards_of(node)) {
+        const bool peer = std::ranges::any_of(
+            topology.owners(shard),
+            [&](const std::string& owner) { return owner != node && roster.in_sync(owner); });
+        const auto note = its.notes.find(shard);
+        proven = proven && peer && (note == its.notes.end() || note->second.unresolved == 0);
+      }
+      if (!proven) unproven_.insert(node);
+    }
+  }
+
+  Async<Result<void>> promote() {
+    for (const StateDifference& difference : state_left_) unproven_.insert(difference.node);
+    for (const auto& [node, member] : roster_.members()) {
+      std::string state = describe(member);
+      if (member.standing == Standing::kHealing && !unproven_.contains(node)) {
+        auto history = co_await tools_.forwarders.recheck(node, tools_.clock.now() + kReadTimeout);
+        if (history && history->verdict == History::Verdict::kOurs) {
+          MIROIR_CO_CHECK(co_await tools_.cluster.set_state(node, ReplicaState::kInSync, ""));
+          state = "in_sync: proven equal to its peers";
+        }
+      }
+      report_.nodes[node] = std::move(state);
+    }
+    co_return Result<void>{};
+  }
+
+  bool is_clean() const {
+    return report_.state == PassState::kCompleted && roster_.all_in_sync() && state_left_.empty() &&
+           std::ranges::all_of(report_.indexes, &IndexReport::clean);
+  }
+
+  const Tools& tools_;
+  Audit& audit_;
+  PassOrder order_;
+  PassReport report_;
+  Roster roster_;
+  std::vector<StateDifference> state_left_;
+  std::set<std::string> unproven_;
+};
+
+const Json* number_in(const Json& pass, std::string_view key) {
+  const Json* value = pass.find(key);
+  return value != nullptr && value->is_int64() ? value : nullptr;
+}
+
+}  // namespace
+
+Async<PassReport> run_pass(const Tools& tools, Audit& audit, PassOrder order) {
+  Pass pass(tools, audit, order);
+  co_return co_await pass.run();
+}
+
+Async<Result<void>> collect_tombstones(const Tools& tools) {
+  MIROIR_CO_TRY(const std::vector<Json> passes,
+                co_await load_passes(tools.store, kPassesConsidered));
+  const WallTime now = tools.clock.wall_now();
+  Position before = 0;
+  for (const Json& pass : passes) {
+    const Json* started = number_in(pass, "startedMicroseconds");
+    const Json* head = number_in(pass, "head");
+    const Json* kind = pass.find("kind");
+    const Json* clean = pass.find("clean");
+    if (started == nullptr || head == nullptr || kind == nullptr || clean == nullptr) continue;
+    const Microseconds age = now - WallTime(Microseconds(started->as_int64()));
+    const bool clean_deep =
+        *kind == Json("deep") && *clean == Json(true) && age >= kTombstoneAgeMin;
+    if (clean_deep || age >= tools.options.tombstone_retention) {
+      before = std::max(before, head->as_uint64());
+    }
+  }
+  if (before == 0) co_return Result<void>{};
+  std::vector<Position> incarnations;
+  for (const auto& [uid, index] : tools.log.catalogue().indexes())
+    incarnations.push_back(index.incarnation);
+  for (Position incarnation : incarnations) {
+    MIROIR_CO_CHECK(co_await tools.log.collect_tombstones(incarnation, before));
+  }
+  co_return Result<void>{};
+}
+
+}  // namespace miroir::anti_entropy

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "anti_entropy/reports.h"
+#include "anti_entropy/tools.h"
+
+namespace miroir::anti_entropy {
+
+struct PassOrder {
+  std::uint64_t number = 0;
+  PassKind kind = PassKind::kLight;
+  bool repairs = true;
+};
+
+// One run of the reconciler over everything: nodes' histories, replicated state, then index by
+// index the light comparison and, in a deep pass, the contents. Nodes that were stale or joining
+// and are now proven equal to their peers become in_sync. Never fails: what went wrong is in the
+// report.
+Async<PassReport> run_pass(const Tools& tools, Audit& audit, PassOrder order);
+
+// Drops the tombstones that rule 4 lets go: older than the beginning of a clean deep pass that
+// began an hour ago or more, or than the retention.
+Async<Result<void>> collect_tombstones(const Tools& tools);
+
+}  // namespace miroir::anti_entropy

@@ -1,0 +1,285 @@
+#include "anti_entropy/reconciler.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+
+#include "anti_entropy/pass.h"
+#include "base/logging.h"
+
+namespace miroir {
+
+using anti_entropy::Audit;
+using anti_entropy::Instruments;
+using anti_entropy::PassOrder;
+using anti_entropy::PassReport;
+using anti_entropy::PassState;
+using anti_entropy::Tools;
+
+namespace {
+constexpr std::size_t kOrdersMax = 16;
+constexpr std::size_t kReportsKept = 32;
+}  // namespace
+
+struct Reconciler::State {
+  State(Log& log_, Store& store_, Cluster& cluster, Forwarders& forwarders, Clock& clock_,
+        Metrics& metrics, Executor executor_, AntiEntropyOptions options_)
+      : store(store_),
+        clock(clock_),
+        executor(executor_),
+        options(std::move(options_)),
+        instruments(metrics),
+        audit(store),
+        reads(executor, options.max_read_concurrency),
+        tools{.log = log_,
+              .store = store_,
+              .cluster = cluster,
+              .forwarders = forwarders,
+              .clock = clock_,
+              .executor = executor,
+              .options = options,
+              .instruments = instruments,
+              .reads = reads,
+              .stopping = [this] { return stopping; }},
+        wake(executor),
+        ended(executor) {}
+
+  Async<Result<void>> recover();
+  Async<void> wait_until_due();
+  std::optional<PassOrder> next_order();
+  Async<void> execute(PassOrder order);
+  Async<Result<void>> keep(PassReport report);
+  Json describe(const PassOrder& order) const;
+
+  Store& store;
+  Clock& clock;
+  Executor executor;
+  AntiEntropyOptions options;
+  Instruments instruments;
+  Audit audit;
+  Semaphore reads;
+  Tools tools;
+  Signal wake;
+  Signal ended;  // of a pass, or of run()
+
+  bool started = false;
+  bool running = false;
+  bool stopping = false;
+  std::uint64_t next_number = 1;
+  std::deque<PassOrder> orders;
+  std::optional<PassOrder> current;
+  WallTime light_due;
+  WallTime deep_due;
+  std::map<std::uint64_t, Json> reports;  // the newest, for those who wait
+  std::map<PassKind, Json> last;
+  std::optional<std::uint64_t> quiet;  // the last pass, if it was a light one that found nothing
+};
+
+// Passes that a crash cut off are marked so; the schedule goes on from the last deep pass.
+Async<Result<void>> Reconciler::State::recover() {
+  MIROIR_CO_TRY(std::vector<Json> passes,
+                co_await anti_entropy::load_passes(store, kReportsKept * 4));
+  deep_due = clock.wall_now() + options.schedule;
+  light_due = clock.wall_now() + options.light_interval;
+  Batch batch;
+  for (auto pass = passes.rbegin(); pass != passes.rend(); ++pass) {
+    const Json* number = pass->find("pass");
+    const Json* kind = pass->find("kind");
+    const Json* began = pass->find("startedMicroseconds");
+    if (number == nullptr || kind == nullptr || began == nullptr) continue;
+    next_number = std::max(next_number, number->as_uint64() + 1);
+    if (const Json* state = pass->find("state"); state != nullptr && *state == Json("running")) {
+      pass->set("state", name(PassState::kCutOff));
+      batch.put(Table::kPass, key_of(number->as_uint64()), to_text(*pass));
+    }
+    const bool deep = *kind == Json("deep");
+    last[deep ? PassKind::kDeep : PassKind::kLight] = *pass;
+    if (deep) deep_due = WallTime(Microseconds(began->as_int64())) + options.schedule;
+  }
+  if (batch.empty()) co_return Result<void>{};
+  co_return co_await store.commit(std::move(batch));
+}
+
+Async<void> Reconciler::State::wait_until_due() {
+  while (!stopping && orders.empty()) {
+    const WallTime due = std::min(light_due, deep_due);
+    const Microseconds left = due - clock.wall_now();
+    if (left <= Microseconds::zero()) co_return;
+    TaskGroup alarm(executor);
+    alarm.spawn("reconciler's alarm",
+                [](Clock& its_clock, Microseconds delay, Signal& signal) -> Async<void> {
+                  co_await its_clock.sleep_for(delay);
+                  signal.notify_all();
+                }(clock, left, wake));
+    co_await wake.wait();
+    co_await alarm.stop();
+  }
+}
+
+std::optional<PassOrder> Reconciler::State::next_order() {
+  if (!orders.empty()) {
+    const PassOrder order = orders.front();
+    orders.pop_front();
+    return order;
+  }
+  const WallTime now = clock.wall_now();
+  if (now >= deep_due) return PassOrder{next_number++, PassKind::kDeep, options.auto_repair};
+  if (now >= light_due) return PassOrder{next_number++, PassKind::kLight, options.auto_repair};
+  return std::nullopt;
+}
+
+Json Reconciler::State::describe(const PassOrder& order) const {
+  return Json::object({{"pass", order.number},
+                       {"kind", anti_entropy::name(order.kind)},
+                       {"repair", order.repairs}});
+}
+
+// A pass that cannot be written down is logged and shown all the same.
+Async<Result<void>> Reconciler::State::keep(PassReport report) {
+  const bool quiet_one = report.kind == PassKind::kLight && report.clean && report.mismatches == 0;
+  Batch batch;
+  batch.put(Table::kPass, key_of(report.number), to_text(report.to_json()));
+  // Of light passes that found nothing only the last is kept.
+  if (quiet && quiet_one) batch.erase(Table::kPass, key_of(*quiet));
+  MIROIR_CO_CHECK(co_await store.commit(std::move(batch)));
+  quiet = quiet_one ? std::optional(report.number) : std::nullopt;
+  if (report.clean && report.kind == PassKind::kDeep) {
+    MIROIR_CO_CHECK(co_await anti_entropy::collect_tombstones(tools));
+  }
+  co_return co_await anti_entropy::forget_passes(store, clock.wall_now() - options.audit_retention);
+}
+
+Async<void> Reconciler::State::execute(PassOrder order) {
+  current = order;
+  PassReport begun;
+  begun.number = order.number;
+  begun.kind = order.kind;
+  begun.repairs = order.repairs;
+  begun.started = clock.wall_now();
+  if (auto saved = co_await anti_entropy::save_pass(store, begun); !saved) {
+    log_warning("cannot record a pass", {{"pass", order.number}, {"error", saved.error().message}});
+  }
+  PassReport report = co_await anti_entropy::run_pass(tools, audit, order);
+  if (report.state == PassState::kCompleted) {
+    instruments.last_scan_completed.set(static_cast<double>(
+        std::chrono::duration_cast<Seconds>(clock.wall_now().time_since_epoch()).count()));
+  }
+  if (report.mismatches > 0 || report.state != PassState::kCompleted) {
+    log_warning("pass found differences", {{"pass", report.number},
+                                           {"kind", anti_entropy::name(report.kind)},
+                                           {"state", anti_entropy::name(report.state)},
+                                           {"mismatches", report.mismatches},
+                                           {"repaired", report.repaired},
+                                           {"unresolved", report.unresolved},
+                                           {"error", report.error}});
+  }
+  const WallTime now = clock.wall_now();
+  light_due = now + options.light_interval;
+  if (order.kind == PassKind::kDeep) deep_due = report.started + options.schedule;
+  Json json = report.to_json();
+  if (auto kept = co_await keep(std::move(report)); !kept) {
+    log_warning("cannot record a pass", {{"pass", order.number}, {"error", kept.error().message}});
+  }
+  last[order.kind] = json;
+  reports[order.number] = std::move(json);
+  while (reports.size() > kReportsKept) reports.erase(reports.begin());
+  current.reset();
+  ended.notify_all();
+}
+
+Reconciler::Reconciler(Log& log, Store& store, Cluster& cluster, Forwarders& forwarders,
+                       Clock& clock, Random&, Metrics& metrics, Executor executor,
+                       AntiEntropyOptions options)
+    : state_(std::make_unique<State>(log, store, cluster, forwarders, clock, metrics, executor,
+                                     std::move(options))) {}
+
+Reconciler::~Reconciler() = default;
+
+Async<void> Reconciler::run() {
+  State& state = *state_;
+  if (!state.options.enabled || state.stopping) co_return;
+  state.running = true;
+  for (auto recovered = co_await state.recover(); !recovered;
+       recovered = co_await state.recover()) {
+    log_warning("cannot read the passes", {{"error", recovered.error().message}});
+    co_await state.clock.sleep_for(Seconds(1));
+  }
+  state.started = true;
+  while (!state.stopping) {
+    co_await state.wait_until_due();
+    if (state.stopping) break;
+    if (std::optional<PassOrder> order = state.next_order()) co_await state.execute(*order);
+  }
+  state.running = false;
+  state.ended.notify_all();
+}
+
+Async<void> Reconciler::stop() {
+  State& state = *state_;
+  state.stopping = true;
+  state.wake.notify_all();
+  while (state.running) co_await state.ended.wait();
+}
+
+Result<std::uint64_t> Reconciler::start(PassKind kind, std::optional<bool> repair) {
+  State& state = *state_;
+  if (!state.options.enabled) return fail(ErrorCode::kUnsupported, "anti_entropy.enabled is false");
+  if (!state.started || state.stopping)
+    return fail(ErrorCode::kUnavailable, "the reconciler is not running");
+  if (state.orders.size() >= kOrdersMax)
+    return fail(ErrorCode::kUnavailable, "too many passes are waiting");
+  state.orders.push_back({state.next_number++, kind, repair.value_or(state.options.auto_repair)});
+  state.wake.notify_all();
+  return state.orders.back().number;
+}
+
+Async<Result<Json>> Reconciler::pass(PassKind kind, std::optional<bool> repair) {
+  State& state = *state_;
+  MIROIR_CO_TRY(const std::uint64_t number, start(kind, repair));
+  while (!state.reports.contains(number)) {
+    if (!state.running) co_return fail(ErrorCode::kCancelled, "the reconciler stopped");
+    co_await state.ended.wait();
+  }
+  co_return state.reports.at(number);
+}
+
+Json Reconciler::status() const {
+  const State& state = *state_;
+  auto last = [&](PassKind kind) {
+    const auto found = state.last.find(kind);
+    return found == state.last.end() ? Json() : found->second;
+  };
+  Json waiting = Json::array();
+  for (const PassOrder& order : state.orders) waiting.push_back(state.describe(order));
+  // The indexes as the newest pass saw them.
+  Json indexes = Json::array();
+  const Json light = last(PassKind::kLight);
+  const Json deep = last(PassKind::kDeep);
+  auto number = [](const Json& pass) {
+    const Json* its = pass.find("pass");
+    return its == nullptr ? std::uint64_t{0} : its->as_uint64();
+  };
+  const Json& newest = number(light) > number(deep) ? light : deep;
+  if (const Json* its = newest.find("indexes")) indexes = *its;
+  return Json::object({{"enabled", state.options.enabled},
+                       {"autoRepair", state.options.auto_repair},
+                       {"running", state.current ? state.describe(*state.current) : Json()},
+                       {"waiting", std::move(waiting)},
+                       {"nextLightAt", state.started ? Json(to_rfc3339(state.light_due)) : Json()},
+                       {"nextDeepAt", state.started ? Json(to_rfc3339(state.deep_due)) : Json()},
+                       {"indexes", std::move(indexes)},
+                       {"lastLight", light},
+                       {"lastDeep", deep}});
+}
+
+Async<Result<Json>> Reconciler::passes(std::size_t limit) {
+  MIROIR_CO_TRY(std::vector<Json> passes, co_await anti_entropy::load_passes(state_->store, limit));
+  co_return Json::object({{"results", Json(std::move(passes))}});
+}
+
+Async<Result<Json>> Reconciler::repairs(std::optional<std::uint64_t> pass, std::size_t limit) {
+  MIROIR_CO_TRY(std::vector<Json> repairs, co_await state_->audit.load(pass, limit));
+  co_return Json::object({{"results", Json(std::move(repairs))}});
+}
+
+}  // namespace miroir

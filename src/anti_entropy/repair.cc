@@ -1,0 +1,290 @@
+#include "anti_entropy/repair.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/document.h"
+
+namespace miroir::anti_entropy {
+namespace {
+
+// Appends race with writers; after so many lost races the entry is appended all the same, and a
+// document that was written in between is found unequal when it is read again.
+constexpr int kAttemptsMax = 4;
+
+// What one node must be sent.
+struct NodePlan {
+  std::vector<const Judged*> replace;
+  std::vector<BodyRecord> remove;
+};
+
+using Plan = std::map<std::string, NodePlan>;
+
+void plan_copy(Plan& plan, const Judged& judged, const Copy& copy, const Verdict& verdict) {
+  if (verdict.treatment == Treatment::kReplace) plan[copy.node].replace.push_back(&judged);
+  if (verdict.treatment != Treatment::kDelete) return;
+  plan[copy.node].remove.push_back({.slot = copy.stored.slot.value_or(slot_of(judged.copies.id)),
+                                    .checksum = *copy.stored.stamp,
+                                    .id = judged.copies.id,
+                                    .document = ""});
+}
+
+Plan make_plan(const std::vector<Judged>& documents) {
+  Plan plan;
+  for (const Judged& judged : documents) {
+    for (std::size_t i = 0; i < judged.copies.owners.size(); ++i) {
+      plan_copy(plan, judged, judged.copies.owners[i], judged.decision.owners[i]);
+    }
+    for (std::size_t i = 0; i < judged.copies.strays.size(); ++i) {
+      plan_copy(plan, judged, judged.copies.strays[i], judged.decision.strays[i]);
+    }
+  }
+  return plan;
+}
+
+struct Written {
+  Body body;
+  std::set<std::uint32_t> shards;
+};
+
+Async<Result<Written>> write_records(const Tools& tools, std::vector<BodyRecord> records) {
+  Written written;
+  for (const BodyRecord& record : records) {
+    written.shards.insert(tools.cluster.topology().shard_of(slot_of(record.id)));
+  }
+  std::size_t next = 0;
+  MIROIR_CO_TRY(written.body,
+                co_await tools.log.write_body([&]() -> Result<std::optional<BodyRecord>> {
+                  if (next == records.size()) return std::nullopt;
+                  return std::move(records[next++]);
+                }));
+  co_return written;
+}
+
+Result<std::vector<BodyRecord>> records_of(const std::vector<const Judged*>& documents,
+                                           bool embedders) {
+  std::vector<BodyRecord> records;
+  for (const Judged* judged : documents) {
+    const Copy& winner = judged->copies.owners[*judged->decision.winner];
+    MIROIR_TRY(std::string text, text_to_write(winner.text, embedders));
+    records.push_back({.slot = slot_of(judged->copies.id),
+                       .checksum = winner.stored.checksum.value_or(0),
+                       .id = judged->copies.id,
+                       .document = std::move(text)});
+  }
+  return records;
+}
+
+Entry entry_for(const Tools& tools, const IndexUnderTest& index, const std::string& node,
+                EntryKind kind, const Written& written, Position read_at, std::uint64_t pass) {
+  Entry entry;
+  entry.origin = Origin::kAntiEntropy;
+  entry.kind = kind;
+  entry.index_uid = index.uid;
+  entry.incarnation = index.incarnation;
+  entry.primary_key = index.primary_key;
+  entry.target = node;
+  entry.arguments = Json::object({{"readAt", read_at}, {"pass", pass}});
+  entry.body = written.body.id;
+  entry.body_pieces = written.body.pieces;
+  entry.body_bytes = written.body.bytes;
+  entry.records = written.body.records;
+  entry.shards.assign(written.shards.begin(), written.shards.end());
+  entry.shard_count = tools.cluster.topology().shard_count();
+  return entry;
+}
+
+Async<Result<bool>> touched_since(const Tools& tools, const IndexUnderTest& index, std::string id,
+                                  Position read_at) {
+  MIROIR_CO_TRY(const Log::Later later,
+                co_await tools.log.later_writes(index.incarnation, id, read_at));
+  co_return later.overtaken || !later.merges.empty();
+}
+
+// Moves the documents that were written meanwhile out of the plan.
+Async<Result<void>> drop_touched(const Tools& tools, const IndexUnderTest& index,
+                                 Settled& settled) {
+  std::vector<Judged> still;
+  for (Judged& judged : settled.documents) {
+    MIROIR_CO_TRY(const bool touched,
+                  co_await touched_since(tools, index, judged.copies.id, settled.read_at));
+    if (touched) {
+      settled.moving.push_back(judged.copies.id);
+    } else {
+      still.push_back(std::move(judged));
+    }
+  }
+  settled.documents = std::move(still);
+  co_return Result<void>{};
+}
+
+Async<Result<std::vector<Entry>>> prepare_entries(const Tools& tools, const IndexUnderTest& index,
+                                                  const Settled& settled, std::uint64_t pass) {
+  std::vector<Entry> entries;
+  Plan plan = make_plan(settled.documents);
+  for (auto& [node, its] : plan) {
+    if (!its.replace.empty()) {
+      MIROIR_CO_TRY(auto records, records_of(its.replace, index.embedders));
+      MIROIR_CO_TRY(const Written written, co_await write_records(tools, std::move(records)));
+      entries.push_back(entry_for(tools, index, node, EntryKind::kRepairDocuments, written,
+                                  settled.read_at, pass));
+    }
+    if (!its.remove.empty()) {
+      MIROIR_CO_TRY(const Written written, co_await write_records(tools, std::move(its.remove)));
+      entries.push_back(
+          entry_for(tools, index, node, EntryKind::kRepairDeletes, written, settled.read_at, pass));
+    }
+  }
+  co_return entries;
+}
+
+// Appends the repairs of those documents that nothing touched up to the entries' own positions.
+Async<Result<std::vector<Entry>>> append_repairs(const Tools& tools, const IndexUnderTest& index,
+                                                 Settled& settled, std::uint64_t pass) {
+  for (int attempt = 1;; ++attempt) {
+    const Position checked = tools.log.head();
+    MIROIR_CO_CHECK(co_await drop_touched(tools, index, settled));
+    MIROIR_CO_TRY(std::vector<Entry> entries,
+                  co_await prepare_entries(tools, index, settled, pass));
+    if (entries.empty()) co_return entries;
+    bool raced = false;
+    auto appended = co_await tools.log.append(
+        [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
+          const IndexState* now = catalogue.by_incarnation(index.incarnation);
+          if (now == nullptr || now->uid != index.uid) {
+            return fail(ErrorCode::kConflict,
+                        "index " + index.uid + " was dropped, swapped or renamed");
+          }
+          raced = next != checked + 1;
+          if (raced && attempt < kAttemptsMax)
+            return fail(ErrorCode::kConflict, "the log moved on");
+          return entries;
+        });
+    if (appended || !raced || attempt == kAttemptsMax) co_return appended;
+  }
+}
+
+struct Applied {
+  std::string node;
+  Position position = 0;
+  std::optional<std::string> error;
+};
+
+Async<Applied> await_applied(const Tools& tools, std::string node, Position position) {
+  Applied applied{.node = node, .position = position, .error = std::nullopt};
+  if (!co_await wait_done(tools, node, position, kRepairTimeout)) {
+    applied.error = "node " + node + " has not applied it yet";
+    co_return applied;
+  }
+  auto failures = co_await tools.log.failures(position);
+  if (!failures) {
+    applied.error = failures.error().message;
+  } else if (auto failure = failures->find(node); failure != failures->end()) {
+    const Json* message = failure->second.find("message");
+    applied.error = "node " + node + " refused it: " +
+                    (message != nullptr && message->is_string() ? message->as_string()
+                                                                : to_text(failure->second));
+  }
+  co_return applied;
+}
+
+// Whether every copy that was to be changed is now as it must be.
+bool verified(const Judged& before, const Judged& after) {
+  auto right = [&](const std::string& node) {
+    for (std::size_t i = 0; i < after.copies.owners.size(); ++i) {
+      if (after.copies.owners[i].node == node)
+        return after.decision.owners[i].finding == Finding::kRight;
+    }
+    return std::ranges::none_of(after.copies.strays,
+                                [&](const Copy& copy) { return copy.node == node; });
+  };
+  for (std::size_t i = 0; i < before.copies.owners.size(); ++i) {
+    if (before.decision.owners[i].treatment != Treatment::kLeave &&
+        !right(before.copies.owners[i].node)) {
+      return false;
+    }
+  }
+  for (std::size_t i = 0; i < before.copies.strays.size(); ++i) {
+    if (before.decision.strays[i].treatment != Treatment::kLeave &&
+        !right(before.copies.strays[i].node)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string did(const Judged& judged) {
+  return judged.decision.action == Action::kRestore
+             ? "copied from node " + judged.copies.owners[*judged.decision.winner].node
+             : "deleted";
+}
+
+}  // namespace
+
+Result<std::string> text_to_write(const std::string& text, bool embedders) {
+  MIROIR_TRY(const auto fields, top_level_fields(text));
+  bool explicit_vectors = false;
+  for (const FieldView& field : fields) {
+    explicit_vectors = explicit_vectors || (field.key == "_vectors" && field.value != "{}");
+  }
+  if (explicit_vectors) return for_writing_back(text);
+  std::string bare;
+  MIROIR_CHECK(append_without(bare, text, [](std::string_view key) { return key == "_vectors"; }));
+  std::string whole;
+  if (embedders) {
+    append_spliced(whole, bare, {{.key = "_vectors", .value = "null"}});
+  } else {
+    whole = std::move(bare);
+  }
+  return for_writing_back(whole);
+}
+
+Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest index, Roster& roster,
+                                           Settled settled, std::uint64_t pass, Counter bytes) {
+  MIROIR_CO_TRY(const std::vector<Entry> entries,
+                co_await append_repairs(tools, index, settled, pass));
+  std::vector<Async<Applied>> waits;
+  for (const Entry& entry : entries)
+    waits.push_back(await_applied(tools, *entry.target, entry.position));
+  std::map<std::string, std::string> errors;  // by node
+  for (const Applied& applied : co_await gather(std::move(waits))) {
+    if (applied.error) errors[applied.node] = *applied.error;
+  }
+
+  std::vector<std::string> ids;
+  for (const Judged& judged : settled.documents) ids.push_back(judged.copies.id);
+  std::map<std::string, Judged> after;
+  if (!ids.empty()) {
+    auto again = co_await settle_and_judge(tools, index, roster, ids, bytes);
+    if (!again) {
+      if (again.error().code == ErrorCode::kCancelled) co_return std::unexpected(again.error());
+    } else {
+      for (Judged& judged : again->documents) after.emplace(judged.copies.id, std::move(judged));
+    }
+  }
+
+  std::vector<Handled> handled;
+  std::vector<Taint> healed;
+  for (Judged& judged : settled.documents) {
+    Handled one{
+        .judged = std::move(judged), .read_at = settled.read_at, .repaired = false, .outcome = ""};
+    const auto found = after.find(one.judged.copies.id);
+    if (found == after.end()) {
+      one.outcome = "sent, but written again before it could be verified";
+    } else if (verified(one.judged, found->second)) {
+      one.repaired = true;
+      one.outcome = did(one.judged) + ", verified";
+      std::ranges::copy(ended_taints(tools, index, found->second), std::back_inserter(healed));
+    } else {
+      one.outcome = "sent, but it still differs";
+    }
+    if (!one.repaired) {
+      for (const auto& [node, error] : errors) one.outcome += "; " + error;
+    }
+    handled.push_back(std::move(one));
+  }
+  if (!healed.empty()) MIROIR_CO_CHECK(co_await tools.log.clear_taints(std::move(healed)));
+  co_return handled;
+}
+
+}  // namespace miroir::anti_entropy

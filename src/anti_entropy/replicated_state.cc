@@ -1,0 +1,356 @@
+#include "anti_entropy/replicated_state.h"
+
+#include <algorithm>
+
+namespace miroir::anti_entropy {
+namespace {
+
+// How often the reading is repeated when the catalogue changes under it.
+constexpr int kAttemptsMax = 5;
+
+std::string say(const std::string& node, const std::string& what) {
+  return "node " + node + ": " + what;
+}
+
+// Whether the node's key says what the catalogue's says; the node adds members of its own.
+bool same_key(const Json& wanted, const Json& held) {
+  for (const char* member : {"name", "description", "actions", "indexes", "expiresAt"}) {
+    const Json* want = wanted.find(member);
+    const Json* has = held.find(member);
+    const Json null;
+    if ((want == nullptr ? null : *want) != (has == nullptr ? null : *has)) return false;
+  }
+  return true;
+}
+
+void compare_indexes(const Catalogue& catalogue, const std::string& node, const NodeState& state,
+                     std::vector<StateDifference>& differences) {
+  for (const auto& [uid, index] : catalogue.indexes()) {
+    const auto held = state.indexes.find(uid);
+    if (held == state.indexes.end()) {
+      differences.push_back(
+          {node, StateDefect::kIndexMissing, uid, say(node, "index `" + uid + "` is missing")});
+    } else if (index.primary_key && !held->second.primary_key) {
+      differences.push_back({node, StateDefect::kPrimaryKeyMissing, uid,
+                             say(node, "index `" + uid + "` has no primary key")});
+    } else if (index.primary_key && held->second.primary_key != index.primary_key) {
+      differences.push_back(
+          {node, StateDefect::kPrimaryKeyOther, uid,
+           say(node, "index `" + uid + "` has the primary key `" + *held->second.primary_key +
+                         "` instead of `" + *index.primary_key + "`")});
+    }
+  }
+  for (const auto& [uid, held] : state.indexes) {
+    if (catalogue.index(uid) != nullptr) continue;
+    differences.push_back({node, StateDefect::kIndexUnknown, uid,
+                           say(node, "index `" + uid + "` was made behind Miroir's back")});
+  }
+}
+
+void compare_keys(const Catalogue& catalogue, const std::string& node, const NodeState& state,
+                  std::vector<StateDifference>& differences) {
+  for (const auto& [uid, key] : catalogue.keys()) {
+    const auto held = state.keys.find(uid);
+    if (held != state.keys.end() && same_key(key.key, held->second)) continue;
+    differences.push_back(
+        {node, StateDefect::kKey, uid,
+         say(node, "key " + uid + (held == state.keys.end() ? " is missing" : " differs"))});
+  }
+}
+
+// What most nodes read back, where none was remembered; nullopt where there is no majority: then
+// all are suspect.
+std::optional<Json> majority(const std::map<std::string, NodeState>& nodes,
+                             const std::string& uid) {
+  std::map<std::string, std::size_t> votes;
+  for (const auto& [node, state] : nodes) {
+    const auto settings = state.settings.find(uid);
+    if (settings == state.settings.end()) continue;
+    if (++votes[to_text(settings->second)] * 2 > nodes.size()) return settings->second;
+  }
+  return std::nullopt;
+}
+
+void compare_settings(const Catalogue& catalogue, const std::map<std::string, NodeState>& nodes,
+                      const std::map<std::string, Json>& expected,
+                      std::vector<StateDifference>& differences) {
+  for (const auto& [uid, index] : catalogue.indexes()) {
+    const auto remembered = expected.find(uid);
+    const std::optional<Json> wanted =
+        remembered != expected.end() ? std::optional(remembered->second) : majority(nodes, uid);
+    for (const auto& [node, state] : nodes) {
+      const auto held = state.settings.find(uid);
+      if (held == state.settings.end() || (wanted && held->second == *wanted)) continue;
+      differences.push_back(
+          {node, StateDefect::kSettings, uid,
+           say(node, "the settings of index `" + uid + "` are not those of the log")});
+    }
+  }
+}
+
+// ---- acting
+
+struct NodeReading {
+  std::string node;
+  Result<NodeState> state;
+};
+
+Async<NodeReading> read_state(const Tools& tools, std::string node, std::vector<std::string> uids) {
+  auto permit = co_await tools.reads.acquire();
+  NodeClient& client = tools.cluster.client(node);
+  auto deadline = [&] { return tools.clock.now() + kReadTimeout; };
+  NodeState state;
+  auto indexes = co_await client.indexes(deadline());
+  if (!indexes) co_return NodeReading{node, std::unexpected(indexes.error())};
+  for (NodeIndex& index : *indexes) state.indexes.emplace(index.uid, std::move(index));
+  for (const std::string& uid : uids) {
+    if (!state.indexes.contains(uid)) continue;
+    auto settings = co_await client.settings(uid, deadline());
+    if (!settings && settings.error().code == ErrorCode::kNotFound) continue;
+    if (!settings) co_return NodeReading{node, std::unexpected(settings.error())};
+    state.settings.emplace(uid, std::move(*settings));
+  }
+  auto keys = co_await client.keys(deadline());
+  if (!keys) co_return NodeReading{node, std::unexpected(keys.error())};
+  for (Json& key : *keys) {
+    if (const Json* uid = key.find("uid"); uid != nullptr && uid->is_string()) {
+      state.keys.emplace(uid->as_string(), key);
+    }
+  }
+  co_return NodeReading{node, std::move(state)};
+}
+
+// One row of kMeta for each version of an index's settings: what nodes read back of it.
+std::string readback_key(const IndexState& index) {
+  return key_join("settings read back", key_of(index.incarnation) + key_of(index.settings_version));
+}
+
+Async<Result<std::map<std::string, Json>>> remembered_settings(const Tools& tools,
+                                                               const Catalogue& catalogue) {
+  std::map<std::string, Json> expected;
+  for (const auto& [uid, index] : catalogue.indexes()) {
+    MIROIR_CO_TRY(const auto row, co_await tools.store.get(Table::kMeta, readback_key(index)));
+    if (!row) continue;
+    MIROIR_CO_TRY(Json settings, parse_json(*row));
+    expected.emplace(uid, std::move(settings));
+  }
+  co_return expected;
+}
+
+// Remembers the settings of versions that all nodes in sync have applied and read back alike.
+Async<Result<void>> remember_settings(const Tools& tools, const Catalogue& catalogue,
+                                      const Roster& roster,
+                                      const std::map<std::string, NodeState>& nodes,
+                                      const std::map<std::string, Json>& expected) {
+  Batch batch;
+  for (const auto& [uid, index] : catalogue.indexes()) {
+    if (expected.contains(uid) || !roster.all_in_sync()) continue;
+    const Json* first = nullptr;
+    bool alike = !nodes.empty();
+    for (const auto& [node, state] : nodes) {
+      const auto settings = state.settings.find(uid);
+      alike = alike && settings != state.settings.end() &&
+              (first == nullptr || *first == settings->second);
+      if (alike && first == nullptr) first = &settings->second;
+    }
+    if (!alike) continue;
+    const std::string prefix = key_join("settings read back", key_of(index.incarnation));
+    batch.erase_range(Table::kMeta, prefix, prefix_end(prefix));  // of older versions
+    batch.put(Table::kMeta, readback_key(index), to_text(*first));
+  }
+  if (batch.empty()) co_return Result<void>{};
+  co_return co_await tools.store.commit(std::move(batch));
+}
+
+struct Snapshot {
+  Position head = 0;
+  Catalogue catalogue;
+  std::map<std::string, NodeState> nodes;
+  std::map<std::string, Json> expected;
+  std::vector<StateDifference> differences;
+};
+
+// Reads all nodes at a moment at which the catalogue does not change.
+Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster) {
+  for (int attempt = 1;; ++attempt) {
+    if (tools.stopping()) co_return std::unexpected(cut_off());
+    Snapshot snapshot;
+    snapshot.head = tools.log.head();
+    snapshot.catalogue = tools.log.catalogue();
+    std::vector<std::string> uids;
+    for (const auto& [uid, index] : snapshot.catalogue.indexes()) uids.push_back(uid);
+    for (const std::string& node : roster.readable_nodes()) {
+      if (co_await wait_done(tools, node, snapshot.head, kCatchUpTimeout)) continue;
+      roster.lose(node, "has not applied what was written before its settings were to be read");
+    }
+    std::vector<Async<NodeReading>> readings;
+    for (const std::string& node : roster.readable_nodes())
+      readings.push_back(read_state(tools, node, uids));
+    for (NodeReading& reading : co_await gather(std::move(readings))) {
+      if (reading.state) {
+        snapshot.nodes.emplace(reading.node, std::move(*reading.state));
+      } else {
+        roster.lose(reading.node, reading.state.error().message);
+      }
+    }
+    MIROIR_CO_TRY(snapshot.expected, co_await remembered_settings(tools, snapshot.catalogue));
+    snapshot.differences = compare_states(snapshot.catalogue, snapshot.nodes, snapshot.expected);
+    if (snapshot.differences.empty() || tools.log.head() == snapshot.head) co_return snapshot;
+    if (attempt == kAttemptsMax) {
+      // Steady writes; what differs is true only of indexes and keys that did not change meanwhile.
+      std::erase_if(snapshot.differences, [&](const StateDifference& difference) {
+        const IndexState* before = snapshot.catalogue.index(difference.name);
+        const IndexState* now = tools.log.catalogue().index(difference.name);
+        if (before == nullptr && now == nullptr) return false;
+        return before == nullptr || now == nullptr || before->incarnation != now->incarnation ||
+               before->settings_version != now->settings_version ||
+               before->primary_key != now->primary_key;
+      });
+      co_return snapshot;
+    }
+  }
+}
+
+Entry entry_for(const IndexState* index, const std::string& node, EntryKind kind, Json arguments) {
+  Entry entry;
+  entry.origin = Origin::kAntiEntropy;
+  entry.kind = kind;
+  entry.target = node;
+  entry.arguments = std::move(arguments);
+  if (index != nullptr) {
+    entry.index_uid = index->uid;
+    entry.incarnation = index->incarnation;
+    entry.primary_key = index->primary_key.value_or("");
+  }
+  return entry;
+}
+
+// The settings as the log's entry of that version gave them to every node.
+Async<Result<std::optional<Entry>>> settings_entry(const Tools& tools, const IndexState& index,
+                                                   std::string node) {
+  if (index.settings_version == 0) co_return std::nullopt;
+  auto origin = co_await tools.log.entry(index.settings_version);
+  if (!origin)
+    co_return std::unexpected(std::move(origin).error().with_context("settings of " + index.uid));
+  co_return entry_for(&index, node, EntryKind::kUpdateSettings, (*origin)->arguments);
+}
+
+Async<Result<std::vector<Entry>>> heal(const Tools& tools, const Catalogue& catalogue,
+                                       StateDifference difference) {
+  std::vector<Entry> entries;
+  if (difference.defect == StateDefect::kKey) {
+    entries.push_back(entry_for(nullptr, difference.node, EntryKind::kPutKey,
+                                catalogue.key(difference.name)->key));
+    co_return entries;
+  }
+  const IndexState& index = *catalogue.index(difference.name);
+  const Json primary_key = index.primary_key ? Json(*index.primary_key) : Json();
+  if (difference.defect == StateDefect::kIndexMissing) {
+    entries.push_back(entry_for(&index, difference.node, EntryKind::kCreateIndex,
+                                Json::object({{"primaryKey", primary_key}})));
+  } else if (difference.defect == StateDefect::kPrimaryKeyMissing) {
+    entries.push_back(entry_for(&index, difference.node, EntryKind::kUpdateIndex,
+                                Json::object({{"primaryKey", primary_key}, {"newUid", Json()}})));
+  }
+  if (difference.defect != StateDefect::kPrimaryKeyMissing) {
+    MIROIR_CO_TRY(auto settings, co_await settings_entry(tools, index, difference.node));
+    if (settings) entries.push_back(std::move(*settings));
+  }
+  co_return entries;
+}
+
+Async<Result<void>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64_t pass) {
+  std::vector<Entry> entries;
+  for (const StateDifference& difference : snapshot.differences) {
+    if (!difference.healable()) continue;
+    MIROIR_CO_TRY(auto its, co_await heal(tools, snapshot.catalogue, difference));
+    for (Entry& entry : its) {
+      if (entry.arguments.is_object() && entry.kind != EntryKind::kPutKey)
+        entry.arguments.set("pass", pass);
+      entries.push_back(std::move(entry));
+    }
+  }
+  if (entries.empty()) co_return Result<void>{};
+  // Only what still is as it was when it was read: newer entries of the same index or key have the
+  // last word.
+  auto appended =
+      co_await tools.log.append([&](const Catalogue& now, Position) -> Result<std::vector<Entry>> {
+        std::vector<Entry> still;
+        for (const Entry& entry : entries) {
+          if (entry.kind == EntryKind::kPutKey) {
+            const Json* uid = entry.arguments.find("uid");
+            const KeyState* key = uid == nullptr ? nullptr : now.key(uid->as_string());
+            if (key != nullptr && key->key == entry.arguments) still.push_back(entry);
+            continue;
+          }
+          const IndexState* before = snapshot.catalogue.index(entry.index_uid);
+          const IndexState* index = now.index(entry.index_uid);
+          if (index != nullptr && index->incarnation == before->incarnation &&
+              index->settings_version == before->settings_version) {
+            still.push_back(entry);
+          }
+        }
+        return still;
+      });
+  if (!appended) co_return std::unexpected(appended.error());
+  for (const Entry& entry : *appended) {
+    co_await wait_done(tools, *entry.target, entry.position, kRepairTimeout);
+  }
+  co_return Result<void>{};
+}
+
+// A failed settings or index operation taints the whole index on its node, until it is as the log
+// says.
+Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
+  std::vector<Taint> ended;
+  for (const auto& [uid, index] : snapshot.catalogue.indexes()) {
+    for (const Taint& taint : tools.log.taints(index.incarnation)) {
+      const bool differs =
+          std::ranges::any_of(snapshot.differences, [&](const StateDifference& difference) {
+            return difference.node == taint.node && difference.name == uid;
+          });
+      if (taint.id.empty() && snapshot.nodes.contains(taint.node) && !differs)
+        ended.push_back(taint);
+    }
+  }
+  if (ended.empty()) co_return Result<void>{};
+  co_return co_await tools.log.clear_taints(std::move(ended));
+}
+
+}  // namespace
+
+std::vector<StateDifference> compare_states(const Catalogue& catalogue,
+                                            const std::map<std::string, NodeState>& nodes,
+                                            const std::map<std::string, Json>& expected) {
+  std::vector<StateDifference> differences;
+  for (const auto& [node, state] : nodes) {
+    compare_indexes(catalogue, node, state, differences);
+    compare_keys(catalogue, node, state, differences);
+  }
+  compare_settings(catalogue, nodes, expected, differences);
+  return differences;
+}
+
+Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& roster,
+                                                  std::uint64_t pass, bool repairs) {
+  MIROIR_CO_TRY(Snapshot snapshot, co_await read_all(tools, roster));
+  StateReport report{.found = snapshot.differences, .left = {}};
+  const bool healable = std::ranges::any_of(snapshot.differences, &StateDifference::healable);
+  if (repairs && healable) {
+    MIROIR_CO_CHECK(co_await heal_all(tools, snapshot, pass));
+    MIROIR_CO_TRY(snapshot, co_await read_all(tools, roster));
+    // The nodes have just applied the log's version: what they now read back alike is right,
+    // whatever was remembered (another version of the node normalises otherwise).
+    for (const StateDifference& difference : snapshot.differences) {
+      if (difference.defect == StateDefect::kSettings) snapshot.expected.erase(difference.name);
+    }
+    snapshot.differences = compare_states(snapshot.catalogue, snapshot.nodes, snapshot.expected);
+  }
+  MIROIR_CO_CHECK(co_await remember_settings(tools, snapshot.catalogue, roster, snapshot.nodes,
+                                             snapshot.expected));
+  MIROIR_CO_CHECK(co_await end_taints(tools, snapshot));
+  report.left = snapshot.differences;
+  co_return report;
+}
+
+}  // namespace miroir::anti_entropy

@@ -1,0 +1,229 @@
+#include "anti_entropy/reports.h"
+
+#include <tuple>
+
+namespace miroir::anti_entropy {
+namespace {
+
+constexpr std::size_t kUnresolvedRemembered = 100'000;
+constexpr std::size_t kForgottenAtOnce = 1'000;
+
+Json or_null(const std::optional<Stamp>& stamp) { return stamp ? Json(*stamp) : Json(); }
+
+Json copy_to_json(const DocumentCopies& copies, const Copy& copy, const Verdict& verdict,
+                  bool stray, bool with_text) {
+  static constexpr std::string_view kPresence[] = {"present", "absent", "unknown"};
+  static constexpr std::string_view kTreatment[] = {"leave", "replace", "delete"};
+  Json json = Json::object({{"node", copy.node},
+                            {"presence", kPresence[static_cast<int>(copy.presence)]},
+                            {"finding", name(verdict.finding)},
+                            {"treatment", kTreatment[static_cast<int>(verdict.treatment)]},
+                            {"inSync", copy.in_sync}});
+  if (stray) json.set("stray", true);
+  if (copy.tainted) json.set("tainted", true);
+  if (!copy.present()) return json;
+  json.set("stamp", or_null(copy.stored.stamp));
+  json.set("base", or_null(copy.stored.base));
+  json.set("content", copy.content.hex());
+  json.set("checksumCounts", copy.checksum_counts());
+  if (copy.checksum_counts()) json.set("checksumHolds", copy.checksum_holds());
+  json.set("contradictsItself", copy.contradicts_itself(copies.id));
+  if (with_text) json.set("document", copy.text);
+  return json;
+}
+
+// State, reason and a sentence of one shard.
+std::tuple<std::string, std::string> state_of(const ShardNote& note) {
+  if (!note.unknown.empty()) return {"unknown", note.unknown};
+  if (note.unresolved > 0) return {"diverged", "documents that could not be repaired"};
+  if (!note.problem.empty()) return {"diverged", note.problem};
+  return {"in_sync", "repaired"};
+}
+
+std::string audit_key(std::uint64_t pass, const std::string& index, const std::string& id) {
+  return key_of(pass) + key_join(index, id);
+}
+
+}  // namespace
+
+bool IndexReport::clean() const {
+  if (!complete || unresolved > 0 || !problems.empty() || shards_compared < shards) return false;
+  for (const auto& [shard, note] : notes) {
+    if (!note.unknown.empty() || !note.problem.empty() || note.unresolved > 0) return false;
+  }
+  return true;
+}
+
+Json IndexReport::to_json() const {
+  std::map<std::tuple<std::string, std::string>, std::pair<std::uint64_t, std::uint64_t>> states;
+  for (const auto& [shard, note] : notes) {
+    auto& [count, documents] = states[state_of(note)];
+    ++count;
+    documents += note.unresolved > 0 ? note.unresolved : note.repaired;
+  }
+  Json list = Json::array();
+  if (shards > notes.size()) {
+    list.push_back(Json::object({{"state", complete ? "in_sync" : "unknown"},
+                                 {"reason", complete ? "equal" : "not compared"},
+                                 {"shards", std::uint64_t{shards - notes.size()}}}));
+  }
+  for (const auto& [state, counts] : states) {
+    list.push_back(Json::object({{"state", std::get<0>(state)},
+                                 {"reason", std::get<1>(state)},
+                                 {"shards", counts.first},
+                                 {"documents", counts.second}}));
+  }
+  Json texts = Json::array();
+  for (const std::string& problem : problems) texts.push_back(problem);
+  return Json::object({{"index", uid},
+                       {"shards", std::uint64_t{shards}},
+                       {"shardsCompared", std::uint64_t{shards_compared}},
+                       {"states", std::move(list)},
+                       {"divergent", divergent},
+                       {"repaired", repaired},
+                       {"unresolved", unresolved},
+                       {"moving", moving},
+                       {"clean", clean()},
+                       {"problems", std::move(texts)}});
+}
+
+std::string_view name(PassState state) {
+  switch (state) {
+    case PassState::kRunning:
+      return "running";
+    case PassState::kCompleted:
+      return "completed";
+    case PassState::kFailed:
+      return "failed";
+    case PassState::kCutOff:
+      return "cut_off";
+  }
+  return "";
+}
+
+std::string_view name(PassKind kind) { return kind == PassKind::kLight ? "light" : "deep"; }
+
+Json PassReport::to_json() const {
+  Json its_indexes = Json::array();
+  for (const IndexReport& index : indexes) its_indexes.push_back(index.to_json());
+  Json its_nodes = Json::object();
+  for (const auto& [node, how] : nodes) its_nodes.set(node, how);
+  Json texts = Json::array();
+  for (const std::string& problem : problems) texts.push_back(problem);
+  Json json = Json::object({{"pass", number},
+                            {"kind", name(kind)},
+                            {"state", name(state)},
+                            {"repair", repairs},
+                            {"head", head},
+                            {"startedAt", to_rfc3339(started)},
+                            {"endedAt", ended ? Json(to_rfc3339(*ended)) : Json()},
+                            {"clean", clean},
+                            {"mismatches", mismatches},
+                            {"repaired", repaired},
+                            {"unresolved", unresolved},
+                            {"nodes", std::move(its_nodes)},
+                            {"indexes", std::move(its_indexes)},
+                            {"problems", std::move(texts)}});
+  // For the passes that follow: times as numbers.
+  json.set("startedMicroseconds", started.time_since_epoch().count());
+  if (!error.empty()) json.set("error", error);
+  return json;
+}
+
+Async<Result<void>> save_pass(Store& store, PassReport report) {
+  Batch batch;
+  batch.put(Table::kPass, key_of(report.number), to_text(report.to_json()));
+  co_return co_await store.commit(std::move(batch));
+}
+
+Async<Result<std::vector<Json>>> load_passes(Store& store, std::size_t limit) {
+  MIROIR_CO_TRY(const auto rows, co_await store.scan(Table::kPass, "", "", limit, true));
+  std::vector<Json> passes;
+  for (const Row& row : rows) {
+    MIROIR_CO_TRY(Json pass, parse_json(row.value));
+    passes.push_back(std::move(pass));
+  }
+  co_return passes;
+}
+
+void Audit::begin(std::uint64_t pass) {
+  pass_ = pass;
+  unresolved_before_ = std::move(unresolved_);
+  unresolved_.clear();
+}
+
+Async<Result<void>> Audit::record(std::string index, std::vector<Handled> handled, WallTime now) {
+  Batch batch;
+  for (const Handled& one : handled) {
+    if (!one.repaired) {
+      const std::string what = index + '\0' + one.judged.copies.id + '\0' +
+                               std::string(code(one.judged.decision.reason)) + one.outcome;
+      if (unresolved_.size() < kUnresolvedRemembered) unresolved_.insert(what);
+      if (unresolved_before_.contains(what)) continue;
+    }
+    batch.put(Table::kRepair, audit_key(pass_, index, one.judged.copies.id),
+              to_text(to_json(one, index, pass_, now)));
+  }
+  if (batch.empty()) co_return Result<void>{};
+  co_return co_await store_.commit(std::move(batch));
+}
+
+Async<Result<std::vector<Json>>> Audit::load(std::optional<std::uint64_t> pass, std::size_t limit) {
+  const std::string first = pass ? key_of(*pass) : "";
+  const std::string end = pass ? prefix_end(key_of(*pass)) : "";
+  MIROIR_CO_TRY(const auto rows, co_await store_.scan(Table::kRepair, first, end, limit, true));
+  std::vector<Json> repairs;
+  for (const Row& row : rows) {
+    MIROIR_CO_TRY(Json repair, parse_json(row.value));
+    repairs.push_back(std::move(repair));
+  }
+  co_return repairs;
+}
+
+Json to_json(const Handled& handled, const std::string& index, std::uint64_t pass, WallTime now) {
+  const auto& [copies, knowledge, decision] = handled.judged;
+  // A tie broken by hash keeps the losers' contents.
+  const bool keep_losers = decision.reason == Reason::kTieHash;
+  Json list = Json::array();
+  for (std::size_t i = 0; i < copies.owners.size(); ++i) {
+    const bool loser = keep_losers && decision.owners[i].treatment == Treatment::kReplace;
+    list.push_back(copy_to_json(copies, copies.owners[i], decision.owners[i], false, loser));
+  }
+  for (std::size_t i = 0; i < copies.strays.size(); ++i) {
+    list.push_back(copy_to_json(copies, copies.strays[i], decision.strays[i], true, false));
+  }
+  Json json = Json::object(
+      {{"pass", pass},
+       {"at", to_rfc3339(now)},
+       {"index", index},
+       {"id", copies.id},
+       {"action", name(decision.action)},
+       {"reason", code(decision.reason)},
+       {"why", sentence(decision.reason)},
+       {"winner", decision.winner ? Json(copies.owners[*decision.winner].node) : Json()},
+       {"repaired", handled.repaired},
+       {"outcome", handled.outcome},
+       {"readAt", handled.read_at},
+       {"deletedAtStamp", or_null(knowledge.deleted)}});
+  json.set("copies", std::move(list));
+  return json;
+}
+
+Async<Result<void>> forget_passes(Store& store, WallTime before) {
+  MIROIR_CO_TRY(const auto rows, co_await store.scan(Table::kPass, "", "", kForgottenAtOnce));
+  std::optional<std::uint64_t> last;
+  for (const Row& row : rows) {
+    MIROIR_CO_TRY(const Json pass, parse_json(row.value));
+    const Json* started = pass.find("startedMicroseconds");
+    if (started == nullptr || !started->is_int64()) continue;
+    if (WallTime(Microseconds(started->as_int64())) >= before) break;
+    last = number_of(row.key);
+  }
+  if (!last) co_return Result<void>{};
+  Batch batch;
+  batch.erase_range(Table::kPass, "", key_of(*last + 1));
+  batch.erase_range(Table::kRepair, "", key_of(*last + 1));
+  co_return co_await store.commit(std::move(batch));
+}
+
+}  // namespace miroir::anti_entropy

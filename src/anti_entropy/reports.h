@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "anti_entropy/reconciler.h"
+#include "anti_entropy/repair.h"
+
+namespace miroir::anti_entropy {
+
+// What a pass found of one shard.
+struct ShardNote {
+  std::uint64_t repaired = 0;
+  std::uint64_t unresolved = 0;
+  std::string unknown;  // why it could not be compared
+  std::string problem;  // what else is wrong ("no replica in sync")
+};
+
+struct IndexReport {
+  std::string uid;
+  Position incarnation = 0;
+  std::uint32_t shards = 0;
+  std::uint32_t shards_compared = 0;
+  std::map<ShardId, ShardNote> notes;  // of shards of which there is something to say
+  std::vector<std::string> problems;   // of the index as a whole: settings, primary key
+  std::uint64_t divergent = 0;         // documents found to differ once settled
+  std::uint64_t repaired = 0;
+  std::uint64_t unresolved = 0;
+  std::uint64_t moving = 0;
+  bool complete = false;  // nothing cut it short
+
+  // Every replica was compared and in sync, and nothing is left to do.
+  bool clean() const;
+  // {"shards", "states": [{"state", "reason", "shards", "documents"}], "problems"}
+  Json to_json() const;
+};
+
+enum class PassState { kRunning, kCompleted, kFailed, kCutOff };
+std::string_view name(PassState state);
+std::string_view name(PassKind kind);
+
+struct PassReport {
+  std::uint64_t number = 0;
+  PassKind kind = PassKind::kLight;
+  PassState state = PassState::kRunning;
+  bool repairs = true;
+  Position head = 0;  // of the log when it began
+  WallTime started;
+  std::optional<WallTime> ended;
+  std::vector<IndexReport> indexes;
+  std::map<std::string, std::string> nodes;  // "in_sync", "unknown: timed out"
+  std::vector<std::string> problems;         // of what belongs to no index
+  std::uint64_t mismatches = 0;              // documents and replicated state
+  std::uint64_t repaired = 0;
+  std::uint64_t unresolved = 0;
+  bool clean = false;
+  std::string error;
+
+  Json to_json() const;
+};
+
+// Rows of kPass: number → report, as JSON.
+Async<Result<void>> save_pass(Store& store, PassReport report);
+Async<Result<std::vector<Json>>> load_passes(Store& store, std::size_t limit);  // newest first
+
+// The audit: rows of kRepair, pass ‖ index ‖ document → what each copy was, who won, why, what was
+// done. What could not be repaired is written once, not again by every pass that finds it
+// unchanged.
+class Audit {
+ public:
+  explicit Audit(Store& store) : store_(store) {}
+  void begin(std::uint64_t pass);
+  Async<Result<void>> record(std::string index, std::vector<Handled> handled, WallTime now);
+  Async<Result<std::vector<Json>>> load(std::optional<std::uint64_t> pass,
+                                        std::size_t limit);  // newest first
+
+ private:
+  Store& store_;
+  std::uint64_t pass_ = 0;
+  std::set<std::string> unresolved_before_;
+  std::set<std::string> unresolved_;
+};
+
+Json to_json(const Handled& handled, const std::string& index, std::uint64_t pass, WallTime now);
+
+// Forgets passes that ended before `before`, and their repairs.
+Async<Result<void>> forget_passes(Store& store, WallTime before);
+
+}  // namespace miroir::anti_entropy

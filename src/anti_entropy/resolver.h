@@ -1,0 +1,43 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "anti_entropy/reports.h"
+
+namespace miroir::anti_entropy {
+
+// Takes the ids of documents that may differ, and sees each batch of them through: settle, judge,
+// repair, audit, count. Used by the light and the deep pass alike; one for each index and pass.
+class Resolver {
+ public:
+  Resolver(const Tools& tools, IndexUnderTest index, Roster& roster, Audit& audit,
+           std::uint64_t pass, bool repairs, Counter bytes, IndexReport& report);
+
+  // Each document is seen through once in a round.
+  Async<Result<void>> add(std::vector<std::string> ids);
+  Async<Result<void>> flush();
+  // Begins another round: documents that could not be repaired are left alone. False where the last
+  // one repaired nothing, so that another would find the same.
+  bool next_round();
+
+ private:
+  Async<Result<void>> resolve(std::vector<std::string> ids);
+  void count(const Handled& handled);
+
+  const Tools& tools_;
+  IndexUnderTest index_;
+  Roster& roster_;
+  Audit& audit_;
+  std::uint64_t pass_;
+  bool repairs_;
+  Counter bytes_;
+  IndexReport& report_;
+  std::set<std::string> pending_;
+  std::set<std::string> given_up_;
+  std::set<std::string> moving_;
+  std::uint64_t repaired_in_round_ = 0;
+};
+
+}  // namespace miroir::anti_entropy

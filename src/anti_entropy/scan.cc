@@ -1,0 +1,166 @@
+#include "anti_entropy/scan.h"
+
+#include <algorithm>
+#include <set>
+
+namespace miroir::anti_entropy {
+namespace {
+
+constexpr std::uint64_t kPageBytes = 4ULL << 20;
+
+// How many slots the next page takes: as many as held about `kPageBytes` and `documents` last time.
+class PageSize {
+ public:
+  explicit PageSize(std::size_t documents) : documents_(documents) {}
+  std::uint32_t slots() const { return slots_; }
+  std::size_t limit() const { return documents_ * 4; }
+
+  void adapt(std::uint64_t documents, std::uint64_t bytes) {
+    const double fill =
+        std::max({static_cast<double>(bytes) / static_cast<double>(kPageBytes),
+                  static_cast<double>(documents) / static_cast<double>(documents_), 0.25});
+    slots_ = static_cast<std::uint32_t>(std::clamp(slots_ / fill, 1.0, 65'536.0));
+  }
+  void halve() { slots_ = std::max(1U, slots_ / 2); }
+
+ private:
+  std::size_t documents_;
+  std::uint32_t slots_ = 256;
+};
+
+}  // namespace
+
+DeepComparison::DeepComparison(const Tools& tools, IndexUnderTest index, Roster& roster,
+                               Resolver& resolver)
+    : tools_(tools), index_(std::move(index)), roster_(roster), resolver_(resolver) {}
+
+Async<Result<bool>> DeepComparison::read_all(std::string node, SlotRanges slots, EachCopy each) {
+  PageSize page_size(tools_.options.fingerprint_batch_size);
+  for (const SlotRange& range : slots) {
+    std::uint32_t next = range.first;
+    std::size_t limit = page_size.limit();
+    while (next <= range.last) {
+      if (tools_.stopping()) co_return std::unexpected(cut_off());
+      const std::uint32_t last = std::min<std::uint32_t>(range.last, next + page_size.slots() - 1);
+      DocumentQuery query;
+      query.index_uid = index_.uid;
+      query.slots = {{static_cast<Slot>(next), static_cast<Slot>(last)}};
+      query.limit = limit;
+      auto page = co_await tools_.cluster.client(node).documents(std::move(query),
+                                                                 tools_.clock.now() + kReadTimeout);
+      if (page && page->documents.size() < std::min<std::uint64_t>(page->total, limit)) {
+        page = fail(ErrorCode::kCorrupt, "answered fewer documents than it says match");
+      }
+      if (page && page->documents.size() < page->total) {
+        // More than fits: a smaller run of slots, or, for a single slot, a larger page.
+        if (last == next) limit = page->total * 2;
+        page_size.halve();
+        continue;
+      }
+      std::uint64_t bytes = 0;
+      for (std::size_t i = 0; page && i < page->documents.size(); ++i) {
+        std::string& text = page->documents[i];
+        bytes += text.size();
+        auto copy = parse_copy(std::move(text), index_.primary_key, tools_.options.names);
+        auto content = copy ? content_of(copy->text, tools_.options.names)
+                            : Result<Hash128>(std::unexpected(copy.error()));
+        if (!content) {
+          page = std::unexpected(content.error());
+          break;
+        }
+        MIROIR_CO_CHECK(each(std::move(*copy), *content));
+      }
+      if (!page) {
+        roster_.lose(node, page.error().message);
+        co_return false;
+      }
+      tools_.instruments.deep_bytes.increment(static_cast<double>(bytes));
+      page_size.adapt(page->documents.size(), bytes);
+      limit = page_size.limit();
+      next = last + 1;
+    }
+  }
+  co_return true;
+}
+
+Async<Result<std::optional<ReplicaScan>>> DeepComparison::scan(std::string node) {
+  auto permit = co_await tools_.reads.acquire();
+  const Topology& topology = tools_.cluster.topology();
+  ReplicaScan scan;
+  for (ShardId shard : topology.shards_of(node))
+    scan.trees.emplace(shard, MerkleTree(topology.slots_of(shard)));
+  auto fold = [&](DocumentCopy document, const Hash128& content) -> Result<void> {
+    ++scan.documents;
+    Copy copy;
+    copy.presence = Presence::kPresent;
+    copy.stored = document.stored;
+    copy.content = content;
+    if (!document.stored.stamp || copy.contradicts_itself(document.id))
+      scan.suspects.push_back(document.id);
+    // By the slot it was found in; where that is not its own it is a suspect.
+    const Slot slot = document.stored.slot.value_or(slot_of(document.id));
+    if (auto tree = scan.trees.find(topology.shard_of(slot)); tree != scan.trees.end()) {
+      tree->second.add(slot, fingerprint(document.id, content, document.stored));
+    }
+    return {};
+  };
+  MIROIR_CO_TRY(const bool read, co_await read_all(node, topology.ranges_of(node), fold));
+  if (!read) co_return std::nullopt;
+  co_return scan;
+}
+
+SlotRanges DeepComparison::unequal_runs(const std::map<std::string, ReplicaScan>& scans,
+                                        ShardId shard) const {
+  std::vector<const MerkleTree*> trees;
+  for (const std::string& owner : tools_.cluster.topology().owners(shard)) {
+    if (auto scan = scans.find(owner); scan != scans.end())
+      trees.push_back(&scan->second.trees.at(shard));
+  }
+  return unequal_slots(trees);
+}
+
+// Reads one run of slots of a shard again on every owner and hands on what differs.
+Async<Result<void>> DeepComparison::compare(ShardId shard, SlotRange run) {
+  std::map<std::string, std::multiset<Hash128>> seen;  // id → fingerprints
+  std::size_t replicas = 0;
+  for (const std::string& owner : tools_.cluster.topology().owners(shard)) {
+    if (!roster_.readable(owner)) continue;
+    auto permit = co_await tools_.reads.acquire();
+    auto note = [&](DocumentCopy copy, const Hash128& content) -> Result<void> {
+      seen[copy.id].insert(fingerprint(copy.id, content, copy.stored));
+      return {};
+    };
+    MIROIR_CO_TRY(const bool read, co_await read_all(owner, {run}, note));
+    replicas += read ? 1 : 0;
+  }
+  std::vector<std::string> ids;
+  for (const auto& [id, prints] : seen) {
+    if (prints.size() != replicas || *prints.begin() != *prints.rbegin()) ids.push_back(id);
+  }
+  co_return co_await resolver_.add(std::move(ids));
+}
+
+Async<Result<void>> DeepComparison::run() {
+  std::vector<std::string> nodes = roster_.readable_nodes();
+  std::vector<Async<Result<std::optional<ReplicaScan>>>> running;
+  for (const std::string& node : nodes) running.push_back(scan(node));
+  auto results = co_await gather(std::move(running));
+
+  std::map<std::string, ReplicaScan> scans;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    MIROIR_CO_TRY(auto scan, std::move(results[i]));
+    if (scan) scans.emplace(nodes[i], std::move(*scan));
+  }
+  for (auto& [node, scan] : scans) {
+    MIROIR_CO_CHECK(co_await resolver_.add(std::move(scan.suspects)));
+  }
+  // Where copies moved meanwhile the second reading finds them equal, or settling leaves them out.
+  for (ShardId shard = 0; shard < tools_.cluster.topology().shard_count(); ++shard) {
+    for (const SlotRange& run : unequal_runs(scans, shard)) {
+      MIROIR_CO_CHECK(co_await compare(shard, run));
+    }
+  }
+  co_return co_await resolver_.flush();
+}
+
+}  // namespace miroir::anti_entropy

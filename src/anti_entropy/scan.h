@@ -1,0 +1,47 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "anti_entropy/merkle.h"
+#include "anti_entropy/resolver.h"
+
+namespace miroir::anti_entropy {
+
+// What one scan of one node found.
+struct ReplicaScan {
+  std::map<ShardId, MerkleTree> trees;  // of the shards that it owns
+  std::vector<std::string>
+      suspects;  // documents whose slot, digest or checksum are not those of what they hold
+  std::uint64_t documents = 0;
+};
+
+// The deep pass over one index: every document of every replica is read once and fingerprinted by
+// content. Pages are runs of slots, sized by bytes and each one snapshot with a limit above its
+// size; together they tile the slots that the node owns, so nothing is left out. Memory: a page and
+// the trees, whatever the index holds. Runs of slots whose buckets differ are read again, and what
+// differs in them goes to the resolver.
+class DeepComparison {
+ public:
+  DeepComparison(const Tools& tools, IndexUnderTest index, Roster& roster, Resolver& resolver);
+  // Errors are the log's, the store's, or kConflict and kCancelled; a node that fails is lost from
+  // the roster.
+  Async<Result<void>> run();
+
+ private:
+  using EachCopy = std::function<Result<void>(DocumentCopy copy, const Hash128& content)>;
+
+  Async<Result<std::optional<ReplicaScan>>> scan(std::string node);
+  // Calls `each` for every document of the node in these slots; false: the node was lost.
+  Async<Result<bool>> read_all(std::string node, SlotRanges slots, EachCopy each);
+  Async<Result<void>> compare(ShardId shard, SlotRange run);
+  SlotRanges unequal_runs(const std::map<std::string, ReplicaScan>& scans, ShardId shard) const;
+
+  const Tools& tools_;
+  IndexUnderTest index_;
+  Roster& roster_;
+  Resolver& resolver_;
+};
+
+}  // namespace miroir::anti_entropy

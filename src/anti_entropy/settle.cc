@@ -1,0 +1,184 @@
+#include "anti_entropy/settle.h"
+
+#include <algorithm>
+
+namespace miroir::anti_entropy {
+namespace {
+
+using CopiesById = std::map<std::string, Copy>;
+
+struct NodeCopies {
+  std::string node;
+  Result<CopiesById> copies;
+};
+
+Async<NodeCopies> read_copies(const Tools& tools, IndexUnderTest index, std::string node,
+                              std::vector<std::string> ids, Counter bytes) {
+  auto permit = co_await tools.reads.acquire();
+  CopiesById copies;
+  for (std::size_t first = 0; first < ids.size(); first += kIdsPerRequest) {
+    if (tools.stopping()) co_return NodeCopies{node, std::unexpected(cut_off())};
+    DocumentQuery query;
+    query.index_uid = index.uid;
+    const std::size_t end = std::min(ids.size(), first + kIdsPerRequest);
+    query.ids.assign(ids.begin() + static_cast<std::ptrdiff_t>(first),
+                     ids.begin() + static_cast<std::ptrdiff_t>(end));
+    query.limit = query.ids.size();
+    query.vectors = index.embedders;
+    auto page = co_await tools.cluster.client(node).documents(std::move(query),
+                                                              tools.clock.now() + kReadTimeout);
+    if (!page) co_return NodeCopies{node, std::unexpected(page.error())};
+    for (std::string& text : page->documents) {
+      bytes.increment(static_cast<double>(text.size()));
+      auto parsed = parse_copy(std::move(text), index.primary_key, tools.options.names);
+      if (!parsed) co_return NodeCopies{node, std::unexpected(parsed.error())};
+      auto content = content_of(parsed->text, tools.options.names);
+      if (!content) co_return NodeCopies{node, std::unexpected(content.error())};
+      Copy copy;
+      copy.presence = Presence::kPresent;
+      copy.stored = parsed->stored;
+      copy.content = *content;
+      copy.text = std::move(parsed->text);
+      copies.insert_or_assign(parsed->id, std::move(copy));
+    }
+  }
+  co_return NodeCopies{node, std::move(copies)};
+}
+
+Async<std::pair<std::string, bool>> catch_up(const Tools& tools, std::string node, Position fence) {
+  const bool done = co_await wait_done(tools, node, fence, kCatchUpTimeout);
+  co_return std::pair{node, done};
+}
+
+Copy copy_of(const Tools& tools, const IndexUnderTest& index, const Roster& roster,
+             const std::map<std::string, CopiesById>& read, const std::string& node,
+             const std::string& id) {
+  Copy copy;
+  if (roster.readable(node)) {
+    const CopiesById& copies = read.at(node);
+    if (auto found = copies.find(id); found != copies.end()) {
+      copy = found->second;
+    } else {
+      copy.presence = Presence::kAbsent;
+    }
+  }
+  copy.node = node;
+  copy.in_sync = roster.in_sync(node);
+  copy.tainted = tools.log.tainted(index.incarnation, id, node);
+  return copy;
+}
+
+DocumentCopies assemble(const Tools& tools, const IndexUnderTest& index, const Roster& roster,
+                        const std::map<std::string, CopiesById>& read, const std::string& id) {
+  const Topology& topology = tools.cluster.topology();
+  const std::vector<std::string> owners = topology.owners(topology.shard_of(slot_of(id)));
+  DocumentCopies document{.id = id, .owners = {}, .strays = {}};
+  for (const std::string& owner : owners) {
+    document.owners.push_back(copy_of(tools, index, roster, read, owner, id));
+  }
+  for (const auto& [node, copies] : read) {
+    if (!roster.readable(node) || !copies.contains(id)) continue;
+    if (std::ranges::find(owners, node) != owners.end()) continue;
+    document.strays.push_back(copy_of(tools, index, roster, read, node, id));
+  }
+  return document;
+}
+
+// A delete that failed on every owner did not happen (invariant 4).
+Async<Result<std::optional<Stamp>>> effective_delete(const Tools& tools,
+                                                     const IndexUnderTest& index, std::string id) {
+  MIROIR_CO_TRY(auto tombstone, co_await tools.log.tombstone(index.incarnation, id));
+  if (!tombstone) co_return std::nullopt;
+  MIROIR_CO_TRY(const auto failures, co_await tools.log.failures(tombstone->position));
+  const Topology& topology = tools.cluster.topology();
+  const auto owners = topology.owners(topology.shard_of(slot_of(id)));
+  const bool failed_everywhere = std::ranges::all_of(
+      owners, [&](const std::string& owner) { return failures.contains(owner); });
+  if (failed_everywhere) co_return std::nullopt;
+  co_return tombstone->stamp;
+}
+
+}  // namespace
+
+Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index, Roster& roster,
+                                        std::vector<std::string> ids, Counter bytes) {
+  Settled settled;
+  settled.read_at = tools.log.head();
+  const Stamp fence_stamp = tools.log.head_stamp();
+
+  std::vector<Async<std::pair<std::string, bool>>> waits;
+  for (const std::string& node : roster.readable_nodes()) {
+    waits.push_back(catch_up(tools, node, settled.read_at));
+  }
+  for (const auto& [node, done] : co_await gather(std::move(waits))) {
+    if (!done)
+      roster.lose(node, "has not applied what was written before the copies were to be read");
+  }
+  if (tools.stopping()) co_return std::unexpected(cut_off());
+
+  std::vector<Async<NodeCopies>> reads;
+  for (const std::string& node : roster.readable_nodes()) {
+    reads.push_back(read_copies(tools, index, node, ids, bytes));
+  }
+  std::map<std::string, CopiesById> read;
+  for (NodeCopies& copies : co_await gather(std::move(reads))) {
+    if (copies.copies) {
+      read.emplace(copies.node, std::move(*copies.copies));
+    } else {
+      roster.lose(copies.node, copies.copies.error().message);
+    }
+  }
+  if (tools.stopping()) co_return std::unexpected(cut_off());
+
+  const IndexState* state = tools.log.catalogue().by_incarnation(index.incarnation);
+  if (state == nullptr || state->uid != index.uid) {
+    co_return fail(ErrorCode::kConflict, "index " + index.uid + " was dropped, swapped or renamed");
+  }
+  Knowledge knowledge;
+  knowledge.cleared = state->cleared_stamp;
+  knowledge.born = state->born;
+  knowledge.newest = tools.log.head_stamp();
+  knowledge.now = tools.clock.wall_now();
+
+  for (const std::string& id : ids) {
+    DocumentCopies copies = assemble(tools, index, roster, read, id);
+    bool moving = false;
+    for (const auto* group : {&copies.owners, &copies.strays}) {
+      for (const Copy& copy : *group) {
+        moving =
+            moving || (copy.stored.stamp > fence_stamp && copy.stored.stamp <= knowledge.newest);
+      }
+    }
+    Judged judged{.copies = std::move(copies), .knowledge = knowledge, .decision = {}};
+    if (!moving) {
+      MIROIR_CO_TRY(judged.knowledge.deleted, co_await effective_delete(tools, index, id));
+      judged.decision = decide(judged.copies, judged.knowledge, tools.options.tie);
+      if (judged.decision.action != Action::kNone) {
+        MIROIR_CO_TRY(const Log::Later later,
+                      co_await tools.log.later_writes(index.incarnation, id, settled.read_at));
+        moving = later.overtaken || !later.merges.empty();
+      }
+    }
+    if (moving) {
+      settled.moving.push_back(id);
+    } else {
+      settled.documents.push_back(std::move(judged));
+    }
+  }
+  co_return settled;
+}
+
+std::vector<Taint> ended_taints(const Tools& tools, const IndexUnderTest& index,
+                                const Judged& judged) {
+  std::vector<Taint> ended;
+  for (std::size_t i = 0; i < judged.copies.owners.size(); ++i) {
+    const Copy& copy = judged.copies.owners[i];
+    if (!copy.tainted || judged.decision.owners[i].finding != Finding::kRight) continue;
+    for (const Taint& taint : tools.log.taints(index.incarnation)) {
+      if (taint.id == judged.copies.id && taint.node == copy.node) ended.push_back(taint);
+    }
+  }
+  return ended;
+}
+
+}  // namespace miroir::anti_entropy

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "anti_entropy/decide.h"
+#include "anti_entropy/roster.h"
+
+namespace miroir::anti_entropy {
+
+// A document whose copies may be judged: every owner that counts had applied everything up to
+// `read_at` when they were read, and nothing has touched it since.
+struct Judged {
+  DocumentCopies copies;
+  Knowledge knowledge;
+  Decision decision;
+};
+
+struct Settled {
+  Position read_at = 0;
+  std::vector<Judged> documents;
+  std::vector<std::string> moving;  // written since: left for the next pass
+};
+
+// Waits for the nodes, reads all copies of these documents by id, and judges those that hold still
+// (DESIGN.md, "Settling", "Deciding"). A node that does not answer, or lags, is lost from the
+// roster: its copies are unknown. kConflict: the index is not what it was.
+Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index, Roster& roster,
+                                        std::vector<std::string> ids, Counter bytes);
+
+// The taints of copies that were judged and are right: they have ended.
+std::vector<Taint> ended_taints(const Tools& tools, const IndexUnderTest& index,
+                                const Judged& judged);
+
+}  // namespace miroir::anti_entropy

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <vector>
+
+#include "node_api/stored_fields.h"
+
+namespace miroir::anti_entropy {
+
+// Sets of slots as rising, disjoint ranges.
+using SlotRanges = std::vector<SlotRange>;
+
+SlotRanges complement(const SlotRanges& ranges);
+SlotRanges intersection(const SlotRanges& a, const SlotRanges& b);
+bool contains(const SlotRanges& ranges, Slot slot);
+std::uint32_t size(const SlotRange& range);
+std::uint32_t size(const SlotRanges& ranges);
+
+// At most `parts` sets of about equal size that together are `ranges`. One slot cannot be split.
+std::vector<SlotRanges> split(const SlotRanges& ranges, std::uint32_t parts);
+
+}  // namespace miroir::anti_entropy

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "anti_entropy/instruments.h"
+#include "anti_entropy/options.h"
+#include "base/async.h"
+#include "base/clock.h"
+#include "cluster/cluster.h"
+#include "forward/forwarders.h"
+#include "log/log.h"
+#include "store/store.h"
+
+namespace miroir::anti_entropy {
+
+// What every part of a pass works with. References outlive the pass.
+struct Tools {
+  Log& log;
+  Store& store;
+  Cluster& cluster;
+  Forwarders& forwarders;
+  Clock& clock;
+  Executor executor;
+  const AntiEntropyOptions& options;
+  Instruments& instruments;
+  Semaphore& reads;                // max_read_concurrency
+  std::function<bool()> stopping;  // asked between two requests
+};
+
+// One index as the log knew it when the pass came to it.
+struct IndexUnderTest {
+  std::string uid;
+  Position incarnation = 0;
+  std::string primary_key;
+  bool embedders = false;  // documents carry vectors that must be written back
+};
+
+// Limits of a pass.
+inline constexpr Milliseconds kReadTimeout{15'000};     // one request to a node
+inline constexpr Milliseconds kCatchUpTimeout{20'000};  // a node to apply what was appended before
+inline constexpr Milliseconds kRepairTimeout{120'000};  // a node to apply a repair
+inline constexpr Position kLagMax = 10'000;  // entries; a node further behind is not compared
+inline constexpr std::size_t kBatchDocuments = 1'000;  // settled, judged and repaired together
+inline constexpr std::size_t kIdsPerRequest = 250;
+inline constexpr int kRoundsMax = 4;  // of compare and repair, per index and pass
+
+// Waits in short steps, so that the reconciler can be stopped.
+Async<bool> wait_done(const Tools& tools, std::string node, Position position,
+                      Milliseconds timeout);
+
+Error cut_off();
+
+}  // namespace miroir::anti_entropy
