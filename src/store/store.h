@@ -11,7 +11,8 @@
 
 namespace miroir {
 
-// The durable tables. Keys are ordered as bytes; what rows mean is said where they are written (src/log).
+// The durable tables. Keys are ordered as bytes; what rows mean is said where they are written
+// (src/log).
 enum class Table {
   kMeta,       // what the process must remember of itself
   kEntry,      // position → entry
@@ -41,13 +42,14 @@ class Batch {
     enum class Kind { kPut, kErase, kEraseRange, kExpect } kind;
     Table table;
     std::string key;
-    std::string value;             // kPut; kEraseRange: the end of the range
+    std::string value;                    // kPut; kEraseRange: the end of the range
     std::optional<std::string> expected;  // kExpect
   };
   Batch& put(Table table, std::string key, std::string value);
   Batch& erase(Table table, std::string key);
   Batch& erase_range(Table table, std::string first, std::string end);  // [first, end)
-  // The batch fails with kConflict, changing nothing, unless the key holds this value (nullopt: is absent).
+  // The batch fails with kConflict, changing nothing, unless the key holds this value (nullopt: is
+  // absent).
   Batch& expect(Table table, std::string key, std::optional<std::string> value);
   void append(Batch other);
   bool empty() const { return changes_.empty(); }
@@ -57,22 +59,25 @@ class Batch {
   std::vector<Change> changes_;
 };
 
-// An ordered durable map with atomic batches: all that Miroir needs of a database, so that SQLite, PostgreSQL and a
-// simulated disk can stand behind it. Awaitable from one thread; work is done elsewhere, calls return on the caller's
-// executor. A commit is durable when it returns, and commits happen in the order of the calls; neighbours share one
-// fsync. An error of commit (kUnavailable: disk full or gone) means that nothing of the batch happened.
+// An ordered durable map with atomic batches: all that Miroir needs of a database, so that SQLite,
+// PostgreSQL and a simulated disk can stand behind it. Awaitable from one thread; work is done
+// elsewhere, calls return on the caller's executor. A commit is durable when it returns, and
+// commits happen in the order of the calls; neighbours share one fsync. An error of commit
+// (kUnavailable: disk full or gone) means that nothing of the batch happened.
 class Store {
  public:
   virtual ~Store() = default;
   virtual Async<Result<void>> commit(Batch batch) = 0;
   virtual Async<Result<std::optional<std::string>>> get(Table table, std::string key) = 0;
-  // Rows with first ≤ key < end in order (`reverse`: from the end), at most `limit`. An empty `end` has no bound.
-  virtual Async<Result<std::vector<Row>>> scan(Table table, std::string first, std::string end, std::size_t limit,
-                                               bool reverse = false) = 0;
+  // Rows with first ≤ key < end in order (`reverse`: from the end), at most `limit`. An empty `end`
+  // has no bound.
+  virtual Async<Result<std::vector<Row>>> scan(Table table, std::string first, std::string end,
+                                               std::size_t limit, bool reverse = false) = 0;
   virtual Async<Result<std::uint64_t>> bytes() = 0;  // on disk
 };
 
-// Keys: numbers as 8 bytes big-endian, so that their order is the rows'; parts of a key joined with a zero byte.
+// Keys: numbers as 8 bytes big-endian, so that their order is the rows'; parts of a key joined with
+// a zero byte.
 std::string key_of(std::uint64_t number);
 std::uint64_t number_of(std::string_view key);
 std::string key_join(std::string_view first, std::string_view second);

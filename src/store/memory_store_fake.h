@@ -1,0 +1,41 @@
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "store/store.h"
+
+namespace miroir {
+
+// A disk in memory, for simulations: it belongs to the simulation and outlives the processes that
+// use it. Calls let others run before and after they act, so that a process may die on either side.
+class MemoryStore final : public Store {
+ public:
+  using Tables = std::array<std::map<std::string, std::string>, kTableCount>;
+
+  MemoryStore();
+
+  Async<Result<void>> commit(Batch batch) override;
+  Async<Result<std::optional<std::string>>> get(Table table, std::string key) override;
+  Async<Result<std::vector<Row>>> scan(Table table, std::string first, std::string end,
+                                       std::size_t limit, bool reverse) override;
+  Async<Result<std::uint64_t>> bytes() override;
+
+  // Asked before every commit; true fails it as a full disk does.
+  void fail_commits(std::function<bool(const Batch&)> full);
+  void fill_disk(bool full);
+
+  Tables snapshot() const;
+  void restore(Tables tables);
+  // Batches that were committed.
+  std::uint64_t commits() const;
+
+ private:
+  struct Disk;
+  std::shared_ptr<Disk> disk_;
+};
+
+}  // namespace miroir

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/metrics.h"
+#include "store/store.h"
+
+namespace miroir {
+
+// The embedded store: one SQLite file (WAL, synchronous=FULL), written by one thread and read by
+// another; commits that wait for the writer share its next transaction. Must be destroyed before
+// the io_contexts of its callers.
+class SqliteStore final : public Store {
+ public:
+  // kUnavailable: another process has it open; kUnsupported: a newer Miroir wrote it, or it is
+  // another program's; kCorrupt: damaged.
+  static Result<std::unique_ptr<SqliteStore>> open(std::string path, Metrics& metrics);
+  ~SqliteStore() override;
+
+  Async<Result<void>> commit(Batch batch) override;
+  Async<Result<std::optional<std::string>>> get(Table table, std::string key) override;
+  Async<Result<std::vector<Row>>> scan(Table table, std::string first, std::string end,
+                                       std::size_t limit, bool reverse) override;
+  Async<Result<std::uint64_t>> bytes() override;
+
+ private:
+  struct Threads;
+  explicit SqliteStore(std::unique_ptr<Threads> threads);
+  std::unique_ptr<Threads> threads_;
+};
+
+}  // namespace miroir
