@@ -32,11 +32,11 @@ std::string_view name(ReplicaState state) {
 
 struct Cluster::State {
   struct Node {
+    Gauge healthy;
     std::unique_ptr<NodeClient> client;
     NodeStatus status;
     NodeProgress progress;
     bool joined = false;
-    Gauge healthy;
   };
 
   State(Topology t, Log& l, Clock& c, Executor executor)
@@ -59,8 +59,14 @@ Cluster::Cluster(Topology topology, std::map<std::string, std::unique_ptr<NodeCl
     : state_(std::make_unique<State>(std::move(topology), log, clock, std::move(executor))) {
   const std::map<std::string, NodeProgress> rows = log.progress();
   for (const NodeConfig& config : state_->topology.nodes()) {
-    State::Node& node = state_->nodes[config.id];
-    node.client = std::move(clients[config.id]);
+    const Gauge healthy =
+        metrics.gauge("miroir_node_healthy", "Whether the node answers.", {{"node_id", config.id}});
+    State::Node& node = state_->nodes
+                            .emplace(config.id, State::Node{.healthy = healthy,
+                                                            .client = std::move(clients[config.id]),
+                                                            .status = {},
+                                                            .progress = {}})
+                            .first->second;
     MIROIR_ASSERT(node.client != nullptr);
     node.status.unhealthy_why = "not asked yet";
     if (auto row = rows.find(config.id); row != rows.end()) {
@@ -70,8 +76,6 @@ Cluster::Cluster(Topology topology, std::map<std::string, std::unique_ptr<NodeCl
       node.status.state_why = row->second.reason;
       node.status.done = row->second.done;
     }
-    node.healthy =
-        metrics.gauge("miroir_node_healthy", "Whether the node answers.", {{"node_id", config.id}});
     node.healthy.set(0);
   }
 }

@@ -46,9 +46,9 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
   }
   std::map<std::string, std::set<std::string>> matching;
   for (const auto& [node, shards] : asked) {
-    auto ids = co_await read_matching(*entry, node, shards);
+    auto ids = co_await read_matching(entry, node, shards);
     if (!ids && ids.error().code == ErrorCode::kInvalid) {
-      const auto error = meili::api_error("invalid_document_filter", ids.error().message);
+      MIROIR_CO_TRY(const meili::ApiError error, co_await explain(entry, node));
       MIROIR_CO_CHECK(co_await context_.log.fail_entry(position, error));
       co_return true;
     }
@@ -113,17 +113,16 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
   return sources;
 }
 
-Async<Result<std::set<std::string>>> FilterResolver::read_matching(const Entry& entry,
-                                                                   std::string node,
-                                                                   std::vector<ShardId> shards) {
+Async<Result<std::set<std::string>>> FilterResolver::read_matching(
+    std::shared_ptr<const Entry> entry, std::string node, std::vector<ShardId> shards) {
   std::set<std::string> ids;
-  if (entry.primary_key.empty()) co_return ids;  // an index that never held a document
+  if (entry->primary_key.empty()) co_return ids;  // an index that never held a document
   DocumentQuery query;
-  query.index_uid = entry.index_uid;
+  query.index_uid = entry->index_uid;
   query.slots = join_ranges(context_.cluster.topology(), shards);
-  const Json* filter = entry.arguments.find("filter");
+  const Json* filter = entry->arguments.find("filter");
   if (filter != nullptr) query.filter = *filter;
-  query.fields = {entry.primary_key};
+  query.fields = {entry->primary_key};
   query.limit = kPage;
   // Nothing changes on the node between two pages: its lane stands before this entry.
   for (;;) {
@@ -133,12 +132,43 @@ Async<Result<std::set<std::string>>> FilterResolver::read_matching(const Entry& 
     if (!page) co_return std::unexpected(std::move(page).error());
     for (std::string& document : page->documents) {
       MIROIR_CO_TRY(DocumentCopy copy,
-                    parse_copy(std::move(document), entry.primary_key, context_.options.names));
+                    parse_copy(std::move(document), entry->primary_key, context_.options.names));
       ids.insert(std::move(copy.id));
     }
     if (page->documents.size() < kPage) co_return ids;
     query.offset += page->documents.size();
   }
+}
+
+// What Meilisearch says of the client's filter, without ours beside it.
+Async<Result<meili::ApiError>> FilterResolver::explain(std::shared_ptr<const Entry> entry,
+                                                       std::string node) {
+  const Json* filter = entry->arguments.find("filter");
+  const Json body = Json::object({{"filter", filter == nullptr ? Json() : *filter}, {"limit", 0}});
+  http::ClientRequest request{
+      "POST",
+      "/indexes/" + http::percent_encode(entry->index_uid) + "/documents/fetch",
+      {{"Content-Type", "application/json"}},
+      to_text(body)};
+  MIROIR_CO_TRY(const http::Response answer,
+                co_await context_.cluster.client(node).read(
+                    std::move(request), context_.clock.now() + context_.options.request_timeout));
+  auto json = parse_json(answer.body);
+  auto error = json ? meili::parse_api_error(*json) : std::unexpected(json.error());
+  if (answer.status >= 500 || answer.status == 429 || answer.status == 401 ||
+      answer.status == 403) {
+    co_return fail(ErrorCode::kUnavailable, "status " + std::to_string(answer.status));
+  }
+  if (answer.status < 400 || !error) {
+    co_return meili::api_error("invalid_document_filter", "The filter cannot be evaluated.");
+  }
+  // As in a task's error; our own attributes are nobody's business.
+  error->message = "Index `" + entry->index_uid + "`: " + error->message;
+  const std::string ours = "`" + std::string(kReservedPrefix) + "*`, ";
+  for (std::size_t at; (at = error->message.find(ours)) != std::string::npos;) {
+    error->message.erase(at, ours.size());
+  }
+  co_return std::move(*error);
 }
 
 Async<Result<bool>> FilterResolver::write(std::shared_ptr<const Entry> entry,

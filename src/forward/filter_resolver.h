@@ -33,8 +33,9 @@ class FilterResolver {
   Async<Result<bool>> resolve(Position position);
   std::optional<Sources> choose_sources(const Entry& entry) const;
   std::map<std::string, std::set<ShardId>> tainted_shards(const Entry& entry) const;
-  Async<Result<std::set<std::string>>> read_matching(const Entry& entry, std::string node,
-                                                     std::vector<ShardId> shards);
+  Async<Result<std::set<std::string>>> read_matching(std::shared_ptr<const Entry> entry,
+                                                     std::string node, std::vector<ShardId> shards);
+  Async<Result<meili::ApiError>> explain(std::shared_ptr<const Entry> entry, std::string node);
   Async<Result<bool>> write(std::shared_ptr<const Entry> entry, std::vector<std::string> ids);
 
   ForwardContext context_;

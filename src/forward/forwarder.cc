@@ -120,6 +120,7 @@ Async<Error> Forwarder::forward() {
   std::deque<std::shared_ptr<const Entry>> ahead;
   for (;;) {
     if (auto trouble = watcher_.take_trouble()) co_return std::move(*trouble);
+    if (ahead.empty() && watcher_.passed() >= context_.log.head()) attempts_ = 0;
     if (watcher_.size() >= context_.options.tasks_in_flight_max ||
         (ahead.empty() && watcher_.passed() >= context_.log.head())) {
       co_await context_.stirred.wait();

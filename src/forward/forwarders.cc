@@ -28,12 +28,13 @@ struct Forwarders::State {
     for (const NodeConfig& node : cluster.topology().nodes()) {
       forwarders.push_back(
           std::make_unique<Forwarder>(context, outcomes, resolver, metrics, node.id));
-      Lag& lag = lags[node.id];
       const Labels labels{{"node_id", node.id}};
-      lag.entries = metrics.gauge("miroir_forwarder_lag_entries",
-                                  "Entries that the node has not done.", labels);
-      lag.seconds = metrics.gauge("miroir_forwarder_lag_seconds",
-                                  "Age of the oldest entry not done.", labels);
+      Lag& lag =
+          lags.emplace(node.id, Lag{metrics.gauge("miroir_forwarder_lag_entries",
+                                                  "Entries that the node has not done.", labels),
+                                    metrics.gauge("miroir_forwarder_lag_seconds",
+                                                  "Age of the oldest entry not done.", labels)})
+              .first->second;
       lag.entries.set(0);
       lag.seconds.set(0);
     }
@@ -109,8 +110,9 @@ Async<void> Forwarders::State::measure_lag() {
         const auto now = static_cast<double>(context.clock.wall_now().time_since_epoch().count());
         if (oldest) seconds = std::max(0.0, (now - static_cast<double>((*oldest)->stamp)) / 1e6);
       }
-      lags[forwarder->node()].entries.set(static_cast<double>(head - done));
-      lags[forwarder->node()].seconds.set(seconds);
+      Lag& lag = lags.at(forwarder->node());
+      lag.entries.set(static_cast<double>(head - done));
+      lag.seconds.set(seconds);
     }
     co_await context.clock.sleep_for(kLagInterval);
   }

@@ -7,6 +7,8 @@
 namespace miroir {
 namespace {
 
+constexpr const char* kTasksTotal = "miroir_tasks_total";
+constexpr const char* kTasksHelp = "Clients' tasks by how they ended.";
 constexpr std::size_t kReadAhead = 256;
 // Entries kept in mind while their tasks are open; more wait in the log.
 constexpr std::size_t kOpenMax = 50'000;
@@ -39,14 +41,10 @@ std::uint64_t count_in(const Json& details, std::string_view name) {
 
 TaskEnds::TaskEnds(ForwardContext context,
                    const std::vector<std::unique_ptr<Forwarder>>& forwarders, Metrics& metrics)
-    : context_(context), forwarders_(forwarders) {
-  const auto counter = [&](const char* status) {
-    return metrics.counter("miroir_tasks_total", "Clients' tasks by how they ended.",
-                           {{"status", status}});
-  };
-  succeeded_ = counter("succeeded");
-  failed_ = counter("failed");
-}
+    : context_(context),
+      forwarders_(forwarders),
+      succeeded_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "succeeded"}})),
+      failed_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "failed"}})) {}
 
 Async<void> TaskEnds::run() {
   co_await find_start();
