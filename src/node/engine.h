@@ -17,7 +17,7 @@
 #include "meili/api_error.h"
 #include "node/faults.h"
 #include "node/index.h"
-#include "node/task.h"
+#include "node/task_store.h"
 #include "sqlite/sqlite.h"
 
 namespace miroir::node {
@@ -62,6 +62,7 @@ class Engine {
                                               Faults& faults);
   ~Engine();  // stops the worker after its current batch
 
+  // nullptr where the database cannot be read.
   std::unique_ptr<Snapshot> snapshot();
 
   // Appends a task, durably. TaskHeaders are those of the request.
@@ -84,7 +85,11 @@ class Engine {
   friend class Snapshot;
   struct State;
   Engine(Clock& clock, std::unique_ptr<State> state);
+  Result<void> recover();
+  void work();  // the worker's thread
+
   Clock& clock_;
+  Faults* faults_ = nullptr;
   std::unique_ptr<TaskStore> tasks_;
   std::unique_ptr<State> state_;
 };

@@ -96,11 +96,10 @@ std::string condition_of(const TaskFilter& filter) {
   return where;
 }
 
-Result<void> bind_condition(sqlite::Statement& statement, const TaskFilter& filter) {
-  if (!filter.index_uids) return {};
+void bind_condition(sqlite::Statement& statement, const TaskFilter& filter) {
+  if (!filter.index_uids) return;
   int parameter = 0;
   for (const std::string& uid : *filter.index_uids) statement.bind(++parameter, uid);
-  return {};
 }
 
 Json to_json(const BatchResult& result) {
@@ -137,7 +136,9 @@ Result<BatchResult> parse_batch_result(const Json& json) {
                      .deleted = {}};
   for (const Json& outcome : json.find("outcomes")->as_array()) {
     TaskOutcome parsed{.uid = static_cast<TaskUid>(number(outcome, "uid")),
-                       .details = *outcome.find("details")};
+                       .details = *outcome.find("details"),
+                       .error = {},
+                       .canceled_by = {}};
     if (const Json* error = outcome.find("error")) {
       MIROIR_TRY(parsed.error, meili::parse_api_error(*error));
     }

@@ -16,6 +16,6 @@ Result<std::vector<Task>> read_tasks(sqlite::Statement& select);
 
 // A condition with parameters, and their values.
 std::string condition_of(const TaskFilter& filter);
-Result<void> bind_condition(sqlite::Statement& statement, const TaskFilter& filter);
+void bind_condition(sqlite::Statement& statement, const TaskFilter& filter);
 
 }  // namespace miroir::node

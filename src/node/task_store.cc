@@ -1,5 +1,8 @@
 #include "node/task_store.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "node/task_rows.h"
 
 namespace miroir::node {
@@ -97,7 +100,7 @@ Result<TaskPage> TaskStore::list(const TaskFilter& filter, std::optional<TaskUid
   TaskPage page;
   MIROIR_TRY(sqlite::Statement count,
              database_.prepare("SELECT count(*) FROM tasks WHERE " + where));
-  MIROIR_CHECK(bind_condition(count, filter));
+  bind_condition(count, filter);
   MIROIR_TRY(const bool counted, count.step());
   page.total = counted ? static_cast<std::uint64_t>(count.int64(0)) : 0;
 
@@ -108,7 +111,7 @@ Result<TaskPage> TaskStore::list(const TaskFilter& filter, std::optional<TaskUid
       std::min<std::size_t>(limit, std::numeric_limits<std::int32_t>::max());
   sql += " LIMIT " + std::to_string(bounded + 1);
   MIROIR_TRY(sqlite::Statement rows, database_.prepare(sql));
-  MIROIR_CHECK(bind_condition(rows, filter));
+  bind_condition(rows, filter);
   MIROIR_TRY(page.tasks, read_tasks(rows));
   if (page.tasks.size() > bounded) {
     page.next = page.tasks.back().uid;
@@ -121,7 +124,7 @@ Result<std::vector<TaskUid>> TaskStore::matching(const TaskFilter& filter) {
   const std::scoped_lock lock(mutex_);
   MIROIR_TRY(sqlite::Statement rows, database_.prepare("SELECT uid FROM tasks WHERE " +
                                                        condition_of(filter) + " ORDER BY uid"));
-  MIROIR_CHECK(bind_condition(rows, filter));
+  bind_condition(rows, filter);
   std::vector<TaskUid> uids;
   while (true) {
     MIROIR_TRY(const bool row, rows.step());
