@@ -4,8 +4,8 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <forward_list>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/document.h"
@@ -14,35 +14,36 @@
 namespace miroir {
 namespace {
 
-// Every value becomes a tagged byte string, hashed; containers hash the hashes of what they hold,
-// so that no two different values share an encoding. Members are summed (order does not count),
-// elements are concatenated (it does).
-enum class Tag : char {
-  kNull = 'n',
-  kTrue = 't',
-  kFalse = 'f',
-  kInteger = 'i',
-  kDecimal = 'd',
-  kString = 's',
-  kArray = 'a',
-  kObject = 'o'
+// Every value becomes bytes, hashed with a seed of its type; containers hash the hashes of what
+// they hold, at fixed widths. So no two different values have the same bytes under the same seed.
+// Members are summed (their order does not count), elements are concatenated (it does).
+enum class Seed : std::uint64_t {
+  kNull = 1,
+  kBoolean,
+  kInteger,
+  kDecimal,
+  kString,
+  kArray,
+  kMember,
+  kObject,
 };
 
-Hash128 hash_of(Tag tag, std::string_view bytes) {
-  std::string tagged(1, static_cast<char>(tag));
-  tagged += bytes;
-  return xxh3_128(tagged);
+Hash128 hash_of(Seed seed, std::string_view bytes) {
+  return xxh3_128(bytes, static_cast<std::uint64_t>(seed));
 }
 
-void append_bytes(std::string& out, const auto& value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+// Copies of plain values, side by side.
+template <class... Values>
+Hash128 hash_of_values(Seed seed, const Values&... values) {
+  char bytes[(sizeof(Values) + ...)];
+  char* at = bytes;
+  ((std::memcpy(at, &values, sizeof values), at += sizeof values), ...);
+  return hash_of(seed, std::string_view(bytes, sizeof bytes));
 }
 
 // Integers by sign and magnitude, so that i64 and u64 meet.
 Hash128 hash_integer(bool negative, std::uint64_t magnitude) {
-  std::string bytes(1, negative ? '-' : '+');
-  append_bytes(bytes, magnitude);
-  return hash_of(Tag::kInteger, bytes);
+  return hash_of_values(Seed::kInteger, negative, magnitude);
 }
 
 Hash128 hash_double(double value) {
@@ -51,9 +52,7 @@ Hash128 hash_double(double value) {
   if (whole && std::abs(value) < kTwoTo64 && value >= -9223372036854775808.0) {
     return hash_integer(value < 0, static_cast<std::uint64_t>(std::abs(value)));
   }
-  std::string bytes;
-  append_bytes(bytes, value);
-  return hash_of(Tag::kDecimal, bytes);
+  return hash_of_values(Seed::kDecimal, value);
 }
 
 Hash128 hash_number(std::string_view text, DecimalReading reading) {
@@ -71,9 +70,13 @@ Hash128 hash_number(std::string_view text, DecimalReading reading) {
 
 class Hasher {
  public:
+  using Skip = std::function<bool(std::string_view)>;
+
   Hasher(std::string_view text, DecimalReading reading) : scanner_(text), reading_(reading) {}
 
-  Result<Hash128> document(const std::function<bool(std::string_view)>& skip) {
+  Result<Hash128> document(const Skip& skip) {
+    scanner_.skip_space();
+    if (scanner_.peek() != '{') return scanner_.error("expected an object");
     MIROIR_TRY(const Hash128 hash, object(skip, 1));
     scanner_.skip_space();
     if (!scanner_.at_end()) return scanner_.error("trailing text");
@@ -81,67 +84,10 @@ class Hasher {
   }
 
  private:
-  static constexpr std::uint64_t kKeySeed = 0x6D69726F6972;  // keys and values are hashed apart
-
-  Result<Hash128> object(const std::function<bool(std::string_view)>& skip, int depth) {
-    scanner_.skip_space();
-    if (!scanner_.take('{')) return scanner_.error("expected an object");
-    std::vector<std::pair<std::string, Hash128>> members;
-    scanner_.skip_space();
-    bool more = !scanner_.take('}');
-    while (more) {
-      scanner_.skip_space();
-      MIROIR_TRY(const std::string_view quoted, scanner_.string());
-      std::string key = unescape_string(quoted);
-      scanner_.skip_space();
-      if (!scanner_.take(':')) return scanner_.error("expected `:`");
-      MIROIR_TRY(const Hash128 value, this->value(depth + 1));
-      if (!skip || !skip(key)) members.emplace_back(std::move(key), value);
-      scanner_.skip_space();
-      more = scanner_.take(',');
-      if (!more && !scanner_.take('}')) return scanner_.error("expected `,` or `}`");
-    }
-    return fold(std::move(members));
-  }
-
-  static Hash128 fold(std::vector<std::pair<std::string, Hash128>> members) {
-    // Of a key given twice the last counts: a stable sort leaves it the last of its run.
-    std::ranges::stable_sort(members, {}, &std::pair<std::string, Hash128>::first);
-    Hash128 sum;
-    std::uint64_t count = 0;
-    std::string bytes;
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      if (i + 1 < members.size() && members[i + 1].first == members[i].first) continue;
-      bytes.clear();
-      append_bytes(bytes, xxh3_64(members[i].first, kKeySeed));
-      append_bytes(bytes, members[i].second.low);
-      append_bytes(bytes, members[i].second.high);
-      bytes += members[i].first;
-      sum += xxh3_128(bytes);
-      ++count;
-    }
-    bytes.clear();
-    append_bytes(bytes, count);
-    append_bytes(bytes, sum.low);
-    append_bytes(bytes, sum.high);
-    return hash_of(Tag::kObject, bytes);
-  }
-
-  Result<Hash128> array(int depth) {
-    scanner_.take('[');
-    std::string bytes;
-    scanner_.skip_space();
-    bool more = !scanner_.take(']');
-    while (more) {
-      MIROIR_TRY(const Hash128 element, value(depth + 1));
-      append_bytes(bytes, element.low);
-      append_bytes(bytes, element.high);
-      scanner_.skip_space();
-      more = scanner_.take(',');
-      if (!more && !scanner_.take(']')) return scanner_.error("expected `,` or `]`");
-    }
-    return hash_of(Tag::kArray, bytes);
-  }
+  struct Member {
+    std::string_view key;
+    Hash128 value;
+  };
 
   Result<Hash128> value(int depth) {
     if (depth > kJsonDepthMax) return scanner_.error("nested too deeply");
@@ -149,19 +95,76 @@ class Hasher {
     const char first = scanner_.peek();
     if (first == '{') return object(nullptr, depth);
     if (first == '[') return array(depth);
-    MIROIR_TRY(const std::string_view text, scanner_.value());
+    MIROIR_TRY(const std::string_view text, scanner_.scalar());
     switch (first) {
       case '"':
-        return hash_of(Tag::kString, unescape_string(text));
+        if (text.find('\\') != text.npos) return hash_of(Seed::kString, unescape_string(text));
+        return hash_of(Seed::kString, text.substr(1, text.size() - 2));
       case 't':
-        return hash_of(Tag::kTrue, "");
       case 'f':
-        return hash_of(Tag::kFalse, "");
+        return hash_of(Seed::kBoolean, text);
       case 'n':
-        return hash_of(Tag::kNull, "");
+        return hash_of(Seed::kNull, "");
       default:
         return hash_number(text, reading_);
     }
+  }
+
+  Result<Hash128> array(int depth) {
+    scanner_.take('[');
+    std::string elements;
+    scanner_.skip_space();
+    bool more = !scanner_.take(']');
+    while (more) {
+      MIROIR_TRY(const Hash128 element, value(depth + 1));
+      elements.append(reinterpret_cast<const char*>(&element), sizeof element);
+      scanner_.skip_space();
+      more = scanner_.take(',');
+      if (!more && !scanner_.take(']')) return scanner_.error("expected `,` or `]`");
+    }
+    return hash_of(Seed::kArray, elements);
+  }
+
+  Result<Hash128> object(const Skip& skip, int depth) {
+    scanner_.take('{');
+    std::vector<Member> members;
+    std::forward_list<std::string> unescaped;  // keys that had escapes
+    scanner_.skip_space();
+    bool more = !scanner_.take('}');
+    while (more) {
+      scanner_.skip_space();
+      MIROIR_TRY(std::string_view key, scanner_.string());
+      if (key.find('\\') != key.npos) {
+        key = unescaped.emplace_front(unescape_string(key));
+      } else {
+        key = key.substr(1, key.size() - 2);
+      }
+      scanner_.skip_space();
+      if (!scanner_.take(':')) return scanner_.error("expected `:`");
+      MIROIR_TRY(const Hash128 hash, value(depth + 1));
+      if (!skip || !skip(key)) members.push_back({key, hash});
+      scanner_.skip_space();
+      more = scanner_.take(',');
+      if (!more && !scanner_.take('}')) return scanner_.error("expected `,` or `}`");
+    }
+    return fold(members);
+  }
+
+  static Hash128 fold(std::vector<Member>& members) {
+    // Of a key given twice the last counts: a stable sort leaves it the last of its run.
+    std::ranges::stable_sort(members, {}, &Member::key);
+    Hash128 sum;
+    std::uint64_t count = 0;
+    std::string bytes;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      if (i + 1 < members.size() && members[i + 1].key == members[i].key) continue;
+      const Hash128& value = members[i].value;
+      bytes.assign(reinterpret_cast<const char*>(&value), sizeof value);
+      bytes += members[i].key;
+      sum += hash_of(Seed::kMember, bytes);
+      ++count;
+    }
+    return hash_of_values(Seed::kObject, count, sum.low, sum.high);
   }
 
   JsonScanner scanner_;

@@ -72,7 +72,7 @@ std::string unescaped_key(std::string_view quoted) {
 Result<void> for_each_document(std::string_view body, BodyFormat format,
                                const std::function<Result<void>(std::string_view document)>& each) {
   if (!is_utf8(body)) return fail(ErrorCode::kInvalid, "malformed JSON: invalid UTF-8");
-  JsonScanner scanner(body);
+  JsonScanner scanner(body, ScanRules::kNodeDocument);
   scanner.skip_space();
   if (format == BodyFormat::kNdjson) {
     for (std::size_t number = 1; !scanner.at_end(); ++number) {

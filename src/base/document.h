@@ -48,13 +48,13 @@ Result<void> append_without(std::string& out, std::string_view document,
                             const std::function<bool(std::string_view key)>& drop);
 
 // The same document with every decimal printed so that a node reads exactly the double that it
-// stands for (FACTS.md: the shortest text, then more digits, then neighbours' texts), and integers
-// as they are. For writing back what was read from a node.
+// stands for, and integers as they are. For writing back what was read from a node.
 Result<std::string> for_writing_back(std::string_view document);
 
-// The double that a node's parser makes of a JSON number's text, and a text that it reads as
-// `value`.
+// The double that a node's parser makes of a JSON number's text; infinite where it refuses it.
 double read_as_node(std::string_view number);
+// A text that a node reads as this double: the shortest if that does, and one is found for every
+// double that a node can hold. (Some doubles are no text's reading: those get the shortest.)
 std::string text_for_node(double value);
 
 // A JSON value as a document id (Meilisearch's rules: u64/i64, or a string of 1-511 bytes of A-Z

@@ -19,6 +19,6 @@ struct Hash128 {
   std::string hex() const;
 };
 
-Hash128 xxh3_128(std::string_view bytes);
+Hash128 xxh3_128(std::string_view bytes, std::uint64_t seed = 0);
 
 }  // namespace miroir

@@ -114,10 +114,24 @@ std::size_t Json::size() const {
   return 0;
 }
 
+namespace {
+
+// Exactly: an integer beyond 2^53 is not the decimal that it would be rounded to.
+bool same_value(const Json& integer, double decimal) {
+  if (integer.as_double() != decimal) return false;
+  if (integer.is_int64()) {
+    return decimal < 0x1p63 && static_cast<std::int64_t>(decimal) == integer.as_int64();
+  }
+  return decimal < 0x1p64 && static_cast<std::uint64_t>(decimal) == integer.as_uint64();
+}
+
+}  // namespace
+
 bool operator==(const Json& a, const Json& b) {
   if (a.is_number() && b.is_number()) {
     if (a.is_integer() && b.is_integer()) return a.value_ == b.value_;
-    return a.as_double() == b.as_double();
+    if (a.is_double() && b.is_double()) return a.as_double() == b.as_double();
+    return a.is_integer() ? same_value(a, b.as_double()) : same_value(b, a.as_double());
   }
   if (a.is_object() && b.is_object()) {
     if (a.size() != b.size()) return false;
@@ -132,8 +146,8 @@ bool operator==(const Json& a, const Json& b) {
 
 namespace {
 
-// As serde_json prints (the crate ryu): shortest digits, a point in plain notation, an exponent
-// beyond.
+// As Meilisearch prints: the shortest digits that read back; from 1e-5 to below 1e16 plain, with a
+// point, beyond with an exponent: "1e+16".
 void append_double(std::string& out, double value) {
   if (!std::isfinite(value)) {
     out += "null";
@@ -176,7 +190,7 @@ void append_double(std::string& out, double value) {
       out += '.';
       out.append(digits, 1);
     }
-    out += 'e';
+    out += exponent < 0 ? "e" : "e+";
     out += std::to_string(exponent);
   }
 }

@@ -90,8 +90,8 @@ class Json {
 inline constexpr int kJsonDepthMax = 512;
 Result<Json> parse_json(std::string_view text, DecimalReading reading = DecimalReading::kNearest);
 
-// Compact text; doubles in the shortest form that reads back, always with a point or exponent
-// ("1.0").
+// Compact text, numbers as Meilisearch prints them: doubles in the shortest form that reads back,
+// always with a point or exponent ("1.0", "1e+16"); what is not finite as null.
 std::string to_text(const Json& value);
 void append_text(std::string& out, const Json& value);
 // The string with its quotes and escapes.

@@ -3,8 +3,10 @@
 #include <simdjson.h>
 
 #include <charconv>
+#include <cmath>
 #include <limits>
 
+#include "base/document.h"
 #include "base/json.h"
 
 namespace miroir {
@@ -86,9 +88,16 @@ Result<void> JsonScanner::number() {
                                 text_[at_] == '.' || text_[at_] == 'e' || text_[at_] == 'E')) {
     ++at_;
   }
-  if (!is_number_text(text_.substr(start, at_ - start))) {
+  const std::string_view text = text_.substr(start, at_ - start);
+  if (!is_number_text(text)) {
     at_ = start;
     return error("expected a value");
+  }
+  // Without an exponent it takes 309 digits to leave the range.
+  const bool may_be_infinite = text.size() > 300 || text.find_first_of("eE") != text.npos;
+  if (rules_ == ScanRules::kNodeDocument && may_be_infinite && !std::isfinite(read_as_node(text))) {
+    at_ = start;
+    return error("number out of range");
   }
   return {};
 }
@@ -135,29 +144,35 @@ Result<std::string_view> JsonScanner::string() {
   return error("end of text in a string");
 }
 
-Result<void> JsonScanner::scalar() {
+Result<std::string_view> JsonScanner::scalar() {
+  const std::size_t start = at_;
   const char c = peek();
-  if (c == '"') {
-    MIROIR_CHECK(string());
-    return {};
+  if (c == '"') return string();
+  if (c == 't') {
+    MIROIR_CHECK(literal("true"));
+  } else if (c == 'f') {
+    MIROIR_CHECK(literal("false"));
+  } else if (c == 'n') {
+    MIROIR_CHECK(literal("null"));
+  } else if (at_end()) {
+    return error("end of text where a value was expected");
+  } else {
+    MIROIR_CHECK(number());
   }
-  if (c == 't') return literal("true");
-  if (c == 'f') return literal("false");
-  if (c == 'n') return literal("null");
-  if (at_end()) return error("end of text where a value was expected");
-  return number();
+  return text_.substr(start, at_ - start);
 }
 
 Result<std::string_view> JsonScanner::value() {
   skip_space();
   const std::size_t start = at_;
   std::string open;  // the brackets that wait to be closed
+  const std::size_t depth_max = rules_ == ScanRules::kJson ? kJsonDepthMax : kDocumentDepthMax;
   while (true) {
     // Here a value begins.
     skip_space();
     const char c = peek();
     if (c == '{' || c == '[') {
-      if (open.size() >= static_cast<std::size_t>(kJsonDepthMax)) return error("nested too deeply");
+      if (open.size() >= depth_max) return error("nested too deeply");
       ++at_;
       skip_space();
       if (!take(c == '{' ? '}' : ']')) {

@@ -8,12 +8,20 @@
 
 namespace miroir {
 
+// Beyond JSON's own grammar: what a node answers with "malformed payload" (seen on a real one).
+enum class ScanRules {
+  kJson,          // nesting up to kJsonDepthMax
+  kNodeDocument,  // up to kDocumentDepthMax, and no number that a node reads as infinite
+};
+inline constexpr int kDocumentDepthMax = 127;
+
 // A strict walk over JSON text that knows where things stand, which parsers of values do not tell:
 // the ground of all work on raw documents (base/document.h). Refuses everything that RFC 8259 does
 // not allow, and lone surrogates. Text is expected to be UTF-8; is_utf8 says so.
 class JsonScanner {
  public:
-  explicit JsonScanner(std::string_view text) : text_(text) {}
+  explicit JsonScanner(std::string_view text, ScanRules rules = ScanRules::kJson)
+      : text_(text), rules_(rules) {}
 
   std::size_t at() const { return at_; }
   bool at_end() const { return at_ == text_.size(); }
@@ -26,16 +34,18 @@ class JsonScanner {
   Result<std::string_view> value();
   // Walks over one string and returns its text, quotes included.
   Result<std::string_view> string();
+  // Walks over one value that is neither object nor array and returns its text.
+  Result<std::string_view> scalar();
   // An error that names the byte where the scanner stands.
   std::unexpected<Error> error(std::string_view what) const;
 
  private:
-  Result<void> scalar();
   Result<void> number();
   Result<void> literal(std::string_view word);
   Result<void> escape();
 
   std::string_view text_;
+  ScanRules rules_;
   std::size_t at_ = 0;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/json_scan.h"
 
 namespace miroir {
 namespace {
@@ -48,7 +49,17 @@ spdlog::level::level_enum level_of(LogLevel level) {
   return spdlog::level::err;
 }
 
+// Log lines are UTF-8 whatever a peer sent: a string that is not shows its other bytes as `?`.
+std::string printable(std::string text) {
+  if (is_utf8(text)) return text;
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  }
+  return text;
+}
+
 Json value_of(const LogField& field) {
+  if (const auto* text = std::get_if<std::string>(&field.value)) return Json(printable(*text));
   return std::visit([](const auto& value) { return Json(value); }, field.value);
 }
 

@@ -8,6 +8,8 @@
 
 #include <mutex>
 
+#include "base/assert.h"
+
 namespace miroir {
 
 struct Metrics::State {
@@ -19,12 +21,29 @@ struct Metrics::State {
   std::map<std::pair<std::string, Labels>, prometheus::Gauge*> gauge_handles;
 };
 
-void Counter::increment(double by) { static_cast<prometheus::Counter*>(handle_)->Increment(by); }
-double Counter::value() const { return static_cast<prometheus::Counter*>(handle_)->Value(); }
-void Gauge::set(double value) { static_cast<prometheus::Gauge*>(handle_)->Set(value); }
-double Gauge::value() const { return static_cast<prometheus::Gauge*>(handle_)->Value(); }
+void Counter::increment(double by) {
+  MIROIR_ASSERT(counter_ != nullptr);
+  counter_->Increment(by);
+}
+
+double Counter::value() const {
+  MIROIR_ASSERT(counter_ != nullptr);
+  return counter_->Value();
+}
+
+void Gauge::set(double value) {
+  MIROIR_ASSERT(gauge_ != nullptr);
+  gauge_->Set(value);
+}
+
+double Gauge::value() const {
+  MIROIR_ASSERT(gauge_ != nullptr);
+  return gauge_->Value();
+}
+
 void Histogram::observe(double value) {
-  static_cast<prometheus::Histogram*>(handle_)->Observe(value);
+  MIROIR_ASSERT(histogram_ != nullptr);
+  histogram_->Observe(value);
 }
 
 Metrics::Metrics() : state_(std::make_unique<State>()) {}
@@ -36,9 +55,7 @@ Counter Metrics::counter(const std::string& name, const std::string& help, const
   if (family == nullptr) {
     family = &prometheus::BuildCounter().Name(name).Help(help).Register(state_->registry);
   }
-  Counter counter;
-  counter.handle_ = &family->Add(labels);
-  return counter;
+  return Counter(family->Add(labels));
 }
 
 Gauge Metrics::gauge(const std::string& name, const std::string& help, const Labels& labels) {
@@ -49,9 +66,7 @@ Gauge Metrics::gauge(const std::string& name, const std::string& help, const Lab
   }
   auto& handle = state_->gauge_handles[{name, labels}];
   if (handle == nullptr) handle = &family->Add(labels);
-  Gauge gauge;
-  gauge.handle_ = handle;
-  return gauge;
+  return Gauge(*handle);
 }
 
 Histogram Metrics::histogram(const std::string& name, const std::string& help,
@@ -61,9 +76,7 @@ Histogram Metrics::histogram(const std::string& name, const std::string& help,
   if (family == nullptr) {
     family = &prometheus::BuildHistogram().Name(name).Help(help).Register(state_->registry);
   }
-  Histogram histogram;
-  histogram.handle_ = &family->Add(labels, std::move(buckets));
-  return histogram;
+  return Histogram(family->Add(labels, std::move(buckets)));
 }
 
 void Metrics::remove_gauge(const std::string& name, const Labels& labels) {

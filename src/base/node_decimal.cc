@@ -98,13 +98,18 @@ double magnitude(std::string_view text) {
   return from_parts(significand, exponent);
 }
 
-template <class... Precision>
-std::string printed(double value, Precision... precision) {
-  char buffer[400];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value,
-                                 std::chars_format::scientific, precision...);
-  MIROIR_ASSERT(end.ec == std::errc());
-  return std::string(buffer, end.ptr);
+// A number near `around` that fits a u64, `steps` of its own spacing away: the node turns it into a
+// double first, so beyond 2^53 only those that are doubles matter.
+std::optional<std::uint64_t> significand_near(double around, int steps) {
+  if (around < 0x1p53) {
+    const double whole = std::round(around) + steps;
+    if (whole < 1) return std::nullopt;
+    return static_cast<std::uint64_t>(whole);
+  }
+  for (int i = 0; i < std::abs(steps); ++i)
+    around = std::nextafter(around, steps < 0 ? 0 : HUGE_VAL);
+  if (around >= 0x1p64) return std::nullopt;
+  return static_cast<std::uint64_t>(around);
 }
 
 }  // namespace
@@ -118,25 +123,27 @@ double read_as_node(std::string_view number) {
 
 std::string text_for_node(double value) {
   MIROIR_ASSERT(std::isfinite(value));
-  if (std::string shortest = to_text(Json(value)); read_as_node(shortest) == value) return shortest;
-  for (int digits = 15; digits <= 20; ++digits) {
-    if (std::string longer = printed(value, digits); read_as_node(longer) == value) return longer;
-  }
-  // Neighbours: the node's error is below a few units in the last place.
-  double above = value;
-  double below = value;
-  for (int step = 0; step < 64; ++step) {
-    above = std::nextafter(above, std::numeric_limits<double>::infinity());
-    below = std::nextafter(below, -std::numeric_limits<double>::infinity());
-    for (const double neighbour : {above, below}) {
-      if (!std::isfinite(neighbour)) continue;
-      if (std::string text = to_text(Json(neighbour)); read_as_node(text) == value) return text;
-      for (int digits = 15; digits <= 20; ++digits) {
-        if (std::string text = printed(neighbour, digits); read_as_node(text) == value) return text;
-      }
+  std::string shortest = to_text(Json(value));
+  if (read_as_node(shortest) == value) return shortest;
+  // What a node read came from some significand and power of ten, each rounded to a double, and one
+  // rounded operation: the significand is within a few steps of the exact quotient.
+  constexpr int kStepsMax = 8;
+  constexpr int kDigitsMax = 20;      // of a u64
+  constexpr int kDigitsTypical = 15;  // tried first: nearly always enough
+  const double size = std::abs(value);
+  const int magnitude = static_cast<int>(std::floor(std::log10(size)));
+  for (int i = 0; i < kDigitsMax; ++i) {
+    const int exponent = magnitude - (i + kDigitsTypical) % kDigitsMax;
+    const auto around = static_cast<double>(size * std::pow(10.0L, -exponent));
+    for (int j = 0; j <= 2 * kStepsMax; ++j) {
+      const auto significand = significand_near(around, j % 2 == 0 ? j / 2 : -(j + 1) / 2);
+      if (!significand) continue;
+      std::string text = std::to_string(*significand) + "e" + std::to_string(exponent);
+      if (value < 0) text.insert(0, 1, '-');
+      if (read_as_node(text) == value) return text;
     }
   }
-  return to_text(Json(value));
+  return shortest;  // no node holds it
 }
 
 }  // namespace miroir

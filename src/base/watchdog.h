@@ -8,9 +8,9 @@
 
 namespace miroir {
 
-// Calls `bite` once, on the executor's thread, when the time it is armed for comes before it is disarmed or armed anew.
-// For what cannot be cancelled cleanly: a socket whose peer is mute is closed, not abandoned. Uses real time, as sockets
-// do.
+// Calls `bite` once, on the executor's thread, when the time it is armed for comes before it is
+// disarmed or armed anew. For what cannot be cancelled cleanly: a socket whose peer is mute is
+// closed, not abandoned. Uses real time, as sockets do.
 class Watchdog {
  public:
   Watchdog(Executor executor, Clock& clock, std::function<void()> bite);

@@ -1,5 +1,6 @@
 #include "base/yaml.h"
 
+#include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -22,8 +23,11 @@ std::string shown(const YAML::Node& node) {
   if (!node.IsDefined() || node.IsNull()) return "nothing";
   if (node.IsSequence()) return "a list";
   if (node.IsMap()) return "a mapping";
+  if (node.Tag() == "!") return "the string \"" + node.Scalar() + "\"";
   return "`" + node.Scalar() + "`";
 }
+
+enum class Quoted { kAllowed, kRefused };
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -68,11 +72,14 @@ struct YamlBlock::State {
     }
     return YAML::Node(YAML::NodeType::Undefined);
   }
-  // The scalar's text, or nullopt with a refusal where it is none.
-  std::optional<std::string> scalar(std::string_view key, std::string_view expected) {
+  // The scalar's text, or nullopt with a refusal where it is none, or quoted where that makes it a
+  // string.
+  std::optional<std::string> scalar(std::string_view key, std::string_view expected,
+                                    Quoted quoted = Quoted::kAllowed) {
     const YAML::Node value = take(key);
     if (!value.IsDefined()) return std::nullopt;
-    if (value.IsScalar()) return value.Scalar();
+    if (value.IsScalar() && (quoted == Quoted::kAllowed || value.Tag() != "!"))
+      return value.Scalar();
     refuse(value, key, "expected " + std::string(expected) + ", got " + shown(value));
     return std::nullopt;
   }
@@ -117,8 +124,13 @@ Result<YamlBlock> YamlBlock::parse(std::string_view text, std::string file) {
   block.state_->report = std::make_shared<Report>();
   block.state_->report->file = file;
   try {
-    block.state_->node = YAML::Load(std::string(text));
-  } catch (const YAML::ParserException& error) {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    if (documents.size() > 1) {
+      return fail(ErrorCode::kInvalid,
+                  file + ": expected one YAML document, got " + std::to_string(documents.size()));
+    }
+    if (!documents.empty()) block.state_->node.reset(documents.front());
+  } catch (const YAML::Exception& error) {
     return fail(ErrorCode::kInvalid,
                 file + ":" + std::to_string(error.mark.line + 1) + ": " + error.msg);
   }
@@ -153,7 +165,7 @@ std::string YamlBlock::required_string(std::string_view key) {
 }
 
 bool YamlBlock::boolean(std::string_view key, bool fallback) {
-  const auto text = state_->scalar(key, "true or false");
+  const auto text = state_->scalar(key, "true or false", Quoted::kRefused);
   if (!text) return fallback;
   if (*text == "true" || *text == "false") return *text == "true";
   state_->refuse(state_->take(key), key, "expected true or false, got `" + *text + "`");
@@ -164,7 +176,7 @@ std::int64_t YamlBlock::integer(std::string_view key, std::int64_t fallback, std
                                 std::int64_t highest) {
   const std::string expected =
       "a whole number from " + std::to_string(lowest) + " to " + std::to_string(highest);
-  const auto text = state_->scalar(key, expected);
+  const auto text = state_->scalar(key, expected, Quoted::kRefused);
   if (!text) return fallback;
   const auto value = exact_number<std::int64_t>(*text);
   if (value && *value >= lowest && *value <= highest) return *value;
@@ -173,9 +185,8 @@ std::int64_t YamlBlock::integer(std::string_view key, std::int64_t fallback, std
 }
 
 double YamlBlock::number(std::string_view key, double fallback, double lowest, double highest) {
-  const std::string expected =
-      "a number from " + std::to_string(lowest) + " to " + std::to_string(highest);
-  const auto text = state_->scalar(key, expected);
+  const std::string expected = fmt::format("a number from {} to {}", lowest, highest);
+  const auto text = state_->scalar(key, expected, Quoted::kRefused);
   if (!text) return fallback;
   const auto value = exact_number<double>(*text);
   if (value && std::isfinite(*value) && *value >= lowest && *value <= highest) return *value;
