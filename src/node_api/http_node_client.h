@@ -13,7 +13,7 @@ struct HttpNodeOptions {
   std::string id;
   std::string address;  // "http://host:port"
   std::string master_key;
-  FieldNames names;
+  FieldNames names = {};
   std::size_t connections_max = 32;
   std::uint64_t response_bytes_max = 1ULL << 30;
   int read_attempts_max = 3;

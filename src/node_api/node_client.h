@@ -46,14 +46,14 @@ struct DigestCounts {
 
 // Which documents of an index to read. All conditions given must hold.
 struct DocumentQuery {
-  std::string index_uid;
-  std::vector<std::string> ids;  // empty: any
-  std::vector<SlotRange> slots;  // in one of them; empty: any
-  std::array<std::vector<std::uint8_t>, kDigestPositions>
-      symbols;                      // one of these per position; empty: any
-  bool unmarked = false;            // only documents without a slot or without a digest symbol
-  std::optional<Json> filter;       // a client's filter, in Meilisearch's grammar
-  std::vector<std::string> fields;  // empty: all
+  std::string index_uid = {};
+  std::vector<std::string> ids = {};  // empty: any
+  std::vector<SlotRange> slots = {};  // in one of them; empty: any
+  std::array<std::vector<std::uint8_t>, kDigestPositions> symbols =
+      {};                                // one of these per position; empty: any
+  bool unmarked = false;                 // only documents without a slot or without a digest symbol
+  std::optional<Json> filter = {};       // a client's filter, in Meilisearch's grammar
+  std::vector<std::string> fields = {};  // empty: all
   bool vectors = false;
   std::size_t limit = 1'000;
   std::size_t offset = 0;

@@ -20,7 +20,7 @@ class SimulatedNode {
  public:
   struct Options {
     std::string id = "node";
-    FieldNames names;
+    FieldNames names = {};
     bool automatic = true;  // false: tasks end by process_next_batch() alone
     Microseconds task_delay_max{700'000};
     std::size_t batch_tasks_max = 8;

@@ -1,0 +1,113 @@
+#include "node_api/write_request.h"
+
+#include <gtest/gtest.h>
+
+#include "meili/filter.h"
+#include "node_api/document_filter.h"
+
+namespace miroir {
+namespace {
+
+const FieldNames kNames;
+
+http::ClientRequest request_of(const NodeWrite& write, std::string_view metadata = "m 1") {
+  return write_request(write, 7, metadata, kNames);
+}
+
+TEST(WriteRequestTest, DocumentsAreSentAsTheyAre) {
+  const WriteDocuments write{.index_uid = "books",
+                             .primary_key = "a.b&c",
+                             .merge = true,
+                             .skip_creation = true,
+                             .ndjson = "{\"id\":1e2}\n"};
+  const http::ClientRequest request = request_of(write);
+  EXPECT_EQ(request.method, "PUT");
+  const std::size_t mark = request.target.find('?');
+  EXPECT_EQ(request.target.substr(0, mark), "/indexes/books/documents");
+  const std::vector<std::pair<std::string, std::string>> expected = {
+      {"primaryKey", "a.b&c"}, {"skipCreation", "true"}, {"customMetadata", "m 1"}};
+  EXPECT_EQ(http::parse_query(request.target.substr(mark + 1)), expected);
+  EXPECT_EQ(request.body, write.ndjson);
+  EXPECT_EQ(*request.headers.find("TaskId"), "7");
+  EXPECT_EQ(*request.headers.find("Content-Type"), "application/x-ndjson");
+}
+
+TEST(WriteRequestTest, OnlyDocumentRoutesCarryMetadata) {
+  const std::vector<std::pair<NodeWrite, std::string>> cases = {
+      {ClearDocuments{"i"}, "DELETE /indexes/i/documents?customMetadata=m%201 "},
+      {DeleteDocuments{"i", {"a", "1"}},
+       "POST /indexes/i/documents/delete-batch?customMetadata=m%201 [\"a\",\"1\"]"},
+      {CreateIndex{"i", "id"}, "POST /indexes {\"uid\":\"i\",\"primaryKey\":\"id\"}"},
+      {UpdateIndex{"i", std::nullopt, "j"}, "PATCH /indexes/i {\"uid\":\"j\"}"},
+      {DropIndex{"i"}, "DELETE /indexes/i "},
+      {SwapIndexes{{{"a", "b", false}, {"c", "d", true}}},
+       R"(POST /swap-indexes [{"indexes":["a","b"]},{"indexes":["c","d"],"rename":true}])"},
+      {UpdateSettings{"i", Json::object({{"stopWords", nullptr}})},
+       "PATCH /indexes/i/settings {\"stopWords\":null}"}};
+  for (const auto& [write, expected] : cases) {
+    const http::ClientRequest request = request_of(write);
+    EXPECT_EQ(request.method + ' ' + request.target + ' ' + request.body, expected);
+    EXPECT_EQ(*request.headers.find("TaskId"), "7");
+  }
+}
+
+std::string forgotten(TaskUid before, TaskUid oldest) {
+  const auto request = write_request(ForgetTasks{before}, 7, "", kNames, oldest);
+  return http::parse_query(request.target.substr(request.target.find('?') + 1))[0].second;
+}
+
+TEST(WriteRequestTest, ForgetsOnlyTasksBelow) {
+  EXPECT_EQ(forgotten(5, 2), "2,3,4");
+  EXPECT_EQ(forgotten(5, 5), "4") << "gone already; something must be named";
+  EXPECT_EQ(forgotten(5, 9), "4");
+  EXPECT_EQ(forgotten(0, 0), "4294967295");
+  EXPECT_TRUE(forgotten(10'000, 0).ends_with(",1999"));
+}
+
+TEST(DocumentFilterTest, SlotRangesBecomePrefixesWhereTheyCan) {
+  EXPECT_EQ(slot_condition({0, 7}), R"(_miroir_slot STARTS WITH "!!!!!")");
+  EXPECT_EQ(slot_condition({5, 5}), R"(_miroir_slot STARTS WITH "!!!!!?")");
+  EXPECT_EQ(slot_condition({0, 0x7FFF}), R"(_miroir_slot STARTS WITH "!")");
+  EXPECT_EQ(slot_condition({1, 7}), R"((_miroir_slot >= "!!!!!(" AND _miroir_slot <= "!!!!!]"))");
+  EXPECT_EQ(slot_condition({0, 8}), R"((_miroir_slot >= "!!!!!!" AND _miroir_slot <= "!!!!(!"))");
+}
+
+// The filter's grammar takes back every condition as it was meant.
+TEST(DocumentFilterTest, ExactCopiesSurviveTheGrammar) {
+  const std::string characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+  const std::string key = "a \"quoted\\ 'key\" AND";
+  DeleteExactCopies write{.index_uid = "i", .primary_key = key, .copies = {}};
+  write.copies.push_back({.id = characters, .slot = 0xFFFF, .stamp = 1});
+  write.copies.push_back({.id = std::string(461, 'x'), .slot = 0, .stamp = 2});
+  const auto parsed = meili::parse_filter(exact_copies_filter(write, kNames), "x");
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  std::vector<meili::Filter> copies = parsed->children;
+  if (parsed->kind == meili::Filter::Kind::kAnd) copies = parsed->children[0].children;
+  ASSERT_EQ(copies.size(), 2u);
+  const auto& exact = copies[0].children;
+  ASSERT_EQ(exact.size(), 3u);
+  EXPECT_EQ(exact[0].values[0].text, encode_slot(0xFFFF));
+  EXPECT_EQ(exact[1].field.text, key);
+  EXPECT_EQ(exact[1].values[0].text, characters);
+  EXPECT_EQ(exact[2].values[0].text, encode_stamp(1));
+  EXPECT_EQ(copies[1].children[1].operation, meili::FilterOperator::kStartsWith);
+  EXPECT_EQ(copies[1].children[1].values[0].text, std::string(460, 'x'));
+}
+
+TEST(DocumentFilterTest, AllConditionsMustHold) {
+  DocumentQuery query;
+  EXPECT_EQ(document_filter(query), std::nullopt);
+  query.slots = {{0, 7}, {64, 64}};
+  query.symbols[1] = {0, 99};
+  query.unmarked = true;
+  query.filter = Json::array({"a = 1", Json::array({"b = 2", "c = 3"})});
+  const auto filter = document_filter(query);
+  ASSERT_TRUE(filter);
+  ASSERT_EQ(filter->size(), 5u);
+  EXPECT_EQ(filter->as_array()[1], Json(R"(_miroir_digest_1 IN ["!!!", "(;*"])"));
+  EXPECT_EQ(filter->as_array()[4], Json::array({"b = 2", "c = 3"})) << "an inner array stays an OR";
+  EXPECT_TRUE(meili::parse_filter(*filter, "x"));
+}
+
+}  // namespace
+}  // namespace miroir
