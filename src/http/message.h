@@ -42,6 +42,9 @@ struct Request : RequestHead {
   std::string body;
 };
 
+// A response of this status is none: the server closes the connection instead.
+inline constexpr int kNoAnswer = 0;
+
 struct Response {
   int status = 200;
   Headers headers;

@@ -184,6 +184,7 @@ Async<void> Server::State::serve(tcp::socket raw) {
 
 Async<bool> Server::State::answer(Socket& socket, Response response, bool keep_alive,
                                   bool head_only) {
+  if (response.status == kNoAnswer) co_return false;
   if (stopping) keep_alive = false;
   std::string head = head_of(response, keep_alive);
   if (head_only) response.body.clear();
