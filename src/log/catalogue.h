@@ -12,17 +12,18 @@
 
 namespace miroir {
 
-// What the log says of one index. Its identity is the incarnation: an index dropped and made again is another.
+// What the log says of one index. Its identity is the incarnation: an index dropped and made again
+// is another.
 struct IndexState {
   std::string uid;
   Position incarnation = 0;  // position of its birth; swaps and renames carry it along
   EntryStamp born = 0;       // stamp of its birth
   std::optional<std::string> primary_key;
-  Json settings;             // what clients made of them: only keys that were ever set
+  Json settings;                  // what clients made of them: only keys that were ever set
   Position settings_version = 0;  // position of the entry that made them
   EntryStamp created_at = 0;
   EntryStamp updated_at = 0;
-  Position cleared = 0;      // position of the newest delete-all, 0: none
+  Position cleared = 0;  // position of the newest delete-all, 0: none
   EntryStamp cleared_stamp = 0;
 };
 
@@ -31,7 +32,8 @@ struct KeyState {
   Json key;  // as clients see it, without `key`
 };
 
-// The indexes and keys as they are at the log's head (or at any position that was applied to it): a pure view.
+// The indexes and keys as they are at the log's head (or at any position that was applied to it): a
+// pure view.
 class Catalogue {
  public:
   const IndexState* index(std::string_view uid) const;
@@ -40,7 +42,8 @@ class Catalogue {
   const std::map<std::string, KeyState, std::less<>>& keys() const { return keys_; }
   const KeyState* key(std::string_view uid) const;
 
-  // What the entry makes of it. Entries born failed change nothing. Must be called in the order of positions.
+  // What the entry makes of it. Entries born failed change nothing. Must be called in the order of
+  // positions.
   void apply(const Entry& entry);
 
  private:

@@ -13,7 +13,8 @@
 
 namespace miroir {
 
-// An entry's number: the client's `taskUid`, and (plus the node's offset) the uid of its task on every node.
+// An entry's number: the client's `taskUid`, and (plus the node's offset) the uid of its task on
+// every node.
 using Position = std::uint64_t;
 // Slots and stamps as in node_api/stored_fields.h, which the log does not know.
 using EntrySlot = std::uint16_t;
@@ -23,20 +24,21 @@ enum class Origin { kClient, kAntiEntropy, kTtlExpire, kMove, kSystem };
 std::string_view name(Origin origin);
 
 enum class EntryKind {
-  kWriteDocuments,    // POST: replace. Body: documents
-  kMergeDocuments,    // PUT. Body: documents
-  kDeleteDocuments,   // by id. Body: ids; also what a delete by filter becomes when it is resolved
-  kDeleteByFilter,    // arguments.filter; has no body until it is resolved
-  kClearDocuments,    // delete-all
+  kWriteDocuments,   // POST: replace. Body: documents
+  kMergeDocuments,   // PUT. Body: documents
+  kDeleteDocuments,  // by id. Body: ids; also what a delete by filter becomes when it is resolved
+  kDeleteByFilter,   // arguments.filter; has no body until it is resolved
+  kClearDocuments,   // delete-all
   kCreateIndex,
-  kUpdateIndex,       // arguments.primaryKey, arguments.newUid
+  kUpdateIndex,  // arguments.primaryKey, arguments.newUid
   kDropIndex,
-  kSwapIndexes,       // arguments: [{"indexes": [a, b], "rename": bool}]
-  kUpdateSettings,    // arguments.settings: complete, as every node shall have them
-  kPutKey,            // arguments: the key
-  kDeleteKey,         // arguments.uid
-  kRepairDocuments,   // for one node: documents whole, stored fields included, as they must end. Body: documents
-  kRepairDeletes,     // for one node: conditional. Body: ids, with the exact stamps
+  kSwapIndexes,      // arguments: [{"indexes": [a, b], "rename": bool}]
+  kUpdateSettings,   // arguments.settings: complete, as every node shall have them
+  kPutKey,           // arguments: the key
+  kDeleteKey,        // arguments.uid
+  kRepairDocuments,  // for one node: documents whole, stored fields included, as they must end.
+                     // Body: documents
+  kRepairDeletes,    // for one node: conditional. Body: ids, with the exact stamps
 };
 std::string_view name(EntryKind kind);
 
@@ -53,23 +55,26 @@ struct Entry {
   EntryStamp stamp = 0;  // microseconds since the UNIX epoch; rises strictly with the position
   Origin origin = Origin::kClient;
   EntryKind kind = EntryKind::kWriteDocuments;
-  std::string index_uid;      // empty for swaps and keys
-  Position incarnation = 0;   // position of the index's birth; 0 where there is no index
-  std::string primary_key;    // of the index at this position; empty if none yet
+  std::string index_uid;              // empty for swaps and keys
+  Position incarnation = 0;           // position of the index's birth; 0 where there is no index
+  std::string primary_key;            // of the index at this position; empty if none yet
   std::optional<std::string> target;  // the one node it is for; otherwise all owners of its shards
-  Json arguments;             // by kind
-  std::uint64_t body = 0;     // 0: none
+  Json arguments;                     // by kind
+  std::uint64_t body = 0;             // 0: none
   std::uint64_t body_pieces = 0;
-  std::uint64_t body_bytes = 0;  // uncompressed
+  std::uint64_t body_bytes = 0;   // uncompressed
+  std::uint64_t body_stored = 0;  // as it lies in the store; filled in by the log
   std::uint64_t records = 0;
-  // For entries with a body: the shards (of `shard_count`) that its records touch. Otherwise it touches all.
+  // For entries with a body: the shards (of `shard_count`) that its records touch. Otherwise it
+  // touches all.
   std::vector<std::uint32_t> shards;
   std::uint32_t shard_count = 0;
 
   // The client's view.
-  Position task = 0;             // the task this entry belongs to: its own position, or the last part's
-  std::string task_type;         // Meilisearch's: documentAdditionOrUpdate, …; empty: no task of a client's
-  Json task_details;             // as at enqueueing
+  Position task = 0;  // the task this entry belongs to: its own position, or the last part's
+  std::string
+      task_type;      // Meilisearch's: documentAdditionOrUpdate, …; empty: no task of a client's
+  Json task_details;  // as at enqueueing
   std::string custom_metadata;
   std::optional<meili::ApiError> born_failed;  // judged at the append; reaches no node
 };

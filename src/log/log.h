@@ -23,8 +23,8 @@ struct LogOptions {
   std::uint64_t tasks_kept = 1'000'000;
 };
 
-// A body on its way into the log: pieces of compressed records, durable before the entry that names them is.
-// Dropped without an append it is forgotten (and swept at the next start).
+// A body on its way into the log: pieces of compressed records, durable before the entry that names
+// them is. Dropped without an append it is forgotten (and swept at the next start).
 struct Body {
   std::uint64_t id = 0;
   std::uint64_t pieces = 0;
@@ -39,14 +39,15 @@ struct TaskEnd {
   EntryStamp finished = 0;
   Json details;
   Json error;
+  Position canceled_by = 0;
 };
 
 // How far a node is. Positions, not uids.
 struct NodeProgress {
-  std::int64_t offset = 0;      // task uid on the node = position + offset
-  Position done = 0;            // everything up to here that concerns the node has ended there
-  Position acknowledged = 0;    // newest position whose task we saw on the node…
-  std::string acknowledged_at;  // …and that task's enqueuedAt
+  std::int64_t offset = 0;        // task uid on the node = position + offset
+  Position done = 0;              // everything up to here that concerns the node has ended there
+  Position acknowledged = 0;      // newest position whose task we saw on the node…
+  std::string acknowledged_at;    // …and that task's enqueuedAt
   std::string state = "joining";  // in_sync, stale, joining
   std::string reason;             // why it is not in sync
 };
@@ -68,23 +69,27 @@ struct Tombstone {
   EntryStamp stamp = 0;
 };
 
-// The one durable, totally ordered log, and what is derived from it (tasks, catalogue, tombstones, progress).
-// Lives on one thread; the store works elsewhere. append() may be called by many coroutines at once: entries get
-// their positions in the order in which they are judged, and become visible in that order, once durable.
+// The one durable, totally ordered log, and what is derived from it (tasks, catalogue, tombstones,
+// progress). Lives on one thread; the store works elsewhere. append() may be called by many
+// coroutines at once: entries get their positions in the order in which they are judged, and become
+// visible in that order, once durable.
 class Log {
  public:
   // Reads the state back, forgets bodies without an entry.
-  static Async<Result<std::unique_ptr<Log>>> open(Store& store, Clock& clock, Metrics& metrics, Executor executor,
-                                                  LogOptions options);
+  static Async<Result<std::unique_ptr<Log>>> open(Store& store, Clock& clock, Metrics& metrics,
+                                                  Executor executor, LogOptions options);
   virtual ~Log() = default;
 
-  // Takes records until `next` returns nullopt; pieces are compressed and stored as they fill (about 1 MiB each).
-  virtual Async<Result<Body>> write_body(std::function<Result<std::optional<BodyRecord>>()> next) = 0;
+  // Takes records until `next` returns nullopt; pieces are compressed and stored as they fill
+  // (about 1 MiB each).
+  virtual Async<Result<Body>> write_body(
+      std::function<Result<std::optional<BodyRecord>>()> next) = 0;
 
-  // Judges and appends, all or nothing. `judge` runs at the head of the log, with the catalogue as it is there; it
-  // returns the entries to append in order (position, stamp and, where 0, `task` are filled in by the log), or an
-  // error that refuses the request. It may be called only once and must not suspend. When this returns the entries
-  // are durable. kUnavailable: the store is full or gone; nothing happened.
+  // Judges and appends, all or nothing. `judge` runs at the head of the log, with the catalogue as
+  // it is there; it returns the entries to append in order (position, stamp and, where 0, `task`
+  // are filled in by the log), or an error that refuses the request. It may be called only once and
+  // must not suspend. When this returns the entries are durable. kUnavailable: the store is full or
+  // gone; nothing happened.
   using Judge = std::function<Result<std::vector<Entry>>(const Catalogue&, Position next)>;
   virtual Async<Result<std::vector<Entry>>> append(Judge judge) = 0;
 
@@ -94,14 +99,18 @@ class Log {
   virtual Signal& appended() = 0;
   virtual const Catalogue& catalogue() const = 0;  // at the head
 
-  virtual Async<Result<std::shared_ptr<const Entry>>> entry(Position position) = 0;  // kNotFound: trimmed
-  virtual Async<Result<std::vector<std::shared_ptr<const Entry>>>> entries(Position first, std::size_t limit) = 0;
+  virtual Async<Result<std::shared_ptr<const Entry>>> entry(
+      Position position) = 0;  // kNotFound: trimmed
+  virtual Async<Result<std::vector<std::shared_ptr<const Entry>>>> entries(Position first,
+                                                                           std::size_t limit) = 0;
   // Calls `each` with every record of an entry's body, in order.
   virtual Async<Result<void>> for_each_record(std::shared_ptr<const Entry> entry,
                                               std::function<Result<void>(BodyRecord)> each) = 0;
 
-  // A delete by filter found its ids: the entry becomes kDeleteDocuments with this body. Durable when it returns.
-  virtual Async<Result<void>> resolve(Position position, Body ids, std::vector<std::uint32_t> shards) = 0;
+  // A delete by filter found its ids: the entry becomes kDeleteDocuments with this body. Durable
+  // when it returns.
+  virtual Async<Result<void>> resolve(Position position, Body ids,
+                                      std::vector<std::uint32_t> shards) = 0;
   // …or fails as a whole (an attribute that is not filterable).
   virtual Async<Result<void>> fail_entry(Position position, meili::ApiError error) = 0;
 
@@ -114,22 +123,25 @@ class Log {
   virtual Async<Result<void>> add_taints(std::vector<Taint> taints) = 0;
   virtual Async<Result<void>> clear_taints(std::vector<Taint> taints) = 0;
   // In memory: the reconciler and the readers ask often.
-  virtual bool tainted(Position incarnation, const std::string& id, const std::string& node) const = 0;
+  virtual bool tainted(Position incarnation, const std::string& id,
+                       const std::string& node) const = 0;
   virtual std::vector<Taint> taints(Position incarnation) const = 0;
 
   // Tombstones are written in append's transaction for kDeleteDocuments and with resolve().
-  virtual Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation, std::string id) = 0;
+  virtual Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation,
+                                                            std::string id) = 0;
   virtual std::uint64_t tombstone_count(const std::string& index_uid) const = 0;
   // Drops those with positions up to `before`; the caller knows rule 4.
   virtual Async<Result<void>> collect_tombstones(Position incarnation, Position before) = 0;
 
-  // Whether, after `position`, the log holds a whole write, a delete, a clear or a drop of the document, and which
-  // PUTs touch it: what a repair must know ("copy, then replay").
+  // Whether, after `position`, the log holds a whole write, a delete, a clear or a drop of the
+  // document, and which PUTs touch it: what a repair must know ("copy, then replay").
   struct Later {
-    bool overtaken = false;            // by a whole write, a delete, a clear, or the index's end
-    std::vector<Position> merges;      // PUTs after `position`, rising
+    bool overtaken = false;        // by a whole write, a delete, a clear, or the index's end
+    std::vector<Position> merges;  // PUTs after `position`, rising
   };
-  virtual Async<Result<Later>> later_writes(Position incarnation, std::string id, Position position) = 0;
+  virtual Async<Result<Later>> later_writes(Position incarnation, std::string id,
+                                            Position position) = 0;
 
   // Tasks: views of entries with a task_type. A task that was deleted is gone from here only.
   virtual Async<Result<void>> end_task(Position task, TaskEnd end) = 0;
@@ -137,7 +149,8 @@ class Log {
   virtual Async<Result<void>> forget_tasks(std::vector<Position> tasks) = 0;
   virtual Async<Result<bool>> task_forgotten(Position task) = 0;
 
-  // Trimming: bodies of entries that every owner has applied, by age and size (DESIGN.md, "Trimming").
+  // Trimming: bodies of entries that every owner has applied, by age and size (DESIGN.md,
+  // "Trimming").
   virtual Async<Result<void>> trim(Position applied_everywhere) = 0;
   virtual std::uint64_t bytes() const = 0;  // bodies kept
 };

@@ -1,0 +1,144 @@
+#include "log/appender.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "base/logging.h"
+#include "log/catalogue_codec.h"
+#include "log/rows.h"
+
+namespace miroir {
+namespace {
+
+// One commit takes no more than this many proposals: the first of them should not wait for ever.
+constexpr std::size_t kGroupMax = 1'024;
+
+struct Waiting {
+  Waiting(Executor executor, Appender::Proposal what)
+      : proposal(std::move(what)), settled(std::move(executor)) {}
+  Appender::Proposal proposal;
+  Signal settled;
+  std::optional<Result<void>> result;
+};
+using Line = std::deque<std::shared_ptr<Waiting>>;
+
+void settle(Waiting& waiting, Result<void> result) {
+  if (waiting.proposal.settled) waiting.proposal.settled(result.has_value());
+  waiting.result = std::move(result);
+  waiting.settled.notify_all();
+}
+
+}  // namespace
+
+struct Appender::State {
+  State(Store& its_store, Clock& its_clock, Executor its_executor, Head its_head)
+      : store(its_store),
+        clock(its_clock),
+        executor(its_executor),
+        durable(std::move(its_head)),
+        appended(its_executor) {
+    forget_tentative();
+  }
+
+  void forget_tentative() {
+    tentative = durable.catalogue;
+    tentative_position = durable.position;
+    tentative_stamp = durable.stamp;
+  }
+
+  void publish(Proposal& proposal) {
+    for (const auto& entry : proposal.entries) {
+      durable.catalogue.apply(*entry);
+      durable.position = entry->position;
+      durable.stamp = entry->stamp;
+    }
+    durable.body_bytes = static_cast<std::uint64_t>(static_cast<std::int64_t>(durable.body_bytes) +
+                                                    proposal.body_bytes);
+  }
+
+  Store& store;
+  Clock& clock;
+  Executor executor;
+  Head durable;
+  Signal appended;
+  Catalogue tentative;
+  Position tentative_position = 0;
+  EntryStamp tentative_stamp = 0;
+  Line line;
+  bool flushing = false;
+};
+
+Appender::Appender(Store& store, Clock& clock, Executor executor, Head head)
+    : state_(std::make_shared<State>(store, clock, std::move(executor), std::move(head))) {}
+
+const Appender::Head& Appender::head() const { return state_->durable; }
+Signal& Appender::appended() { return state_->appended; }
+const Catalogue& Appender::tentative_catalogue() const { return state_->tentative; }
+Position Appender::next_position() const { return state_->tentative_position + 1; }
+
+void Appender::number(std::vector<Entry>& entries) {
+  const auto now = static_cast<EntryStamp>(state_->clock.wall_now().time_since_epoch().count());
+  for (Entry& entry : entries) {
+    entry.position = ++state_->tentative_position;
+    entry.stamp = state_->tentative_stamp = std::max(state_->tentative_stamp + 1, now);
+    if (entry.task == 0) entry.task = entry.position;
+    if (entry.kind == EntryKind::kCreateIndex && entry.incarnation == 0 && !entry.born_failed)
+      entry.incarnation = entry.position;
+  }
+}
+
+Batch Appender::apply(const Entry& entry) {
+  return CatalogueCodec::apply(state_->tentative, entry);
+}
+
+Async<Result<void>> Appender::commit(Proposal proposal) {
+  const auto state = state_;
+  const auto waiting = std::make_shared<Waiting>(state->executor, std::move(proposal));
+  state->line.push_back(waiting);
+  if (!std::exchange(state->flushing, true)) {
+    // Belongs to nobody who could be cancelled: others wait for its commit too.
+    boost::asio::co_spawn(state->executor, flush(state), [](std::exception_ptr error) {
+      if (error) std::rethrow_exception(error);
+    });
+  }
+  while (!waiting->result) co_await waiting->settled.wait();
+  co_return *waiting->result;
+}
+
+Async<void> Appender::flush(std::shared_ptr<State> state) {
+  while (!state->line.empty()) {
+    const auto count = static_cast<Line::difference_type>(std::min(kGroupMax, state->line.size()));
+    const Line group(state->line.begin(), state->line.begin() + count);
+    state->line.erase(state->line.begin(), state->line.begin() + count);
+    Batch batch;
+    std::int64_t grown = 0;
+    for (const auto& waiting : group) {
+      batch.append(std::move(waiting->proposal.batch));
+      grown += waiting->proposal.body_bytes;
+    }
+    if (grown != 0) {
+      const auto total = static_cast<std::int64_t>(state->durable.body_bytes) + grown;
+      batch.put(Table::kMeta, std::string(kBodyBytesRow),
+                key_of(static_cast<std::uint64_t>(total)));
+    }
+    const Result<void> committed = co_await state->store.commit(std::move(batch));
+    if (committed) {
+      const Position before = state->durable.position;
+      for (const auto& waiting : group) state->publish(waiting->proposal);
+      for (const auto& waiting : group) settle(*waiting, {});
+      if (state->durable.position != before) state->appended.notify_all();
+      continue;
+    }
+    log_error("the log could not be written", {{"error", committed.error().message}});
+    const Error error{ErrorCode::kUnavailable, "the log: " + committed.error().message};
+    const Line behind = std::exchange(state->line, {});
+    state->forget_tentative();
+    for (const auto& waiting : group) settle(*waiting, std::unexpected(error));
+    for (const auto& waiting : behind) settle(*waiting, std::unexpected(error));
+  }
+  state->flushing = false;
+}
+
+}  // namespace miroir

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/async.h"
+#include "log/entry.h"
+#include "log/log.h"
+#include "store/store.h"
+
+namespace miroir {
+
+// A body that no entry names yet.
+struct PendingBody {
+  std::uint64_t stored = 0;  // compressed bytes
+  EntryStamp written = 0;
+  // What its records would delete: an entry that deletes needs tombstones in its own transaction.
+  std::vector<std::pair<std::string, EntrySlot>> deletes;
+};
+
+// Bodies in kBody (id, piece → records). A row in kMeta says that no entry names a body yet; the
+// entry's transaction takes it away. What still has that row at the start is swept.
+class Bodies {
+ public:
+  // Takes away what a process that died left behind.
+  static Async<Result<std::unique_ptr<Bodies>>> open(Store& store, Clock& clock);
+
+  Async<Result<Body>> write(std::function<Result<std::optional<BodyRecord>>()> next);
+  Async<Result<void>> read(const Entry& entry, std::function<Result<void>(BodyRecord)> each);
+  // Whether a record of the entry's body has this id.
+  Async<Result<bool>> holds(std::shared_ptr<const Entry> entry, std::string id);
+
+  // The body of an entry about to be committed; nullptr: there is none, or it was swept.
+  const PendingBody* pending(std::uint64_t body) const;
+  // Adds to the entry's transaction what makes the body its own.
+  void adopt(std::uint64_t body, Batch& batch) const;
+  void adopted(std::uint64_t body) { pending_.erase(body); }
+  // Forgets bodies that waited longer than a request can.
+  Async<Result<void>> sweep();
+
+  static void erase(std::uint64_t body, Batch& batch);
+
+ private:
+  using Hashes = std::shared_ptr<const std::vector<std::uint64_t>>;  // of ids, sorted
+
+  Bodies(Store& store, Clock& clock, std::uint64_t newest)
+      : store_(store), clock_(clock), newest_(newest) {}
+  Async<Result<Hashes>> hashes_of(const Entry& entry);
+  void remember(std::uint64_t body, Hashes hashes);
+
+  Store& store_;
+  Clock& clock_;
+  std::uint64_t newest_;
+  std::unordered_map<std::uint64_t, PendingBody> pending_;
+  std::unordered_map<std::uint64_t, Hashes> hashes_;
+  std::deque<std::uint64_t> remembered_;  // oldest first
+  std::size_t remembered_ids_ = 0;
+};
+
+}  // namespace miroir

@@ -1,0 +1,171 @@
+#include "log/catalogue.h"
+
+#include <utility>
+
+namespace miroir {
+namespace {
+
+const std::string* text_of(const Json& json, std::string_view key) {
+  const Json* value = json.find(key);
+  return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
+}
+
+}  // namespace
+
+// One entry becoming part of the view.
+class CatalogueChange {
+ public:
+  using Indexes = std::map<std::string, IndexState, std::less<>>;
+  CatalogueChange(Indexes& indexes, const Entry& entry) : indexes_(indexes), entry_(entry) {}
+
+  void create() {
+    if (indexes_.contains(entry_.index_uid)) return;
+    IndexState index;
+    index.uid = entry_.index_uid;
+    index.incarnation = entry_.incarnation != 0 ? entry_.incarnation : entry_.position;
+    index.born = index.created_at = index.updated_at = entry_.stamp;
+    index.settings = Json::object();
+    if (const std::string* key = text_of(entry_.arguments, "primaryKey")) index.primary_key = *key;
+    learn_primary_key(index);
+    indexes_.emplace(entry_.index_uid, std::move(index));
+  }
+
+  void update() {
+    IndexState* index = named();
+    if (index == nullptr) return;
+    if (const std::string* key = text_of(entry_.arguments, "primaryKey")) index->primary_key = *key;
+    index->updated_at = entry_.stamp;
+    if (const std::string* uid = text_of(entry_.arguments, "newUid")) rename(index->uid, *uid);
+  }
+
+  void drop() {
+    if (const IndexState* index = named()) indexes_.erase(indexes_.find(index->uid));
+  }
+
+  void swap() {
+    if (!entry_.arguments.is_array()) return;
+    for (const Json& pair : entry_.arguments.as_array()) {
+      const Json* uids = pair.find("indexes");
+      if (uids == nullptr || uids->size() != 2) continue;
+      const std::string& first = uids->as_array()[0].as_string();
+      const std::string& second = uids->as_array()[1].as_string();
+      const Json* only = pair.find("rename");
+      if (only != nullptr && only->is_bool() && only->as_bool()) {
+        rename(first, second);
+      } else {
+        exchange(first, second);
+      }
+    }
+  }
+
+  void settle() {
+    IndexState* index = named();
+    if (index == nullptr) return;
+    if (const Json* settings = entry_.arguments.find("clientSettings")) index->settings = *settings;
+    index->settings_version = entry_.position;
+    index->updated_at = entry_.stamp;
+    learn_primary_key(*index);
+  }
+
+  void clear() {
+    IndexState* index = named();
+    if (index == nullptr) return;
+    index->cleared = entry_.position;
+    index->cleared_stamp = index->updated_at = entry_.stamp;
+  }
+
+  void documents() {
+    IndexState* index = named();
+    if (index == nullptr) return;
+    index->updated_at = entry_.stamp;
+    if (entry_.kind != EntryKind::kDeleteDocuments) learn_primary_key(*index);
+  }
+
+ private:
+  // The index that the entry names, if it is still the one that the entry was judged against.
+  IndexState* named() {
+    const auto found = indexes_.find(entry_.index_uid);
+    if (found == indexes_.end()) return nullptr;
+    const bool same = entry_.incarnation == 0 || entry_.incarnation == found->second.incarnation;
+    return same ? &found->second : nullptr;
+  }
+
+  void learn_primary_key(IndexState& index) {
+    if (!index.primary_key && !entry_.primary_key.empty()) index.primary_key = entry_.primary_key;
+  }
+
+  void rename(std::string from, const std::string& to) {
+    if (from == to || indexes_.contains(to)) return;
+    auto node = indexes_.extract(from);
+    if (node.empty()) return;
+    node.key() = to;
+    node.mapped().uid = to;
+    node.mapped().updated_at = entry_.stamp;
+    indexes_.insert(std::move(node));
+  }
+
+  void exchange(const std::string& first, const std::string& second) {
+    const auto a = indexes_.find(first);
+    const auto b = indexes_.find(second);
+    if (a == indexes_.end() || b == indexes_.end() || a == b) return;
+    std::swap(a->second, b->second);
+    a->second.uid = first;
+    b->second.uid = second;
+    a->second.updated_at = b->second.updated_at = entry_.stamp;
+  }
+
+  Indexes& indexes_;
+  const Entry& entry_;
+};
+
+const IndexState* Catalogue::index(std::string_view uid) const {
+  const auto found = indexes_.find(uid);
+  return found == indexes_.end() ? nullptr : &found->second;
+}
+
+const IndexState* Catalogue::by_incarnation(Position incarnation) const {
+  for (const auto& [uid, index] : indexes_)
+    if (index.incarnation == incarnation) return &index;
+  return nullptr;
+}
+
+const KeyState* Catalogue::key(std::string_view uid) const {
+  const auto found = keys_.find(uid);
+  return found == keys_.end() ? nullptr : &found->second;
+}
+
+void Catalogue::apply(const Entry& entry) {
+  if (entry.born_failed) return;
+  CatalogueChange change(indexes_, entry);
+  switch (entry.kind) {
+    case EntryKind::kCreateIndex:
+      return change.create();
+    case EntryKind::kUpdateIndex:
+      return change.update();
+    case EntryKind::kDropIndex:
+      return change.drop();
+    case EntryKind::kSwapIndexes:
+      return change.swap();
+    case EntryKind::kUpdateSettings:
+      return change.settle();
+    case EntryKind::kClearDocuments:
+      return change.clear();
+    case EntryKind::kWriteDocuments:
+    case EntryKind::kMergeDocuments:
+    case EntryKind::kDeleteDocuments:
+    case EntryKind::kDeleteByFilter:
+      return change.documents();
+    case EntryKind::kPutKey:
+      if (const std::string* uid = text_of(entry.arguments, "uid"))
+        keys_.insert_or_assign(*uid, KeyState{*uid, entry.arguments});
+      return;
+    case EntryKind::kDeleteKey:
+      if (const std::string* uid = text_of(entry.arguments, "uid")) keys_.erase(*uid);
+      return;
+    case EntryKind::kRepairDocuments:
+    case EntryKind::kRepairDeletes:
+      return;  // they make a node what the catalogue says already
+  }
+}
+
+}  // namespace miroir

@@ -1,0 +1,136 @@
+#include "log/catalogue_codec.h"
+
+#include <set>
+
+#include "log/rows.h"
+
+namespace miroir {
+namespace {
+
+std::string encode_index(const IndexState& index) {
+  return to_text(
+      Json::object({{"uid", index.uid},
+                    {"incarnation", index.incarnation},
+                    {"born", index.born},
+                    {"primaryKey", index.primary_key ? Json(*index.primary_key) : Json()},
+                    {"settings", index.settings},
+                    {"settingsVersion", index.settings_version},
+                    {"createdAt", index.created_at},
+                    {"updatedAt", index.updated_at},
+                    {"cleared", index.cleared},
+                    {"clearedStamp", index.cleared_stamp}}));
+}
+
+std::uint64_t number_at(const Json& json, std::string_view key) {
+  const Json* value = json.find(key);
+  return value != nullptr && value->is_int64() && value->as_int64() >= 0 ? value->as_uint64() : 0;
+}
+
+// The uids under which something may have changed.
+std::set<std::string> touched(const Entry& entry) {
+  std::set<std::string> uids;
+  if (!entry.index_uid.empty()) uids.insert(entry.index_uid);
+  if (const Json* uid = entry.arguments.find("newUid"); uid != nullptr && uid->is_string())
+    uids.insert(uid->as_string());
+  if (entry.kind == EntryKind::kSwapIndexes && entry.arguments.is_array()) {
+    for (const Json& pair : entry.arguments.as_array()) {
+      const Json* both = pair.find("indexes");
+      if (both == nullptr || !both->is_array()) continue;
+      for (const Json& uid : both->as_array()) uids.insert(uid.as_string());
+    }
+  }
+  return uids;
+}
+
+bool moves_documents_only(const Entry& entry) {
+  return entry.kind == EntryKind::kWriteDocuments || entry.kind == EntryKind::kMergeDocuments ||
+         entry.kind == EntryKind::kDeleteDocuments || entry.kind == EntryKind::kDeleteByFilter;
+}
+
+void put_key(Batch& batch, const Entry& entry, const Catalogue& after) {
+  const Json* uid = entry.arguments.find("uid");
+  if (uid == nullptr || !uid->is_string()) return;
+  if (const KeyState* key = after.key(uid->as_string())) {
+    batch.put(Table::kKey, key->uid, to_text(key->key));
+  } else {
+    batch.erase(Table::kKey, uid->as_string());
+  }
+}
+
+}  // namespace
+
+Batch CatalogueCodec::apply(Catalogue& catalogue, const Entry& entry) {
+  const IndexState* before = catalogue.index(entry.index_uid);
+  const bool had_primary_key = before != nullptr && before->primary_key.has_value();
+  catalogue.apply(entry);
+  Batch batch;
+  if (entry.born_failed || entry.kind == EntryKind::kRepairDocuments ||
+      entry.kind == EntryKind::kRepairDeletes) {
+    return batch;
+  }
+  if (entry.kind == EntryKind::kPutKey || entry.kind == EntryKind::kDeleteKey) {
+    put_key(batch, entry, catalogue);
+    return batch;
+  }
+  if (entry.kind == EntryKind::kDropIndex)
+    batch.erase(Table::kMeta, updated_row(entry.incarnation));
+  for (const std::string& uid : touched(entry)) {
+    const IndexState* index = catalogue.index(uid);
+    if (index == nullptr) {
+      batch.erase(Table::kIndex, uid);
+      continue;
+    }
+    // Most entries only move the time of the last change: a short row, not the settings again.
+    const bool learned = !had_primary_key && index->primary_key.has_value();
+    if (learned || !moves_documents_only(entry))
+      batch.put(Table::kIndex, uid, encode_index(*index));
+    batch.put(Table::kMeta, updated_row(index->incarnation), key_of(index->updated_at));
+  }
+  return batch;
+}
+
+Result<void> CatalogueCodec::read_index(Catalogue& catalogue, std::string_view row) {
+  MIROIR_TRY(const Json json, parse_json(row));
+  IndexState index;
+  const Json* uid = json.find("uid");
+  if (uid == nullptr || !uid->is_string()) return fail(ErrorCode::kCorrupt, "an index has no uid");
+  index.uid = uid->as_string();
+  index.incarnation = number_at(json, "incarnation");
+  index.born = number_at(json, "born");
+  if (const Json* key = json.find("primaryKey"); key != nullptr && key->is_string())
+    index.primary_key = key->as_string();
+  if (const Json* settings = json.find("settings")) index.settings = *settings;
+  index.settings_version = number_at(json, "settingsVersion");
+  index.created_at = number_at(json, "createdAt");
+  index.updated_at = number_at(json, "updatedAt");
+  index.cleared = number_at(json, "cleared");
+  index.cleared_stamp = number_at(json, "clearedStamp");
+  catalogue.indexes_.insert_or_assign(index.uid, std::move(index));
+  return {};
+}
+
+Async<Result<Catalogue>> CatalogueCodec::load(Store& store) {
+  Catalogue catalogue;
+  MIROIR_CO_CHECK(co_await for_each_row(
+      store, Table::kIndex, "", [&](const Row& row) { return read_index(catalogue, row.value); }));
+  std::map<Position, EntryStamp> updated;
+  MIROIR_CO_CHECK(co_await for_each_row(
+      store, Table::kMeta, std::string(kUpdatedPrefix), [&](const Row& row) -> Result<void> {
+        updated[number_of(std::string_view(row.key).substr(kUpdatedPrefix.size()))] =
+            number_of(row.value);
+        return {};
+      }));
+  for (auto& [uid, index] : catalogue.indexes_) {
+    const auto found = updated.find(index.incarnation);
+    if (found != updated.end()) index.updated_at = found->second;
+  }
+  MIROIR_CO_CHECK(
+      co_await for_each_row(store, Table::kKey, "", [&](const Row& row) -> Result<void> {
+        MIROIR_TRY(Json key, parse_json(row.value));
+        catalogue.keys_.insert_or_assign(row.key, KeyState{row.key, std::move(key)});
+        return {};
+      }));
+  co_return catalogue;
+}
+
+}  // namespace miroir

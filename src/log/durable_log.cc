@@ -1,0 +1,253 @@
+#include "log/durable_log.h"
+
+#include <algorithm>
+
+#include "log/catalogue_codec.h"
+#include "log/rows.h"
+
+namespace miroir {
+namespace {
+
+Result<std::shared_ptr<const Entry>> decode_shared(std::string_view row) {
+  MIROIR_TRY(Entry entry, decode_entry(row));
+  return std::make_shared<const Entry>(std::move(entry));
+}
+
+}  // namespace
+
+Async<Result<std::unique_ptr<Log>>> Log::open(Store& store, Clock& clock, Metrics& metrics,
+                                              Executor executor, LogOptions options) {
+  return DurableLog::open(store, clock, metrics, std::move(executor), options);
+}
+
+DurableLog::DurableLog(Store& store, Clock& clock, Executor executor, LogOptions options,
+                       Appender::Head head, std::shared_ptr<Views> views)
+    : store_(store),
+      clock_(clock),
+      options_(options),
+      views_(std::move(views)),
+      appender_(store, clock, executor, std::move(head)),
+      taints_(store, executor) {}
+
+Async<Result<std::unique_ptr<Log>>> DurableLog::open(Store& store, Clock& clock, Metrics& metrics,
+                                                     Executor executor, LogOptions options) {
+  MIROIR_CO_TRY(auto bodies, co_await Bodies::open(store, clock));
+  auto views = std::make_shared<Views>(std::move(bodies), Tombstones(), RecentEntries(),
+                                       LogMetrics(metrics));
+  MIROIR_CO_TRY(views->trimmed,
+                co_await load_number(store, Table::kMeta, std::string(kTrimmedRow)));
+  MIROIR_CO_TRY(views->forgotten,
+                co_await load_number(store, Table::kMeta, std::string(kForgottenRow)));
+  MIROIR_CO_CHECK(co_await views->tombstones.load(store));
+
+  Appender::Head head;
+  MIROIR_CO_TRY(head.catalogue, co_await CatalogueCodec::load(store));
+  MIROIR_CO_TRY(head.body_bytes,
+                co_await load_number(store, Table::kMeta, std::string(kBodyBytesRow)));
+  MIROIR_CO_TRY(const auto newest, co_await store.scan(Table::kEntry, "", "", 1, true));
+  if (!newest.empty()) {
+    MIROIR_CO_TRY(const Entry entry, decode_entry(newest.front().value));
+    head.position = entry.position;
+    head.stamp = entry.stamp;
+  }
+  std::unique_ptr<DurableLog> log(new DurableLog(store, clock, std::move(executor), options,
+                                                 std::move(head), std::move(views)));
+  MIROIR_CO_CHECK(co_await log->load());
+  co_return std::unique_ptr<Log>(std::move(log));
+}
+
+Async<Result<void>> DurableLog::load() {
+  MIROIR_CO_CHECK(co_await taints_.load());
+  MIROIR_CO_CHECK(
+      co_await for_each_row(store_, Table::kNode, "", [&](const Row& row) -> Result<void> {
+        MIROIR_TRY(progress_[row.key], decode_progress(row.value));
+        return {};
+      }));
+  show_metrics();
+  co_return Result<void>();
+}
+
+void DurableLog::show_metrics() const {
+  views_->metrics.show(appender_.head());
+  views_->metrics.show(catalogue(), views_->tombstones);
+}
+
+Async<Result<Body>> DurableLog::write_body(
+    std::function<Result<std::optional<BodyRecord>>()> next) {
+  MIROIR_CO_CHECK(co_await refuse_if_full());
+  co_return co_await views_->bodies->write(std::move(next));
+}
+
+Async<Result<void>> DurableLog::refuse_if_full() {
+  if (bytes() < options_.retention_bytes) co_return Result<void>();
+  MIROIR_CO_CHECK(co_await trim(applied_everywhere_));
+  if (bytes() < options_.retention_bytes) co_return Result<void>();
+  co_return fail(ErrorCode::kUnavailable,
+                 "the log is full: it keeps " + std::to_string(bytes()) + " of " +
+                     std::to_string(options_.retention_bytes) +
+                     " bytes (log.retention.bytes) for nodes that have not applied them");
+}
+
+Async<Result<std::vector<Entry>>> DurableLog::append(Judge judge) {
+  MIROIR_CO_CHECK(co_await refuse_if_full());
+  MIROIR_CO_TRY(std::vector<Entry> entries,
+                judge(appender_.tentative_catalogue(), appender_.next_position()));
+  if (entries.empty()) co_return entries;
+  MIROIR_CO_TRY(Appender::Proposal proposal, propose(entries));
+  MIROIR_CO_CHECK(co_await appender_.commit(std::move(proposal)));
+  show_metrics();
+  co_return entries;
+}
+
+Result<Appender::Proposal> DurableLog::propose(std::vector<Entry>& entries) {
+  for (Entry& entry : entries) {
+    if (entry.body == 0) continue;
+    const PendingBody* body = views_->bodies->pending(entry.body);
+    if (body == nullptr) {
+      return fail(ErrorCode::kConflict, "the body was appended already, or waited too long");
+    }
+    entry.body_stored = body->stored;
+  }
+  appender_.number(entries);
+
+  Appender::Proposal proposal;
+  std::vector<Tombstone> tombstones;
+  std::vector<Position> dropped;
+  for (const Entry& entry : entries) {
+    proposal.batch.append(appender_.apply(entry));
+    if (entry.body != 0) {
+      views_->bodies->adopt(entry.body, proposal.batch);
+      proposal.body_bytes += static_cast<std::int64_t>(entry.body_stored);
+      for (Tombstone& tombstone : tombstones_of(entry, *views_->bodies->pending(entry.body))) {
+        views_->tombstones.propose(tombstone, proposal.batch);
+        tombstones.push_back(std::move(tombstone));
+      }
+    }
+    if (entry.kind == EntryKind::kDropIndex && !entry.born_failed) {
+      Tombstones::drop(entry.incarnation, proposal.batch);
+      dropped.push_back(entry.incarnation);
+    }
+    proposal.batch.put(Table::kEntry, key_of(entry.position), encode(entry));
+    proposal.entries.push_back(std::make_shared<const Entry>(entry));
+  }
+  proposal.settled = [views = views_, tombstones = std::move(tombstones),
+                      dropped = std::move(dropped), added = proposal.entries](bool durable) {
+    for (const Tombstone& tombstone : tombstones) views->tombstones.settle(tombstone, durable);
+    if (!durable) return;
+    for (const Position incarnation : dropped) views->tombstones.dropped(incarnation);
+    for (const auto& entry : added) {
+      if (entry->body != 0) views->bodies->adopted(entry->body);
+      if (!entry->task_type.empty() && entry->task == entry->position)
+        views->metrics.count_enqueued();
+      views->recent.add(entry);
+    }
+  };
+  return proposal;
+}
+
+std::vector<Tombstone> DurableLog::tombstones_of(const Entry& entry,
+                                                 const PendingBody& body) const {
+  std::vector<Tombstone> tombstones;
+  if (entry.kind != EntryKind::kDeleteDocuments || entry.born_failed || entry.target)
+    return tombstones;
+  // A delete by filter may be resolved after the index was dropped.
+  if (appender_.tentative_catalogue().by_incarnation(entry.incarnation) == nullptr)
+    return tombstones;
+  for (const auto& [id, slot] : body.deletes)
+    tombstones.push_back({entry.incarnation, id, slot, entry.position, entry.stamp});
+  return tombstones;
+}
+
+Async<Result<std::shared_ptr<const Entry>>> DurableLog::entry(Position position) {
+  if (auto recent = views_->recent.find(position)) co_return recent;
+  if (position > head()) co_return fail(ErrorCode::kNotFound, "the log is not there yet");
+  MIROIR_CO_TRY(const auto row, co_await store_.get(Table::kEntry, key_of(position)));
+  if (!row) {
+    co_return fail(ErrorCode::kNotFound,
+                   "entry " + std::to_string(position) + " is not in the log any more");
+  }
+  co_return decode_shared(*row);
+}
+
+Async<Result<std::vector<std::shared_ptr<const Entry>>>> DurableLog::entries(Position first,
+                                                                             std::size_t limit) {
+  std::vector<std::shared_ptr<const Entry>> found;
+  if (views_->recent.holds(first)) {
+    while (found.size() < limit) {
+      auto recent = views_->recent.find(first + found.size());
+      if (!recent) break;
+      found.push_back(std::move(recent));
+    }
+    co_return found;
+  }
+  if (first > head()) co_return found;
+  MIROIR_CO_TRY(const auto rows, co_await store_.scan(Table::kEntry, key_of(first),
+                                                      key_of(head() + 1), limit, false));
+  for (const Row& row : rows) {
+    MIROIR_CO_TRY(auto entry, decode_shared(row.value));
+    found.push_back(std::move(entry));
+  }
+  co_return found;
+}
+
+Async<Result<void>> DurableLog::for_each_record(std::shared_ptr<const Entry> entry,
+                                                std::function<Result<void>(BodyRecord)> each) {
+  if (entry->body == 0) co_return Result<void>();
+  if (entry->position <= views_->trimmed) {
+    co_return fail(ErrorCode::kNotFound,
+                   "the body of entry " + std::to_string(entry->position) + " was trimmed");
+  }
+  co_return co_await views_->bodies->read(*entry, std::move(each));
+}
+
+Async<Result<void>> DurableLog::resolve(Position position, Body ids,
+                                        std::vector<std::uint32_t> shards) {
+  MIROIR_CO_TRY(const auto before, co_await entry(position));
+  const PendingBody* body = views_->bodies->pending(ids.id);
+  if (before->kind != EntryKind::kDeleteByFilter || before->born_failed || body == nullptr) {
+    co_return fail(ErrorCode::kConflict,
+                   "entry " + std::to_string(position) + " is not waiting for these ids");
+  }
+  Entry resolved = *before;
+  resolved.kind = EntryKind::kDeleteDocuments;
+  resolved.body = ids.id;
+  resolved.body_pieces = ids.pieces;
+  resolved.body_bytes = ids.bytes;
+  resolved.body_stored = body->stored;
+  resolved.records = ids.records;
+  resolved.shards = std::move(shards);
+
+  Appender::Proposal proposal;
+  views_->bodies->adopt(ids.id, proposal.batch);
+  proposal.body_bytes = static_cast<std::int64_t>(resolved.body_stored);
+  std::vector<Tombstone> tombstones = tombstones_of(resolved, *body);
+  for (const Tombstone& tombstone : tombstones)
+    views_->tombstones.propose(tombstone, proposal.batch);
+  proposal.settled = [views = views_, tombstones = std::move(tombstones),
+                      adopted = ids.id](bool durable) {
+    for (const Tombstone& tombstone : tombstones) views->tombstones.settle(tombstone, durable);
+    if (durable) views->bodies->adopted(adopted);
+  };
+  co_return co_await change_entry(std::move(resolved), std::move(proposal));
+}
+
+Async<Result<void>> DurableLog::fail_entry(Position position, meili::ApiError error) {
+  MIROIR_CO_TRY(const auto before, co_await entry(position));
+  Entry failed = *before;
+  failed.born_failed = std::move(error);
+  co_return co_await change_entry(std::move(failed), {});
+}
+
+Async<Result<void>> DurableLog::change_entry(Entry changed, Appender::Proposal proposal) {
+  proposal.batch.put(Table::kEntry, key_of(changed.position), encode(changed));
+  proposal.settled = [views = views_, others = std::move(proposal.settled),
+                      entry = std::make_shared<const Entry>(std::move(changed))](bool durable) {
+    if (others) others(durable);
+    if (durable) views->recent.replace(entry);
+  };
+  MIROIR_CO_CHECK(co_await appender_.commit(std::move(proposal)));
+  show_metrics();
+  co_return Result<void>();
+}
+
+}  // namespace miroir

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "log/appender.h"
+#include "log/bodies.h"
+#include "log/log.h"
+#include "log/log_metrics.h"
+#include "log/recent_entries.h"
+#include "log/taints.h"
+#include "log/tombstones.h"
+
+namespace miroir {
+
+// The log in a store: puts its parts together.
+class DurableLog final : public Log {
+ public:
+  // What a commit changes when it ends, even if the log itself is gone by then.
+  struct Views {
+    std::unique_ptr<Bodies> bodies;
+    Tombstones tombstones;
+    RecentEntries recent;
+    LogMetrics metrics;
+    Position trimmed = 0;    // bodies up to here are gone
+    Position forgotten = 0;  // entries up to here are gone, but for those still referred to
+  };
+  static Async<Result<std::unique_ptr<Log>>> open(Store& store, Clock& clock, Metrics& metrics,
+                                                  Executor executor, LogOptions options);
+
+  Async<Result<Body>> write_body(std::function<Result<std::optional<BodyRecord>>()> next) override;
+  Async<Result<std::vector<Entry>>> append(Judge judge) override;
+
+  Position head() const override { return appender_.head().position; }
+  EntryStamp head_stamp() const override { return appender_.head().stamp; }
+  Signal& appended() override { return appender_.appended(); }
+  const Catalogue& catalogue() const override { return appender_.head().catalogue; }
+
+  Async<Result<std::shared_ptr<const Entry>>> entry(Position position) override;
+  Async<Result<std::vector<std::shared_ptr<const Entry>>>> entries(Position first,
+                                                                   std::size_t limit) override;
+  Async<Result<void>> for_each_record(std::shared_ptr<const Entry> entry,
+                                      std::function<Result<void>(BodyRecord)> each) override;
+
+  Async<Result<void>> resolve(Position position, Body ids,
+                              std::vector<std::uint32_t> shards) override;
+  Async<Result<void>> fail_entry(Position position, meili::ApiError error) override;
+
+  Async<Result<void>> record_failure(Position position, std::string node, Json error) override;
+  Async<Result<std::map<std::string, Json>>> failures(Position position) override;
+  Async<Result<void>> save_progress(std::string node, NodeProgress progress) override;
+  std::map<std::string, NodeProgress> progress() const override { return progress_; }
+
+  Async<Result<void>> add_taints(std::vector<Taint> taints) override;
+  Async<Result<void>> clear_taints(std::vector<Taint> taints) override;
+  bool tainted(Position incarnation, const std::string& id, const std::string& node) const override;
+  std::vector<Taint> taints(Position incarnation) const override;
+
+  Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation, std::string id) override;
+  std::uint64_t tombstone_count(const std::string& index_uid) const override;
+  Async<Result<void>> collect_tombstones(Position incarnation, Position before) override;
+
+  Async<Result<Later>> later_writes(Position incarnation, std::string id,
+                                    Position position) override;
+
+  Async<Result<void>> end_task(Position task, TaskEnd end) override;
+  Async<Result<std::optional<TaskEnd>>> task_end(Position task) override;
+  Async<Result<void>> forget_tasks(std::vector<Position> tasks) override;
+  Async<Result<bool>> task_forgotten(Position task) override;
+
+  Async<Result<void>> trim(Position applied_everywhere) override;
+  std::uint64_t bytes() const override { return appender_.head().body_bytes; }
+
+ private:
+  DurableLog(Store& store, Clock& clock, Executor executor, LogOptions options, Appender::Head head,
+             std::shared_ptr<Views> views);
+  Async<Result<void>> load();
+  Async<Result<void>> refuse_if_full();
+  Result<Appender::Proposal> propose(std::vector<Entry>& entries);
+  std::vector<Tombstone> tombstones_of(const Entry& entry, const PendingBody& body) const;
+  // Another version of an entry that is in the log takes its place.
+  Async<Result<void>> change_entry(Entry changed, Appender::Proposal proposal);
+  Async<Result<void>> trim_bodies(Position last);
+  Async<Result<void>> forget_entries(Position last);
+  bool must_go(const Entry& entry, std::uint64_t bytes_kept) const;
+  void show_metrics() const;
+
+  Store& store_;
+  Clock& clock_;
+  const LogOptions options_;
+  std::shared_ptr<Views> views_;
+  Appender appender_;
+  Taints taints_;
+  std::map<std::string, NodeProgress> progress_;
+  Position applied_everywhere_ = 0;
+  bool trimming_ = false;
+};
+
+}  // namespace miroir

@@ -1,0 +1,96 @@
+#include <algorithm>
+
+#include "log/durable_log.h"
+#include "log/rows.h"
+
+namespace miroir {
+
+// What is recorded beside the entries: each a row of its own, which no entry's place depends on.
+
+Async<Result<void>> DurableLog::record_failure(Position position, std::string node, Json error) {
+  Batch batch;
+  batch.put(Table::kOutcome, outcome_row(position, node), to_text(error));
+  co_return co_await store_.commit(std::move(batch));
+}
+
+Async<Result<std::map<std::string, Json>>> DurableLog::failures(Position position) {
+  std::map<std::string, Json> failures;
+  MIROIR_CO_CHECK(co_await for_each_row(
+      store_, Table::kOutcome, key_of(position), [&](const Row& row) -> Result<void> {
+        MIROIR_TRY(failures[row.key.substr(8)], parse_json(row.value));
+        return {};
+      }));
+  co_return failures;
+}
+
+Async<Result<void>> DurableLog::save_progress(std::string node, NodeProgress progress) {
+  Batch batch;
+  batch.put(Table::kNode, node, encode(progress));
+  MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
+  progress_[std::move(node)] = std::move(progress);
+  co_return Result<void>();
+}
+
+Async<Result<void>> DurableLog::add_taints(std::vector<Taint> taints) {
+  return taints_.add(std::move(taints));
+}
+
+Async<Result<void>> DurableLog::clear_taints(std::vector<Taint> taints) {
+  return taints_.clear(std::move(taints));
+}
+
+bool DurableLog::tainted(Position incarnation, const std::string& id,
+                         const std::string& node) const {
+  return taints_.contains(incarnation, id, node);
+}
+
+std::vector<Taint> DurableLog::taints(Position incarnation) const {
+  return taints_.of(incarnation);
+}
+
+Async<Result<std::optional<Tombstone>>> DurableLog::tombstone(Position incarnation,
+                                                              std::string id) {
+  return views_->tombstones.find(store_, incarnation, std::move(id));
+}
+
+std::uint64_t DurableLog::tombstone_count(const std::string& index_uid) const {
+  const IndexState* index = catalogue().index(index_uid);
+  return index == nullptr ? 0 : views_->tombstones.count(index->incarnation);
+}
+
+Async<Result<void>> DurableLog::collect_tombstones(Position incarnation, Position before) {
+  MIROIR_CO_CHECK(co_await views_->tombstones.collect(store_, incarnation, before));
+  show_metrics();
+  co_return Result<void>();
+}
+
+Async<Result<void>> DurableLog::end_task(Position task, TaskEnd end) {
+  const bool canceled = end.status == "canceled";
+  Batch batch;
+  batch.put(Table::kTask, key_of(task), encode(end));
+  MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
+  if (canceled) views_->metrics.count_canceled();
+  co_return Result<void>();
+}
+
+Async<Result<std::optional<TaskEnd>>> DurableLog::task_end(Position task) {
+  MIROIR_CO_TRY(const auto row, co_await store_.get(Table::kTask, key_of(task)));
+  if (!row || *row == kForgottenTask) co_return std::optional<TaskEnd>();
+  MIROIR_CO_TRY(TaskEnd end, decode_task_end(*row));
+  co_return end;
+}
+
+Async<Result<void>> DurableLog::forget_tasks(std::vector<Position> tasks) {
+  Batch batch;
+  for (const Position task : tasks)
+    batch.put(Table::kTask, key_of(task), std::string(kForgottenTask));
+  if (batch.empty()) co_return Result<void>();
+  co_return co_await store_.commit(std::move(batch));
+}
+
+Async<Result<bool>> DurableLog::task_forgotten(Position task) {
+  MIROIR_CO_TRY(const auto row, co_await store_.get(Table::kTask, key_of(task)));
+  co_return row.has_value() && *row == kForgottenTask;
+}
+
+}  // namespace miroir

@@ -1,0 +1,133 @@
+#include "log/rows.h"
+
+namespace miroir {
+namespace {
+
+constexpr std::size_t kPage = 4'096;
+
+std::string text_of(const Json& json, std::string_view key) {
+  const Json* value = json.find(key);
+  return value != nullptr && value->is_string() ? value->as_string() : std::string();
+}
+
+std::int64_t number_at(const Json& json, std::string_view key) {
+  const Json* value = json.find(key);
+  return value != nullptr && value->is_int64() ? value->as_int64() : 0;
+}
+
+std::uint64_t position_at(const Json& json, std::string_view key) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_at(json, key)));
+}
+
+Json json_at(const Json& json, std::string_view key) {
+  const Json* value = json.find(key);
+  return value == nullptr ? Json() : *value;
+}
+
+}  // namespace
+
+std::string pending_body_row(std::uint64_t body) {
+  return std::string(kPendingBodyPrefix) + key_of(body);
+}
+
+std::string updated_row(Position incarnation) {
+  return std::string(kUpdatedPrefix) + key_of(incarnation);
+}
+
+std::string encode(const TaskEnd& end) {
+  return to_text(Json::object({{"status", end.status},
+                               {"started", end.started},
+                               {"finished", end.finished},
+                               {"details", end.details},
+                               {"error", end.error},
+                               {"canceledBy", end.canceled_by}}));
+}
+
+Result<TaskEnd> decode_task_end(std::string_view text) {
+  MIROIR_TRY(const Json json, parse_json(text));
+  return TaskEnd{.status = text_of(json, "status"),
+                 .started = position_at(json, "started"),
+                 .finished = position_at(json, "finished"),
+                 .details = json_at(json, "details"),
+                 .error = json_at(json, "error"),
+                 .canceled_by = position_at(json, "canceledBy")};
+}
+
+std::string encode(const NodeProgress& progress) {
+  return to_text(Json::object({{"offset", progress.offset},
+                               {"done", progress.done},
+                               {"acknowledged", progress.acknowledged},
+                               {"acknowledgedAt", progress.acknowledged_at},
+                               {"state", progress.state},
+                               {"reason", progress.reason}}));
+}
+
+Result<NodeProgress> decode_progress(std::string_view text) {
+  MIROIR_TRY(const Json json, parse_json(text));
+  return NodeProgress{.offset = number_at(json, "offset"),
+                      .done = position_at(json, "done"),
+                      .acknowledged = position_at(json, "acknowledged"),
+                      .acknowledged_at = text_of(json, "acknowledgedAt"),
+                      .state = text_of(json, "state"),
+                      .reason = text_of(json, "reason")};
+}
+
+std::string tombstone_row(Position incarnation, std::string_view id) {
+  return key_of(incarnation) + std::string(id);
+}
+
+std::string encode(const Tombstone& tombstone) {
+  return key_of(tombstone.position) + key_of(tombstone.stamp) + key_of(tombstone.slot);
+}
+
+Result<Tombstone> decode_tombstone(const Row& row) {
+  if (row.key.size() < 8 || row.value.size() != 24) {
+    return fail(ErrorCode::kCorrupt, "a tombstone's row is malformed");
+  }
+  const std::string_view value = row.value;
+  return Tombstone{.incarnation = number_of(row.key),
+                   .id = row.key.substr(8),
+                   .slot = static_cast<EntrySlot>(number_of(value.substr(16))),
+                   .position = number_of(value),
+                   .stamp = number_of(value.substr(8))};
+}
+
+std::string taint_row(const Taint& taint) {
+  return key_of(taint.incarnation) + key_join(taint.node, taint.id);
+}
+
+Result<Taint> decode_taint(const Row& row) {
+  const std::size_t end = row.key.size() < 8 ? std::string::npos : row.key.find('\0', 8);
+  if (end == std::string::npos || row.value.size() != 8) {
+    return fail(ErrorCode::kCorrupt, "a taint's row is malformed");
+  }
+  return Taint{.incarnation = number_of(row.key),
+               .id = row.key.substr(end + 1),
+               .node = row.key.substr(8, end - 8),
+               .position = number_of(row.value)};
+}
+
+std::string outcome_row(Position position, std::string_view node) {
+  return key_of(position) + std::string(node);
+}
+
+Async<Result<void>> for_each_row(Store& store, Table table, std::string prefix,
+                                 std::function<Result<void>(const Row&)> each) {
+  const std::string end = prefix_end(prefix);
+  std::string first = prefix;
+  while (true) {
+    MIROIR_CO_TRY(const std::vector<Row> rows, co_await store.scan(table, first, end, kPage));
+    for (const Row& row : rows) MIROIR_CO_CHECK(each(row));
+    if (rows.size() < kPage) co_return Result<void>();
+    first = rows.back().key + '\0';
+  }
+}
+
+Async<Result<std::uint64_t>> load_number(Store& store, Table table, std::string key) {
+  MIROIR_CO_TRY(const auto value, co_await store.get(table, std::move(key)));
+  if (!value) co_return std::uint64_t{0};
+  if (value->size() != 8) co_return fail(ErrorCode::kCorrupt, "a number's row is malformed");
+  co_return number_of(*value);
+}
+
+}  // namespace miroir

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "log/log.h"
+#include "store/store.h"
+
+namespace miroir {
+
+// Rows of the log that are not entries: their keys and values.
+
+// kMeta.
+inline constexpr std::string_view kNewestBodyRow = "body";       // newest id that an entry named
+inline constexpr std::string_view kBodyBytesRow = "body_bytes";  // of all bodies of entries
+inline constexpr std::string_view kTrimmedRow = "trimmed";       // bodies up to here are gone
+inline constexpr std::string_view kForgottenRow = "forgotten";   // entries up to here are gone
+std::string pending_body_row(std::uint64_t body);                // until an entry names it
+std::string updated_row(Position incarnation);                   // → stamp of the index's change
+inline constexpr std::string_view kPendingBodyPrefix = "pending:";
+inline constexpr std::string_view kUpdatedPrefix = "updated:";
+
+std::string encode(const TaskEnd& end);
+Result<TaskEnd> decode_task_end(std::string_view text);
+inline constexpr std::string_view kForgottenTask = "forgotten";  // instead of a TaskEnd
+
+std::string encode(const NodeProgress& progress);
+Result<NodeProgress> decode_progress(std::string_view text);
+
+// kTombstone: incarnation, id → slot, position, stamp.
+std::string tombstone_row(Position incarnation, std::string_view id);
+std::string encode(const Tombstone& tombstone);
+Result<Tombstone> decode_tombstone(const Row& row);
+
+// kTaint: incarnation, node, id → position.
+std::string taint_row(const Taint& taint);
+Result<Taint> decode_taint(const Row& row);
+
+// kOutcome: position, node → error.
+std::string outcome_row(Position position, std::string_view node);
+
+// All rows of a table (`prefix`: only those), a page at a time.
+Async<Result<void>> for_each_row(Store& store, Table table, std::string prefix,
+                                 std::function<Result<void>(const Row&)> each);
+// A number that is kept as a row; 0 where there is none.
+Async<Result<std::uint64_t>> load_number(Store& store, Table table, std::string key);
+
+}  // namespace miroir

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/async.h"
+#include "log/log.h"
+#include "store/store.h"
+
+namespace miroir {
+
+// Which documents failed on which node while they were applied elsewhere: rows of kTaint, all of
+// them in memory too.
+class Taints {
+ public:
+  Taints(Store& store, Executor executor) : store_(store), one_at_a_time_(executor, 1) {}
+  Async<Result<void>> load();
+
+  Async<Result<void>> add(std::vector<Taint> taints);
+  // Those that are still at the position given: one that failed again meanwhile stays.
+  Async<Result<void>> clear(std::vector<Taint> taints);
+
+  bool contains(Position incarnation, const std::string& id, const std::string& node) const;
+  std::vector<Taint> of(Position incarnation) const;
+  std::vector<Position> positions() const;
+
+ private:
+  using Document = std::pair<std::string, std::string>;  // id, node
+  Store& store_;
+  Semaphore one_at_a_time_;
+  std::map<Position, std::map<Document, Position>> taints_;
+};
+
+}  // namespace miroir

@@ -1,0 +1,93 @@
+#include <algorithm>
+#include <set>
+
+#include "log/durable_log.h"
+#include "log/rows.h"
+
+namespace miroir {
+namespace {
+
+constexpr std::size_t kPage = 256;
+constexpr Position kForgetMax = 100'000;  // entries that one commit takes away
+
+}  // namespace
+
+Async<Result<void>> DurableLog::trim(Position applied_everywhere) {
+  applied_everywhere_ = std::max(applied_everywhere_, applied_everywhere);
+  if (trimming_) co_return Result<void>();
+  trimming_ = true;
+  struct Done {
+    bool& trimming;
+    ~Done() { trimming = false; }
+  } const done{trimming_};
+  MIROIR_CO_CHECK(co_await views_->bodies->sweep());
+  MIROIR_CO_CHECK(co_await trim_bodies(std::min(applied_everywhere_, head())));
+  if (head() > options_.tasks_kept)
+    MIROIR_CO_CHECK(
+        co_await forget_entries(std::min(views_->trimmed, head() - options_.tasks_kept)));
+  show_metrics();
+  co_return Result<void>();
+}
+
+// Applied bodies are kept too, for nodes that come back from an older disk, as long as there is
+// time and room.
+bool DurableLog::must_go(const Entry& entry, std::uint64_t bytes_kept) const {
+  const auto age = static_cast<std::uint64_t>(options_.retention_age.count());
+  const auto now = static_cast<EntryStamp>(clock_.wall_now().time_since_epoch().count());
+  return entry.stamp + age <= now ||
+         bytes_kept > options_.retention_bytes - options_.retention_bytes / 10;
+}
+
+Async<Result<void>> DurableLog::trim_bodies(Position last) {
+  for (bool more = true; more && views_->trimmed < last;) {
+    const Position first = views_->trimmed + 1;
+    MIROIR_CO_TRY(const auto page, co_await entries(first, kPage));
+    Appender::Proposal proposal;
+    Position trimmed = first - 1;
+    std::uint64_t kept = bytes();
+    for (const std::shared_ptr<const Entry>& entry : page) {
+      more = entry->position <= last && (entry->body == 0 || must_go(*entry, kept));
+      if (!more) break;
+      trimmed = entry->position;
+      if (entry->body == 0) continue;
+      Bodies::erase(entry->body, proposal.batch);
+      proposal.body_bytes -= static_cast<std::int64_t>(entry->body_stored);
+      kept -= entry->body_stored;
+    }
+    if (trimmed < first) co_return Result<void>();
+    proposal.batch.put(Table::kMeta, std::string(kTrimmedRow), key_of(trimmed));
+    proposal.settled = [views = views_, trimmed](bool durable) {
+      if (durable) views->trimmed = trimmed;
+    };
+    MIROIR_CO_CHECK(co_await appender_.commit(std::move(proposal)));
+  }
+  co_return Result<void>();
+}
+
+// Entries beyond the tasks that are kept go as a whole, with what is recorded beside them, except
+// those that something still refers to.
+Async<Result<void>> DurableLog::forget_entries(Position last) {
+  if (last <= views_->forgotten) co_return Result<void>();
+  last = std::min(last, views_->forgotten + kForgetMax);
+  std::set<Position> kept;
+  for (const auto& [uid, index] : catalogue().indexes())
+    kept.insert({index.incarnation, index.settings_version, index.cleared});
+  for (const Position position : taints_.positions()) kept.insert(position);
+  for (const auto& [node, progress] : progress_) kept.insert(progress.acknowledged);
+
+  Appender::Proposal proposal;
+  for (Position first = views_->forgotten + 1; first <= last;) {
+    const auto stop = kept.lower_bound(first);
+    const Position end = stop == kept.end() ? last + 1 : std::min(*stop, last + 1);
+    for (const Table table : {Table::kEntry, Table::kTask, Table::kOutcome})
+      proposal.batch.erase_range(table, key_of(first), key_of(end));
+    first = end + 1;
+  }
+  proposal.batch.put(Table::kMeta, std::string(kForgottenRow), key_of(last));
+  proposal.settled = [views = views_, last](bool durable) {
+    if (durable) views->forgotten = last;
+  };
+  co_return co_await appender_.commit(std::move(proposal));
+}
+
+}  // namespace miroir
