@@ -6,6 +6,7 @@
 
 #include "anti_entropy/pass.h"
 #include "base/logging.h"
+#include "log/lease.h"
 
 namespace miroir {
 
@@ -19,11 +20,12 @@ using anti_entropy::Tools;
 namespace {
 constexpr std::size_t kOrdersMax = 16;
 constexpr std::size_t kReportsKept = 32;
+constexpr Microseconds kLeaseRetry = Milliseconds(500);
 }  // namespace
 
 struct Reconciler::State {
   State(Log& log_, Store& store_, Cluster& cluster, Forwarders& forwarders, Clock& clock_,
-        Metrics& metrics, Executor executor_, AntiEntropyOptions options_)
+        Random& random, Metrics& metrics, Executor executor_, AntiEntropyOptions options_)
       : store(store_),
         clock(clock_),
         executor(executor_),
@@ -40,7 +42,8 @@ struct Reconciler::State {
               .options = options,
               .instruments = instruments,
               .reads = reads,
-              .stopping = [this] { return stopping; }},
+              .stopping = [this] { return stopping || !lease.held(); }},
+        lease(store_, clock_, "reconciler", random.uuid_v4()),
         wake(executor),
         ended(executor) {}
 
@@ -59,6 +62,7 @@ struct Reconciler::State {
   Audit audit;
   Semaphore reads;
   Tools tools;
+  Lease lease;  // one process at a time reconciles
   Signal wake;
   Signal ended;  // of a pass, or of run()
 
@@ -188,10 +192,10 @@ Async<void> Reconciler::State::execute(PassOrder order) {
 }
 
 Reconciler::Reconciler(Log& log, Store& store, Cluster& cluster, Forwarders& forwarders,
-                       Clock& clock, Random&, Metrics& metrics, Executor executor,
+                       Clock& clock, Random& random, Metrics& metrics, Executor executor,
                        AntiEntropyOptions options)
-    : state_(std::make_unique<State>(log, store, cluster, forwarders, clock, metrics, executor,
-                                     std::move(options))) {}
+    : state_(std::make_unique<State>(log, store, cluster, forwarders, clock, random, metrics,
+                                     executor, std::move(options))) {}
 
 Reconciler::~Reconciler() = default;
 
@@ -199,6 +203,8 @@ Async<void> Reconciler::run() {
   State& state = *state_;
   if (!state.options.enabled || state.stopping) co_return;
   state.running = true;
+  TaskGroup renewal(state.executor);
+  renewal.spawn("reconciler's lease", state.lease.run());
   for (auto recovered = co_await state.recover(); !recovered;
        recovered = co_await state.recover()) {
     log_warning("cannot read the passes", {{"error", recovered.error().message}});
@@ -208,7 +214,15 @@ Async<void> Reconciler::run() {
   while (!state.stopping) {
     co_await state.wait_until_due();
     if (state.stopping) break;
+    if (!state.lease.held()) {
+      co_await state.clock.sleep_for(kLeaseRetry);
+      continue;
+    }
     if (std::optional<PassOrder> order = state.next_order()) co_await state.execute(*order);
+  }
+  co_await renewal.stop();
+  if (auto released = co_await state.lease.release(); !released) {
+    log_warning("cannot release the lease", {{"error", released.error().message}});
   }
   state.running = false;
   state.ended.notify_all();
@@ -263,6 +277,7 @@ Json Reconciler::status() const {
   if (const Json* its = newest.find("indexes")) indexes = *its;
   return Json::object({{"enabled", state.options.enabled},
                        {"autoRepair", state.options.auto_repair},
+                       {"leader", state.lease.held()},
                        {"running", state.current ? state.describe(*state.current) : Json()},
                        {"waiting", std::move(waiting)},
                        {"nextLightAt", state.started ? Json(to_rfc3339(state.light_due)) : Json()},

@@ -118,24 +118,32 @@ Async<Result<void>> drop_touched(const Tools& tools, const IndexUnderTest& index
   co_return Result<void>{};
 }
 
-Async<Result<std::vector<Entry>>> prepare_entries(const Tools& tools, const IndexUnderTest& index,
-                                                  const Settled& settled, std::uint64_t pass) {
+// Bodies are held until their entries are appended.
+struct Prepared {
   std::vector<Entry> entries;
+  std::vector<Body> bodies;
+};
+
+Async<Result<Prepared>> prepare_entries(const Tools& tools, const IndexUnderTest& index,
+                                        const Settled& settled, std::uint64_t pass) {
+  Prepared prepared;
   Plan plan = make_plan(settled.documents);
   for (auto& [node, its] : plan) {
     if (!its.replace.empty()) {
       MIROIR_CO_TRY(auto records, records_of(its.replace, index.embedders));
       MIROIR_CO_TRY(const Written written, co_await write_records(tools, std::move(records)));
-      entries.push_back(entry_for(tools, index, node, EntryKind::kRepairDocuments, written,
-                                  settled.read_at, pass));
+      prepared.entries.push_back(entry_for(tools, index, node, EntryKind::kRepairDocuments, written,
+                                           settled.read_at, pass));
+      prepared.bodies.push_back(written.body);
     }
     if (!its.remove.empty()) {
       MIROIR_CO_TRY(const Written written, co_await write_records(tools, std::move(its.remove)));
-      entries.push_back(
+      prepared.entries.push_back(
           entry_for(tools, index, node, EntryKind::kRepairDeletes, written, settled.read_at, pass));
+      prepared.bodies.push_back(written.body);
     }
   }
-  co_return entries;
+  co_return prepared;
 }
 
 // Appends the repairs of those documents that nothing touched up to the entries' own positions.
@@ -144,9 +152,8 @@ Async<Result<std::vector<Entry>>> append_repairs(const Tools& tools, const Index
   for (int attempt = 1;; ++attempt) {
     const Position checked = tools.log.head();
     MIROIR_CO_CHECK(co_await drop_touched(tools, index, settled));
-    MIROIR_CO_TRY(std::vector<Entry> entries,
-                  co_await prepare_entries(tools, index, settled, pass));
-    if (entries.empty()) co_return entries;
+    MIROIR_CO_TRY(const Prepared prepared, co_await prepare_entries(tools, index, settled, pass));
+    if (prepared.entries.empty()) co_return prepared.entries;
     bool raced = false;
     auto appended = co_await tools.log.append(
         [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
@@ -158,7 +165,7 @@ Async<Result<std::vector<Entry>>> append_repairs(const Tools& tools, const Index
           raced = next != checked + 1;
           if (raced && attempt < kAttemptsMax)
             return fail(ErrorCode::kConflict, "the log moved on");
-          return entries;
+          return prepared.entries;
         });
     if (appended || !raced || attempt == kAttemptsMax) co_return appended;
   }

@@ -1,0 +1,120 @@
+#include "anti_entropy/replicated_state.h"
+
+#include <gtest/gtest.h>
+
+namespace miroir::anti_entropy {
+namespace {
+
+// `movies` with a primary key and settings, and one key.
+Catalogue catalogue() {
+  Catalogue catalogue;
+  Entry birth;
+  birth.position = 1;
+  birth.stamp = 10;
+  birth.kind = EntryKind::kCreateIndex;
+  birth.index_uid = "movies";
+  birth.incarnation = 1;
+  birth.arguments = Json::object({{"primaryKey", "id"}});
+  catalogue.apply(birth);
+  Entry key;
+  key.position = 2;
+  key.stamp = 20;
+  key.kind = EntryKind::kPutKey;
+  key.arguments = Json::object({{"uid", "k1"},
+                                {"name", "reader"},
+                                {"actions", Json::array({"search"})},
+                                {"indexes", Json::array({"*"})},
+                                {"expiresAt", Json()}});
+  catalogue.apply(key);
+  return catalogue;
+}
+
+NodeState right() {
+  NodeState state;
+  state.indexes["movies"] = {.uid = "movies", .primary_key = "id", .created_at = ""};
+  state.settings["movies"] = Json::object({{"stopWords", Json::array({"a"})}});
+  state.keys["k1"] = Json::object({{"uid", "k1"},
+                                   {"key", "secret"},
+                                   {"name", "reader"},
+                                   {"description", Json()},
+                                   {"actions", Json::array({"search"})},
+                                   {"indexes", Json::array({"*"})},
+                                   {"expiresAt", Json()},
+                                   {"createdAt", "2026-01-01T00:00:00Z"}});
+  return state;
+}
+
+std::vector<StateDefect> defects(const std::map<std::string, NodeState>& nodes,
+                                 const std::map<std::string, Json>& expected = {}) {
+  std::vector<StateDefect> found;
+  for (const StateDifference& difference : compare_states(catalogue(), nodes, expected)) {
+    found.push_back(difference.defect);
+  }
+  return found;
+}
+
+TEST(ReplicatedStateTest, NodesThatHoldWhatTheLogSaysDoNotDiffer) {
+  EXPECT_TRUE(defects({{"a", right()}, {"b", right()}}).empty());
+}
+
+TEST(ReplicatedStateTest, MissingIndexIsSeen) {
+  NodeState lost = right();
+  lost.indexes.clear();
+  lost.settings.clear();
+  EXPECT_EQ(defects({{"a", right()}, {"b", lost}}), std::vector{StateDefect::kIndexMissing});
+}
+
+TEST(ReplicatedStateTest, UnknownIndexIsReportedAndNotHealable) {
+  NodeState more = right();
+  more.indexes["other"] = {.uid = "other", .primary_key = {}, .created_at = ""};
+  const auto differences = compare_states(catalogue(), {{"a", more}}, {});
+  ASSERT_EQ(differences.size(), 1U);
+  EXPECT_EQ(differences[0].defect, StateDefect::kIndexUnknown);
+  EXPECT_FALSE(differences[0].healable());
+}
+
+TEST(ReplicatedStateTest, PrimaryKeysAreCompared) {
+  NodeState without = right();
+  without.indexes["movies"].primary_key.reset();
+  EXPECT_EQ(defects({{"a", without}}), std::vector{StateDefect::kPrimaryKeyMissing});
+  NodeState other = right();
+  other.indexes["movies"].primary_key = "name";
+  EXPECT_EQ(defects({{"a", other}}), std::vector{StateDefect::kPrimaryKeyOther});
+}
+
+TEST(ReplicatedStateTest, SettingsAreComparedWithWhatWasReadBack) {
+  NodeState changed = right();
+  changed.settings["movies"] = Json::object({{"stopWords", Json::array()}});
+  const std::map<std::string, Json> expected = {{"movies", right().settings.at("movies")}};
+  const auto differences = compare_states(catalogue(), {{"a", right()}, {"b", changed}}, expected);
+  ASSERT_EQ(differences.size(), 1U);
+  EXPECT_EQ(differences[0].node, "b");
+  EXPECT_EQ(differences[0].defect, StateDefect::kSettings);
+  // All changed alike: still not what the log's version reads as.
+  EXPECT_EQ(defects({{"a", changed}, {"b", changed}}, expected).size(), 2U);
+}
+
+TEST(ReplicatedStateTest, WithoutAMemoryTheMajorityIsRightAndWithoutAMajorityNobody) {
+  NodeState changed = right();
+  changed.settings["movies"] = Json::object({{"stopWords", Json::array()}});
+  const auto three =
+      compare_states(catalogue(), {{"a", right()}, {"b", changed}, {"c", right()}}, {});
+  ASSERT_EQ(three.size(), 1U);
+  EXPECT_EQ(three[0].node, "b");
+  EXPECT_EQ(defects({{"a", right()}, {"b", changed}}).size(), 2U);
+}
+
+TEST(ReplicatedStateTest, MissingAndChangedKeysAreSeenAndForeignKeysAreNobodysBusiness) {
+  NodeState lost = right();
+  lost.keys.clear();
+  EXPECT_EQ(defects({{"a", lost}}), std::vector{StateDefect::kKey});
+  NodeState widened = right();
+  widened.keys["k1"].set("actions", Json::array({"*"}));
+  EXPECT_EQ(defects({{"a", widened}}), std::vector{StateDefect::kKey});
+  NodeState more = right();
+  more.keys["theirs"] = Json::object({{"uid", "theirs"}});
+  EXPECT_TRUE(defects({{"a", more}}).empty());
+}
+
+}  // namespace
+}  // namespace miroir::anti_entropy
