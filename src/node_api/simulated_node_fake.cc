@@ -114,40 +114,34 @@ std::vector<TaskUid> SimulatedNode::next_batch() const {
   return batch;
 }
 
+// A task that cannot be applied fails alone; one that is made to fail takes its batch with it, as a
+// bad `_geo` does (FACTS.md: "One batch, one fate").
 void SimulatedNode::run_batch(const std::vector<TaskUid>& uids) {
   const std::string now = to_rfc3339(clock_.wall_now());
-  std::map<std::string, Index> before = disk_.indexes;
-  std::optional<Json> error;
-  std::map<TaskUid, Json> details;
+  const std::map<std::string, Index> before_batch = disk_.indexes;
+  std::optional<Json> batch_error;
+  std::map<TaskUid, SimulatedOutcome> outcomes;
   for (const TaskUid uid : uids) {
     const QueuedTask& queued = disk_.tasks.at(uid);
-    if (rule_) {
-      if (const auto code = rule_(queued.task))
-        error = simulated_task_error(*code, "Told to fail.");
-    }
-    if (!error && random_.chance(options_.task_failure))
-      error = simulated_task_error("internal", "Failed by chance.");
-    if (!error) {
-      const NodeWrite write = *queued.write;
-      SimulatedOutcome outcome =
-          apply_simulated_write(disk_, queued.task, write, options_.names, now);
-      error = std::move(outcome.error);
-      details[uid] = std::move(outcome.details);
-    }
-    if (error) break;
+    const auto told = rule_ ? rule_(queued.task) : std::nullopt;
+    if (told) batch_error = simulated_task_error(*told, "Told to fail.");
+    if (!told && random_.chance(options_.task_failure))
+      batch_error = simulated_task_error("internal", "Failed by chance.");
+    if (batch_error) break;
+    std::map<std::string, Index> before_task = disk_.indexes;
+    outcomes[uid] = apply_simulated_write(disk_, queued.task, *queued.write, options_.names, now);
+    if (outcomes[uid].error) disk_.indexes = std::move(before_task);
   }
-  if (error) disk_.indexes = std::move(before);
+  if (batch_error) disk_.indexes = before_batch;
   for (const TaskUid uid : uids) {
     QueuedTask& queued = disk_.tasks.at(uid);
+    const std::optional<Json>& error = batch_error ? batch_error : outcomes[uid].error;
     queued.write.reset();
     queued.task.status = error ? "failed" : "succeeded";
     queued.task.started_at = now;
     queued.task.finished_at = now;
-    if (error) {
-      queued.task.error = *error;
-    } else {
-      queued.task.details = std::move(details[uid]);
-    }
+    if (error) queued.task.error = *error;
+    if (!error) queued.task.details = std::move(outcomes[uid].details);
   }
 }
 

@@ -79,17 +79,31 @@ TEST_F(SimulatedNodeTest, PostReplacesAndPutMerges) {
 }
 
 TEST_F(SimulatedNodeTest, OneBatchHasOneFate) {
+  node_.fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+    if (task.uid % 2 == 1) return "invalid_document_geo_field";
+    return std::nullopt;
+  });
   enqueue(write_of(R"({"id":1})"), 0).value();
-  enqueue(write_of(R"({"id":"not valid!"})"), 1).value();
+  enqueue(write_of(R"({"id":2})"), 1).value();
   node_.settle();
   EXPECT_EQ(task(0).status, "failed");
   EXPECT_EQ(task(1).status, "failed");
   EXPECT_TRUE(node_.documents("i").empty());
   enqueue(write_of(R"({"id":1})"), 2).value();
   ASSERT_TRUE(node_.process_next_batch());
-  enqueue(write_of(R"({"id":"not valid!"})"), 3).value();
+  enqueue(write_of(R"({"id":2})"), 3).value();
   node_.settle();
   EXPECT_EQ(task(2).status, "succeeded") << "batched apart, it lives";
+  EXPECT_EQ(node_.documents("i").size(), 1u);
+}
+
+TEST_F(SimulatedNodeTest, ABadDocumentFailsItsWholeTaskAndNoOther) {
+  enqueue(write_of(R"({"id":1})"), 0).value();
+  enqueue(write_of("{\"id\":2}\n{\"id\":\"not valid!\"}"), 1).value();
+  node_.settle();
+  EXPECT_EQ(task(0).status, "succeeded");
+  EXPECT_EQ(task(1).status, "failed");
+  EXPECT_EQ(node_.documents("i").size(), 1u);
 }
 
 TEST_F(SimulatedNodeTest, ConditionalDeletesAreJudgedWhenTheyRun) {
