@@ -1,12 +1,16 @@
 #pragma once
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/simulated_clock_fake.h"
 #include "forward/forwarders.h"
 #include "node_api/simulated_node_client_fake.h"
@@ -47,11 +51,11 @@ class ForwardWorld {
   Position append(Entry entry);
   Position append_records(Entry entry, std::vector<BodyRecord> records);
 
-  // Every node is in sync with the log's head, or has done it at least.
+  // Every node has done the log's head.
   bool all_done() const;
   std::optional<TaskEnd> task_end(Position task);
-  bool await_task(Position task);
-  // Every replica of an index holds the same: id → text, over the nodes of each group.
+  TaskEnd await_task(Position task);
+  // The group's copy of an index: id → text.
   std::map<std::string, std::string> documents_of_group(int group, const std::string& uid) const;
 
   SimulatedClock clock;
@@ -59,18 +63,41 @@ class ForwardWorld {
   Options options;
   std::map<std::string, std::unique_ptr<SimulatedNode>> nodes;
   std::map<std::string, SimulatedNetwork> networks;
-  MemoryDisk disk;
+  MemoryStore store;
 
-  struct Process;
+  struct Process {
+    boost::asio::io_context io;
+    Metrics metrics;
+    Random random;
+    std::unique_ptr<Log> log;
+    std::unique_ptr<Cluster> cluster;
+    std::unique_ptr<Forwarders> forwarders;
+    std::unique_ptr<HealthMonitor> health;
+    explicit Process(std::uint64_t seed) : random(seed) {}
+  };
   std::unique_ptr<Process> process;
-  Log& log();
-  Cluster& cluster();
-  Forwarders& forwarders();
-  Metrics& metrics();
-  Topology topology() const;
+  Log& log() { return *process->log; }
+  Cluster& cluster() { return *process->cluster; }
+  const Topology& topology() const { return topology_; }
 
  private:
-  bool step();  // whether anything could run
+  // Runs what is ready, then moves the clock to the next that sleeps.
+  void step(Instant at_most);
+  void spawn(Async<void> coroutine);
+
+  Topology topology_;
 };
+
+template <class T>
+T ForwardWorld::await(Async<T> coroutine) {
+  std::optional<T> result;
+  spawn([](Async<T> inner, std::optional<T>& out) -> Async<void> {
+    out = co_await std::move(inner);
+  }(std::move(coroutine), result));
+  const Instant give_up = clock.now() + Seconds(3'600);
+  while (!result && clock.now() < give_up) step(give_up);
+  MIROIR_ASSERT(result);
+  return std::move(*result);
+}
 
 }  // namespace miroir

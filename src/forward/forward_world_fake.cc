@@ -1,0 +1,212 @@
+#include "forward/forward_world_fake.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/content_hash.h"
+
+namespace miroir {
+namespace {
+
+Topology make_topology(const ForwardWorld::Options& options) {
+  std::vector<NodeConfig> nodes;
+  for (int group = 0; group < options.groups; ++group) {
+    for (int i = 0; i < options.nodes_per_group; ++i) {
+      const std::string id = std::string(1, static_cast<char>('a' + group)) + std::to_string(i);
+      nodes.push_back({id, "http://" + id, group});
+    }
+  }
+  return *Topology::make(std::move(nodes), options.shards);
+}
+
+}  // namespace
+
+ForwardWorld::ForwardWorld(std::uint64_t seed, Options chosen)
+    : random(seed), options(std::move(chosen)), topology_(make_topology(options)) {
+  for (const NodeConfig& config : topology_.nodes()) {
+    SimulatedNode::Options node;
+    node.id = config.id;
+    node.task_delay_max = options.task_delay_max;
+    nodes[config.id] = std::make_unique<SimulatedNode>(clock, random.next(), node);
+    networks[config.id] = options.network;
+  }
+}
+
+ForwardWorld::~ForwardWorld() { crash(); }
+
+void ForwardWorld::spawn(Async<void> coroutine) {
+  boost::asio::co_spawn(process->io, std::move(coroutine), [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+  });
+}
+
+void ForwardWorld::start() {
+  process = std::make_unique<Process>(random.next());
+  const Executor executor = process->io.get_executor();
+  auto opened = await(Log::open(store, clock, process->metrics, executor, LogOptions{}));
+  MIROIR_ASSERT(opened);
+  process->log = std::move(*opened);
+  std::map<std::string, std::unique_ptr<NodeClient>> clients;
+  for (auto& [id, node] : nodes) {
+    clients[id] =
+        std::make_unique<SimulatedNodeClient>(*node, clock, process->random, networks[id]);
+  }
+  process->cluster = std::make_unique<Cluster>(topology_, std::move(clients), *process->log, clock,
+                                               process->metrics, executor);
+  process->forwarders =
+      std::make_unique<Forwarders>(*process->log, *process->cluster, clock, process->random,
+                                   process->metrics, executor, options.forward);
+  process->health =
+      std::make_unique<HealthMonitor>(*process->cluster, clock, executor, HealthOptions{});
+  spawn(process->forwarders->run());
+  spawn(process->health->run());
+}
+
+void ForwardWorld::crash() {
+  if (!process) return;
+  process->health.reset();
+  process->forwarders.reset();
+  process->cluster.reset();
+  process->log.reset();
+  process.reset();
+}
+
+void ForwardWorld::step(Instant at_most) {
+  process->io.restart();
+  if (process->io.poll() > 0) return;
+  const std::optional<Instant> next = clock.next_wake();
+  clock.advance_to(next ? std::min(*next, at_most) : at_most);
+}
+
+bool ForwardWorld::run_until(const std::function<bool()>& until, Microseconds at_most) {
+  const Instant give_up = clock.now() + at_most;
+  while (!until()) {
+    if (clock.now() >= give_up) return false;
+    step(give_up);
+  }
+  return true;
+}
+
+void ForwardWorld::run_for(Microseconds time) {
+  const Instant end = clock.now() + time;
+  while (clock.now() < end) step(end);
+}
+
+Position ForwardWorld::append(Entry entry) {
+  auto appended = await(
+      log().append([&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
+        if (const IndexState* index = catalogue.index(entry.index_uid)) {
+          entry.incarnation = index->incarnation;
+          entry.primary_key = "id";
+        } else if (entry.kind == EntryKind::kCreateIndex) {
+          entry.incarnation = next;
+        }
+        return std::vector{entry};
+      }));
+  MIROIR_ASSERT(appended);
+  return appended->back().position;
+}
+
+Position ForwardWorld::append_records(Entry entry, std::vector<BodyRecord> records) {
+  std::size_t next = 0;
+  std::set<ShardId> shards;
+  auto body = await(log().write_body([&]() -> Result<std::optional<BodyRecord>> {
+    if (next == records.size()) return std::nullopt;
+    shards.insert(topology_.shard_of(records[next].slot));
+    return records[next++];
+  }));
+  MIROIR_ASSERT(body);
+  entry.body = body->id;
+  entry.body_pieces = body->pieces;
+  entry.body_bytes = body->bytes;
+  entry.records = body->records;
+  entry.shards.assign(shards.begin(), shards.end());
+  entry.shard_count = topology_.shard_count();
+  return append(std::move(entry));
+}
+
+Position ForwardWorld::create_index(const std::string& uid) {
+  Entry entry;
+  entry.kind = EntryKind::kCreateIndex;
+  entry.index_uid = uid;
+  entry.primary_key = "id";
+  entry.arguments = Json::object({{"primaryKey", "id"}});
+  entry.task_type = "indexCreation";
+  return append(std::move(entry));
+}
+
+Position ForwardWorld::write(const std::string& uid, const std::vector<std::string>& ids,
+                             const std::string& value, EntryKind kind) {
+  Entry entry;
+  entry.kind = kind;
+  entry.index_uid = uid;
+  entry.task_type = "documentAdditionOrUpdate";
+  entry.task_details = Json::object(
+      {{"receivedDocuments", std::uint64_t{ids.size()}}, {"indexedDocuments", Json()}});
+  std::vector<BodyRecord> records;
+  for (const std::string& id : ids) {
+    const std::string text = R"({"id":")" + id + R"(",")" +
+                             (kind == EntryKind::kMergeDocuments ? "m" : "v") + R"(":")" + value +
+                             R"("})";
+    const Hash128 content =
+        *content_hash(text, DecimalReading::kNode, [](std::string_view) { return false; });
+    records.push_back({slot_of(id), checksum_of(content), id, text});
+  }
+  return append_records(std::move(entry), std::move(records));
+}
+
+Position ForwardWorld::remove(const std::string& uid, const std::vector<std::string>& ids) {
+  Entry entry;
+  entry.kind = EntryKind::kDeleteDocuments;
+  entry.index_uid = uid;
+  entry.task_type = "documentDeletion";
+  entry.task_details =
+      Json::object({{"providedIds", std::uint64_t{ids.size()}}, {"deletedDocuments", Json()}});
+  std::vector<BodyRecord> records;
+  for (const std::string& id : ids) records.push_back({slot_of(id), 0, id, ""});
+  return append_records(std::move(entry), std::move(records));
+}
+
+Position ForwardWorld::remove_by_filter(const std::string& uid, Json filter) {
+  Entry entry;
+  entry.kind = EntryKind::kDeleteByFilter;
+  entry.index_uid = uid;
+  entry.task_type = "documentDeletion";
+  entry.arguments = Json::object({{"filter", std::move(filter)}});
+  entry.task_details = Json::object({{"providedIds", 0}, {"deletedDocuments", Json()}});
+  return append(std::move(entry));
+}
+
+bool ForwardWorld::all_done() const {
+  return std::ranges::all_of(topology_.nodes(), [this](const NodeConfig& node) {
+    return process->cluster->status(node.id).done >= process->log->head();
+  });
+}
+
+std::optional<TaskEnd> ForwardWorld::task_end(Position task) {
+  auto end = await(log().task_end(task));
+  MIROIR_ASSERT(end);
+  return std::move(*end);
+}
+
+TaskEnd ForwardWorld::await_task(Position task) {
+  const Instant give_up = clock.now() + Seconds(600);
+  for (;;) {
+    if (auto end = task_end(task)) return std::move(*end);
+    MIROIR_ASSERT(clock.now() < give_up);
+    run_for(Milliseconds(20));
+  }
+}
+
+std::map<std::string, std::string> ForwardWorld::documents_of_group(int group,
+                                                                    const std::string& uid) const {
+  std::map<std::string, std::string> all;
+  for (const std::string& node : topology_.nodes_of(group)) {
+    for (auto& [id, text] : nodes.at(node)->documents(uid)) {
+      MIROIR_ASSERT(all.emplace(id, text).second);
+    }
+  }
+  return all;
+}
+
+}  // namespace miroir

@@ -1,0 +1,532 @@
+#include "forward/forwarders.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "forward/forward_world_fake.h"
+#include "forward/plan.h"
+
+namespace miroir {
+namespace {
+
+using Options = ForwardWorld::Options;
+using Texts = std::map<std::string, std::string>;
+
+Options one_node_groups() {
+  Options options;
+  options.nodes_per_group = 1;
+  return options;
+}
+
+std::string member(const std::string& text, std::string_view name) {
+  auto json = parse_json(text);
+  const Json* value = json ? json->find(name) : nullptr;
+  return value != nullptr && value->is_string() ? value->as_string() : "";
+}
+
+std::uint64_t count(const TaskEnd& end, std::string_view name) {
+  const Json* value = end.details.find(name);
+  return value != nullptr && value->is_integer() ? value->as_uint64() : 999'999;
+}
+
+// Every entry that concerns a node has exactly one task there, under its own number.
+void expect_each_entry_once(ForwardWorld& world) {
+  for (const NodeConfig& config : world.topology().nodes()) {
+    std::set<TaskUid> expected;
+    for (Position position = 1; position <= world.log().head(); ++position) {
+      auto entry = world.await(world.log().entry(position));
+      ASSERT_TRUE(entry);
+      if (!is_key((*entry)->kind) && concerns(**entry, config.id, world.topology())) {
+        expected.insert(static_cast<TaskUid>(position));
+      }
+    }
+    std::set<TaskUid> found;
+    for (const auto& [uid, queued] : world.nodes.at(config.id)->disk().tasks) found.insert(uid);
+    EXPECT_EQ(found, expected) << "node " << config.id;
+  }
+}
+
+TEST(ForwardersTest, WriteReachesItsOwnersAndItsTaskEnds) {
+  ForwardWorld world(1, {});
+  world.start();
+  world.create_index("books");
+  const Position task = world.write("books", {"1", "2", "3", "4", "5"}, "a");
+  const TaskEnd end = world.await_task(task);
+  EXPECT_EQ(end.status, "succeeded");
+  EXPECT_EQ(count(end, "receivedDocuments"), 5U);
+  EXPECT_EQ(count(end, "indexedDocuments"), 5U);
+  EXPECT_GE(end.finished, end.started);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_EQ(world.documents_of_group(0, "books").size(), 5U);
+  EXPECT_EQ(world.documents_of_group(0, "books"), world.documents_of_group(1, "books"));
+  for (const NodeConfig& node : world.topology().nodes()) {
+    EXPECT_EQ(world.cluster().status(node.id).state, ReplicaState::kInSync);
+    for (const auto& [id, text] : world.nodes.at(node.id)->documents("books")) {
+      EXPECT_TRUE(world.topology().owns(node.id, slot_of(id)));
+    }
+  }
+  expect_each_entry_once(world);
+}
+
+TEST(ForwardersTest, BornFailedEntryEndsAsFailedAndReachesNobody) {
+  ForwardWorld world(2, {});
+  world.start();
+  Entry entry;
+  entry.kind = EntryKind::kDropIndex;
+  entry.index_uid = "none";
+  entry.task_type = "indexDeletion";
+  entry.task_details = Json::object({{"deletedDocuments", 0}});
+  entry.born_failed = meili::api_error("index_not_found", "Index `none` not found.");
+  const TaskEnd end = world.await_task(world.append(std::move(entry)));
+  EXPECT_EQ(end.status, "failed");
+  EXPECT_EQ(end.error.find("code")->as_string(), "index_not_found");
+  EXPECT_TRUE(world.nodes.at("a0")->disk().tasks.empty());
+}
+
+TEST(ForwardersTest, TaskEndsWithoutTheNodeThatIsAwayWhichIsEqualWhenItReturns) {
+  ForwardWorld world(3, one_node_groups());
+  world.start();
+  world.await_task(world.create_index("books"));
+  world.nodes.at("b0")->options().down = true;
+  ASSERT_EQ(world.await_task(world.write("books", {"1", "2"}, "a")).status, "succeeded");
+  ASSERT_EQ(world.await_task(world.remove("books", {"2"})).status, "succeeded");
+  EXPECT_FALSE(world.cluster().status("b0").healthy);
+  EXPECT_NE(world.documents_of_group(0, "books"), world.documents_of_group(1, "books"));
+  world.nodes.at("b0")->options().down = false;
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }, Seconds(30)));
+  EXPECT_EQ(world.documents_of_group(0, "books"), world.documents_of_group(1, "books"));
+  EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kInSync);
+}
+
+TEST(ForwardersTest, NoTaskEndsWhileNoOwnerHasEndedIt) {
+  ForwardWorld world(4, one_node_groups());
+  world.start();
+  world.await_task(world.create_index("books"));
+  world.nodes.at("a0")->options().down = true;
+  world.nodes.at("b0")->options().down = true;
+  const Position task = world.write("books", {"1"}, "a");
+  world.run_for(Seconds(60));
+  EXPECT_FALSE(world.task_end(task));
+  world.nodes.at("a0")->options().down = false;
+  EXPECT_EQ(world.await_task(task).status, "succeeded");
+}
+
+TEST(ForwardersTest, FailureOnOneNodeTaintsThereUntilAWholeWriteIsApplied) {
+  ForwardWorld world(5, one_node_groups());
+  world.start();
+  const Position born = world.create_index("books");
+  world.await_task(world.write("books", {"1", "2"}, "a"));
+  const Position failing = world.log().head() + 1;
+  world.nodes.at("b0")->fail_tasks([&](const NodeTask& task) -> std::optional<std::string> {
+    if (task.uid == failing) return "internal";
+    return std::nullopt;
+  });
+  ASSERT_EQ(world.write("books", {"1"}, "b"), failing);
+  // Applied on one owner: it happened.
+  EXPECT_EQ(world.await_task(failing).status, "succeeded");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_TRUE(world.log().tainted(born, "1", "b0"));
+  EXPECT_FALSE(world.log().tainted(born, "1", "a0"));
+  EXPECT_FALSE(world.log().tainted(born, "2", "b0"));
+
+  world.await_task(world.write("books", {"1"}, "c", EntryKind::kMergeDocuments));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_TRUE(world.log().tainted(born, "1", "b0")) << "a PUT does not make a copy whole";
+
+  world.await_task(world.write("books", {"1"}, "d"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_FALSE(world.log().tainted(born, "1", "b0"));
+  EXPECT_EQ(world.documents_of_group(0, "books"), world.documents_of_group(1, "books"));
+}
+
+TEST(ForwardersTest, FailureOnAllOwnersFailsTheTaskAndTaintsNothing) {
+  ForwardWorld world(6, one_node_groups());
+  world.start();
+  const Position born = world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "a"));
+  const Position failing = world.log().head() + 1;
+  for (auto& [id, node] : world.nodes) {
+    node->fail_tasks([&](const NodeTask& task) -> std::optional<std::string> {
+      if (task.uid == failing) return "invalid_document_geo_field";
+      return std::nullopt;
+    });
+  }
+  const TaskEnd end = world.await_task(world.write("books", {"1"}, "b"));
+  EXPECT_EQ(end.status, "failed");
+  ASSERT_NE(end.error.find("code"), nullptr);
+  EXPECT_EQ(end.error.find("code")->as_string(), "invalid_document_geo_field");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_TRUE(world.log().taints(born).empty());
+}
+
+TEST(ForwardersTest, OlderTaintOutlivesAnEntryThatFailedEverywhere) {
+  ForwardWorld world(7, one_node_groups());
+  world.start();
+  const Position born = world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "a"));
+  const Position first = world.log().head() + 1;
+  for (auto& [id, node] : world.nodes) {
+    node->fail_tasks([&, here = id](const NodeTask& task) -> std::optional<std::string> {
+      if (task.uid == first + 1 || (task.uid == first && here == "b0")) return "internal";
+      return std::nullopt;
+    });
+  }
+  world.await_task(world.write("books", {"1"}, "b"));
+  EXPECT_EQ(world.await_task(world.write("books", {"1"}, "c")).status, "failed");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_TRUE(world.log().tainted(born, "1", "b0"));
+  EXPECT_FALSE(world.log().tainted(born, "1", "a0"));
+}
+
+TEST(ForwardersTest, WipedNodeIsStaleAndRefilledFromTheLog) {
+  ForwardWorld world(8, {});
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1", "2", "3", "4", "5", "6"}, "a"));
+  world.await_task(world.remove("books", {"3"}));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  world.run_for(Seconds(5));
+  world.nodes.at("a1")->wipe();
+  const Position task = world.write("books", {"7", "8", "9"}, "b");
+  EXPECT_EQ(world.await_task(task).status, "succeeded");
+  ASSERT_TRUE(world.run_until([&] {
+    return world.cluster().status("a1").state == ReplicaState::kStale && world.all_done();
+  }));
+  EXPECT_EQ(world.documents_of_group(0, "books"), world.documents_of_group(1, "books"));
+  expect_each_entry_once(world);
+}
+
+TEST(ForwardersTest, NodeRestoredFromAnOlderDiskIsStaleAndCatchesUp) {
+  ForwardWorld world(9, one_node_groups());
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1", "2"}, "a"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  const SimulatedNode::Disk old = world.nodes.at("b0")->snapshot();
+  world.await_task(world.write("books", {"1", "3"}, "b"));
+  world.await_task(world.remove("books", {"2"}));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  world.nodes.at("b0")->restore(old);
+  auto history =
+      world.await(world.process->forwarders->recheck("b0", world.clock.now() + Seconds(5)));
+  ASSERT_TRUE(history);
+  EXPECT_EQ(history->verdict, History::Verdict::kWentBack);
+  EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kStale);
+  EXPECT_FALSE(world.cluster().readable("b0"));
+  ASSERT_TRUE(world.run_until(
+      [&] {
+        return world.all_done() &&
+               world.documents_of_group(0, "books") == world.documents_of_group(1, "books");
+      },
+      Seconds(30)));
+  expect_each_entry_once(world);
+}
+
+TEST(ForwardersTest, ForeignTaskMovesTheOffsetAndNothingIsSkipped) {
+  ForwardWorld world(10, one_node_groups());
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "a"));
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(world.nodes.at("b0")->enqueue(ClearDocuments{"books"}, std::nullopt, ""));
+  }
+  EXPECT_EQ(world.await_task(world.write("books", {"2"}, "b")).status, "succeeded");
+  ASSERT_TRUE(world.run_until([&] {
+    return world.cluster().status("b0").state == ReplicaState::kStale && world.all_done();
+  }));
+  EXPECT_NE(world.cluster().status("b0").state_why.find("somebody else"), std::string::npos);
+  EXPECT_EQ(world.cluster().progress("b0").offset, 3);
+  EXPECT_TRUE(world.documents_of_group(1, "books").contains("2"));
+
+  world.crash();
+  world.start();
+  world.await_task(world.write("books", {"3"}, "c"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_TRUE(world.documents_of_group(1, "books").contains("3"));
+  EXPECT_EQ(world.nodes.at("b0")->disk().tasks.rbegin()->first, world.log().head() + 3);
+}
+
+TEST(ForwardersTest, NodeThatJoinsLaterIsFilledFromTheLogAndThenInSync) {
+  ForwardWorld world(11, one_node_groups());
+  world.nodes.at("b0")->options().down = true;
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1", "2"}, "a"));
+  EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kJoining);
+  world.nodes.at("b0")->options().down = false;
+  ASSERT_TRUE(world.run_until(
+      [&] { return world.cluster().status("b0").state == ReplicaState::kInSync; }, Seconds(60)));
+  EXPECT_EQ(world.documents_of_group(0, "books"), world.documents_of_group(1, "books"));
+}
+
+TEST(ForwardersTest, NodeWithIndexesOfItsOwnJoinsWithoutBeingTrusted) {
+  ForwardWorld world(12, one_node_groups());
+  ASSERT_TRUE(world.nodes.at("b0")->enqueue(CreateIndex{"old", "id"}, std::nullopt, ""));
+  world.nodes.at("b0")->settle();
+  world.start();
+  world.create_index("books");
+  EXPECT_EQ(world.await_task(world.write("books", {"1"}, "a")).status, "succeeded");
+  world.run_for(Seconds(30));
+  EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kJoining);
+  EXPECT_TRUE(world.documents_of_group(1, "books").contains("1"));
+}
+
+TEST(ForwardersTest, NodeWithoutTaskNumbersIsNeverWrittenTo) {
+  ForwardWorld world(13, one_node_groups());
+  world.nodes.at("b0")->options().speaks_task_ids = false;
+  world.start();
+  world.create_index("books");
+  EXPECT_EQ(world.await_task(world.write("books", {"1"}, "a")).status, "succeeded");
+  EXPECT_TRUE(world.nodes.at("b0")->disk().tasks.empty());
+  EXPECT_NE(
+      world.cluster().status("b0").unhealthy_why.find("--experimental-replication-parameters"),
+      std::string::npos);
+}
+
+TEST(ForwardersTest, DeleteByFilterDeletesTheRowsThatMatchedAtItsTurn) {
+  ForwardWorld world(14, {});
+  world.start();
+  world.create_index("books");
+  world.write("books", {"1", "2", "3", "4", "5", "6", "7"}, "old");
+  world.write("books", {"2", "5"}, "new");
+  const Position task = world.remove_by_filter("books", Json("v = old"));
+  world.write("books", {"3", "9"}, "old");
+  const TaskEnd end = world.await_task(task);
+  EXPECT_EQ(end.status, "succeeded");
+  EXPECT_EQ(count(end, "deletedDocuments"), 5U);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  std::set<std::string> left;
+  for (const auto& [id, text] : world.documents_of_group(0, "books")) left.insert(id);
+  EXPECT_EQ(left, (std::set<std::string>{"2", "3", "5", "9"}));
+  EXPECT_EQ(world.documents_of_group(0, "books"), world.documents_of_group(1, "books"));
+  auto entry = world.await(world.log().entry(task));
+  ASSERT_TRUE(entry);
+  EXPECT_EQ((*entry)->kind, EntryKind::kDeleteDocuments);
+  EXPECT_TRUE(world.await(world.log().tombstone((*entry)->incarnation, "1"))->has_value());
+}
+
+TEST(ForwardersTest, DeleteByFilterIsNotJudgedByATaintedCopy) {
+  ForwardWorld world(15, one_node_groups());
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1", "2"}, "old"));
+  const Position failing = world.log().head() + 1;
+  // On the node that would be asked first, document 1 stays "old".
+  world.nodes.at("a0")->fail_tasks([&](const NodeTask& task) -> std::optional<std::string> {
+    if (task.uid == failing) return "internal";
+    return std::nullopt;
+  });
+  world.await_task(world.write("books", {"1"}, "new"));
+  world.await_task(world.remove_by_filter("books", Json("v = old")));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_TRUE(world.documents_of_group(1, "books").contains("1"));
+  EXPECT_FALSE(world.documents_of_group(1, "books").contains("2"));
+}
+
+TEST(ForwardersTest, DeleteByFilterWaitsForItsOnlySourceAndTheLaneWithIt) {
+  ForwardWorld world(16, one_node_groups());
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "old"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  world.nodes.at("a0")->options().down = true;
+  world.nodes.at("b0")->options().down = true;
+  world.crash();
+  world.start();
+  const Position task = world.remove_by_filter("books", Json("v = old"));
+  world.run_for(Seconds(20));
+  EXPECT_FALSE(world.task_end(task));
+  world.nodes.at("b0")->options().down = false;
+  EXPECT_EQ(count(world.await_task(task), "deletedDocuments"), 1U);
+}
+
+TEST(ForwardersTest, DeleteByFilterGoesOnWhenNoReplicaIsInSync) {
+  Options options = one_node_groups();
+  options.groups = 1;
+  ForwardWorld world(17, options);
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1", "2"}, "old"));
+  world.nodes.at("a0")->wipe();
+  const Position task = world.remove_by_filter("books", Json("v = old"));
+  world.write("books", {"3"}, "old");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }, Seconds(60)));
+  EXPECT_TRUE(world.task_end(task));
+  EXPECT_EQ(world.documents_of_group(0, "books").size(), 1U);
+}
+
+TEST(ForwardersTest, KeysArePutOnEveryNode) {
+  ForwardWorld world(18, {});
+  world.start();
+  Entry entry;
+  entry.kind = EntryKind::kPutKey;
+  entry.arguments =
+      Json::object({{"uid", "11111111-1111-4111-8111-111111111111"}, {"name", "reader"}});
+  world.append(entry);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  for (auto& [id, node] : world.nodes) EXPECT_EQ(node->disk().keys.size(), 1U);
+  entry.kind = EntryKind::kDeleteKey;
+  world.append(entry);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  for (auto& [id, node] : world.nodes) EXPECT_TRUE(node->disk().keys.empty());
+}
+
+TEST(ForwardersTest, ProgressIsDurableSoonAfterItIsMade) {
+  ForwardWorld world(19, one_node_groups());
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "a"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  world.run_for(Milliseconds(500));
+  for (const auto& [node, row] : world.log().progress()) {
+    EXPECT_EQ(row.done, world.log().head());
+    EXPECT_EQ(row.acknowledged, world.log().head());
+    EXPECT_EQ(row.state, "in_sync");
+  }
+}
+
+// Faults of every kind, crashes of the Miroir side at any moment; in the end nothing is lost,
+// doubled or out of order.
+class ForwardersExactness : public testing::TestWithParam<int> {};
+
+TEST_P(ForwardersExactness, NothingTwiceNothingSkippedNothingOutOfOrder) {
+  for (int i = 0; i < 10; ++i) {
+    const auto seed = static_cast<std::uint64_t>(GetParam() * 1'000 + i);
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Options options;
+    options.nodes_per_group = 1 + static_cast<int>(seed % 2);
+    options.network.lose_request = 0.02;
+    options.network.lose_answer = 0.03;
+    options.network.delay_request = 0.03;
+    options.network.duplicate = 0.05;
+    options.network.refuse = 0.05;
+    options.forward.request_timeout = Milliseconds(2'000);
+    options.forward.tasks_in_flight_max = 4;
+    ForwardWorld world(seed, options);
+    world.start();
+    world.create_index("books");
+
+    Texts model;  // id → "v/m"
+    for (int act = 0; act < 25; ++act) {
+      std::vector<std::string> ids;
+      const std::uint64_t documents = 1 + world.random.below(4);
+      for (std::uint64_t n = 0; n < documents; ++n)
+        ids.push_back(std::to_string(world.random.below(12)));
+      std::ranges::sort(ids);
+      ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+      const std::string value = "x" + std::to_string(act);
+      switch (world.random.below(6)) {
+        case 0:
+          world.remove("books", ids);
+          for (const std::string& id : ids) model.erase(id);
+          break;
+        case 1:
+          world.write("books", ids, value, EntryKind::kMergeDocuments);
+          for (const std::string& id : ids) {
+            const std::string old = model[id];
+            model[id] = old.substr(0, old.find('/')) + "/" + value;
+          }
+          break;
+        case 2: {
+          const std::string which =
+              "x" + std::to_string(world.random.below(static_cast<std::uint64_t>(act) + 1));
+          world.remove_by_filter("books", Json("v = " + which));
+          std::erase_if(model,
+                        [&](const auto& row) { return row.second.starts_with(which + "/"); });
+          break;
+        }
+        default:
+          world.write("books", ids, value);
+          for (const std::string& id : ids) model[id] = value + "/";
+      }
+      if (world.random.chance(0.5)) {
+        world.run_for(Microseconds(static_cast<std::int64_t>(world.random.below(300'000))));
+      }
+      if (world.random.chance(0.15)) {
+        world.crash();
+        world.start();
+      }
+      auto& node = *std::next(world.nodes.begin(),
+                              static_cast<std::ptrdiff_t>(world.random.below(world.nodes.size())));
+      if (world.random.chance(0.1)) node.second->options().down = !node.second->options().down;
+    }
+    for (auto& [id, node] : world.nodes) node->options().down = false;
+    for (auto& [id, network] : world.networks) network = SimulatedNetwork{};
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+    for (auto& [id, node] : world.nodes) node->catch_up();
+
+    for (int group : world.topology().groups()) {
+      Texts found;
+      for (const auto& [id, text] : world.documents_of_group(group, "books")) {
+        found[id] = member(text, "v") + "/" + member(text, "m");
+      }
+      ASSERT_EQ(found, model) << "group " << group;
+    }
+    ASSERT_EQ(world.documents_of_group(0, "books"), world.documents_of_group(1, "books"));
+    expect_each_entry_once(world);
+    for (const NodeConfig& node : world.topology().nodes()) {
+      EXPECT_EQ(world.cluster().status(node.id).state, ReplicaState::kInSync)
+          << node.id << ": " << world.cluster().status(node.id).state_why;
+    }
+    for (Position task = 1; task <= world.log().head(); ++task) {
+      ASSERT_EQ(world.await_task(task).status, "succeeded") << "task " << task;
+    }
+    if (HasFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ForwardersExactness, testing::Range(0, 20));
+
+// The same with tasks that fail on nodes: copies that differ are tainted on the node that missed
+// something.
+TEST(ForwardersTest, CopiesThatDifferAreTaintedWhereTheEntryFailed) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Options options = one_node_groups();
+    options.network.lose_answer = 0.03;
+    options.network.refuse = 0.05;
+    options.forward.request_timeout = Milliseconds(2'000);
+    ForwardWorld world(seed, options);
+    world.start();
+    const Position born = world.create_index("books");
+    world.await_task(born);
+    for (auto& [id, node] : world.nodes) node->options().task_failure = 0.2;
+    for (int act = 0; act < 20; ++act) {
+      const std::string id = std::to_string(world.random.below(6));
+      const EntryKind kind =
+          world.random.chance(0.3) ? EntryKind::kMergeDocuments : EntryKind::kWriteDocuments;
+      if (world.random.chance(0.2)) {
+        world.remove("books", {id});
+      } else {
+        world.write("books", {id}, "x" + std::to_string(act), kind);
+      }
+      if (world.random.chance(0.3)) world.run_for(Milliseconds(100));
+      if (world.random.chance(0.1)) {
+        world.crash();
+        world.start();
+      }
+    }
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+    const Texts a = world.documents_of_group(0, "books");
+    const Texts b = world.documents_of_group(1, "books");
+    for (int n = 0; n < 6; ++n) {
+      const std::string id = std::to_string(n);
+      const bool equal = (a.contains(id) ? a.at(id) : "") == (b.contains(id) ? b.at(id) : "");
+      const bool tainted =
+          world.log().tainted(born, id, "a0") || world.log().tainted(born, id, "b0");
+      EXPECT_TRUE(equal || tainted) << "document " << id;
+    }
+    for (Position task = 1; task <= world.log().head(); ++task) {
+      auto failures = world.await(world.log().failures(task));
+      ASSERT_TRUE(failures);
+      EXPECT_EQ(world.await_task(task).status, failures->size() == 2 ? "failed" : "succeeded")
+          << task;
+    }
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace miroir
