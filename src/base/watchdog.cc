@@ -26,7 +26,11 @@ Watchdog::~Watchdog() {
 void Watchdog::arm(Instant when) {
   const std::uint64_t round = ++state_->round;
   state_->bitten = false;
-  const Microseconds left = std::max(when - state_->clock.now(), Microseconds(0));
+  // Asio counts nanoseconds: a deadline meant as "never" would overflow.
+  constexpr Microseconds kLongest = std::chrono::days(365);
+  const Instant now = state_->clock.now();
+  const Microseconds left =
+      when > now ? std::min<Microseconds>(when - now, kLongest) : Microseconds(0);
   state_->timer.expires_after(left);
   state_->timer.async_wait([state = state_, round](const boost::system::error_code& error) {
     if (error || state->round != round || !state->bite) return;

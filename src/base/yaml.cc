@@ -57,9 +57,20 @@ struct YamlBlock::State {
   std::string name_of(std::string_view key) const {
     return path.empty() ? std::string(key) : path + "." + std::string(key);
   }
+  // An empty value is marked where the next thing stands: its key tells the line.
+  int line_of(const YAML::Node& at, std::string_view key) const {
+    if (at.IsDefined() && !at.IsNull() && at.Mark().line >= 0) return at.Mark().line + 1;
+    if (!node.IsDefined() || !node.IsMap()) return line;
+    for (const auto& member : node) {
+      if (member.first.IsScalar() && member.first.Scalar() == key) {
+        return member.first.Mark().line + 1;
+      }
+    }
+    return line;
+  }
   void refuse(const YAML::Node& at, std::string_view key, std::string_view what) {
     if (report->first) return;
-    const int its_line = at.IsDefined() && at.Mark().line >= 0 ? at.Mark().line + 1 : line;
+    const int its_line = line_of(at, key);
     report->first = Error{ErrorCode::kInvalid, report->file + ":" + std::to_string(its_line) +
                                                    ": " + name_of(key) + ": " + std::string(what)};
   }
