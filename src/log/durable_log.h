@@ -67,6 +67,8 @@ class DurableLog final : public Log {
 
   Async<Result<void>> end_task(Position task, TaskEnd end) override;
   Async<Result<std::optional<TaskEnd>>> task_end(Position task) override;
+  Async<Result<std::map<Position, std::optional<TaskEnd>>>> task_ends(Position first,
+                                                                      Position last) override;
   Async<Result<void>> forget_tasks(std::vector<Position> tasks) override;
   Async<Result<bool>> task_forgotten(Position task) override;
 

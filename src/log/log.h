@@ -146,6 +146,9 @@ class Log {
   // Tasks: views of entries with a task_type. A task that was deleted is gone from here only.
   virtual Async<Result<void>> end_task(Position task, TaskEnd end) = 0;
   virtual Async<Result<std::optional<TaskEnd>>> task_end(Position task) = 0;
+  // Of all tasks first … last that ended or were deleted (nullopt).
+  virtual Async<Result<std::map<Position, std::optional<TaskEnd>>>> task_ends(Position first,
+                                                                              Position last) = 0;
   virtual Async<Result<void>> forget_tasks(std::vector<Position> tasks) = 0;
   virtual Async<Result<bool>> task_forgotten(Position task) = 0;
 

@@ -80,6 +80,19 @@ Async<Result<std::optional<TaskEnd>>> DurableLog::task_end(Position task) {
   co_return end;
 }
 
+Async<Result<std::map<Position, std::optional<TaskEnd>>>> DurableLog::task_ends(Position first,
+                                                                                Position last) {
+  std::map<Position, std::optional<TaskEnd>> ends;
+  MIROIR_CO_TRY(const auto rows, co_await store_.scan(Table::kTask, key_of(first), key_of(last + 1),
+                                                      last - first + 1, false));
+  for (const Row& row : rows) {
+    std::optional<TaskEnd>& end = ends[number_of(row.key)];
+    if (row.value == kForgottenTask) continue;
+    MIROIR_CO_TRY(end, decode_task_end(row.value));
+  }
+  co_return ends;
+}
+
 Async<Result<void>> DurableLog::forget_tasks(std::vector<Position> tasks) {
   Batch batch;
   for (const Position task : tasks)

@@ -115,7 +115,8 @@ struct SqliteStore::Threads {
 SqliteStore::SqliteStore(std::unique_ptr<Threads> threads) : threads_(std::move(threads)) {}
 SqliteStore::~SqliteStore() = default;
 
-Result<std::unique_ptr<SqliteStore>> SqliteStore::open(std::string path, Metrics& metrics) {
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(std::string path, Metrics& metrics,
+                                                       std::uint64_t bytes_max) {
   const auto refuse = [&](Error error) {
     return std::unexpected(in_words(std::move(error), path));
   };
@@ -123,6 +124,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(std::string path, Metrics
   auto writer = sqlite::Database::open(path, {});
   if (!writer) return refuse(std::move(writer).error());
   if (auto prepared = prepare_tables(*writer); !prepared) return refuse(prepared.error());
+  if (bytes_max != 0) MIROIR_CHECK(writer->limit_bytes(bytes_max));
   auto reader = sqlite::Database::open(path, {.read_only = true});
   if (!reader) return refuse(std::move(reader).error());
   return std::unique_ptr<SqliteStore>(new SqliteStore(

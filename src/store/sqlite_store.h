@@ -15,7 +15,9 @@ class SqliteStore final : public Store {
  public:
   // kUnavailable: another process has it open; kUnsupported: a newer Miroir wrote it, or it is
   // another program's; kCorrupt: damaged.
-  static Result<std::unique_ptr<SqliteStore>> open(std::string path, Metrics& metrics);
+  // Past `bytes_max` bytes commits fail as on a full disk; 0: the disk's own limit.
+  static Result<std::unique_ptr<SqliteStore>> open(std::string path, Metrics& metrics,
+                                                   std::uint64_t bytes_max = 0);
   ~SqliteStore() override;
 
   Async<Result<void>> commit(Batch batch) override;
