@@ -6,6 +6,7 @@
 #include <cstring>
 #include <forward_list>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/document.h"
@@ -18,11 +19,11 @@ namespace {
 // they hold, at fixed widths. So no two different values have the same bytes under the same seed.
 // Members are summed (their order does not count), elements are concatenated (it does).
 enum class Seed : std::uint64_t {
-  kNull = 1,
+  kString,  // 0: XXH3 is quickest there for long inputs
+  kNull,
   kBoolean,
   kInteger,
   kDecimal,
-  kString,
   kArray,
   kMember,
   kObject,
@@ -86,7 +87,11 @@ class Hasher {
  private:
   struct Member {
     std::string_view key;
+    std::size_t place;
     Hash128 value;
+    bool operator<(const Member& other) const {
+      return std::tie(key, place) < std::tie(other.key, other.place);
+    }
   };
 
   Result<Hash128> value(int depth) {
@@ -128,6 +133,7 @@ class Hasher {
   Result<Hash128> object(const Skip& skip, int depth) {
     scanner_.take('{');
     std::vector<Member> members;
+    members.reserve(16);
     std::forward_list<std::string> unescaped;  // keys that had escapes
     scanner_.skip_space();
     bool more = !scanner_.take('}');
@@ -142,7 +148,7 @@ class Hasher {
       scanner_.skip_space();
       if (!scanner_.take(':')) return scanner_.error("expected `:`");
       MIROIR_TRY(const Hash128 hash, value(depth + 1));
-      if (!skip || !skip(key)) members.push_back({key, hash});
+      if (!skip || !skip(key)) members.push_back({key, members.size(), hash});
       scanner_.skip_space();
       more = scanner_.take(',');
       if (!more && !scanner_.take('}')) return scanner_.error("expected `,` or `}`");
@@ -151,8 +157,8 @@ class Hasher {
   }
 
   static Hash128 fold(std::vector<Member>& members) {
-    // Of a key given twice the last counts: a stable sort leaves it the last of its run.
-    std::ranges::stable_sort(members, {}, &Member::key);
+    // Of a key given twice the last counts: the last of its run.
+    std::sort(members.begin(), members.end());
     Hash128 sum;
     std::uint64_t count = 0;
     std::string bytes;

@@ -133,7 +133,11 @@ Result<Json> parse_json(std::string_view text, DecimalReading reading) {
   wrapped += '[';
   wrapped += whole;
   wrapped += ']';
-  ondemand::parser parser;
+  // A parser keeps its memory for the next text; what a large one needs is given back.
+  constexpr std::size_t kKeptBytesMax = std::size_t{1} << 20;
+  thread_local ondemand::parser kept;
+  ondemand::parser fresh;
+  ondemand::parser& parser = wrapped.size() <= kKeptBytesMax ? kept : fresh;
   ondemand::document document;
   if (auto error = parser.iterate(wrapped).get(document)) return broken(error);
   ondemand::array array;
