@@ -205,7 +205,8 @@ std::expected<Json, ApiError> parameter_value(const Member& member, const std::s
     if (name == single) return Json(text);
   }
   Json list = Json::array();
-  for (const std::string& part : *meili::list_parameter(one, name)) list.push_back(part);
+  const auto parts = meili::list_parameter(one, name);
+  for (const std::string& part : *parts) list.push_back(part);
   return list;
 }
 

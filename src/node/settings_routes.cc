@@ -25,20 +25,15 @@ std::expected<Json, ApiError> body_of(const Call& call) {
   return meili::json_body(call.request.body);
 }
 
-Reply enqueue(Engine& engine, const Call& call, Json patch, bool deletion) {
-  auto headers = headers_of(call);
-  if (!headers) return std::unexpected(std::move(headers.error()));
+Reply change(Engine& engine, const Call& call, Json patch, bool deletion) {
   Json details = meili::settings_details(patch);
-  auto task = engine.enqueue(
-      {.kind = meili::TaskKind::kSettingsUpdate,
-       .index_uid = index_of(call),
-       .content = Json::object({{"settings", std::move(patch)}, {"deletion", deletion}}),
-       .body = {},
-       .details = std::move(details),
-       .custom_metadata = {}},
-      *headers);
-  if (!task) return std::unexpected(std::move(task.error()));
-  return json_reply(202, summary_of(*task));
+  return enqueue(engine, call,
+                 {.kind = meili::TaskKind::kSettingsUpdate,
+                  .index_uid = index_of(call),
+                  .content = Json::object({{"settings", std::move(patch)}, {"deletion", deletion}}),
+                  .body = {},
+                  .details = std::move(details),
+                  .custom_metadata = {}});
 }
 
 Reply change_all(Engine& engine, const Call& call) {
@@ -46,13 +41,13 @@ Reply change_all(Engine& engine, const Call& call) {
   if (!body) return std::unexpected(std::move(body.error()));
   auto patch = meili::check_settings(*body);
   if (!patch) return std::unexpected(std::move(patch.error()));
-  return enqueue(engine, call, std::move(*patch), false);
+  return change(engine, call, std::move(*patch), false);
 }
 
 Reply reset_all(Engine& engine, const Call& call) {
   Json patch = Json::object();
   for (const Setting& setting : meili::all_settings()) patch.set(setting.name, nullptr);
-  return enqueue(engine, call, std::move(patch), true);
+  return change(engine, call, std::move(patch), true);
 }
 
 Reply change_one(Engine& engine, const Call& call, const Setting& setting) {
@@ -62,7 +57,7 @@ Reply change_one(Engine& engine, const Call& call, const Setting& setting) {
   if (!value) return std::unexpected(std::move(value.error()));
   Json patch = Json::object();
   patch.set(setting.name, std::move(*value));
-  return enqueue(engine, call, std::move(patch), false);
+  return change(engine, call, std::move(patch), false);
 }
 
 void add_one(Router& router, Engine& engine, const Setting& setting) {
@@ -78,7 +73,7 @@ void add_one(Router& router, Engine& engine, const Setting& setting) {
   router.add("DELETE", path, "settings.update", [&engine, setting](const Call& call) {
     Json patch = Json::object();
     patch.set(setting.name, nullptr);
-    return enqueue(engine, call, std::move(patch), true);
+    return change(engine, call, std::move(patch), true);
   });
 }
 
