@@ -43,6 +43,8 @@ Async<http::Response> on_pool(asio::thread_pool& pool, std::function<http::Respo
       asio::use_awaitable);
 }
 
+http::Response no_answer() { return {.status = http::kNoAnswer, .headers = {}, .body = {}}; }
+
 // Meilisearch's words for what the server refuses before a route sees it.
 meili::ApiError refusal(int status, const std::string& message) {
   meili::ApiError error = status == 413   ? meili::api_error("payload_too_large", message)
@@ -117,14 +119,14 @@ http::Response Node::State::call(const http::Request& request) {
 Async<http::Response> Node::State::handle(http::Request request) {
   const bool exempt = request.path == kFaultsPath;
   if (!exempt && Faults::take(faults.cut_connections))
-    co_return http::Response{.status = http::kNoAnswer};
+    co_return no_answer();
   if (const std::uint64_t delay = faults.delay_ms; delay > 0 && !exempt) {
     co_await clock.sleep_for(Milliseconds(delay));
   }
   const bool drop = !exempt && Faults::take(faults.drop_answers);
   auto shared = std::make_shared<http::Request>(std::move(request));
   http::Response response = co_await on_pool(pool, [this, shared] { return call(*shared); });
-  if (drop) co_return http::Response{.status = http::kNoAnswer};
+  if (drop) co_return no_answer();
   co_return response;
 }
 
