@@ -88,7 +88,7 @@ def without_comments(text):
 
 
 def check_include(path, target, root, rooms):
-    if not re.match(r"\w+/\w+\.h$", target):
+    if not re.match(r"\w+/\w+\.(h|inc)$", target):
         return f'include "{target}" as "room/file.h"'
     if not (root / "src" / target).exists():
         return None if path.startswith("test/") else f'include "{target}" names no file'

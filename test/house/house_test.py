@@ -46,6 +46,8 @@ class HouseTest(unittest.TestCase):
         self.refused("src/http/b.cc", '\n#include "top/a.h"\n', ":2:", "http may not use top")
         self.refused("src/base/b_test.cc", '#include "http/a.h"\n', "base may not use http")
         self.refused("src/top/b.cc", '#include "a.h"\n', "room/file.h")
+        self.assertEqual(self.problems({"src/top/data.inc": "{1, 2}\n",
+                                        "src/top/b.cc": '#include "top/data.inc"\n'}), [])
         self.refused("src/top/b.cc", '#include "../http/a.h"\n', "room/file.h")
         self.refused("src/top/b.cc", '#include "http/gone.h"\n', "names no file")
         self.allowed("test/sim/b.cc", '#include "top/a.h"\n#include "sim/b.h"\n')
