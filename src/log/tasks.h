@@ -14,18 +14,18 @@ namespace miroir {
 
 // Which of the clients' tasks: an empty list, or no bound, lets all pass; a bound is exclusive.
 struct TaskFilter {
-  std::vector<Position> uids;
-  std::vector<Position> batch_uids;  // a task is its own batch
-  std::vector<std::string> statuses;
-  std::vector<std::string> types;
-  std::vector<std::string> index_uids;
-  std::vector<Position> canceled_by;
-  std::optional<WallTime> after_enqueued;
-  std::optional<WallTime> before_enqueued;
-  std::optional<WallTime> after_started;
-  std::optional<WallTime> before_started;
-  std::optional<WallTime> after_finished;
-  std::optional<WallTime> before_finished;
+  std::vector<Position> uids = {};
+  std::vector<Position> batch_uids = {};  // a task is its own batch
+  std::vector<std::string> statuses = {};
+  std::vector<std::string> types = {};
+  std::vector<std::string> index_uids = {};
+  std::vector<Position> canceled_by = {};
+  std::optional<WallTime> after_enqueued = {};
+  std::optional<WallTime> before_enqueued = {};
+  std::optional<WallTime> after_started = {};
+  std::optional<WallTime> before_started = {};
+  std::optional<WallTime> after_finished = {};
+  std::optional<WallTime> before_finished = {};
 };
 
 struct TaskPage {

@@ -1,0 +1,131 @@
+#include "log/catalogue.h"
+
+#include <gtest/gtest.h>
+
+#include "log/log_process_fake.h"
+
+namespace miroir {
+namespace {
+
+class CatalogueTest : public testing::Test {
+ protected:
+  void apply(Entry entry) {
+    entry.position = ++position_;
+    entry.stamp = 1'000 + position_;
+    catalogue_.apply(entry);
+  }
+  void create(const std::string& uid) { apply(plain_entry(EntryKind::kCreateIndex, uid)); }
+  static Json pair(const char* first, const char* second, bool rename = false) {
+    return Json::object({{"indexes", Json::array({first, second})}, {"rename", rename}});
+  }
+  Position incarnation(const std::string& uid) const {
+    const IndexState* index = catalogue_.index(uid);
+    return index == nullptr ? 0 : index->incarnation;
+  }
+
+  Catalogue catalogue_;
+  Position position_ = 0;
+};
+
+TEST_F(CatalogueTest, BirthIsTheIndexsIdentity) {
+  create("a");
+  ASSERT_NE(catalogue_.index("a"), nullptr);
+  EXPECT_EQ(catalogue_.index("a")->incarnation, 1);
+  EXPECT_EQ(catalogue_.index("a")->born, 1'001);
+  EXPECT_EQ(catalogue_.by_incarnation(1), catalogue_.index("a"));
+  apply(plain_entry(EntryKind::kDropIndex, "a"));
+  EXPECT_EQ(catalogue_.index("a"), nullptr);
+  create("a");
+  EXPECT_EQ(catalogue_.index("a")->incarnation, 3);
+  EXPECT_EQ(catalogue_.by_incarnation(1), nullptr);
+}
+
+TEST_F(CatalogueTest, BornFailedChangesNothing) {
+  create("a");
+  const std::string before = describe(catalogue_);
+  Entry drop = plain_entry(EntryKind::kDropIndex, "a");
+  drop.born_failed = meili::api_error("index_not_found", "no");
+  apply(drop);
+  EXPECT_EQ(describe(catalogue_), before);
+}
+
+TEST_F(CatalogueTest, SwapsOfSeveralPairsAndRenames) {
+  for (const char* uid : {"a", "b", "c", "d", "e"}) create(uid);
+  apply(plain_entry(EntryKind::kSwapIndexes, "",
+                    Json::array({pair("a", "b"), pair("c", "d"), pair("e", "f", true)})));
+  EXPECT_EQ(incarnation("a"), 2);
+  EXPECT_EQ(incarnation("b"), 1);
+  EXPECT_EQ(incarnation("c"), 4);
+  EXPECT_EQ(incarnation("d"), 3);
+  EXPECT_EQ(incarnation("e"), 0);
+  EXPECT_EQ(incarnation("f"), 5);
+  EXPECT_EQ(catalogue_.index("a")->uid, "a");
+  EXPECT_EQ(catalogue_.index("f")->uid, "f");
+}
+
+TEST_F(CatalogueTest, UpdateSetsThePrimaryKeyAndRenames) {
+  create("a");
+  apply(plain_entry(EntryKind::kUpdateIndex, "a",
+                    Json::object({{"primaryKey", "isbn"}, {"newUid", "z"}})));
+  EXPECT_EQ(catalogue_.index("a"), nullptr);
+  ASSERT_NE(catalogue_.index("z"), nullptr);
+  EXPECT_EQ(catalogue_.index("z")->primary_key, "isbn");
+  EXPECT_EQ(catalogue_.index("z")->incarnation, 1);
+  apply(plain_entry(EntryKind::kUpdateIndex, "z",
+                    Json::object({{"primaryKey", nullptr}, {"newUid", nullptr}})));
+  EXPECT_EQ(catalogue_.index("z")->primary_key, "isbn");
+}
+
+TEST_F(CatalogueTest, FirstDocumentsGiveThePrimaryKey) {
+  create("a");
+  Entry write = plain_entry(EntryKind::kWriteDocuments, "a");
+  write.primary_key = "id";
+  apply(write);
+  EXPECT_EQ(catalogue_.index("a")->primary_key, "id");
+  write.primary_key = "other";
+  apply(write);
+  EXPECT_EQ(catalogue_.index("a")->primary_key, "id");
+}
+
+TEST_F(CatalogueTest, SettingsAreTheClientsAfterTheChange) {
+  create("a");
+  apply(plain_entry(
+      EntryKind::kUpdateSettings, "a",
+      Json::object({{"clientSettings", Json::object({{"synonyms", Json::object()}})},
+                    {"settings", Json::object({{"filterableAttributes", Json::array()}})}})));
+  EXPECT_EQ(to_text(catalogue_.index("a")->settings), R"({"synonyms":{}})");
+  EXPECT_EQ(catalogue_.index("a")->settings_version, 2);
+}
+
+TEST_F(CatalogueTest, ClearIsRememberedAndLaterIncarnationsKnowNothingOfIt) {
+  create("a");
+  Entry clear = plain_entry(EntryKind::kClearDocuments, "a");
+  clear.incarnation = 1;
+  apply(clear);
+  EXPECT_EQ(catalogue_.index("a")->cleared, 2);
+  EXPECT_EQ(catalogue_.index("a")->cleared_stamp, 1'002);
+  apply(plain_entry(EntryKind::kDropIndex, "a"));
+  create("a");
+  apply(clear);  // judged against the index that is gone
+  EXPECT_EQ(catalogue_.index("a")->cleared, 0);
+}
+
+TEST_F(CatalogueTest, RepairsLeaveNoTrace) {
+  create("a");
+  const std::string before = describe(catalogue_);
+  Entry repair = plain_entry(EntryKind::kRepairDocuments, "a");
+  repair.target = "b1";
+  apply(repair);
+  EXPECT_EQ(describe(catalogue_), before);
+}
+
+TEST_F(CatalogueTest, KeysComeAndGo) {
+  apply(plain_entry(EntryKind::kPutKey, "", Json::object({{"uid", "k"}, {"name", "n"}})));
+  ASSERT_NE(catalogue_.key("k"), nullptr);
+  EXPECT_EQ(to_text(catalogue_.key("k")->key), R"({"uid":"k","name":"n"})");
+  apply(plain_entry(EntryKind::kDeleteKey, "", Json::object({{"uid", "k"}})));
+  EXPECT_EQ(catalogue_.key("k"), nullptr);
+}
+
+}  // namespace
+}  // namespace miroir

@@ -1,0 +1,343 @@
+#include "log/log.h"
+
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+#include "log/log_process_fake.h"
+
+namespace miroir {
+namespace {
+
+class LogTest : public testing::Test {
+ protected:
+  void restart(LogOptions options = {}) {
+    process_.reset();
+    process_ = std::make_unique<LogProcess>(store_, clock_, options);
+  }
+  Log& log() { return process_->log(); }
+  std::vector<std::string> ids_of(Position position) {
+    std::vector<std::string> ids;
+    const auto entry = process_->run(log().entry(position)).value();
+    const auto read =
+        process_->run(log().for_each_record(entry, [&](BodyRecord record) -> Result<void> {
+          ids.push_back(std::move(record.id));
+          return {};
+        }));
+    if (!read) return {read.error().message};
+    return ids;
+  }
+  std::size_t rows(Table table) {
+    return store_.snapshot()[static_cast<std::size_t>(table)].size();
+  }
+  std::string gauge(const std::string& line_start) {
+    const std::string text = process_->metrics().text();
+    const std::size_t at = text.find("\n" + line_start + " ");
+    if (at == std::string::npos) return "";
+    const std::size_t value = at + line_start.size() + 2;
+    return text.substr(value, text.find('\n', value) - value);
+  }
+
+  MemoryStore store_;
+  SimulatedClock clock_;
+  std::unique_ptr<LogProcess> process_ = std::make_unique<LogProcess>(store_, clock_);
+};
+
+TEST_F(LogTest, PositionsBeginAtOneAndStampsRiseThoughTheClockGoesBack) {
+  EXPECT_EQ(log().head(), 0);
+  const auto first = process_->append({plain_entry(EntryKind::kCreateIndex, "a")}).value();
+  EXPECT_EQ(first[0].position, 1);
+  EXPECT_EQ(first[0].task, 1);
+  EXPECT_EQ(first[0].incarnation, 1);
+  clock_.set_wall_offset(-std::chrono::hours(1));
+  const auto second = process_
+                          ->append({plain_entry(EntryKind::kClearDocuments, "a"),
+                                    plain_entry(EntryKind::kClearDocuments, "a")})
+                          .value();
+  EXPECT_EQ(second[1].position, 3);
+  EXPECT_EQ(second[0].stamp, first[0].stamp + 1);
+  EXPECT_EQ(second[1].stamp, first[0].stamp + 2);
+  EXPECT_EQ(log().head(), 3);
+  EXPECT_EQ(log().head_stamp(), second[1].stamp);
+}
+
+TEST_F(LogTest, RefusedJudgementAppendsNothing) {
+  const auto refused =
+      process_->run(log().append([](const Catalogue&, Position) -> Result<std::vector<Entry>> {
+        return fail(ErrorCode::kConflict, "no");
+      }));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kConflict);
+  EXPECT_EQ(log().head(), 0);
+  EXPECT_EQ(process_->create("a"), 1);
+}
+
+TEST_F(LogTest, BodiesComeBackAfterARestart) {
+  process_->create("a");
+  std::vector<std::string> ids;
+  for (int i = 0; i < 50'000; ++i) ids.push_back("document-" + std::to_string(i * 7919));
+  const Position position = process_->append_documents(EntryKind::kWriteDocuments, "a", ids);
+  EXPECT_GT(process_->run(log().entry(position)).value()->body_pieces, 1);
+  EXPECT_EQ(ids_of(position), ids);
+  restart();
+  EXPECT_EQ(ids_of(position), ids);
+  EXPECT_EQ(log().head(), position);
+  EXPECT_GT(log().bytes(), 0);
+}
+
+TEST_F(LogTest, BodyWithoutAnEntryIsSweptAtTheStart) {
+  process_->create("a");
+  const Position kept = process_->append_documents(EntryKind::kWriteDocuments, "a", {"1"});
+  process_->write_body({{.slot = 1, .checksum = 1, .id = "lost", .document = "{}"}});
+  EXPECT_EQ(rows(Table::kBody), 2);
+  restart();
+  EXPECT_EQ(rows(Table::kBody), 1);
+  EXPECT_EQ(ids_of(kept), std::vector<std::string>{"1"});
+  // Its number is not in use any more; that of the kept one is.
+  const Position next = process_->append_documents(EntryKind::kWriteDocuments, "a", {"2"});
+  EXPECT_EQ(ids_of(kept), std::vector<std::string>{"1"});
+  EXPECT_EQ(ids_of(next), std::vector<std::string>{"2"});
+}
+
+TEST_F(LogTest, BodyBelongsToOneEntry) {
+  process_->create("a");
+  const Entry entry = process_->documents(EntryKind::kWriteDocuments, "a", {"1"});
+  EXPECT_TRUE(process_->append({entry}));
+  EXPECT_FALSE(process_->append({entry}));
+  EXPECT_EQ(log().head(), 2);
+}
+
+TEST_F(LogTest, FailingRecordFailsTheBody) {
+  const auto body = process_->run(log().write_body([]() -> Result<std::optional<BodyRecord>> {
+    return fail(ErrorCode::kInvalid, "a bad document");
+  }));
+  ASSERT_FALSE(body);
+  EXPECT_EQ(body.error().message, "a bad document");
+}
+
+TEST_F(LogTest, EntriesAreReadInOrderFromMemoryAndStore) {
+  process_->create("a");
+  for (int i = 0; i < 20; ++i) process_->append({plain_entry(EntryKind::kClearDocuments, "a")});
+  for (int round = 0; round < 2; ++round) {
+    const auto entries = process_->run(log().entries(5, 10)).value();
+    ASSERT_EQ(entries.size(), 10);
+    EXPECT_EQ(entries.front()->position, 5);
+    EXPECT_EQ(entries.back()->position, 14);
+    EXPECT_EQ(process_->run(log().entries(20, 10)).value().size(), 2);
+    EXPECT_TRUE(process_->run(log().entries(22, 10)).value().empty());
+    const auto beyond = process_->run(log().entry(22));
+    ASSERT_FALSE(beyond);
+    EXPECT_EQ(beyond.error().code, ErrorCode::kNotFound);
+    restart();
+  }
+}
+
+TEST_F(LogTest, DeletesLeaveTombstonesUntilTheyAreCollected) {
+  const Position a = process_->create("a");
+  process_->append_documents(EntryKind::kWriteDocuments, "a", {"x", "y"});
+  EXPECT_EQ(process_->run(log().tombstone(a, "x")).value(), std::nullopt);
+  const Position first = process_->append_documents(EntryKind::kDeleteDocuments, "a", {"x", "yy"});
+  const Position second = process_->append_documents(EntryKind::kDeleteDocuments, "a", {"x"});
+  EXPECT_EQ(log().tombstone_count("a"), 2);
+  EXPECT_EQ(gauge("miroir_tombstones{index=\"a\"}"), "2");
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(process_->run(log().tombstone(a, "x")).value()->position, second);
+    EXPECT_EQ(process_->run(log().tombstone(a, "yy")).value()->position, first);
+    EXPECT_EQ(process_->run(log().tombstone(a, "yy")).value()->slot, 2);
+    EXPECT_EQ(process_->run(log().tombstone(a, "y")).value(), std::nullopt);
+    restart();
+  }
+  ASSERT_TRUE(process_->run(log().collect_tombstones(a, first)));
+  EXPECT_EQ(log().tombstone_count("a"), 1);
+  EXPECT_EQ(process_->run(log().tombstone(a, "yy")).value(), std::nullopt);
+  EXPECT_EQ(process_->run(log().tombstone(a, "x")).value()->position, second);
+  Entry drop = plain_entry(EntryKind::kDropIndex, "a");
+  drop.incarnation = a;
+  process_->append({drop});
+  EXPECT_EQ(rows(Table::kTombstone), 0);
+  EXPECT_EQ(process_->run(log().tombstone(a, "x")).value(), std::nullopt);
+}
+
+TEST_F(LogTest, DeleteByFilterBecomesADeleteOfTheIdsFound) {
+  const Position a = process_->create("a");
+  Entry by_filter = plain_entry(EntryKind::kDeleteByFilter, "a");
+  by_filter.incarnation = a;
+  const Position position = process_->append({by_filter}).value()[0].position;
+  const Position newer = process_->append_documents(EntryKind::kDeleteDocuments, "a", {"y"});
+  const Body ids = process_->write_body({{.slot = 1, .checksum = 0, .id = "x", .document = ""},
+                                         {.slot = 2, .checksum = 0, .id = "y", .document = ""}});
+  ASSERT_TRUE(process_->run(log().resolve(position, ids, {3, 4})));
+  for (int round = 0; round < 2; ++round) {
+    const auto entry = process_->run(log().entry(position)).value();
+    EXPECT_EQ(entry->kind, EntryKind::kDeleteDocuments);
+    EXPECT_EQ(entry->shards, (std::vector<std::uint32_t>{3, 4}));
+    EXPECT_EQ(ids_of(position), (std::vector<std::string>{"x", "y"}));
+    EXPECT_EQ(process_->run(log().tombstone(a, "x")).value()->position, position);
+    // A newer delete of the document is not forgotten.
+    EXPECT_EQ(process_->run(log().tombstone(a, "y")).value()->position, newer);
+    restart();
+  }
+}
+
+TEST_F(LogTest, DeleteByFilterMayFailAsAWhole) {
+  const Position a = process_->create("a");
+  Entry by_filter = plain_entry(EntryKind::kDeleteByFilter, "a");
+  by_filter.incarnation = a;
+  const Position position = process_->append({by_filter}).value()[0].position;
+  ASSERT_TRUE(
+      process_->run(log().fail_entry(position, meili::api_error("invalid_document_filter", "no"))));
+  EXPECT_TRUE(process_->run(log().entry(position)).value()->born_failed);
+  const Body ids = process_->write_body({});
+  EXPECT_FALSE(process_->run(log().resolve(position, ids, {})));
+}
+
+TEST_F(LogTest, FailuresProgressAndTaintsSurviveARestart) {
+  const Taint document{1, "x", "b1", 7};
+  const Taint whole{1, "", "b2", 8};
+  ASSERT_TRUE(process_->run(log().record_failure(7, "b1", Json::object({{"code", "bad"}}))));
+  ASSERT_TRUE(process_->run(log().record_failure(70, "b1", Json::object())));
+  ASSERT_TRUE(process_->run(log().save_progress("b1", {.offset = -5,
+                                                       .done = 6,
+                                                       .acknowledged = 7,
+                                                       .acknowledged_at = "t",
+                                                       .state = "stale",
+                                                       .reason = "why"})));
+  ASSERT_TRUE(process_->run(log().add_taints({document, whole})));
+  for (int round = 0; round < 2; ++round) {
+    const auto failures = process_->run(log().failures(7)).value();
+    ASSERT_EQ(failures.size(), 1);
+    EXPECT_EQ(to_text(failures.at("b1")), R"({"code":"bad"})");
+    const NodeProgress progress = log().progress().at("b1");
+    EXPECT_EQ(progress.offset, -5);
+    EXPECT_EQ(progress.done, 6);
+    EXPECT_EQ(progress.acknowledged, 7);
+    EXPECT_EQ(progress.acknowledged_at, "t");
+    EXPECT_EQ(progress.state, "stale");
+    EXPECT_EQ(progress.reason, "why");
+    EXPECT_TRUE(log().tainted(1, "x", "b1"));
+    EXPECT_FALSE(log().tainted(1, "x", "b2"));
+    EXPECT_EQ(log().taints(1), (std::vector<Taint>{whole, document}));
+    restart();
+  }
+  // It failed again since: the older word does not clear it.
+  ASSERT_TRUE(process_->run(log().add_taints({{1, "x", "b1", 9}})));
+  ASSERT_TRUE(process_->run(log().clear_taints({document, whole})));
+  restart();
+  EXPECT_TRUE(log().tainted(1, "x", "b1"));
+  EXPECT_FALSE(log().tainted(1, "", "b2"));
+}
+
+TEST_F(LogTest, LaterWritesTellWhatARepairMustKnow) {
+  const Position a = process_->create("a");
+  process_->create("b");
+  const Position read_at = process_->append_documents(EntryKind::kWriteDocuments, "a", {"x"});
+  const auto later = [&](const std::string& id) {
+    return process_->run(log().later_writes(a, id, read_at)).value();
+  };
+  EXPECT_FALSE(later("x").overtaken);
+  process_->append_documents(EntryKind::kWriteDocuments, "b", {"x"});
+  const Position first = process_->append_documents(EntryKind::kMergeDocuments, "a", {"x", "z"});
+  const Position second = process_->append_documents(EntryKind::kMergeDocuments, "a", {"x"});
+  Entry repair = process_->documents(EntryKind::kRepairDocuments, "a", {"x"});
+  repair.target = "b1";
+  process_->append({repair});
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_FALSE(later("x").overtaken);
+    EXPECT_EQ(later("x").merges, (std::vector<Position>{first, second}));
+    EXPECT_EQ(later("z").merges, std::vector<Position>{first});
+    restart();
+  }
+  process_->append_documents(EntryKind::kDeleteDocuments, "a", {"x"});
+  EXPECT_TRUE(later("x").overtaken);
+  EXPECT_FALSE(later("z").overtaken);
+  process_->append_documents(EntryKind::kWriteDocuments, "a", {"z"});
+  EXPECT_TRUE(later("z").overtaken);
+  EXPECT_FALSE(later("other").overtaken);
+  Entry clear = plain_entry(EntryKind::kClearDocuments, "a");
+  clear.incarnation = a;
+  process_->append({clear});
+  EXPECT_TRUE(later("other").overtaken);
+}
+
+TEST_F(LogTest, UnresolvedDeleteByFilterOvertakesEveryDocument) {
+  const Position a = process_->create("a");
+  Entry by_filter = plain_entry(EntryKind::kDeleteByFilter, "a");
+  by_filter.incarnation = a;
+  process_->append({by_filter});
+  EXPECT_TRUE(process_->run(log().later_writes(a, "x", a)).value().overtaken);
+}
+
+TEST_F(LogTest, AppliedBodiesGoByAgeAndOthersStay) {
+  restart({.retention_age = std::chrono::hours(1)});
+  process_->create("a");
+  const Position old = process_->append_documents(EntryKind::kWriteDocuments, "a", {"1"});
+  const Position waiting = process_->append_documents(EntryKind::kWriteDocuments, "a", {"2"});
+  clock_.advance(std::chrono::hours(2));
+  const Position young = process_->append_documents(EntryKind::kWriteDocuments, "a", {"3"});
+  const std::uint64_t before = log().bytes();
+  ASSERT_TRUE(process_->run(log().trim(old)));
+  EXPECT_EQ(rows(Table::kBody), 2);
+  EXPECT_LT(log().bytes(), before);
+  EXPECT_NE(ids_of(old)[0].find("trimmed"), std::string::npos);
+  EXPECT_EQ(ids_of(waiting), std::vector<std::string>{"2"});
+  ASSERT_TRUE(process_->run(log().trim(young)));
+  EXPECT_EQ(rows(Table::kBody), 1);
+  const std::uint64_t left = log().bytes();
+  restart();
+  EXPECT_EQ(log().bytes(), left);
+  EXPECT_EQ(ids_of(young), std::vector<std::string>{"3"});
+  EXPECT_TRUE(process_->run(log().later_writes(1, "unknown", old - 1)).value().overtaken);
+}
+
+TEST_F(LogTest, FullLogRefusesUntilSomethingCanBeTrimmed) {
+  restart({.retention_bytes = 3'000});
+  process_->create("a");
+  const auto write = [&](int i) {
+    std::string noise;
+    Random random(static_cast<std::uint64_t>(i));
+    for (int n = 0; n < 1'000; ++n) noise += static_cast<char>('a' + random.below(26));
+    return process_->append_documents(EntryKind::kWriteDocuments, "a", {noise});
+  };
+  for (int i = 0; log().bytes() < 3'000; ++i) write(i);
+  const Position full = log().head();
+  const auto refused = process_->append({plain_entry(EntryKind::kClearDocuments, "a")});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+  EXPECT_NE(refused.error().message.find("log.retention.bytes"), std::string::npos);
+  EXPECT_EQ(log().head(), full);
+  ASSERT_TRUE(process_->run(log().trim(full)));
+  EXPECT_LT(log().bytes(), 3'000);
+  EXPECT_GT(log().bytes(), 0);
+  EXPECT_TRUE(process_->append({plain_entry(EntryKind::kClearDocuments, "a")}));
+}
+
+TEST_F(LogTest, EntriesBeyondTheTasksKeptAreForgottenUnlessReferredTo) {
+  restart({.retention_age = Microseconds(1), .tasks_kept = 5});
+  const Position a = process_->create("a");
+  for (int i = 0; i < 20; ++i) process_->append_documents(EntryKind::kWriteDocuments, "a", {"x"});
+  ASSERT_TRUE(process_->run(log().add_taints({{a, "x", "b1", 7}})));
+  TaskEnd ended;
+  ended.status = "succeeded";
+  ASSERT_TRUE(process_->run(log().end_task(8, ended)));
+  clock_.advance(std::chrono::seconds(1));
+  ASSERT_TRUE(process_->run(log().trim(log().head())));
+  restart();
+  EXPECT_EQ(log().head(), 21);
+  EXPECT_TRUE(process_->run(log().entry(a)));
+  EXPECT_TRUE(process_->run(log().entry(7)));
+  EXPECT_TRUE(process_->run(log().entry(17)));
+  EXPECT_EQ(process_->run(log().entry(8)).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(process_->run(log().task_end(8)).value(), std::nullopt);
+  EXPECT_EQ(process_->run(log().entries(2, 3)).value().front()->position, 7);
+  EXPECT_TRUE(process_->run(log().later_writes(a, "y", 3)).value().overtaken);
+}
+
+TEST_F(LogTest, MetricsShowPositionBytesAndTasks) {
+  process_->create("a");
+  process_->append_documents(EntryKind::kWriteDocuments, "a", {"1"});
+  EXPECT_EQ(gauge("miroir_log_position"), "2");
+  EXPECT_EQ(gauge("miroir_log_bytes"), std::to_string(log().bytes()));
+  EXPECT_EQ(gauge("miroir_tasks_total{status=\"enqueued\"}"), "1");
+}
+
+}  // namespace
+}  // namespace miroir
