@@ -23,8 +23,8 @@ struct ClientOptions {
 struct ClientRequest {
   std::string method;
   std::string target;  // path and query, percent-encoded
-  Headers headers;     // names and values are checked; Host, Content-Length and Connection are the
-                       // client's own
+  Headers headers;     // checked; Host, framing and Connection are the client's own: if given, they
+                       // are left out
   std::string body;
 };
 
@@ -37,9 +37,12 @@ struct ClientError {
 };
 
 // A keep-alive pool of connections to one server. Never hangs: every request has a deadline, and on
-// expiry its connection is closed (a late answer must not meet the next request). Does not retry,
+// expiry or cancellation its connection is closed (a late answer must not meet the next request).
+// Answers are framed by Content-Length or `chunked`: one that ends with its connection is kCorrupt,
+// for it could be cut short. Does not retry,
 // except that a request whose pooled connection turned out closed before any byte was answered is
-// sent once more if it is safe to repeat (GET, HEAD). Single-threaded; outlives its requests.
+// sent once more if it is safe to repeat (GET, HEAD). Single-threaded; outlives its requests; its
+// io_context outlives it.
 class Client {
  public:
   static Result<std::unique_ptr<Client>> create(Executor executor, Clock& clock,

@@ -9,12 +9,6 @@ namespace {
 
 constexpr std::size_t kFieldsMax = 128;
 
-bool same(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::ranges::equal(a, b, [](unsigned char x, unsigned char y) {
-           return std::tolower(x) == std::tolower(y);
-         });
-}
-
 std::unexpected<HeadError> refuse(std::string message, int status = 400) {
   return std::unexpected(HeadError{status, std::move(message)});
 }
@@ -54,7 +48,7 @@ std::expected<Framing, HeadError> parse_framing(const Headers& headers) {
   const std::size_t lengths = headers.count("Content-Length");
   if (encodings > 0) {
     if (lengths > 0) return refuse("Transfer-Encoding and Content-Length together");
-    if (encodings > 1 || !same(*headers.find("Transfer-Encoding"), "chunked")) {
+    if (encodings > 1 || !same_name(*headers.find("Transfer-Encoding"), "chunked")) {
       return refuse("a Transfer-Encoding other than `chunked`", 501);
     }
     framing.chunked = true;
@@ -73,26 +67,26 @@ std::expected<Framing, HeadError> parse_framing(const Headers& headers) {
   return framing;
 }
 
+// HTTP/1.0 connections are never kept: what its proxies do with Connection cannot be known.
 bool parse_keep_alive(const Headers& headers, bool http11) {
-  bool keep = http11;
   for (const auto& [name, value] : headers.all()) {
-    if (!same(name, "Connection")) continue;
+    if (!same_name(name, "Connection")) continue;
     std::string_view rest = value;
     while (!rest.empty()) {
       const std::size_t comma = std::min(rest.find(','), rest.size());
       const std::string_view option = trimmed(rest.substr(0, comma));
-      if (same(option, "close")) return false;
-      if (same(option, "keep-alive")) keep = true;
+      if (same_name(option, "close")) return false;
       rest.remove_prefix(std::min(rest.size(), comma + 1));
     }
   }
-  return keep;
+  return http11;
 }
 
-bool is_target(std::string_view target) {
-  if (!target.starts_with('/')) return false;
-  return std::ranges::all_of(target,
-                             [](unsigned char c) { return c > 0x20 && c < 0x7F && c != '#'; });
+bool is_host(std::string_view host) {
+  constexpr std::string_view kMarks = "-._~%!$&'()*+,;=:[]";
+  return std::ranges::all_of(host, [&](unsigned char c) {
+    return std::isalnum(c) || kMarks.find(static_cast<char>(c)) != std::string_view::npos;
+  });
 }
 
 }  // namespace
@@ -107,6 +101,12 @@ bool is_token(std::string_view text) {
 bool is_field_value(std::string_view text) {
   return std::ranges::all_of(text,
                              [](unsigned char c) { return c == '\t' || (c >= 0x20 && c != 0x7F); });
+}
+
+bool is_target(std::string_view text) {
+  return text.starts_with('/') && std::ranges::all_of(text, [](unsigned char c) {
+           return c > 0x20 && c < 0x7F && c != '#';
+         });
 }
 
 std::expected<std::size_t, HeadError> head_size(std::string_view bytes) {
@@ -142,6 +142,7 @@ std::expected<ParsedRequest, HeadError> parse_request_head(std::string_view head
   const bool http11 = version == "HTTP/1.1";
   const std::size_t hosts = headers->count("Host");
   if (hosts > 1 || (http11 && hosts == 0)) return refuse("not exactly one Host");
+  if (hosts == 1 && !is_host(*headers->find("Host"))) return refuse("a malformed Host");
   if (!http11 && framing->chunked) return refuse("Transfer-Encoding in HTTP/1.0");
 
   const std::size_t question = std::min(target.find('?'), target.size());
@@ -152,7 +153,8 @@ std::expected<ParsedRequest, HeadError> parse_request_head(std::string_view head
   request.head.content_length = framing->content_length;
   request.keep_alive = parse_keep_alive(*headers, http11);
   const std::string* expect = headers->find("Expect");
-  if (expect != nullptr && !same(*expect, "100-continue")) return refuse("an unknown Expect", 417);
+  if (expect != nullptr && !same_name(*expect, "100-continue"))
+    return refuse("an unknown Expect", 417);
   request.expects_continue = expect != nullptr && http11;
   request.framing = *framing;
   request.head.headers = std::move(*headers);
@@ -167,14 +169,16 @@ std::expected<ParsedResponse, HeadError> parse_response_head(std::string_view he
   ParsedResponse response;
   const auto parsed =
       std::from_chars(digits.data(), digits.data() + digits.size(), response.status);
-  if (parsed.ec != std::errc() || parsed.ptr != digits.data() + 3 || response.status < 100 ||
-      (line.size() > 12 && line[12] != ' ')) {
+  if (parsed.ec != std::errc() || digits.size() != 3 || parsed.ptr != digits.data() + 3 ||
+      response.status < 100 || response.status > 599 || (line.size() > 12 && line[12] != ' ') ||
+      !is_field_value(line)) {
     return refuse("an answer with a malformed status");
   }
   auto headers = parse_fields(head);
   if (!headers) return std::unexpected(headers.error());
   auto framing = parse_framing(*headers);
   if (!framing) return std::unexpected(framing.error());
+  if (!http11 && framing->chunked) return refuse("Transfer-Encoding in HTTP/1.0");
   response.framing = *framing;
   response.keep_alive = parse_keep_alive(*headers, http11);
   response.headers = std::move(*headers);

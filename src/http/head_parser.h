@@ -42,14 +42,16 @@ struct ParsedResponse {
 std::expected<std::size_t, HeadError> head_size(std::string_view bytes);
 
 // `head` is complete. Refused: versions other than HTTP/1.0 and 1.1, a request target that is not a
-// path, no Host or several (1.1), Transfer-Encoding other than exactly `chunked`, Transfer-Encoding
-// with Content-Length, several Content-Lengths or one that is not digits, folded lines, space
-// before a colon, control characters.
+// path, no Host (1.1), several or a malformed one, Transfer-Encoding other than exactly `chunked`,
+// Transfer-Encoding with Content-Length, several Content-Lengths or one that is not digits, folded
+// lines, space before a colon, control characters.
 std::expected<ParsedRequest, HeadError> parse_request_head(std::string_view head);
 std::expected<ParsedResponse, HeadError> parse_response_head(std::string_view head);
 
-// What may be sent: a header name is a token, a value has no control characters.
+// What may be sent: a header name is a token, a value has no control characters, a target begins
+// with a slash and is visible ASCII without a fragment.
 bool is_token(std::string_view text);
 bool is_field_value(std::string_view text);
+bool is_target(std::string_view text);
 
 }  // namespace miroir::http

@@ -6,12 +6,6 @@
 namespace miroir::http {
 namespace {
 
-bool same_name(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::ranges::equal(a, b, [](unsigned char x, unsigned char y) {
-           return std::tolower(x) == std::tolower(y);
-         });
-}
-
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -20,6 +14,12 @@ int hex_value(char c) {
 }
 
 }  // namespace
+
+bool same_name(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::ranges::equal(a, b, [](unsigned char x, unsigned char y) {
+           return std::tolower(x) == std::tolower(y);
+         });
+}
 
 const std::string* Headers::find(std::string_view name) const {
   for (const Field& field : fields_) {
@@ -34,12 +34,11 @@ std::size_t Headers::count(std::string_view name) const {
 }
 
 void Headers::set(std::string_view name, std::string value) {
-  for (Field& field : fields_) {
-    if (!same_name(field.first, name)) continue;
-    field.second = std::move(value);
-    return;
-  }
-  add(name, std::move(value));
+  const auto same = [&](const Field& field) { return same_name(field.first, name); };
+  const auto first = std::ranges::find_if(fields_, same);
+  if (first == fields_.end()) return add(name, std::move(value));
+  first->second = std::move(value);
+  fields_.erase(std::remove_if(first + 1, fields_.end(), same), fields_.end());
 }
 
 void Headers::add(std::string_view name, std::string value) {

@@ -9,6 +9,9 @@
 
 namespace miroir::http {
 
+// Whether two header names are the same: letters compare without case.
+bool same_name(std::string_view a, std::string_view b);
+
 // Header fields in order; names compare without case. Repeated fields are kept as they came.
 class Headers {
  public:
@@ -19,7 +22,7 @@ class Headers {
   // The first field of that name.
   const std::string* find(std::string_view name) const;
   std::size_t count(std::string_view name) const;
-  void set(std::string_view name, std::string value);
+  void set(std::string_view name, std::string value);  // exactly one of that name is left
   void add(std::string_view name, std::string value);
   void erase(std::string_view name);
   const std::vector<Field>& all() const { return fields_; }

@@ -6,7 +6,9 @@
 #include <set>
 
 #include "base/logging.h"
+#include "base/watchdog.h"
 #include "http/head_parser.h"
+#include "http/head_writer.h"
 #include "http/socket.h"
 
 namespace miroir::http {
@@ -19,62 +21,26 @@ namespace {
 
 // A refused request's body is read and thrown away up to this size, to keep the connection.
 constexpr std::uint64_t kDiscardedBytesMax = 64 * 1024;
+constexpr Milliseconds kAcceptPause{100};
 
-std::string_view reason_of(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 201:
-      return "Created";
-    case 202:
-      return "Accepted";
-    case 204:
-      return "No Content";
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 409:
-      return "Conflict";
-    case 413:
-      return "Payload Too Large";
-    case 415:
-      return "Unsupported Media Type";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 500:
-      return "Internal Server Error";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    default:
-      return "Status";
+// Counts for as long as it lives, and tells who waits for the end.
+class Counted {
+ public:
+  Counted(std::size_t& count, Signal& changed) : count_(count), changed_(changed) { ++count_; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  ~Counted() {
+    --count_;
+    changed_.notify_all();
   }
-}
 
-std::string head_of(const Response& response, bool keep_alive) {
-  std::string head = "HTTP/1.1 " + std::to_string(response.status) + " ";
-  head += reason_of(response.status);
-  head += "\r\n";
-  for (const auto& [name, value] : response.headers.all()) {
-    // A value that would end the line is left out rather than sent.
-    if (!is_token(name) || !is_field_value(value)) continue;
-    head += name + ": " + value + "\r\n";
-  }
-  if (response.status != 204 && response.status != 304) {
-    head += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
-  }
-  if (!keep_alive) head += "Connection: close\r\n";
-  return head + "\r\n";
+ private:
+  std::size_t& count_;
+  Signal& changed_;
+};
+
+bool has_body(const Framing& framing) {
+  return framing.chunked || framing.content_length.value_or(0) > 0;
 }
 
 }  // namespace
@@ -95,17 +61,21 @@ struct Server::State {
   Handler& handler;
   tcp::acceptor acceptor;
   TaskGroup connections;
-  Signal ended;
+  Signal ended;            // a request, or run()
   std::set<Socket*> idle;  // connections between requests: closed at once by stop()
-  std::size_t open = 0;
   std::size_t requests = 0;
+  std::size_t running = 0;  // run()s
   bool stopping = false;
   std::uint16_t port = 0;
 
   Async<void> serve(tcp::socket raw);
+  Async<bool> wait_for_request(Socket& socket);
+  Async<std::optional<ParsedRequest>> read_head(Socket& socket);
   Async<bool> serve_one(Socket& socket);
+  std::optional<Response> over_a_limit(const ParsedRequest& parsed);
+  Async<bool> turn_away(Socket& socket, ParsedRequest parsed, Response refusal);
   Async<bool> answer(Socket& socket, Response response, bool keep_alive, bool head_only);
-  Async<bool> refuse(Socket& socket, int status, std::string message);
+  Async<void> refuse(Socket& socket, int status, std::string message);
   Async<Result<void>> read_body(Socket& socket, const ParsedRequest& parsed, std::string& body);
 };
 
@@ -114,7 +84,8 @@ Server::~Server() = default;
 std::uint16_t Server::port() const { return state_->port; }
 std::string Server::url() const {
   const std::string& bind = state_->options.bind;
-  const std::string host = bind == "0.0.0.0" || bind == "::" ? "127.0.0.1" : bind;
+  std::string host = bind == "0.0.0.0" || bind == "::" ? "127.0.0.1" : bind;
+  if (host.find(':') != std::string::npos) host = "[" + host + "]";
   return "http://" + host + ":" + std::to_string(state_->port);
 }
 
@@ -143,6 +114,7 @@ Result<std::unique_ptr<Server>> Server::listen(Executor executor, Clock& clock,
 
 Async<void> Server::run() {
   State& state = *state_;
+  const Counted running(state.running, state.ended);
   while (!state.stopping) {
     error_code error;
     tcp::socket socket(state.executor);
@@ -150,12 +122,13 @@ Async<void> Server::run() {
     if (state.stopping) break;
     if (error) {
       // Out of file descriptors, most likely: wait instead of spinning.
-      log_warning("cannot accept a connection", {{"error", error.message()}});
-      co_await state.clock.sleep_for(Milliseconds(100));
+      if (error != asio::error::operation_aborted) {
+        log_warning("cannot accept a connection", {{"error", error.message()}});
+      }
+      co_await state.clock.sleep_for(kAcceptPause);
       continue;
     }
-    if (state.open >= state.options.connections_max) continue;  // closes it
-    ++state.open;
+    if (state.connections.size() >= state.options.connections_max) continue;  // closes it
     state.connections.spawn("connection", state.serve(std::move(socket)));
   }
 }
@@ -166,44 +139,43 @@ Async<void> Server::stop(Milliseconds grace) {
   error_code ignored;
   state.acceptor.close(ignored);
   for (Socket* socket : state.idle) socket->close();
-  const Instant until = state.clock.now() + grace;
-  while (state.requests > 0 && state.clock.now() < until)
-    co_await state.clock.sleep_for(Milliseconds(5));
+  Watchdog patience(state.executor, state.clock, [&state] { state.ended.notify_all(); });
+  patience.arm(state.clock.now() + grace);
+  while (state.requests > 0 && !patience.has_bitten()) co_await state.ended.wait();
   co_await state.connections.stop();
+  while (state.running > 0) co_await state.ended.wait();
 }
 
 Async<void> Server::State::serve(tcp::socket raw) {
-  struct Leaving {
-    State& state;
-    ~Leaving() { --state.open; }
-  } leaving{*this};
   Socket socket(std::move(raw), clock);
+  socket.send_at_once();
   while (!stopping && co_await serve_one(socket)) {
   }
+  // Closing on bytes that were not read would reset the connection, and take the answer with it.
+  if (socket.is_open()) co_await socket.linger();
 }
 
+// Whether the connection goes on.
 Async<bool> Server::State::answer(Socket& socket, Response response, bool keep_alive,
                                   bool head_only) {
-  if (response.status == kNoAnswer) co_return false;
   if (stopping) keep_alive = false;
-  std::string head = head_of(response, keep_alive);
-  if (head_only) response.body.clear();
+  std::string head = response_head(response, keep_alive);
+  if (head_only || is_bodiless(response.status)) response.body.clear();
   const auto written = co_await socket.write(std::move(head), response.body, options.write_timeout);
+  if (!written) socket.close();
   co_return written.has_value() && keep_alive;
 }
 
-Async<bool> Server::State::refuse(Socket& socket, int status, std::string message) {
+Async<void> Server::State::refuse(Socket& socket, int status, std::string message) {
   co_await answer(socket, handler.refuse(status, std::move(message)), false, false);
-  co_await socket.linger();
-  co_return false;
 }
 
 Async<Result<void>> Server::State::read_body(Socket& socket, const ParsedRequest& parsed,
                                              std::string& body) {
-  if (parsed.expects_continue && socket.buffer().empty()) {
-    static const std::string kNothing;
+  const bool waits = parsed.expects_continue && has_body(parsed.framing) && socket.buffer().empty();
+  if (waits) {
     MIROIR_CO_CHECK(
-        co_await socket.write("HTTP/1.1 100 Continue\r\n\r\n", kNothing, options.write_timeout));
+        co_await socket.write("HTTP/1.1 100 Continue\r\n\r\n", {}, options.write_timeout));
   }
   if (parsed.framing.chunked) {
     co_return co_await socket.read_chunked(body, options.body_bytes_max, options.body_timeout);
@@ -212,74 +184,94 @@ Async<Result<void>> Server::State::read_body(Socket& socket, const ParsedRequest
                                       options.body_timeout);
 }
 
-// One request and its answer; whether the connection goes on.
-Async<bool> Server::State::serve_one(Socket& socket) {
-  if (socket.buffer().empty()) {
-    idle.insert(&socket);
-    socket.deadline(clock.now() + options.idle_timeout);
-    const auto first = co_await socket.read_more();
-    idle.erase(&socket);
-    if (!first) co_return false;
-  }
-  socket.deadline(clock.now() + options.head_timeout);
-  std::size_t size = 0;
-  while (true) {
-    const auto found = head_size(socket.buffer());
-    if (!found) co_return co_await refuse(socket, found.error().status, found.error().message);
-    size = *found;
-    if (size > options.head_bytes_max ||
-        (size == 0 && socket.buffer().size() > options.head_bytes_max)) {
-      co_return co_await refuse(socket, 431, "the request's head is too large");
-    }
-    if (size > 0) break;
-    if (!co_await socket.read_more()) co_return false;
-  }
-  auto parsed = parse_request_head(std::string_view(socket.buffer()).substr(0, size));
-  if (!parsed) co_return co_await refuse(socket, parsed.error().status, parsed.error().message);
-  socket.buffer().erase(0, size);
-  socket.no_deadline();
+// Until the first byte of a request is there; whether it came.
+Async<bool> Server::State::wait_for_request(Socket& socket) {
+  if (!socket.buffer().empty()) co_return true;
+  struct Idle {
+    std::set<Socket*>& idle;
+    Socket* socket;
+    Idle(std::set<Socket*>& i, Socket* s) : idle(i), socket(s) { idle.insert(socket); }
+    ~Idle() { idle.erase(socket); }
+  } in_idle(idle, &socket);
+  socket.deadline(clock.now() + options.idle_timeout);
+  co_return (co_await socket.read_more()).has_value();
+}
 
-  const bool head_only = parsed->head.method == "HEAD";
-  const std::uint64_t announced = parsed->framing.content_length.value_or(0);
-  auto refusal = co_await handler.admit(parsed->head);
-  if (!refusal && requests >= options.requests_max) {
-    refusal = handler.refuse(503, "too many requests are under way");
-    refusal->headers.set("Retry-After", "1");
+// Nothing if the connection ends here; what was malformed has been refused then.
+Async<std::optional<ParsedRequest>> Server::State::read_head(Socket& socket) {
+  socket.deadline(clock.now() + options.head_timeout);
+  while (true) {
+    const std::string_view bytes = socket.buffer();
+    const auto size = head_size(bytes);
+    std::optional<HeadError> error;
+    if (!size) {
+      error = size.error();
+    } else if ((*size > 0 ? *size : bytes.size()) > options.head_bytes_max) {
+      error = HeadError{431, "the request's head is too large"};
+    } else if (*size > 0) {
+      auto parsed = parse_request_head(bytes.substr(0, *size));
+      socket.buffer().erase(0, *size);
+      socket.no_deadline();
+      if (parsed) co_return std::move(*parsed);
+      error = parsed.error();
+    }
+    if (error) {
+      co_await refuse(socket, error->status, error->message);
+      co_return std::nullopt;
+    }
+    if (!co_await socket.read_more()) co_return std::nullopt;
   }
-  if (!refusal && announced > options.body_bytes_max) {
-    refusal = handler.refuse(
+}
+
+std::optional<Response> Server::State::over_a_limit(const ParsedRequest& parsed) {
+  if (requests >= options.requests_max) {
+    Response busy = handler.refuse(503, "too many requests are under way");
+    busy.headers.set("Retry-After", "1");
+    return busy;
+  }
+  if (parsed.framing.content_length.value_or(0) > options.body_bytes_max) {
+    return handler.refuse(
         413, "the body is larger than " + std::to_string(options.body_bytes_max) + " bytes");
   }
-  if (refusal) {
-    std::string discarded;
-    const bool small =
-        !parsed->framing.chunked && announced <= kDiscardedBytesMax && !parsed->expects_continue;
-    const bool keep =
-        small && parsed->keep_alive &&
-        (co_await socket.read_body(discarded, announced, options.body_timeout)).has_value();
-    const bool goes_on = co_await answer(socket, std::move(*refusal), keep, head_only);
-    if (!goes_on) co_await socket.linger();
-    co_return goes_on;
-  }
+  return std::nullopt;
+}
 
-  struct UnderWay {
-    std::size_t& count;
-    explicit UnderWay(std::size_t& c) : count(++c) {}
-    ~UnderWay() { --count; }
-  } under_way(requests);
+// Answers before the body; whether the connection goes on.
+Async<bool> Server::State::turn_away(Socket& socket, ParsedRequest parsed, Response refusal) {
+  const std::uint64_t announced = parsed.framing.content_length.value_or(0);
+  bool keep = parsed.keep_alive && !parsed.framing.chunked && announced <= kDiscardedBytesMax &&
+              !(parsed.expects_continue && announced > 0);
+  if (keep) {
+    std::string discarded;
+    keep = (co_await socket.read_body(discarded, announced, options.body_timeout)).has_value();
+  }
+  co_return co_await answer(socket, std::move(refusal), keep, parsed.head.method == "HEAD");
+}
+
+// One request and its answer; whether the connection goes on.
+Async<bool> Server::State::serve_one(Socket& socket) {
+  if (!co_await wait_for_request(socket)) co_return false;
+  auto parsed = co_await read_head(socket);
+  if (!parsed) co_return false;
+  auto refusal = co_await handler.admit(parsed->head);
+  if (!refusal) refusal = over_a_limit(*parsed);
+  if (refusal) co_return co_await turn_away(socket, std::move(*parsed), std::move(*refusal));
+
+  const Counted under_way(requests, ended);
+  const bool head_only = parsed->head.method == "HEAD";
   Request request{std::move(parsed->head), {}};
   auto body = co_await read_body(socket, *parsed, request.body);
   if (!body) {
-    if (body.error().code == ErrorCode::kTooLarge)
-      co_return co_await refuse(socket, 413, body.error().message);
-    if (body.error().code == ErrorCode::kInvalid)
-      co_return co_await refuse(socket, 400, body.error().message);
+    if (body.error().code == ErrorCode::kTooLarge) {
+      co_await refuse(socket, 413, body.error().message);
+    } else if (body.error().code == ErrorCode::kInvalid) {
+      co_await refuse(socket, 400, body.error().message);
+    }
     co_return false;
   }
   socket.no_deadline();
-  const bool keep_alive = parsed->keep_alive;
   Response response = co_await handler.handle(std::move(request));
-  co_return co_await answer(socket, std::move(response), keep_alive, head_only);
+  co_return co_await answer(socket, std::move(response), parsed->keep_alive, head_only);
 }
 
 }  // namespace miroir::http

@@ -39,10 +39,11 @@ class Handler {
 };
 
 // A hardened HTTP/1.1 server: keep-alive, Expect: 100-continue, chunked and Content-Length bodies.
-// Refuses what two parsers could read differently (docs in server.cc): Transfer-Encoding other than
+// Refuses what two parsers could read differently (head_parser.h): Transfer-Encoding other than
 // exactly `chunked`, TE with CL, repeated CL or Host, no Host (1.1), obsolete folding, control
-// characters in values; trailers are dropped. Never writes a header value with CR, LF or NUL. One
-// thread: the io_context it runs on.
+// characters in values; trailers are dropped. Never writes a header value with CR, LF or NUL, nor
+// framing that the handler gave. One thread: that of the io_context, which outlives it. Once run()
+// has begun, stop() is awaited before the server is destroyed.
 class Server {
  public:
   // Binds and listens at once, so port() is known; serves from run() on.
@@ -53,7 +54,8 @@ class Server {
   std::string url() const;  // "http://127.0.0.1:7700"
   // Accepts until stop().
   Async<void> run();
-  // Stops accepting, lets running requests end within `grace`, closes everything.
+  // Stops accepting, lets running requests end within `grace`, closes everything; run() has
+  // returned then. Never from a handler.
   Async<void> stop(Milliseconds grace);
 
  private:
