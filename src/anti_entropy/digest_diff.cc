@@ -1,6 +1,7 @@
 #include "anti_entropy/digest_diff.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 namespace miroir::anti_entropy {
@@ -20,6 +21,16 @@ UnequalSymbols unequal_symbols(const std::vector<DigestCounts>& groups) {
     }
   }
   return unequal;
+}
+
+UnequalSymbols lasting(const UnequalSymbols& before, const UnequalSymbols& now) {
+  UnequalSymbols both;
+  for (std::size_t position = 0; position < kDigestPositions; ++position) {
+    std::ranges::set_intersection(before.symbols[position], now.symbols[position],
+                                  std::back_inserter(both.symbols[position]));
+    if (both.symbols[position].empty() && !before.symbols[position].empty()) return {};
+  }
+  return both;
 }
 
 double expected_innocent(const UnequalSymbols& unequal, std::uint64_t documents) {

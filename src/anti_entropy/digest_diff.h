@@ -18,6 +18,11 @@ struct UnequalSymbols {
 };
 UnequalSymbols unequal_symbols(const std::vector<DigestCounts>& groups);
 
+// The symbols that are unequal in both, of the same question asked twice: what was only moving
+// shows other symbols the next time. Nothing at all where a position keeps none: a broken document
+// keeps one in each.
+UnequalSymbols lasting(const UnequalSymbols& before, const UnequalSymbols& now);
+
 // How many of `documents` innocent ones carry unequal symbols in every position that has any: what
 // it costs to read all that might be broken.
 double expected_innocent(const UnequalSymbols& unequal, std::uint64_t documents);

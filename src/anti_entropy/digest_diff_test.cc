@@ -49,6 +49,20 @@ TEST(DigestDiffTest, OneMissingDocumentShowsItsThreeSymbols) {
   EXPECT_EQ(next_question(unequal, groups, 65'536, {}), NextQuestion::kFetch);
 }
 
+TEST(DigestDiffTest, WhatOnlyMovesDoesNotLast) {
+  UnequalSymbols moving;
+  moving.symbols = {{{1}, {2}, {3}}};
+  UnequalSymbols moved_on;
+  moved_on.symbols = {{{1}, {7}, {8}}};
+  EXPECT_TRUE(lasting(moving, moved_on).none());
+  UnequalSymbols broken_and_moving;
+  broken_and_moving.symbols = {{{1, 4}, {2, 5}, {3, 6}}};
+  EXPECT_EQ(lasting(moving, broken_and_moving).symbols, moving.symbols);
+  UnequalSymbols cancelled;  // of two broken documents, in the first position
+  cancelled.symbols = {{{}, {2}, {3}}};
+  EXPECT_EQ(lasting(cancelled, broken_and_moving).symbols, cancelled.symbols);
+}
+
 TEST(DigestDiffTest, WipedGroupIsSplitUntilItsPartsAreSmall) {
   const std::vector groups = {count(many(5'000)), DigestCounts{}};
   const UnequalSymbols unequal = unequal_symbols(groups);

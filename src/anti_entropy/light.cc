@@ -6,6 +6,7 @@
 namespace miroir::anti_entropy {
 namespace {
 
+constexpr int kLooks = 4;
 constexpr std::size_t kRangesPerRequest = 256;
 constexpr std::size_t kStampsPerRequest = 2'000;
 
@@ -70,7 +71,7 @@ Async<Result<LightComparison::Progress>> LightComparison::round() {
   }
   for (const Roster::Part& part : roster_.parts(tools_.cluster.topology())) {
     if (part.groups.size() < 2 || !part.source) continue;
-    MIROIR_CO_TRY(const Progress progress, co_await descend(part, {part.slots}));
+    MIROIR_CO_TRY(const Progress progress, co_await descend_if_it_lasts(part));
     if (progress == Progress::kLost) co_return progress;
   }
   co_return Progress::kDone;
@@ -149,6 +150,29 @@ Async<Result<std::optional<std::vector<LightComparison::Asked>>>> LightCompariso
   if (tools_.stopping()) co_return std::unexpected(cut_off());
   if (lost) co_return std::nullopt;
   co_return answers;
+}
+
+Async<Result<LightComparison::Progress>> LightComparison::descend_if_it_lasts(
+    const Roster::Part& part) {
+  std::optional<UnequalSymbols> unequal;
+  for (int look = 0; look < kLooks; ++look) {
+    const Position fence = tools_.log.head();
+    for (std::size_t g = 0; look > 0 && g < part.groups.size(); ++g) {
+      for (const std::string& node : owners_in(part, part.groups[g])) {
+        if (co_await wait_done(tools_, node, fence, kCatchUpTimeout)) continue;
+        if (tools_.stopping()) co_return std::unexpected(cut_off());
+        roster_.lose(node, "has not applied what was written before it was asked");
+        co_return Progress::kLost;
+      }
+    }
+    MIROIR_CO_TRY(const auto answers, co_await ask(part, {part.slots}));
+    if (!answers) co_return Progress::kLost;
+    const UnequalSymbols now = unequal_symbols(answers->front().groups);
+    unequal = unequal ? lasting(*unequal, now) : now;
+    if (unequal->none()) co_return Progress::kDone;
+    if (look > 0 && tools_.log.head() == fence) break;  // nothing moved while they were asked
+  }
+  co_return co_await descend(part, {part.slots});
 }
 
 Async<Result<LightComparison::Progress>> LightComparison::descend(

@@ -31,6 +31,8 @@ class LightComparison {
 
   Async<Result<Progress>> round();
   Async<Result<Progress>> beside_the_sums(std::string node);
+  // Looks again, at a fence, before it reads any document: what was only moving is gone by then.
+  Async<Result<Progress>> descend_if_it_lasts(const Roster::Part& part);
   Async<Result<Progress>> descend(const Roster::Part& part, std::vector<SlotRanges> questions);
   Async<Result<std::optional<std::vector<Asked>>>> ask(const Roster::Part& part,
                                                        const std::vector<SlotRanges>& questions);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "anti_entropy/instruments.h"
@@ -35,7 +36,7 @@ class ReconcilerTest : public ::testing::Test {
 
   void SetUp() override {
     world.start();
-    executor = world.process->io.get_executor();
+    executor = world.process->io->get_executor();
     tasks = std::make_unique<TaskGroup>(executor);
     start_reconciler();
     world.create_index(kIndex);

@@ -62,11 +62,18 @@ void compare_keys(const Catalogue& catalogue, const std::string& node, const Nod
 // all are suspect.
 std::optional<Json> majority(const std::map<std::string, NodeState>& nodes,
                              const std::string& uid) {
-  std::map<std::string, std::size_t> votes;
+  std::map<std::string, std::pair<const Json*, std::size_t>> votes;
+  std::size_t voters = 0;
   for (const auto& [node, state] : nodes) {
     const auto settings = state.settings.find(uid);
     if (settings == state.settings.end()) continue;
-    if (++votes[to_text(settings->second)] * 2 > nodes.size()) return settings->second;
+    auto& [value, count] = votes[to_text(settings->second)];
+    value = &settings->second;
+    ++count;
+    ++voters;
+  }
+  for (const auto& [text, vote] : votes) {
+    if (vote.second * 2 > voters) return *vote.first;
   }
   return std::nullopt;
 }

@@ -42,6 +42,13 @@ Async<NodeCopies> read_copies(const Tools& tools, IndexUnderTest index, std::str
       copies.insert_or_assign(parsed->id, std::move(copy));
     }
   }
+  // A disk that was put back between two questions must not speak for the log.
+  auto history = co_await tools.forwarders.recheck(node, tools.clock.now() + kReadTimeout);
+  if (!history) co_return NodeCopies{node, std::unexpected(history.error())};
+  if (history->verdict != History::Verdict::kOurs) {
+    co_return NodeCopies{
+        node, fail(ErrorCode::kUnavailable, "its history is not the log's: " + history->why)};
+  }
   co_return NodeCopies{node, std::move(copies)};
 }
 
