@@ -158,6 +158,10 @@ Async<void> Server::State::serve(tcp::socket raw) {
 // Whether the connection goes on.
 Async<bool> Server::State::answer(Socket& socket, Response response, bool keep_alive,
                                   bool head_only) {
+  if (response.status == kNoAnswer) {
+    socket.close();
+    co_return false;
+  }
   if (stopping) keep_alive = false;
   std::string head = response_head(response, keep_alive);
   if (head_only || is_bodiless(response.status)) response.body.clear();

@@ -35,8 +35,10 @@ std::expected<std::string, ApiError> only_candidate(std::vector<std::string> can
 }
 
 ApiError missing_id(std::string_view document, std::string_view primary_key) {
+  const auto parsed = parse_json(document, DecimalReading::kNode);
+  const std::string shown = parsed ? to_text(*parsed) : std::string(document);
   return api_error("missing_document_id", "Document doesn't have a `" + std::string(primary_key) +
-                                              "` attribute: `" + std::string(document) + "`.");
+                                              "` attribute: `" + shown + "`.");
 }
 
 ApiError invalid_id(std::string_view value) {

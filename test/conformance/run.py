@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Start a node, replay the recordings of one file against it, and stop it.
+"""Start a node, run a check against it, and stop it.
 
-    run.py SERVER FILE.json [--skip TAG]…
+    run.py SERVER FILE.json [--skip TAG]…    the recordings of one file
+    run.py SERVER beyond.py                  what no recording covers
 
 SERVER is node_conformance_server; the environment's MIROIR_TEST_NODE names a Meilisearch binary to use instead.
 """
@@ -41,7 +42,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         server, url = start_meilisearch(real, folder) if real else start_embedded(program, folder)
         try:
-            result = subprocess.run([sys.executable, replay, url, recordings, "--key", KEY, *options])
+            command = [recordings, url, KEY] if recordings.endswith(".py") else [replay, url, recordings, "--key", KEY, *options]
+            result = subprocess.run([sys.executable, *command])
         finally:
             if real: server.send_signal(signal.SIGTERM)
             else: server.stdin.close()
