@@ -117,7 +117,7 @@ std::expected<std::vector<std::string>, meili::ApiError> facet_fields(
               (known.empty() ? "This index does not have configured filterable attributes."
                              : "Available filterable attributes patterns are: `" + known + "`.")));
     }
-    if (!name.contains('*')) fields.push_back(name);
+    if (index.field_order.contains(name)) fields.push_back(name);
     for (const auto& [field, column] : index.columns) {
       if (covers(name, field) && index.rules.filterable(field)) fields.push_back(field);
     }

@@ -25,7 +25,7 @@ struct FacetCounts {
 };
 using Facets = std::map<std::string, FacetCounts>;  // by field
 
-// The fields that the names ("genres", "author" with what is inside, "*") stand for;
+// The fields of documents that the names ("genres", "author" with what is inside, "*") stand for;
 // invalid_search_facets where one is not filterable.
 std::expected<std::vector<std::string>, meili::ApiError> facet_fields(
     const std::vector<std::string>& names, const Index& index);

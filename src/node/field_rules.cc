@@ -44,6 +44,10 @@ FieldRules::FieldRules(const Json& settings)
       distinct != nullptr && distinct->is_string()) {
     distinct_ = distinct->as_string();
   }
+  for (const std::string& rule : strings_of(settings.find("rankingRules"))) {
+    if (rule.ends_with(":asc") || rule.ends_with(":desc"))
+      ranked_.push_back(rule.substr(0, rule.rfind(':')));
+  }
   const Json* rules = settings.find("filterableAttributes");
   if (rules == nullptr || !rules->is_array()) return;
   for (const Json& rule : rules->as_array()) {
@@ -81,7 +85,7 @@ bool FieldRules::sortable(std::string_view field) const {
 bool FieldRules::indexed(std::string_view field) const {
   const auto asked_for = [&](std::string_view wanted) { return covers(wanted, field); };
   return filterable(field).has_value() || std::ranges::any_of(sortable_, asked_for) ||
-         (distinct_ && asked_for(*distinct_));
+         std::ranges::any_of(ranked_, asked_for) || (distinct_ && asked_for(*distinct_));
 }
 
 std::vector<std::string> FieldRules::filterable_patterns() const {

@@ -33,7 +33,8 @@ class FieldRules {
   // The first rule that matches; nullopt where the field is not filterable.
   std::optional<Match> filterable(std::string_view field) const;
   bool sortable(std::string_view field) const;
-  // Whether its values are needed in a column: filterable, sortable, or the distinct attribute.
+  // Whether its values are needed in a column: filterable, sortable, ranked by, or the distinct
+  // attribute.
   bool indexed(std::string_view field) const;
   bool any_filterable() const { return !filterable_.empty(); }
   // The patterns of all rules as error messages list them: sorted, without duplicates.
@@ -49,6 +50,7 @@ class FieldRules {
   };
   std::vector<Rule> filterable_;
   std::vector<std::string> sortable_;
+  std::vector<std::string> ranked_;  // of rankingRules like "year:desc"
   std::optional<std::string> distinct_;
 };
 

@@ -215,7 +215,7 @@ std::expected<Json, ApiError> answer_search(Engine& engine, const Snapshot& snap
   }
   const Search search(engine, snapshot, index, request, std::move(rule));
   std::vector<std::string> fields;
-  if (request.facets) {
+  if (request.facets && !request.facets->empty()) {
     auto checked = facet_fields(*request.facets, index);
     if (!checked) return std::unexpected(std::move(checked.error()));
     fields = std::move(*checked);
@@ -243,7 +243,7 @@ std::expected<Json, ApiError> answer_search(Engine& engine, const Snapshot& snap
     answer.set("offset", request.offset);
     answer.set("estimatedTotalHits", total);
   }
-  if (request.facets) {
+  if (request.facets && !request.facets->empty()) {
     const Facets facets = count_facets(index, fields, result->candidates);
     answer.set("facetDistribution", facet_distribution(facets));
     answer.set("facetStats", facet_stats(facets));

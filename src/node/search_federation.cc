@@ -44,8 +44,6 @@ int compare_values(const RankValue& a, double weight_a, const RankValue& b, doub
 
 Json keys_json(const RankedDocument& ranked, double weight) {
   Json keys = Json::array();
-  // Meilisearch says so where nothing ranked the document.
-  if (ranked.values.empty()) keys.push_back(Json::object({{"weightedScore", weight}}));
   for (const RankValue& value : ranked.values) {
     if (const auto* score = std::get_if<double>(&value.value)) {
       keys.push_back(Json::object({{"weightedScore", *score * weight}}));
