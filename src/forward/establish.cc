@@ -37,7 +37,7 @@ Async<Result<void>> Forwarder::join(Instant until) {
   } else if (all_new) {
     state = ReplicaState::kInSync;  // empty, as the others are
   } else {
-    row.reason = "new: it is brought up from the log";
+    row.reason = kBroughtUp;
     complete_at_ = context_.log.head();
   }
   progress_ = row;

@@ -66,7 +66,7 @@ class ForwardWorld {
   MemoryStore store;
 
   struct Process {
-    boost::asio::io_context io;
+    std::unique_ptr<boost::asio::io_context> io = std::make_unique<boost::asio::io_context>();
     Metrics metrics;
     Random random;
     std::unique_ptr<Log> log;

@@ -29,6 +29,7 @@ Forwarder::Forwarder(ForwardContext context, Outcomes& outcomes, FilterResolver&
                              "Whether the node refused several writes in a row and its lane waits.",
                              {{"node_id", node_}})) {
   stopped_.set(0);
+  if (progress_.reason == kBroughtUp) complete_at_ = context_.log.head();
 }
 
 Async<void> Forwarder::run() {
@@ -57,9 +58,8 @@ Async<void> Forwarder::run() {
 
 Async<void> Forwarder::run_saving() {
   for (;;) {
-    const Position done = watcher_.done();
     if (context_.cluster.joined(node_) &&
-        (unsaved_ || context_.cluster.progress(node_).done != done)) {
+        (unsaved_ || context_.cluster.progress(node_).done != durable_done())) {
       auto saved = co_await save();
       if (!saved)
         log_warning("cannot save a node's progress",
@@ -67,15 +67,29 @@ Async<void> Forwarder::run_saving() {
       co_await promote_if_complete();
       co_await context_.clock.sleep_for(kSaveInterval);
     } else {
+      co_await promote_if_complete();
       co_await context_.stirred.wait();
     }
   }
 }
 
+// What the node's row may say: all that is done, unless every other row already passed a task that
+// is open.
+Position Forwarder::durable_done() const {
+  const Position done = watcher_.done();
+  const Position before = context_.cluster.progress(node_).done;
+  if (done <= before || done <= context_.settled) return done;
+  for (const NodeConfig& other : context_.cluster.topology().nodes()) {
+    if (other.id != node_ && context_.cluster.progress(other.id).done <= context_.settled)
+      return done;
+  }
+  return std::max(before, context_.settled);
+}
+
 Async<Result<void>> Forwarder::save() {
   if (!context_.cluster.joined(node_)) co_return Result<void>();
   NodeProgress row = progress_;
-  row.done = watcher_.done();
+  row.done = durable_done();
   unsaved_ = false;
   auto saved = co_await context_.cluster.save_progress(node_, std::move(row));
   if (!saved) unsaved_ = true;

@@ -20,7 +20,7 @@ struct Forwarders::State {
   State(Log& log, Cluster& cluster, Clock& clock, Random& random, Metrics& metrics,
         Executor executor, ForwardOptions options)
       : stirred(executor),
-        context{log, cluster, clock, random, executor, std::move(options), stirred},
+        context{log, cluster, clock, random, executor, std::move(options), stirred, settled},
         outcomes(context),
         resolver(context),
         group(executor),
@@ -50,6 +50,7 @@ struct Forwarders::State {
     Gauge seconds;
   };
   Signal stirred;
+  Position settled = 0;
   ForwardContext context;
   Outcomes outcomes;
   FilterResolver resolver;
@@ -89,9 +90,9 @@ Async<void> Forwarders::State::trim() {
     bool saved = true;
     for (const auto& forwarder : forwarders) {
       if (context.cluster.status(forwarder->node()).state == ReplicaState::kStale) continue;
-      const Position done = forwarder->tasks().done();
-      everywhere = std::min(everywhere.value_or(done), done);
       saved = saved && (co_await forwarder->save()).has_value();
+      const Position done = context.cluster.progress(forwarder->node()).done;
+      everywhere = std::min(everywhere.value_or(done), done);
     }
     if (!everywhere || !saved) continue;
     auto trimmed = co_await context.log.trim(*everywhere);

@@ -466,6 +466,7 @@ TEST_P(ForwardersExactness, NothingTwiceNothingSkippedNothingOutOfOrder) {
     }
     ASSERT_EQ(world.documents_of_group(0, "books"), world.documents_of_group(1, "books"));
     expect_each_entry_once(world);
+    world.run_for(Seconds(1));
     for (const NodeConfig& node : world.topology().nodes()) {
       EXPECT_EQ(world.cluster().status(node.id).state, ReplicaState::kInSync)
           << node.id << ": " << world.cluster().status(node.id).state_why;

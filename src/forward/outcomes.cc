@@ -1,12 +1,16 @@
 #include "forward/outcomes.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "forward/plan.h"
 
 namespace miroir {
 namespace {
+
+// In place of the position where several entries failed.
+constexpr Position kSeveral = std::numeric_limits<Position>::max();
 
 // Whether the entry, applied, leaves nothing of a failure of `earlier` on that index as a whole.
 bool supersedes_index_failure(EntryKind later, EntryKind earlier) {
@@ -58,11 +62,23 @@ Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::st
   // A repair is for one node, and counts only once it was read again.
   if (entry->target || is_key(entry->kind)) co_return Result<void>();
   MIROIR_CO_TRY(std::vector<Named> named, co_await named_by(entry, node));
+  std::map<std::pair<Position, std::string>, Position> existing;
+  std::set<Position> incarnations;
+  for (const Named& what : named) incarnations.insert(what.incarnation);
+  for (Position incarnation : incarnations) {
+    for (Taint& taint : context_.log.taints(incarnation)) {
+      if (taint.node == node) existing[{incarnation, std::move(taint.id)}] = taint.position;
+    }
+  }
   std::vector<Taint> taints;
   for (const Named& what : named) {
-    // An older taint stays: it may outlive this entry, if that turns out to have failed everywhere.
-    if (context_.log.tainted(what.incarnation, what.id, node)) continue;
-    taints.push_back({what.incarnation, what.id, node, entry->position});
+    auto before = existing.find({what.incarnation, what.id});
+    if (before == existing.end()) {
+      taints.push_back({what.incarnation, what.id, node, entry->position});
+    } else if (before->second != entry->position) {
+      // Neither of two failures may end the taint by turning out to have failed everywhere.
+      taints.push_back({what.incarnation, what.id, node, kSeveral});
+    }
   }
   if (!taints.empty()) MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints)));
   co_return co_await end_if_failed_everywhere(entry, std::move(named));
@@ -110,7 +126,7 @@ Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::s
   if (entry->target) co_return Result<void>();
   std::vector<Taint> taints = context_.log.taints(entry->incarnation);
   std::erase_if(taints, [&](const Taint& taint) {
-    return taint.node != node || taint.position >= entry->position;
+    return taint.node != node || (taint.position >= entry->position && taint.position != kSeveral);
   });
   if (taints.empty()) co_return Result<void>();
 

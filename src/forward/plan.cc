@@ -29,6 +29,13 @@ Result<NodeWrite> swap_of(const Entry& entry) {
   return write;
 }
 
+// Whether the entry's shards are this topology's. A delete by filter does not say: it was resolved
+// by it.
+bool tells_shards(const Entry& entry, const Topology& topology) {
+  return has_records(entry.kind) &&
+         (entry.shard_count == topology.shard_count() || entry.shard_count == 0);
+}
+
 }  // namespace
 
 bool has_records(EntryKind kind) {
@@ -51,10 +58,8 @@ bool unresolved(const Entry& entry) {
 }
 
 std::vector<ShardId> touched_shards(const Entry& entry, const Topology& topology) {
-  if (has_records(entry.kind) &&
-      (entry.records == 0 || entry.shard_count == topology.shard_count())) {
-    return entry.records == 0 ? std::vector<ShardId>() : entry.shards;
-  }
+  if (has_records(entry.kind) && entry.records == 0) return {};
+  if (tells_shards(entry, topology)) return entry.shards;
   std::vector<ShardId> all(topology.shard_count());
   std::iota(all.begin(), all.end(), ShardId{0});
   return all;
@@ -64,7 +69,7 @@ bool concerns(const Entry& entry, const std::string& node, const Topology& topol
   if (entry.born_failed) return false;
   if (has_records(entry.kind) && entry.records == 0) return false;
   if (entry.target) return *entry.target == node;
-  if (!has_records(entry.kind) || entry.shard_count != topology.shard_count()) return true;
+  if (!tells_shards(entry, topology)) return true;
   const std::vector<ShardId>& owned = topology.shards_of(node);
   return std::ranges::any_of(
       entry.shards, [&](ShardId shard) { return std::ranges::binary_search(owned, shard); });

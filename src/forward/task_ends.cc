@@ -44,31 +44,37 @@ TaskEnds::TaskEnds(ForwardContext context,
     : context_(context),
       forwarders_(forwarders),
       succeeded_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "succeeded"}})),
-      failed_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "failed"}})) {}
+      failed_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "failed"}})) {
+  began_with_ = context_.log.head();
+  read_ = began_with_;
+  for (const NodeConfig& node : context_.cluster.topology().nodes()) {
+    read_ = std::min(read_, context_.cluster.progress(node.id).done);
+  }
+  context_.settled = read_;
+}
 
 Async<void> TaskEnds::run() {
   co_await find_start();
   for (;;) {
     auto read = co_await read_new();
     if (!read) log_warning("cannot read the log", {{"error", read.error().message}});
-    co_await look();
+    const Looked looked = co_await look();
+    context_.settled = entries_.empty() ? read_ : std::min(read_, entries_.begin()->first - 1);
     if (read_ < context_.log.head() && entries_.size() < kOpenMax) {
       if (!read) co_await context_.clock.sleep_for(kInsistDelay);
       continue;
     }
-    co_await context_.stirred.wait();
-    co_await context_.clock.sleep_for(kLookInterval);
+    // Only where it looked without a pause did it miss nothing.
+    if (looked == Looked::kNothingOver) co_await context_.stirred.wait();
+    co_await context_.clock.sleep_for(looked == Looked::kNoneEnded ? Microseconds(kInsistDelay)
+                                                                   : kLookInterval);
   }
 }
 
 // No task that has not ended is older than what some node has not done, but for earlier parts of
 // such a task.
 Async<void> TaskEnds::find_start() {
-  began_with_ = context_.log.head();
-  Position start = began_with_;
-  for (const auto& forwarder : forwarders_) {
-    start = std::min(start, context_.cluster.progress(forwarder->node()).done);
-  }
+  Position start = read_;
   while (start > 0) {
     auto entry = co_await context_.log.entry(start);
     if (!entry || (*entry)->task <= start) break;
@@ -121,7 +127,7 @@ TaskEnds::OpenEntry TaskEnds::open_entry(std::shared_ptr<const Entry> entry) con
 }
 
 // Ends what is over, in order.
-Async<void> TaskEnds::look() {
+Async<TaskEnds::Looked> TaskEnds::look() {
   Position furthest = 0;
   for (const auto& forwarder : forwarders_)
     furthest = std::max(furthest, forwarder->tasks().passed());
@@ -137,6 +143,7 @@ Async<void> TaskEnds::look() {
       over.push_back(position);
     }
   }
+  Looked looked = over.empty() ? Looked::kNothingOver : Looked::kNoneEnded;
   for (Position position : over) {
     OpenEntry& open = entries_.at(position);
     if (unresolved(*open.entry)) {
@@ -148,11 +155,13 @@ Async<void> TaskEnds::look() {
     }
     auto ends = co_await ends_of(open);
     if (!ends) continue;  // the store; looked at again
+    if (is_undecided(open, *ends)) continue;
     OpenTask& task = tasks_.at(open.entry->task);
     count(open, *ends, task);
     task.open.erase(position);
     const std::shared_ptr<const Entry> entry = open.entry;
     entries_.erase(position);
+    looked = Looked::kSomeEnded;
     if (!task.complete || !task.open.empty()) continue;
     auto last = co_await context_.log.entry(entry->task);
     const Entry& shown = last ? **last : *entry;
@@ -160,6 +169,7 @@ Async<void> TaskEnds::look() {
                     [this, &shown, ended = task] { return end_task(shown, ended); });
     tasks_.erase(entry->task);
   }
+  co_return looked;
 }
 
 bool TaskEnds::is_over(const OpenEntry& open) const {
@@ -184,6 +194,23 @@ bool TaskEnds::is_over(const OpenEntry& open) const {
     if (!any_ended) return false;
   }
   return true;
+}
+
+// Failed wherever it ended, and not yet ended on an owner that is away: whether it happens is not
+// known before that one is back.
+bool TaskEnds::is_undecided(const OpenEntry& open, const Ends& ends) {
+  return std::ranges::any_of(open.owners, [&](const Owners& owners) {
+    bool any_open = false;
+    for (std::size_t node : owners) {
+      auto end = ends.find(node);
+      if (end == ends.end()) {
+        any_open = true;
+      } else if (!end->second.failed) {
+        return false;
+      }
+    }
+    return any_open;
+  });
 }
 
 // How the nodes that ended the entry ended it; asks for what is not in mind any more.

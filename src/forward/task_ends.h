@@ -14,7 +14,8 @@ namespace miroir {
 
 // Ends the clients' tasks (DESIGN.md, "Writing" 7): an entry is over when every owner that is not
 // away has ended it, and at least one owner of each shard has; a task is over with the last of its
-// entries, and failed if one of them failed on all owners of a shard that ended it.
+// entries, and failed if one of them failed on all owners of a shard. What failed
+// wherever it ended waits for the owners that are away: they may still apply it.
 class TaskEnds {
  public:
   TaskEnds(ForwardContext context, const std::vector<std::unique_ptr<Forwarder>>& forwarders,
@@ -42,8 +43,10 @@ class TaskEnds {
   Async<void> find_start();
   Async<Result<void>> read_new();
   OpenEntry open_entry(std::shared_ptr<const Entry> entry) const;
-  Async<void> look();
+  enum class Looked { kNothingOver, kNoneEnded, kSomeEnded };
+  Async<Looked> look();
   bool is_over(const OpenEntry& open) const;
+  static bool is_undecided(const OpenEntry& open, const Ends& ends);
   Async<Result<Ends>> ends_of(const OpenEntry& open);
   void count(const OpenEntry& open, const Ends& ends, OpenTask& task) const;
   Async<Result<void>> end_task(const Entry& last, OpenTask task);
