@@ -1,153 +1,7 @@
-#include "anti_entropy/reconciler.h"
-
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <set>
-
-#include "anti_entropy/instruments.h"
-#include "forward/forward_world_fake.h"
+#include "anti_entropy/reconciler_fake.h"
 
 namespace miroir {
 namespace {
-
-const std::string kIndex = "movies";
-
-const Json& member(const Json& object, std::string_view name) {
-  const Json* found = object.find(name);
-  if (found == nullptr) {
-    ADD_FAILURE() << "no " << name << " in " << to_text(object);
-    static const Json kNull;
-    return kNull;
-  }
-  return *found;
-}
-
-std::uint64_t number(const Json& object, std::string_view name) {
-  const Json& value = member(object, name);
-  return value.is_integer() ? value.as_uint64() : 0;
-}
-
-// A Miroir with its reconciler before simulated nodes: two groups of two nodes.
-class ReconcilerTest : public ::testing::Test {
- protected:
-  explicit ReconcilerTest(ForwardWorld::Options world_options = {})
-      : world(20261123, std::move(world_options)) {}
-
-  void SetUp() override {
-    world.start();
-    executor = world.process->io->get_executor();
-    tasks = std::make_unique<TaskGroup>(executor);
-    start_reconciler();
-    world.create_index(kIndex);
-    set_settings(Json::object({{"stopWords", Json::array({"a"})}}));
-    write(0, 200, "first");
-  }
-
-  void TearDown() override { stop_reconciler(); }
-
-  void start_reconciler() {
-    reconciler = std::make_unique<Reconciler>(world.log(), world.store, world.cluster(),
-                                              *world.process->forwarders, world.clock, random,
-                                              world.process->metrics, executor, options);
-    tasks->spawn("reconciler", reconciler->run());
-    world.run_for(Milliseconds(10));
-  }
-
-  void stop_reconciler() {
-    if (!reconciler) return;
-    world.await([](Reconciler& its, TaskGroup& group) -> Async<bool> {
-      co_await its.stop();
-      co_await group.join();
-      co_return true;
-    }(*reconciler, *tasks));
-    reconciler.reset();
-  }
-
-  void set_settings(Json settings) {
-    Entry entry;
-    entry.kind = EntryKind::kUpdateSettings;
-    entry.index_uid = kIndex;
-    entry.arguments = Json::object({{"clientSettings", settings}, {"settings", settings}});
-    world.append(std::move(entry));
-  }
-
-  void write(int first, int end, const std::string& value) {
-    std::vector<std::string> ids;
-    for (int i = first; i < end; ++i) ids.push_back("id" + std::to_string(i));
-    world.write(kIndex, ids, value);
-    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  }
-
-  Json run_pass(PassKind kind, std::optional<bool> repair = std::nullopt) {
-    auto report = world.await(reconciler->pass(kind, repair));
-    if (report) return std::move(*report);
-    ADD_FAILURE() << report.error().message;
-    return Json::object();
-  }
-
-  Json repairs() {
-    auto rows = world.await(reconciler->repairs(std::nullopt, 10'000));
-    return rows ? member(*rows, "results") : Json::array();
-  }
-
-  // The audit row of a document, from the newest pass that has one.
-  Json repair_of(const std::string& id) {
-    for (const Json& row : repairs().as_array()) {
-      if (member(row, "id") == Json(id)) return row;
-    }
-    ADD_FAILURE() << "no audit of " << id;
-    return Json::object();
-  }
-
-  std::vector<std::string> owners(const std::string& id) {
-    const Topology& topology = world.topology();
-    return topology.owners(topology.shard_of(slot_of(id)));
-  }
-  SimulatedNode& node(const std::string& name) { return *world.nodes.at(name); }
-  SimulatedNode& owner(const std::string& id, std::size_t group = 0) {
-    return node(owners(id)[group]);
-  }
-
-  Json document(SimulatedNode& where, const std::string& id) {
-    const auto& documents = where.disk().indexes.at(kIndex).documents;
-    const auto found = documents.find(id);
-    return found == documents.end() ? Json() : found->second;
-  }
-
-  void expect_groups_equal() {
-    std::map<std::string, Json> first;
-    std::map<std::string, Json> second;
-    for (const auto& [id, text] : world.documents_of_group(world.topology().groups()[0], kIndex)) {
-      first[id] = parse_json(text).value();
-    }
-    for (const auto& [id, text] : world.documents_of_group(world.topology().groups()[1], kIndex)) {
-      second[id] = parse_json(text).value();
-    }
-    EXPECT_EQ(first.size(), second.size());
-    for (const auto& [id, json] : first)
-      EXPECT_TRUE(second.contains(id) && second.at(id) == json) << id;
-  }
-
-  double metric(const std::string& name, const Labels& labels = {}) {
-    return world.process->metrics.counter(name, "", labels).value();
-  }
-  double scanned(const std::string& tier) {
-    return metric("miroir_antientropy_scanned_bytes_total", {{"tier", tier}});
-  }
-
-  ForwardWorld world;
-  Random random{7};
-  AntiEntropyOptions options = [] {
-    AntiEntropyOptions given;
-    given.light_interval = std::chrono::hours(100);  // passes run when a test asks
-    given.schedule = std::chrono::hours(1000);
-    return given;
-  }();
-  Executor executor;
-  std::unique_ptr<TaskGroup> tasks;
-  std::unique_ptr<Reconciler> reconciler;
-};
 
 TEST_F(ReconcilerTest, LightPassReadsNoDocumentWhileReplicasAgree) {
   const Json light = run_pass(PassKind::kLight);
@@ -377,6 +231,32 @@ TEST_F(ReconcilerTest, ChangedSettingsAreHealedFromTheLog) {
   EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
 }
 
+TEST_F(ReconcilerTest, KeyThatANodeLostOrWidenedIsMadeAgain) {
+  Entry entry;
+  entry.kind = EntryKind::kPutKey;
+  entry.arguments = Json::object({{"uid", "11111111-1111-4111-8111-111111111111"},
+                                  {"name", "reader"},
+                                  {"description", Json()},
+                                  {"actions", Json::array({"search"})},
+                                  {"indexes", Json::array({kIndex})},
+                                  {"expiresAt", Json()}});
+  world.append(entry);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+  const std::string uid = "11111111-1111-4111-8111-111111111111";
+  SimulatedNode& lost = *world.nodes.begin()->second;
+  lost.delete_key(uid);
+  SimulatedNode& widened = *world.nodes.rbegin()->second;
+  SimulatedNode::Disk disk = widened.snapshot();
+  disk.keys.at(uid).set("actions", Json::array({"*"}));
+  widened.restore(std::move(disk));
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(number(light, "mismatches"), 2U) << to_text(light);
+  ASSERT_TRUE(lost.disk().keys.contains(uid));
+  EXPECT_EQ(member(widened.disk().keys.at(uid), "actions"), Json::array({"search"}));
+  EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+}
+
 TEST_F(ReconcilerTest, DroppedIndexIsMadeAgain) {
   SimulatedNode& damaged = *world.nodes.begin()->second;
   SimulatedNode::Disk disk = damaged.snapshot();
@@ -424,73 +304,6 @@ TEST_F(ReconcilerTest, SteadyWritesRaiseNoFalseAlarm) {
   EXPECT_GT(written, 10);
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   expect_groups_equal();
-}
-
-TEST(AntiEntropyAcceptance, test_metrics_tracking) {
-  Metrics metrics;
-  {
-    anti_entropy::Instruments instruments(metrics);
-    const std::string text = metrics.text();
-    for (const char* name :
-         {"miroir_antientropy_shards_scanned_total 0",
-          "miroir_antientropy_mismatches_found_total 0", "miroir_antientropy_docs_repaired_total 0",
-          "miroir_antientropy_last_scan_completed_seconds 0",
-          "miroir_antientropy_scanned_bytes_total{tier=\"light\"} 0",
-          "miroir_antientropy_scanned_bytes_total{tier=\"deep\"} 0",
-          "miroir_antientropy_unresolved_documents{index=\"other\"} 0",
-          "miroir_antientropy_conflicts_total{index=\"other\"} 0"}) {
-      EXPECT_NE(text.find(name), std::string::npos) << name << "\n" << text;
-    }
-  }
-}
-
-TEST_F(ReconcilerTest, MetricsTellWhatAPassDid) {
-  owner("id7").delete_directly(kIndex, "id7");
-  owner("id8").corrupt(kIndex, "id8", "v", "flipped");
-  run_pass(PassKind::kDeep);
-  EXPECT_EQ(metric("miroir_antientropy_shards_scanned_total"), 8);
-  EXPECT_EQ(metric("miroir_antientropy_mismatches_found_total"), 2);
-  EXPECT_EQ(metric("miroir_antientropy_docs_repaired_total"), 2);
-  EXPECT_EQ(metric("miroir_antientropy_conflicts_total", {{"index", kIndex}}), 1);
-  const double seconds =
-      world.process->metrics.gauge("miroir_antientropy_last_scan_completed_seconds", "").value();
-  EXPECT_NEAR(
-      seconds,
-      static_cast<double>(
-          std::chrono::duration_cast<Seconds>(world.clock.wall_now().time_since_epoch()).count()),
-      2);
-}
-
-TEST_F(ReconcilerTest, PassesRunBySchedule) {
-  stop_reconciler();
-  options.light_interval = std::chrono::seconds(60);
-  options.schedule = std::chrono::hours(1);
-  start_reconciler();
-  world.run_for(Seconds(200));
-  const Json after_minutes = reconciler->status();
-  EXPECT_EQ(number(member(after_minutes, "lastLight"), "pass"), 3U) << to_text(after_minutes);
-  EXPECT_TRUE(member(after_minutes, "lastDeep").is_null());
-  world.run_for(std::chrono::hours(1));
-  EXPECT_EQ(member(member(reconciler->status(), "lastDeep"), "clean"), Json(true));
-
-  // The schedule outlives the process: the next deep pass is due an hour after the last, not after
-  // the start.
-  stop_reconciler();
-  start_reconciler();
-  world.run_for(std::chrono::minutes(58));
-  const Json passes = member(*world.await(reconciler->passes(1'000)), "results");
-  std::size_t deep = 0;
-  for (const Json& pass : passes.as_array()) deep += member(pass, "kind") == Json("deep") ? 1 : 0;
-  EXPECT_EQ(deep, 2U);
-}
-
-TEST_F(ReconcilerTest, DisabledReconcilerRefuses) {
-  stop_reconciler();
-  options.enabled = false;
-  start_reconciler();
-  const auto refused = reconciler->start(PassKind::kLight, std::nullopt);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
 }
 
 }  // namespace

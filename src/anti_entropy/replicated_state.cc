@@ -1,6 +1,11 @@
 #include "anti_entropy/replicated_state.h"
 
 #include <algorithm>
+#include <array>
+#include <set>
+
+#include "forward/plan.h"
+#include "meili/task.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -12,15 +17,27 @@ std::string say(const std::string& node, const std::string& what) {
   return "node " + node + ": " + what;
 }
 
+// A node prints times its own way and lists in its own order.
+Json comparable(const Json* value) {
+  if (value == nullptr) return Json();
+  if (value->is_string()) {
+    const auto time = meili::parse_date_time(value->as_string(), false);
+    return time ? Json(time->time_since_epoch().count()) : *value;
+  }
+  if (!value->is_array()) return *value;
+  std::set<std::string> members;
+  for (const Json& each : value->as_array()) members.insert(to_text(each));
+  Json sorted = Json::array();
+  for (const std::string& each : members) sorted.push_back(each);
+  return sorted;
+}
+
 // Whether the node's key says what the catalogue's says; the node adds members of its own.
 bool same_key(const Json& wanted, const Json& held) {
-  for (const char* member : {"name", "description", "actions", "indexes", "expiresAt"}) {
-    const Json* want = wanted.find(member);
-    const Json* has = held.find(member);
-    const Json null;
-    if ((want == nullptr ? null : *want) != (has == nullptr ? null : *has)) return false;
-  }
-  return true;
+  return std::ranges::all_of(std::array{"name", "description", "actions", "indexes", "expiresAt"},
+                             [&](const char* name) {
+                               return comparable(wanted.find(name)) == comparable(held.find(name));
+                             });
 }
 
 void compare_indexes(const Catalogue& catalogue, const std::string& node, const NodeState& state,
@@ -246,6 +263,9 @@ Async<Result<std::vector<Entry>>> heal(const Tools& tools, const Catalogue& cata
                                        StateDifference difference) {
   std::vector<Entry> entries;
   if (difference.defect == StateDefect::kKey) {
+    // A key's actions cannot be changed: it is made again.
+    entries.push_back(entry_for(nullptr, difference.node, EntryKind::kDeleteKey,
+                                Json::object({{"uid", difference.name}})));
     entries.push_back(entry_for(nullptr, difference.node, EntryKind::kPutKey,
                                 catalogue.key(difference.name)->key));
     co_return entries;
@@ -272,8 +292,7 @@ Async<Result<void>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64
     if (!difference.healable()) continue;
     MIROIR_CO_TRY(auto its, co_await heal(tools, snapshot.catalogue, difference));
     for (Entry& entry : its) {
-      if (entry.arguments.is_object() && entry.kind != EntryKind::kPutKey)
-        entry.arguments.set("pass", pass);
+      if (!is_key(entry.kind)) entry.arguments.set("pass", pass);
       entries.push_back(std::move(entry));
     }
   }
@@ -284,10 +303,12 @@ Async<Result<void>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64
       co_await tools.log.append([&](const Catalogue& now, Position) -> Result<std::vector<Entry>> {
         std::vector<Entry> still;
         for (const Entry& entry : entries) {
-          if (entry.kind == EntryKind::kPutKey) {
+          if (is_key(entry.kind)) {
             const Json* uid = entry.arguments.find("uid");
             const KeyState* key = uid == nullptr ? nullptr : now.key(uid->as_string());
-            if (key != nullptr && key->key == entry.arguments) still.push_back(entry);
+            if (key != nullptr && key->key == snapshot.catalogue.key(uid->as_string())->key) {
+              still.push_back(entry);
+            }
             continue;
           }
           const IndexState* before = snapshot.catalogue.index(entry.index_uid);

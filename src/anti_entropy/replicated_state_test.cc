@@ -111,6 +111,10 @@ TEST(ReplicatedStateTest, MissingAndChangedKeysAreSeenAndForeignKeysAreNobodysBu
   NodeState widened = right();
   widened.keys["k1"].set("actions", Json::array({"*"}));
   EXPECT_EQ(defects({{"a", widened}}), std::vector{StateDefect::kKey});
+  NodeState its_own_way = right();
+  its_own_way.keys["k1"].set("expiresAt", Json());
+  its_own_way.keys["k1"].set("actions", Json::array({"search"}));
+  EXPECT_TRUE(defects({{"a", its_own_way}}).empty());
   NodeState more = right();
   more.keys["theirs"] = Json::object({{"uid", "theirs"}});
   EXPECT_TRUE(defects({{"a", more}}).empty());

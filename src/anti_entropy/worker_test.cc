@@ -1,0 +1,75 @@
+#include "anti_entropy/instruments.h"
+#include "anti_entropy/reconciler_fake.h"
+
+namespace miroir {
+namespace {
+
+TEST(AntiEntropyAcceptance, test_metrics_tracking) {
+  Metrics metrics;
+  {
+    anti_entropy::Instruments instruments(metrics);
+    const std::string text = metrics.text();
+    for (const char* name :
+         {"miroir_antientropy_shards_scanned_total 0",
+          "miroir_antientropy_mismatches_found_total 0", "miroir_antientropy_docs_repaired_total 0",
+          "miroir_antientropy_last_scan_completed_seconds 0",
+          "miroir_antientropy_scanned_bytes_total{tier=\"light\"} 0",
+          "miroir_antientropy_scanned_bytes_total{tier=\"deep\"} 0",
+          "miroir_antientropy_unresolved_documents{index=\"other\"} 0",
+          "miroir_antientropy_conflicts_total{index=\"other\"} 0"}) {
+      EXPECT_NE(text.find(name), std::string::npos) << name << "\n" << text;
+    }
+  }
+}
+
+TEST_F(ReconcilerTest, MetricsTellWhatAPassDid) {
+  owner("id7").delete_directly(kIndex, "id7");
+  owner("id8").corrupt(kIndex, "id8", "v", "flipped");
+  run_pass(PassKind::kDeep);
+  EXPECT_EQ(metric("miroir_antientropy_shards_scanned_total"), 8);
+  EXPECT_EQ(metric("miroir_antientropy_mismatches_found_total"), 2);
+  EXPECT_EQ(metric("miroir_antientropy_docs_repaired_total"), 2);
+  EXPECT_EQ(metric("miroir_antientropy_conflicts_total", {{"index", kIndex}}), 1);
+  const double seconds =
+      world.process->metrics.gauge("miroir_antientropy_last_scan_completed_seconds", "").value();
+  EXPECT_NEAR(
+      seconds,
+      static_cast<double>(
+          std::chrono::duration_cast<Seconds>(world.clock.wall_now().time_since_epoch()).count()),
+      2);
+}
+
+TEST_F(ReconcilerTest, PassesRunBySchedule) {
+  stop_reconciler();
+  options.light_interval = std::chrono::seconds(60);
+  options.schedule = std::chrono::hours(1);
+  start_reconciler();
+  world.run_for(Seconds(200));
+  const Json after_minutes = reconciler->status();
+  EXPECT_EQ(number(member(after_minutes, "lastLight"), "pass"), 3U) << to_text(after_minutes);
+  EXPECT_TRUE(member(after_minutes, "lastDeep").is_null());
+  world.run_for(std::chrono::hours(1));
+  EXPECT_EQ(member(member(reconciler->status(), "lastDeep"), "clean"), Json(true));
+
+  // The schedule outlives the process: the next deep pass is due an hour after the last, not after
+  // the start.
+  stop_reconciler();
+  start_reconciler();
+  world.run_for(std::chrono::minutes(58));
+  const Json passes = member(*world.await(reconciler->passes(1'000)), "results");
+  std::size_t deep = 0;
+  for (const Json& pass : passes.as_array()) deep += member(pass, "kind") == Json("deep") ? 1 : 0;
+  EXPECT_EQ(deep, 2U);
+}
+
+TEST_F(ReconcilerTest, DisabledReconcilerRefuses) {
+  stop_reconciler();
+  options.enabled = false;
+  start_reconciler();
+  const auto refused = reconciler->start(PassKind::kLight, std::nullopt);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+}
+
+}  // namespace
+}  // namespace miroir
