@@ -24,7 +24,7 @@ struct Forwarders::State {
         outcomes(context),
         resolver(context),
         group(executor),
-        ends(context, forwarders, metrics) {
+        ends(context, forwarders) {
     for (const NodeConfig& node : cluster.topology().nodes()) {
       forwarders.push_back(
           std::make_unique<Forwarder>(context, outcomes, resolver, metrics, node.id));
