@@ -24,7 +24,7 @@ struct Forwarders::State {
         outcomes(context),
         resolver(context),
         group(executor),
-        ends(context, forwarders) {
+        ends(context, forwarders, metrics) {
     for (const NodeConfig& node : cluster.topology().nodes()) {
       forwarders.push_back(
           std::make_unique<Forwarder>(context, outcomes, resolver, metrics, node.id));

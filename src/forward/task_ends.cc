@@ -7,6 +7,8 @@
 namespace miroir {
 namespace {
 
+constexpr const char* kTasksTotal = "miroir_tasks_total";
+constexpr const char* kTasksHelp = "Clients' tasks by how they ended.";
 constexpr std::size_t kReadAhead = 256;
 // Entries kept in mind while their tasks are open; more wait in the log.
 constexpr std::size_t kOpenMax = 50'000;
@@ -38,8 +40,11 @@ std::uint64_t count_in(const Json& details, std::string_view name) {
 }  // namespace
 
 TaskEnds::TaskEnds(ForwardContext context,
-                   const std::vector<std::unique_ptr<Forwarder>>& forwarders)
-    : context_(context), forwarders_(forwarders) {
+                   const std::vector<std::unique_ptr<Forwarder>>& forwarders, Metrics& metrics)
+    : context_(context),
+      forwarders_(forwarders),
+      succeeded_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "succeeded"}})),
+      failed_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "failed"}})) {
   began_with_ = context_.log.head();
   read_ = began_with_;
   for (const NodeConfig& node : context_.cluster.topology().nodes()) {
@@ -322,6 +327,7 @@ Async<Result<void>> TaskEnds::end_task(const Entry& last, OpenTask task) {
   end.started = std::max(last.stamp, task.started == 0 ? now : task.started);
   end.finished = std::max(end.started, task.finished == 0 ? now : task.finished);
   MIROIR_CO_CHECK(co_await context_.log.end_task(last.task, std::move(end)));
+  (failed ? failed_ : succeeded_).increment();
   context_.stirred.notify_all();
   co_return Result<void>();
 }

@@ -18,7 +18,8 @@ namespace miroir {
 // wherever it ended waits for the owners that are away: they may still apply it.
 class TaskEnds {
  public:
-  TaskEnds(ForwardContext context, const std::vector<std::unique_ptr<Forwarder>>& forwarders);
+  TaskEnds(ForwardContext context, const std::vector<std::unique_ptr<Forwarder>>& forwarders,
+           Metrics& metrics);
   Async<void> run();
 
  private:
@@ -56,6 +57,8 @@ class TaskEnds {
   std::map<Position, OpenTask> tasks_;
   Position read_ = 0;        // entries up to here were read
   Position began_with_ = 0;  // the head at the start: earlier tasks may have ended already
+  Counter succeeded_;
+  Counter failed_;
 };
 
 }  // namespace miroir
