@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <span>
@@ -58,12 +59,10 @@ Error in_words(Error error, const std::string& path) {
 }  // namespace
 
 struct SqliteStore::Threads {
-  Threads(FileLock held, sqlite::Database write, sqlite::Database read, Metrics& metrics)
+  Threads(FileLock held, sqlite::Database write, sqlite::Database read)
       : lock(std::move(held)),
         writer(std::move(write)),
         reader(std::move(read)),
-        transactions(metrics.counter("miroir_store_transactions_total",
-                                     "Transactions that the store made durable")),
         reading([](std::vector<std::function<void()>> jobs) {
           for (auto& job : jobs) job();
         }),
@@ -100,14 +99,14 @@ struct SqliteStore::Threads {
       MIROIR_CHECK(writer.execute("RELEASE batch"));
     }
     MIROIR_CHECK(transaction.commit());
-    transactions.increment();
+    ++transactions;
     return {};
   }
 
   FileLock lock;
   sqlite::Database writer;
   sqlite::Database reader;
-  Counter transactions;
+  std::atomic<std::uint64_t> transactions = 0;
   WorkThread<std::function<void()>> reading;
   WorkThread<Commit> writing;
 };
@@ -115,8 +114,9 @@ struct SqliteStore::Threads {
 SqliteStore::SqliteStore(std::unique_ptr<Threads> threads) : threads_(std::move(threads)) {}
 SqliteStore::~SqliteStore() = default;
 
-Result<std::unique_ptr<SqliteStore>> SqliteStore::open(std::string path, Metrics& metrics,
-                                                       std::uint64_t bytes_max) {
+std::uint64_t SqliteStore::transactions() const { return threads_->transactions; }
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(std::string path, std::uint64_t bytes_max) {
   const auto refuse = [&](Error error) {
     return std::unexpected(in_words(std::move(error), path));
   };
@@ -128,7 +128,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(std::string path, Metrics
   auto reader = sqlite::Database::open(path, {.read_only = true});
   if (!reader) return refuse(std::move(reader).error());
   return std::unique_ptr<SqliteStore>(new SqliteStore(
-      std::make_unique<Threads>(std::move(lock), std::move(*writer), std::move(*reader), metrics)));
+      std::make_unique<Threads>(std::move(lock), std::move(*writer), std::move(*reader))));
 }
 
 Async<Result<void>> SqliteStore::commit(Batch batch) {

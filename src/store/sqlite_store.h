@@ -1,9 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
-#include "base/metrics.h"
 #include "store/store.h"
 
 namespace miroir {
@@ -16,8 +16,7 @@ class SqliteStore final : public Store {
   // kUnavailable: another process has it open; kUnsupported: a newer Miroir wrote it, or it is
   // another program's; kCorrupt: damaged.
   // Past `bytes_max` bytes commits fail as on a full disk; 0: the disk's own limit.
-  static Result<std::unique_ptr<SqliteStore>> open(std::string path, Metrics& metrics,
-                                                   std::uint64_t bytes_max = 0);
+  static Result<std::unique_ptr<SqliteStore>> open(std::string path, std::uint64_t bytes_max = 0);
   ~SqliteStore() override;
 
   Async<Result<void>> commit(Batch batch) override;
@@ -25,6 +24,9 @@ class SqliteStore final : public Store {
   Async<Result<std::vector<Row>>> scan(Table table, std::string first, std::string end,
                                        std::size_t limit, bool reverse) override;
   Async<Result<std::uint64_t>> bytes() override;
+
+  // That were made durable: as many fsyncs. From any thread.
+  std::uint64_t transactions() const;
 
  private:
   struct Threads;
