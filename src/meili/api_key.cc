@@ -1,0 +1,65 @@
+#include "meili/api_key.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <array>
+
+#include "base/assert.h"
+#include "meili/task.h"
+
+namespace miroir::meili {
+
+std::string derive_key(std::string_view master_key, std::string_view uid) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  const auto* data = reinterpret_cast<const unsigned char*>(uid.data());
+  const auto* made = HMAC(EVP_sha256(), master_key.data(), static_cast<int>(master_key.size()),
+                          data, uid.size(), digest.data(), &size);
+  MIROIR_ASSERT(made != nullptr);
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string text;
+  for (unsigned int i = 0; i < size; ++i) {
+    text += kHex[digest[i] >> 4];
+    text += kHex[digest[i] & 15];
+  }
+  return text;
+}
+
+bool action_allowed(const Json& actions, std::string_view action) {
+  if (!actions.is_array()) return false;
+  for (const Json& each : actions.as_array()) {
+    if (!each.is_string()) continue;
+    const std::string& allowed = each.as_string();
+    if (allowed == "*" || allowed == action) return true;
+    if (allowed == "*.get" && action.ends_with(".get") && action != "keys.get") return true;
+    if (allowed.ends_with(".*") &&
+        action.starts_with(std::string_view(allowed).substr(0, allowed.size() - 1))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool index_allowed(const Json& indexes, std::string_view index_uid) {
+  if (!indexes.is_array()) return false;
+  for (const Json& each : indexes.as_array()) {
+    if (!each.is_string()) continue;
+    const std::string& allowed = each.as_string();
+    if (allowed == index_uid) return true;
+    if (allowed.ends_with('*') &&
+        index_uid.starts_with(std::string_view(allowed).substr(0, allowed.size() - 1))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool is_alive(const Json& key, WallTime now) {
+  const Json* expires = key.find("expiresAt");
+  if (expires == nullptr || !expires->is_string()) return true;
+  const auto when = parse_date_time(expires->as_string(), false);
+  return when.has_value() && *when > now;
+}
+
+}  // namespace miroir::meili
