@@ -67,7 +67,11 @@ Async<Result<Body>> Bodies::write(std::function<Result<std::optional<BodyRecord>
     piece.clear();
     pending.stored += stored.size();
     Batch batch;
-    if (body.pieces == 0) batch.put(Table::kMeta, pending_body_row(body.id), "");
+    if (body.pieces == 0) {
+      batch.put(Table::kMeta, pending_body_row(body.id), "");
+      // Swept like any other, should the rest never come.
+      pending_[body.id].written = now_of(clock_);
+    }
     batch.put(Table::kBody, piece_row(body.id, body.pieces++), std::move(stored));
     MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
   }

@@ -13,6 +13,11 @@ Result<std::shared_ptr<const Entry>> decode_shared(std::string_view row) {
   return std::make_shared<const Entry>(std::move(entry));
 }
 
+// Most entries: no index and no tombstone comes or goes with them.
+bool only_writes_documents(const Entry& entry) {
+  return entry.kind == EntryKind::kWriteDocuments || entry.kind == EntryKind::kMergeDocuments;
+}
+
 }  // namespace
 
 Async<Result<std::unique_ptr<Log>>> Log::open(Store& store, Clock& clock, Metrics& metrics,
@@ -95,7 +100,11 @@ Async<Result<std::vector<Entry>>> DurableLog::append(Judge judge) {
   if (entries.empty()) co_return entries;
   MIROIR_CO_TRY(Appender::Proposal proposal, propose(entries));
   MIROIR_CO_CHECK(co_await appender_.commit(std::move(proposal)));
-  show_metrics();
+  if (std::ranges::all_of(entries, only_writes_documents)) {
+    views_->metrics.show(appender_.head());
+  } else {
+    show_metrics();
+  }
   co_return entries;
 }
 

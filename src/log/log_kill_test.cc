@@ -37,8 +37,7 @@ Async<void> append_for_ever(LogProcess& process, int pipe, std::string name) {
 }
 
 [[noreturn]] void be_killed(const std::string& path, int pipe) {
-  Metrics metrics;
-  const auto store = SqliteStore::open(path, metrics).value();
+  const auto store = SqliteStore::open(path).value();
   SystemClock clock;
   LogProcess process(*store, clock);
   for (const char* name : {"x", "y", "z"}) {
@@ -77,8 +76,7 @@ TEST(LogKillTest, WhatWasAcknowledgedIsThereAfterKillMinusNine) {
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status));
 
-    Metrics metrics;
-    const auto store = SqliteStore::open(path, metrics).value();
+    const auto store = SqliteStore::open(path).value();
     SystemClock clock;
     LogProcess process(*store, clock);
     const auto entries = process.run(process.log().entries(1, 1'000'000)).value();

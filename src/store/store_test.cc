@@ -44,7 +44,7 @@ class TemporaryDirectory {
 
 struct Backend {
   const char* name;
-  std::function<std::unique_ptr<Store>(const std::string& path, Metrics& metrics)> make;
+  std::function<std::unique_ptr<Store>(const std::string& path)> make;
 };
 
 class StoreTest : public testing::TestWithParam<Backend> {
@@ -61,9 +61,8 @@ class StoreTest : public testing::TestWithParam<Backend> {
   }
 
   TemporaryDirectory directory_;
-  Metrics metrics_;
   boost::asio::io_context io_;
-  std::unique_ptr<Store> store_ = GetParam().make(directory_.file(), metrics_);
+  std::unique_ptr<Store> store_ = GetParam().make(directory_.file());
 };
 
 TEST_P(StoreTest, PutIsReadBackAndReplaced) {
@@ -152,38 +151,36 @@ TEST_P(StoreTest, BytesGrow) {
   EXPECT_GE(run(io_, store_->bytes()).value(), before + (1 << 20));
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, StoreTest,
-                         testing::Values(Backend{"Sqlite",
-                                                 [](const std::string& path,
-                                                    Metrics& metrics) -> std::unique_ptr<Store> {
-                                                   return SqliteStore::open(path, metrics).value();
-                                                 }},
-                                         Backend{"Memory",
-                                                 [](const std::string&,
-                                                    Metrics&) -> std::unique_ptr<Store> {
-                                                   return std::make_unique<MemoryStore>();
-                                                 }}),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Backends, StoreTest,
+    testing::Values(Backend{"Sqlite",
+                            [](const std::string& path) -> std::unique_ptr<Store> {
+                              return SqliteStore::open(path).value();
+                            }},
+                    Backend{"Memory",
+                            [](const std::string&) -> std::unique_ptr<Store> {
+                              return std::make_unique<MemoryStore>();
+                            }}),
+    [](const auto& test) { return test.param.name; });
 
 class SqliteStoreTest : public testing::Test {
  protected:
   TemporaryDirectory directory_;
-  Metrics metrics_;
   boost::asio::io_context io_;
 };
 
 TEST_F(SqliteStoreTest, ReopenedHoldsWhatWasCommitted) {
   {
-    const auto store = SqliteStore::open(directory_.file(), metrics_).value();
+    const auto store = SqliteStore::open(directory_.file()).value();
     ASSERT_TRUE(run(io_, store->commit(Batch().put(Table::kMeta, "a", "1"))));
   }
-  const auto store = SqliteStore::open(directory_.file(), metrics_).value();
+  const auto store = SqliteStore::open(directory_.file()).value();
   EXPECT_EQ(run(io_, store->get(Table::kMeta, "a")).value(), "1");
 }
 
 TEST_F(SqliteStoreTest, SecondOpenIsRefused) {
-  const auto store = SqliteStore::open(directory_.file(), metrics_).value();
-  const auto second = SqliteStore::open(directory_.file(), metrics_);
+  const auto store = SqliteStore::open(directory_.file()).value();
+  const auto second = SqliteStore::open(directory_.file());
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, ErrorCode::kUnavailable);
   EXPECT_NE(second.error().message.find("in use by another process"), std::string::npos);
@@ -191,13 +188,13 @@ TEST_F(SqliteStoreTest, SecondOpenIsRefused) {
 
 TEST_F(SqliteStoreTest, NewerFormatIsRefused) {
   {
-    ASSERT_TRUE(SqliteStore::open(directory_.file(), metrics_));
+    ASSERT_TRUE(SqliteStore::open(directory_.file()));
   }
   {
     auto database = sqlite::Database::open(directory_.file(), {}).value();
     ASSERT_TRUE(database.execute("PRAGMA user_version=99"));
   }
-  const auto store = SqliteStore::open(directory_.file(), metrics_);
+  const auto store = SqliteStore::open(directory_.file());
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code, ErrorCode::kUnsupported);
   EXPECT_NE(store.error().message.find("newer Miroir"), std::string::npos);
@@ -208,21 +205,21 @@ TEST_F(SqliteStoreTest, ForeignDatabaseIsRefused) {
     auto database = sqlite::Database::open(directory_.file(), {}).value();
     ASSERT_TRUE(database.execute("CREATE TABLE t (x)"));
   }
-  const auto store = SqliteStore::open(directory_.file(), metrics_);
+  const auto store = SqliteStore::open(directory_.file());
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code, ErrorCode::kUnsupported);
 }
 
 TEST_F(SqliteStoreTest, DamagedFileIsRefused) {
   std::ofstream(directory_.file()) << std::string(8192, 'x');
-  const auto store = SqliteStore::open(directory_.file(), metrics_);
+  const auto store = SqliteStore::open(directory_.file());
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code, ErrorCode::kCorrupt);
   EXPECT_NE(store.error().message.find("damaged"), std::string::npos);
 }
 
 TEST_F(SqliteStoreTest, FullDiskFailsWhatDoesNotFitAndLosesNothing) {
-  const auto store = SqliteStore::open(directory_.file(), metrics_, 1 << 20).value();
+  const auto store = SqliteStore::open(directory_.file(), 1 << 20).value();
   const auto both = [](Store& its) -> Async<std::vector<Result<void>>> {
     std::vector<Async<Result<void>>> commits;
     commits.push_back(its.commit(Batch().put(Table::kMeta, "small", "1")));
@@ -242,17 +239,13 @@ TEST_F(SqliteStoreTest, FullDiskFailsWhatDoesNotFitAndLosesNothing) {
 }
 
 TEST_F(SqliteStoreTest, NeighboursShareATransaction) {
-  const auto store = SqliteStore::open(directory_.file(), metrics_).value();
+  const auto store = SqliteStore::open(directory_.file()).value();
   run(io_, commit_at_once(*store));
-  EXPECT_LT(
-      metrics_
-          .counter("miroir_store_transactions_total", "Transactions that the store made durable")
-          .value(),
-      10);
+  EXPECT_LT(store->transactions(), 10);
 }
 
 TEST_F(SqliteStoreTest, ConversationsSurviveManyCallsInFlight) {
-  const auto store = SqliteStore::open(directory_.file(), metrics_).value();
+  const auto store = SqliteStore::open(directory_.file()).value();
   const auto read_and_write = [](Store& its) -> Async<std::vector<Result<void>>> {
     std::vector<Async<Result<void>>> calls;
     for (std::uint64_t i = 0; i < 200; ++i) {
