@@ -68,6 +68,8 @@ class SimulatedNode {
   Result<Enqueued> enqueue(NodeWrite write, std::optional<TaskUid> uid, std::string metadata);
   // The same, later: a request that nobody waits for any more, or that the network doubled.
   void arrive_later(Instant when, NodeWrite write, TaskUid uid, std::string metadata);
+  // Connections die with the node's process, and what was on its way in them.
+  void drop_late_requests() { delayed_.clear(); }
 
   // Tasks that must fail: asked for every task, the error's code or nothing.
   void fail_tasks(std::function<std::optional<std::string>(const NodeTask&)> rule);

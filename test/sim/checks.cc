@@ -1,0 +1,104 @@
+#include "sim/checks.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+namespace miroir::sim {
+namespace {
+
+Json without_stored_fields(const Json& document) {
+  Json content = Json::object();
+  for (const auto& [field, value] : document.as_object()) {
+    if (!field.starts_with("_miroir_")) content.set(field, value);
+  }
+  return content;
+}
+
+class ModelCheck {
+ public:
+  ModelCheck(const Model& model, const Topology& topology) : model_(model), topology_(topology) {}
+
+  void check(const std::string& node, const SimulatedNode::Disk& disk) {
+    for (const auto& [uid, index] : disk.indexes) {
+      if (!model_.indexes().contains(uid)) say("{} holds index {}, which is not", node, uid);
+    }
+    for (const auto& [uid, index] : model_.indexes()) {
+      const auto found = disk.indexes.find(uid);
+      if (found == disk.indexes.end()) {
+        say("{} lacks index {}", node, uid);
+        continue;
+      }
+      check_settings(node, uid, index, found->second);
+      check_documents(node, uid, index, found->second);
+    }
+  }
+
+  std::vector<std::string> take() { return std::move(wrong_); }
+
+ private:
+  template <class... Parts>
+  void say(fmt::format_string<Parts...> format, Parts&&... parts) {
+    wrong_.push_back(fmt::format(format, std::forward<Parts>(parts)...));
+  }
+
+  void check_settings(const std::string& node, const std::string& uid, const Model::Index& index,
+                      const SimulatedNode::Index& held) {
+    const Json* words = held.settings.find("stopWords");
+    const Json found = words == nullptr ? Json() : *words;
+    if (found == index.stop_words) return;
+    say("{} has the stop words {} in {} instead of {}", node, to_text(found), uid,
+        to_text(index.stop_words));
+  }
+
+  void check_documents(const std::string& node, const std::string& uid, const Model::Index& index,
+                       const SimulatedNode::Index& held) {
+    for (const auto& [id, document] : held.documents) {
+      const auto expected = index.documents.find(id);
+      if (expected == index.documents.end()) {
+        say("{} holds {}/{}, which is deleted: {}", node, uid, id, to_text(document));
+      } else if (!topology_.owns(node, slot_of(id))) {
+        say("{} holds {}/{}, which it does not own", node, uid, id);
+      } else if (without_stored_fields(document) != expected->second) {
+        say("{} has {}/{} as {} instead of {}", node, uid, id, to_text(document),
+            to_text(expected->second));
+      }
+    }
+    for (const auto& [id, document] : index.documents) {
+      if (topology_.owns(node, slot_of(id)) && !held.documents.contains(id))
+        say("{} lacks {}/{}: {}", node, uid, id, to_text(document));
+    }
+  }
+
+  const Model& model_;
+  const Topology& topology_;
+  std::vector<std::string> wrong_;
+};
+
+}  // namespace
+
+std::vector<std::string> check_against_model(const Model& model, const Topology& topology,
+                                             const Nodes& nodes) {
+  ModelCheck check(model, topology);
+  for (const auto& [id, node] : nodes) check.check(id, node->disk());
+  return check.take();
+}
+
+std::vector<std::string> check_replicas_equal(const Nodes& nodes) {
+  std::vector<std::string> wrong;
+  std::map<std::string, std::pair<std::string, const Json*>> first;
+  for (const auto& [node, simulated] : nodes) {
+    for (const auto& [uid, index] : simulated->disk().indexes) {
+      for (const auto& [id, document] : index.documents) {
+        const auto [place, fresh] = first.try_emplace(uid + "/" + id, node, &document);
+        if (fresh || *place->second.second == document) continue;
+        wrong.push_back(fmt::format("{} is {} on {} and {} on {}", place->first,
+                                    to_text(*place->second.second), place->second.first,
+                                    to_text(document), node));
+      }
+    }
+  }
+  return wrong;
+}
+
+}  // namespace miroir::sim

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cluster/topology.h"
+#include "node_api/simulated_node_fake.h"
+#include "sim/model.h"
+
+namespace miroir::sim {
+
+using Nodes = std::map<std::string, std::unique_ptr<SimulatedNode>>;
+
+// What is wrong, in sentences; empty: all holds. These know the model, the nodes' disks and who
+// owns what, and share no code with what they check.
+
+// Every node holds the model's indexes, and of the model's documents exactly those that it owns,
+// with the model's content; and the settings that clients made.
+std::vector<std::string> check_against_model(const Model& model, const Topology& topology,
+                                             const Nodes& nodes);
+// The copies of a document are the same, stored fields included.
+std::vector<std::string> check_replicas_equal(const Nodes& nodes);
+
+}  // namespace miroir::sim

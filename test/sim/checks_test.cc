@@ -1,0 +1,128 @@
+// The checkers can fail: each finds what they are there for.
+#include "sim/checks.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/simulated_clock_fake.h"
+#include "sim/history.h"
+
+namespace miroir::sim {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+Request request(Act act, std::vector<std::string> ids, std::string value) {
+  return {act, "books", std::move(ids), std::move(value)};
+}
+
+// Two groups of one node that hold what the model says.
+class ChecksTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const Request& each :
+         {request(Act::kReplace, {"w1", "w2", "m1"}, "one"), request(Act::kMerge, {"m1"}, "two"),
+          request(Act::kDelete, {"w2"}, "")})
+      model.apply(each);
+    for (const NodeConfig& config : topology.nodes()) {
+      SimulatedNode::Options options;
+      options.id = config.id;
+      nodes[config.id] = std::make_unique<SimulatedNode>(clock, 1, options);
+      for (const auto& [id, document] : model.indexes().at("books").documents)
+        nodes[config.id]->write_directly("books", id, document);
+    }
+  }
+
+  std::vector<std::string> check() { return check_against_model(model, topology, nodes); }
+
+  SimulatedClock clock;
+  Topology topology = *Topology::make({{"a0", "http://a0", 0}, {"b0", "http://b0", 1}}, 4);
+  Model model;
+  Nodes nodes;
+};
+
+TEST_F(ChecksTest, EqualNodesAreRight) {
+  EXPECT_THAT(check(), IsEmpty());
+  EXPECT_THAT(check_replicas_equal(nodes), IsEmpty());
+}
+
+TEST_F(ChecksTest, LostWriteIsFound) {
+  nodes["a0"]->delete_directly("books", "w1");
+  EXPECT_THAT(check(), ElementsAre(HasSubstr("a0 lacks books/w1")));
+}
+
+TEST_F(ChecksTest, DeletedDocumentThatIsBackIsFound) {
+  nodes["b0"]->write_directly("books", "w2", Json::object({{"id", "w2"}}));
+  EXPECT_THAT(check(), ElementsAre(HasSubstr("b0 holds books/w2, which is deleted")));
+}
+
+TEST_F(ChecksTest, ChangedContentIsFound) {
+  nodes["b0"]->corrupt("books", "m1", "v", "flipped");
+  EXPECT_THAT(check(), ElementsAre(HasSubstr("b0 has books/m1")));
+  EXPECT_THAT(check_replicas_equal(nodes), ElementsAre(HasSubstr("books/m1")));
+}
+
+TEST_F(ChecksTest, DroppedAndForeignIndexesAreFound) {
+  SimulatedNode::Disk disk = nodes["a0"]->snapshot();
+  disk.indexes["intruder"] = disk.indexes.extract("books").mapped();
+  nodes["a0"]->restore(std::move(disk));
+  EXPECT_THAT(check(), ElementsAre(HasSubstr("index intruder"), HasSubstr("lacks index books")));
+}
+
+TEST_F(ChecksTest, OtherStampsAreFound) {
+  nodes["a0"]->corrupt("books", "w1", "_miroir_updated_at", "!!!");
+  EXPECT_THAT(check(), IsEmpty());
+  EXPECT_THAT(check_replicas_equal(nodes), ElementsAre(HasSubstr("books/w1")));
+}
+
+std::shared_ptr<const Entry> task(Position position, std::string metadata) {
+  Entry entry;
+  entry.position = position;
+  entry.task = position;
+  entry.index_uid = "books";
+  entry.task_type = "documentAdditionOrUpdate";
+  entry.custom_metadata = std::move(metadata);
+  return std::make_shared<const Entry>(std::move(entry));
+}
+
+Operation operation(int number, int status, Position position, std::string id) {
+  Operation made;
+  made.number = number;
+  made.request = request(Act::kReplace, {std::move(id)}, "x");
+  made.status = status;
+  made.task = position;
+  return made;
+}
+
+TEST(HistoryTest, UnansweredRequestCountsWhereTheLogHasIt) {
+  std::vector<Operation> operations = {operation(0, 202, 1, "w0"), operation(1, 0, 0, "w1"),
+                                       operation(2, 0, 0, "w2")};
+  const History history = replay(operations, {task(1, "op0"), task(2, "op2")});
+  EXPECT_THAT(history.wrong, IsEmpty());
+  EXPECT_TRUE(history.model.indexes().at("books").documents.contains("w0"));
+  EXPECT_FALSE(history.model.indexes().at("books").documents.contains("w1"));
+  EXPECT_TRUE(history.model.indexes().at("books").documents.contains("w2"));
+}
+
+TEST(HistoryTest, AcknowledgedWriteThatTheLogLostIsFound) {
+  std::vector<Operation> operations = {operation(0, 202, 1, "w0"), operation(1, 202, 2, "w1")};
+  EXPECT_THAT(replay(operations, {task(1, "op0")}).wrong,
+              ElementsAre(HasSubstr("op1 was acknowledged as task 2")));
+}
+
+TEST(HistoryTest, RefusedWriteThatTookPlaceIsFound) {
+  std::vector<Operation> operations = {operation(0, 503, 0, "w0")};
+  EXPECT_THAT(replay(operations, {task(1, "op0")}).wrong,
+              ElementsAre(HasSubstr("op0 was refused with 503")));
+}
+
+TEST(HistoryTest, WriteTakenTwiceIsFound) {
+  std::vector<Operation> operations = {operation(0, 202, 1, "w0")};
+  EXPECT_THAT(replay(operations, {task(1, "op0"), task(2, "op0")}).wrong,
+              ElementsAre(HasSubstr("taken twice"), HasSubstr("task 2 is no request's")));
+}
+
+}  // namespace
+}  // namespace miroir::sim

@@ -1,0 +1,82 @@
+#include "sim/history.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace miroir::sim {
+namespace {
+
+bool is_document_act(Act act) {
+  return act != Act::kCreate && act != Act::kDrop && act != Act::kSettings;
+}
+
+// Whether a task that carries no metadata may be this request's.
+bool fits(const Request& request, const Entry& entry) {
+  if (entry.index_uid != request.index) return false;
+  if (request.act == Act::kCreate) return entry.task_type == "indexCreation";
+  if (request.act == Act::kDrop) return entry.task_type == "indexDeletion";
+  return entry.task_type == "settingsUpdate" &&
+         to_text(entry.task_details).find('"' + request.value + '"') != std::string::npos;
+}
+
+}  // namespace
+
+std::string metadata_of(int number) { return "op" + std::to_string(number); }
+
+History replay(std::vector<Operation>& operations,
+               const std::vector<std::shared_ptr<const Entry>>& entries) {
+  History history;
+  std::map<Position, const Entry*> tasks;
+  std::map<std::string, Position> by_metadata;
+  for (const auto& entry : entries) {
+    if (entry->task_type.empty() || entry->task != entry->position) continue;
+    tasks[entry->position] = entry.get();
+    if (!entry->custom_metadata.empty() &&
+        !by_metadata.emplace(entry->custom_metadata, entry->position).second)
+      history.wrong.push_back("the request " + entry->custom_metadata + " was taken twice");
+  }
+  std::map<Position, Operation*> order;
+  for (Operation& operation : operations) {
+    if (operation.status != 202) continue;
+    const auto found = tasks.find(operation.task);
+    const bool there = found != tasks.end() &&
+                       (is_document_act(operation.request.act)
+                            ? found->second->custom_metadata == metadata_of(operation.number)
+                            : fits(operation.request, *found->second));
+    if (!there || !order.emplace(operation.task, &operation).second) {
+      history.wrong.push_back(fmt::format("op{} was acknowledged as task {}, which is not its",
+                                          operation.number, operation.task));
+    }
+  }
+  for (Operation& operation : operations) {
+    if (operation.status == 202) continue;
+    operation.task = 0;
+    if (is_document_act(operation.request.act)) {
+      const auto found = by_metadata.find(metadata_of(operation.number));
+      if (found != by_metadata.end()) operation.task = found->second;
+    } else if (operation.status == 0) {
+      for (const auto& [position, entry] : tasks) {
+        if (order.contains(position) || !fits(operation.request, *entry)) continue;
+        operation.task = position;
+        break;
+      }
+    }
+    if (operation.task == 0) continue;
+    order.emplace(operation.task, &operation);
+    if (operation.status != 0) {
+      history.wrong.push_back(fmt::format("op{} was refused with {}, and took place as task {}",
+                                          operation.number, operation.status, operation.task));
+    }
+  }
+  for (const auto& [position, entry] : tasks) {
+    if (!order.contains(position))
+      history.wrong.push_back(fmt::format("task {} is no request's", position));
+  }
+  for (auto& [position, operation] : order)
+    operation->valid = history.model.apply(operation->request);
+  return history;
+}
+
+}  // namespace miroir::sim

@@ -1,0 +1,66 @@
+#include "sim/model.h"
+
+#include "base/hash.h"
+
+namespace miroir::sim {
+
+Json document_of(const Request& request, const std::string& id) {
+  Json document = Json::object({{"id", id}});
+  // The value decides which fields there are, so that replacing also removes.
+  const std::size_t dice = std::hash<std::string>()(id + request.value);
+  if (request.act == Act::kMerge) {
+    document.set("merged" + std::to_string(dice % 3), request.value);
+    if (dice % 2 == 0) document.set("v", request.value);
+    return document;
+  }
+  document.set("v", request.value);
+  if (id[0] == 'f') document.set("tag", "t" + std::to_string(dice % kTags));
+  if (dice % 2 == 0) document.set("price", static_cast<double>(dice % 1'000) / 8);
+  if (dice % 5 != 0)
+    document.set("deep", Json::object({{"list", Json::array({1, request.value, Json()})}}));
+  return document;
+}
+
+bool Model::apply(const Request& request) {
+  const auto found = indexes_.find(request.index);
+  const bool exists = found != indexes_.end();
+  switch (request.act) {
+    case Act::kReplace:
+      for (const std::string& id : request.ids)
+        indexes_[request.index].documents[id] = document_of(request, id);
+      return true;
+    case Act::kMerge:
+      for (const std::string& id : request.ids) {
+        Json& document = indexes_[request.index].documents[id];
+        for (const auto& [field, value] : document_of(request, id).as_object())
+          document.set(field, value);
+      }
+      return true;
+    case Act::kSettings:
+      indexes_[request.index].stop_words = Json::array({request.value});
+      return true;
+    case Act::kCreate:
+      return indexes_.try_emplace(request.index).second;
+    case Act::kDrop:
+      if (exists) indexes_.erase(found);
+      return exists;
+    case Act::kClear:
+      if (exists) found->second.documents.clear();
+      return exists;
+    case Act::kDelete:
+    case Act::kDeleteBatch:
+      if (!exists) return false;
+      for (const std::string& id : request.ids) found->second.documents.erase(id);
+      return true;
+    case Act::kDeleteFilter:
+      if (!exists) return false;
+      std::erase_if(found->second.documents, [&](const auto& row) {
+        const Json* tag = row.second.find("tag");
+        return tag != nullptr && *tag == Json(request.value);
+      });
+      return true;
+  }
+  return false;
+}
+
+}  // namespace miroir::sim

@@ -1,0 +1,253 @@
+#include "sim/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/random.h"
+
+namespace miroir::sim {
+namespace {
+
+// Three classes of documents. What is damaged and written at the same time has a knowable truth
+// only within its class:
+// w: written whole or deleted; may be corrupted or put back: a later whole write ends it.
+// m: merged into as well; may vanish, for a PUT that lands on nothing has no base and loses. Not
+//    corrupted: a PUT on top would make two copies that nothing tells apart.
+// f: deleted by filter as well; never touched behind Miroir's back, for the filter is resolved on
+//    whichever replica is in sync.
+std::string draw_id(Random& random, char kind) {
+  return kind + std::to_string(random.below(kIdsOfAClass));
+}
+
+char draw_class(Random& random) { return "wmf"[random.below(3)]; }
+std::string draw_index(Random& random) { return random.chance(0.8) ? "books" : "films"; }
+
+Microseconds between(Random& random, Microseconds low, Microseconds high) {
+  return low + Microseconds(random.below(static_cast<std::uint64_t>((high - low).count()) + 1));
+}
+
+Act draw_act(Random& random) {
+  const std::uint64_t dice = random.below(100);
+  if (dice < 42) return Act::kReplace;
+  if (dice < 62) return Act::kMerge;
+  if (dice < 74) return Act::kDelete;
+  if (dice < 82) return Act::kDeleteBatch;
+  if (dice < 89) return Act::kDeleteFilter;
+  if (dice < 91) return Act::kClear;
+  if (dice < 93) return Act::kCreate;
+  if (dice < 95) return Act::kDrop;
+  return Act::kSettings;
+}
+
+Request draw_request(Random& random, int number) {
+  Request request;
+  request.act = draw_act(random);
+  request.index = draw_index(random);
+  request.value = "u" + std::to_string(number);
+  const auto add = [&](std::string id) {
+    if (std::ranges::find(request.ids, id) == request.ids.end()) request.ids.push_back(id);
+  };
+  const int wanted = 1 + static_cast<int>(random.below(5));
+  for (int i = 0; i < wanted; ++i) {
+    switch (request.act) {
+      case Act::kReplace:
+      case Act::kDeleteBatch:
+        add(draw_id(random, draw_class(random)));
+        break;
+      case Act::kMerge:
+        add(draw_id(random, 'm'));
+        break;
+      case Act::kDelete:
+        if (request.ids.empty()) add(draw_id(random, draw_class(random)));
+        break;
+      default:
+        break;
+    }
+  }
+  if (request.act == Act::kDeleteFilter) request.value = "t" + std::to_string(random.below(kTags));
+  return request;
+}
+
+class FaultDrawer {
+ public:
+  FaultDrawer(const Plan& plan, Random& random, int victims)
+      : plan_(plan), random_(random), victims_(victims) {}
+
+  Fault draw(FaultKind kind) {
+    Fault fault;
+    fault.kind = kind;
+    fault.index = draw_index(random_);
+    fault.id = draw_id(random_, 'w');
+    const int group =
+        damages(kind) ? victims_
+                      : static_cast<int>(random_.below(static_cast<std::uint64_t>(plan_.groups)));
+    fault.node = node_name(
+        group, static_cast<int>(random_.below(static_cast<std::uint64_t>(plan_.nodes_per_group))));
+    fault.probability = 0.05 + 0.45 * random_.unit();
+    switch (kind) {
+      case FaultKind::kCrash:
+        fault.duration = between(random_, Milliseconds(0), Seconds(15));
+        fault.handlers = static_cast<int>(random_.below(random_.chance(0.5) ? 40 : 400));
+        break;
+      case FaultKind::kRestore:
+      case FaultKind::kWipe:
+        // Longer than two looks of the health monitor: who was away has lost its connections.
+        fault.duration = between(random_, Seconds(8), Seconds(40));
+        break;
+      case FaultKind::kForeignDelete:
+      case FaultKind::kForeignDeleteTask:
+        if (random_.chance(0.4)) fault.id = draw_id(random_, 'm');
+        break;
+      case FaultKind::kFailTasks:
+      case FaultKind::kFailIndexTasks:
+        if (random_.chance(0.4)) fault.probability = 1;
+        [[fallthrough]];
+      default:
+        fault.duration = between(random_, Milliseconds(100), Seconds(random_.chance(0.5) ? 4 : 25));
+    }
+    return fault;
+  }
+
+ private:
+  const Plan& plan_;
+  Random& random_;
+  int victims_;
+};
+
+Phase draw_phase(const Plan& plan, Random& requests, Random& random, const FaultSet& faults,
+                 int first_number) {
+  Phase phase;
+  phase.length = between(random, Seconds(10), Seconds(60));
+  const int count = 15 + static_cast<int>(requests.below(35));
+  Microseconds at{0};
+  for (int i = 0; i < count; ++i) {
+    // Bursts, then nothing for a while.
+    if (requests.chance(0.5)) at = between(requests, Milliseconds(0), phase.length);
+    at += between(requests, Microseconds(0), Milliseconds(20));
+    phase.steps.push_back({at, draw_request(requests, first_number + i)});
+  }
+  const int victims = static_cast<int>(random.below(static_cast<std::uint64_t>(plan.groups)));
+  FaultDrawer drawer(plan, random, victims);
+  // Each run knows only some kinds: a mix of all hides what a few would show.
+  for (int kind = 0; kind < kFaultKinds; ++kind) {
+    const auto fault = static_cast<FaultKind>(kind);
+    if (!random.chance(0.35) || !faults.contains(fault)) continue;
+    for (std::uint64_t i = 1 + random.below(3); i > 0; --i) {
+      const Microseconds when = between(random, Milliseconds(0), phase.length);
+      Fault drawn = drawer.draw(fault);
+      if (fault == FaultKind::kRestore || fault == FaultKind::kPutBack ||
+          fault == FaultKind::kPutBackTask) {
+        Fault earlier = drawn;
+        earlier.kind = fault == FaultKind::kRestore ? FaultKind::kSnapshot : FaultKind::kRemember;
+        phase.steps.push_back({between(random, Milliseconds(0), when), std::move(earlier)});
+      }
+      phase.steps.push_back({when, std::move(drawn)});
+    }
+  }
+  std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  return phase;
+}
+
+std::string join(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) all += (all.empty() ? "" : " ") + word;
+  return all;
+}
+
+double seconds(Microseconds time) { return static_cast<double>(time.count()) / 1e6; }
+
+}  // namespace
+
+bool damages(FaultKind kind) { return kind >= FaultKind::kFailTasks; }
+
+std::string_view name(FaultKind kind) {
+  static constexpr std::array<std::string_view, kFaultKinds> kNames = {
+      "crash",          "node-down",           "cut",      "network",  "store-full",
+      "fail-tasks",     "fail-index-tasks",    "snapshot", "restore",  "wipe",
+      "foreign-delete", "foreign-delete-task", "corrupt",  "remember", "put-back",
+      "put-back-task"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+FaultSet default_faults() {
+  FaultSet faults;
+  for (int kind = 0; kind < kFaultKinds; ++kind) faults.insert(static_cast<FaultKind>(kind));
+  return faults;
+}
+
+Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
+  // Streams of their own: another kind of fault does not change the requests.
+  Random shape(seed * 3);
+  Random requests(seed * 3 + 1);
+  Random random(seed * 3 + 2);
+  Plan plan;
+  plan.seed = seed;
+  plan.groups = shape.chance(0.75) ? 2 : 3;
+  plan.nodes_per_group = 1 + static_cast<int>(shape.below(2));
+  plan.shards = 4 + static_cast<std::uint32_t>(shape.below(5));
+  plan.light_interval = between(shape, Seconds(5), Seconds(40));
+  plan.deep_interval = between(shape, Seconds(20), Seconds(300));
+  plan.task_delay_max = between(shape, Milliseconds(1), Milliseconds(700));
+  const int phases = shape.chance(0.8) ? 1 : 2;
+  int requests_drawn = 0;
+  for (int i = 0; i < phases; ++i) {
+    plan.phases.push_back(draw_phase(plan, requests, random, faults, requests_drawn));
+    requests_drawn += static_cast<int>(plan.phases.back().steps.size());
+  }
+  return plan;
+}
+
+std::string node_name(int group, int place) {
+  return std::string(1, static_cast<char>('a' + group)) + std::to_string(place);
+}
+
+std::string describe(const Request& request) {
+  static constexpr std::array<std::string_view, 9> kNames = {
+      "POST",       "PUT",          "DELETE",     "delete-batch", "delete by filter",
+      "delete all", "create index", "drop index", "settings"};
+  return fmt::format("{} {} [{}] {}", kNames[static_cast<std::size_t>(request.act)], request.index,
+                     join(request.ids), request.value);
+}
+
+std::string describe(const Fault& fault) {
+  switch (fault.kind) {
+    case FaultKind::kCrash:
+      return fmt::format("crash after {} handlers, away {:.3f} s", fault.handlers,
+                         seconds(fault.duration));
+    case FaultKind::kStoreFull:
+      return fmt::format("store full for {:.3f} s", seconds(fault.duration));
+    case FaultKind::kNodeDown:
+    case FaultKind::kCut:
+    case FaultKind::kSnapshot:
+    case FaultKind::kRestore:
+    case FaultKind::kWipe:
+      return fmt::format("{} {} for {:.3f} s", name(fault.kind), fault.node,
+                         seconds(fault.duration));
+    case FaultKind::kNetwork:
+    case FaultKind::kFailTasks:
+    case FaultKind::kFailIndexTasks:
+      return fmt::format("{} {} p={:.2f} for {:.3f} s", name(fault.kind), fault.node,
+                         fault.probability, seconds(fault.duration));
+    default:
+      return fmt::format("{} {} {}/{}", name(fault.kind), fault.node, fault.index, fault.id);
+  }
+}
+
+std::string describe(const Plan& plan) {
+  std::string text =
+      fmt::format("seed {}: {} groups of {}, {} shards, light {:.1f} s, deep {:.1f} s\n", plan.seed,
+                  plan.groups, plan.nodes_per_group, plan.shards, seconds(plan.light_interval),
+                  seconds(plan.deep_interval));
+  for (const Phase& phase : plan.phases) {
+    text += fmt::format("phase of {:.1f} s\n", seconds(phase.length));
+    for (const Step& step : phase.steps) {
+      text += fmt::format("  {:9.3f}  {}\n", seconds(step.at),
+                          std::visit([](const auto& what) { return describe(what); }, step.what));
+    }
+  }
+  return text;
+}
+
+}  // namespace miroir::sim

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace miroir::sim {
+
+// What happens in one run, drawn from a seed before it starts: plain data, so that a failing plan
+// can be printed, replayed, and made smaller step by step.
+
+enum class Act {
+  kReplace,
+  kMerge,
+  kDelete,
+  kDeleteBatch,
+  kDeleteFilter,
+  kClear,
+  kCreate,
+  kDrop,
+  kSettings
+};
+
+// One request of a client.
+struct Request {
+  Act act = Act::kReplace;
+  std::string index;
+  std::vector<std::string> ids;
+  std::string value;  // written nowhere else; filter deletes: the tag
+};
+
+enum class FaultKind {
+  // What Miroir must bear without a repair.
+  kCrash,      // of Miroir, `handlers` steps of its event loop after the time
+  kNodeDown,   // a node is restarted
+  kCut,        // nothing reaches the node
+  kNetwork,    // requests and answers are lost, late, doubled, refused
+  kStoreFull,  // no commit succeeds
+  // What it must repair; only ever in one group at a time.
+  kFailTasks,          // tasks on documents fail on one node, some or all
+  kFailIndexTasks,     // and those on indexes and settings
+  kSnapshot,           // of a node's disk
+  kRestore,            // the node comes back with its last snapshot
+  kWipe,               // the node comes back empty
+  kForeignDelete,      // a document vanishes
+  kForeignDeleteTask,  // the same through the node's own API
+  kCorrupt,            // a document's content changes under its stamp
+  kRemember,           // a document is read…
+  kPutBack,            // …and put back as it was then
+  kPutBackTask,        // the same through the node's own API
+};
+inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kPutBackTask) + 1;
+bool damages(FaultKind kind);
+std::string_view name(FaultKind kind);
+
+struct Fault {
+  FaultKind kind = FaultKind::kCrash;
+  std::string node;
+  std::string index;
+  std::string id;
+  Microseconds duration{0};
+  double probability = 0;
+  int handlers = 0;
+};
+
+struct Step {
+  Microseconds at{0};  // since the beginning of its phase
+  std::variant<Request, Fault> what;
+};
+
+// Faults and requests; then quiet, and all must hold.
+struct Phase {
+  Microseconds length{0};
+  std::vector<Step> steps;  // in the order of their times
+};
+
+struct Plan {
+  std::uint64_t seed = 0;
+  int groups = 2;
+  int nodes_per_group = 1;
+  std::uint32_t shards = 4;
+  Microseconds light_interval{0};
+  Microseconds deep_interval{0};
+  Microseconds task_delay_max{0};
+  std::vector<Phase> phases;
+};
+
+using FaultSet = std::set<FaultKind>;
+// Those that hold by default.
+FaultSet default_faults();
+
+Plan draw_plan(std::uint64_t seed, const FaultSet& faults);
+
+std::string node_name(int group, int place);
+std::string describe(const Request& request);
+std::string describe(const Fault& fault);
+std::string describe(const Plan& plan);
+
+// Documents, by what may befall them, so that the truth is always known (plan.cc says why).
+inline constexpr int kIdsOfAClass = 6;
+inline constexpr int kIndexes = 2;
+inline constexpr int kTags = 3;
+
+}  // namespace miroir::sim

@@ -1,0 +1,160 @@
+#include "sim/process.h"
+
+#include <boost/asio/co_spawn.hpp>
+
+#include "sim/model.h"
+#include "write/document_writer.h"
+#include "write/index_writer.h"
+#include "write/settings_writer.h"
+
+namespace miroir::sim {
+namespace {
+
+constexpr Milliseconds kRequestTimeout{3'000};
+
+http::Request http_request(const Request& request, int number) {
+  http::Request out;
+  const std::string index = "/indexes/" + request.index;
+  const std::string documents = index + "/documents";
+  Json body;
+  switch (request.act) {
+    case Act::kReplace:
+    case Act::kMerge:
+      out.method = request.act == Act::kMerge ? "PUT" : "POST";
+      out.path = documents;
+      body = Json::array();
+      for (const std::string& id : request.ids) body.push_back(document_of(request, id));
+      break;
+    case Act::kDelete:
+      out.method = "DELETE";
+      out.path = documents + "/" + request.ids.front();
+      break;
+    case Act::kDeleteBatch:
+      out.method = "POST";
+      out.path = documents + "/delete-batch";
+      body = Json::array();
+      for (const std::string& id : request.ids) body.push_back(id);
+      break;
+    case Act::kDeleteFilter:
+      out.method = "POST";
+      out.path = documents + "/delete";
+      body = Json::object({{"filter", "tag = " + request.value}});
+      break;
+    case Act::kClear:
+      out.method = "DELETE";
+      out.path = documents;
+      break;
+    case Act::kCreate:
+      out.method = "POST";
+      out.path = "/indexes";
+      body = Json::object({{"uid", request.index}, {"primaryKey", "id"}});
+      break;
+    case Act::kDrop:
+      out.method = "DELETE";
+      out.path = index;
+      break;
+    case Act::kSettings:
+      out.method = "PATCH";
+      out.path = index + "/settings";
+      body = Json::object({{"stopWords", Json::array({request.value})}});
+      break;
+  }
+  if (out.path.starts_with(documents)) out.query = "customMetadata=op" + std::to_string(number);
+  out.target = out.path + (out.query.empty() ? "" : "?" + out.query);
+  if (!body.is_null()) {
+    out.headers.set("Content-Type", "application/json");
+    out.body = to_text(body);
+  }
+  return out;
+}
+
+}  // namespace
+
+Process::Process(Surroundings around, std::uint64_t seed)
+    : around_(around), io_(std::make_unique<boost::asio::io_context>(1)), random_(seed) {
+  spawn(open());
+}
+
+Process::~Process() { io_.reset(); }  // first the coroutines, then what they use
+
+bool Process::step() {
+  io_->restart();
+  return io_->poll_one() > 0;
+}
+
+void Process::spawn(Async<void> coroutine) {
+  boost::asio::co_spawn(*io_, std::move(coroutine), [](const std::exception_ptr& error) {
+    if (error) std::rethrow_exception(error);
+  });
+}
+
+Async<void> Process::open() {
+  const Executor executor = io_->get_executor();
+  SimulatedClock& clock = around_.clock;
+  auto opened = co_await Log::open(around_.store, clock, metrics_, executor, LogOptions{});
+  if (!opened) {
+    failed_ = true;
+    co_return;
+  }
+  log_ = std::move(*opened);
+  std::map<std::string, std::unique_ptr<NodeClient>> clients;
+  for (const auto& [id, node] : around_.nodes) {
+    clients[id] =
+        std::make_unique<SimulatedNodeClient>(*node, clock, random_, around_.networks[id]);
+  }
+  cluster_ = std::make_unique<Cluster>(around_.topology, std::move(clients), *log_, clock, metrics_,
+                                       executor);
+  ForwardOptions forward;
+  forward.request_timeout = kRequestTimeout;
+  forwarders_ =
+      std::make_unique<Forwarders>(*log_, *cluster_, clock, random_, metrics_, executor, forward);
+  health_ = std::make_unique<HealthMonitor>(*cluster_, clock, executor, HealthOptions{});
+  AntiEntropyOptions options;
+  options.light_interval = around_.plan.light_interval;
+  options.schedule = around_.plan.deep_interval;
+  reconciler_ = std::make_unique<Reconciler>(*log_, around_.store, *cluster_, *forwarders_, clock,
+                                             random_, metrics_, executor, options);
+  spawn(forwarders_->run());
+  spawn(health_->run());
+  spawn(reconciler_->run());
+  ready_ = true;
+}
+
+void Process::serve(Request request, int number, std::function<void(http::Response)> answer) {
+  spawn([](Process& self, Request its_request, int its_number,
+           std::function<void(http::Response)> its_answer) -> Async<void> {
+    its_answer(co_await self.handle(std::move(its_request), its_number));
+  }(*this, std::move(request), number, std::move(answer)));
+}
+
+Async<http::Response> Process::handle(Request request, int number) {
+  WriteContext context{*log_, *cluster_, around_.clock, WriteOptions{}};
+  context.options.request_timeout = kRequestTimeout;
+  DocumentWriter documents(context);
+  IndexWriter indexes(context);
+  SettingsWriter settings(context);
+  http::Request message = http_request(request, number);
+  switch (request.act) {
+    case Act::kReplace:
+    case Act::kMerge:
+      co_return co_await documents.add(request.index, request.act == Act::kMerge,
+                                       std::move(message));
+    case Act::kDelete:
+      co_return co_await documents.remove(request.index, request.ids.front(), std::move(message));
+    case Act::kDeleteBatch:
+      co_return co_await documents.remove_batch(request.index, std::move(message));
+    case Act::kDeleteFilter:
+      co_return co_await documents.remove_by_filter(request.index, std::move(message));
+    case Act::kClear:
+      co_return co_await documents.clear(request.index, std::move(message));
+    case Act::kCreate:
+      co_return co_await indexes.create(std::move(message));
+    case Act::kDrop:
+      co_return co_await indexes.drop(request.index, std::move(message));
+    case Act::kSettings:
+      co_return co_await settings.change(request.index, "", std::move(message));
+  }
+  co_return http::Response{};
+}
+
+}  // namespace miroir::sim

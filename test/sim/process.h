@@ -1,0 +1,69 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "anti_entropy/reconciler.h"
+#include "base/simulated_clock_fake.h"
+#include "cluster/cluster.h"
+#include "forward/forwarders.h"
+#include "http/message.h"
+#include "node_api/simulated_node_client_fake.h"
+#include "sim/plan.h"
+#include "store/memory_store_fake.h"
+
+namespace miroir::sim {
+
+// What outlives a Miroir process: its disk, the nodes, the network, and time.
+struct Surroundings {
+  const Plan& plan;
+  const Topology& topology;
+  SimulatedClock& clock;
+  MemoryStore& store;
+  std::map<std::string, std::unique_ptr<SimulatedNode>>& nodes;
+  std::map<std::string, SimulatedNetwork>& networks;
+};
+
+// One Miroir, up to its writers, on an io_context of its own. Destroyed it is a crash: nothing is
+// stopped, saved or said.
+class Process {
+ public:
+  Process(Surroundings around, std::uint64_t seed);
+  ~Process();
+
+  // Runs one handler; false where none is ready.
+  bool step();
+  // Opened, and every part of it runs.
+  bool ready() const { return ready_; }
+  // Its log could not be read: it would exit.
+  bool failed() const { return failed_; }
+
+  // A client's request; `answer` is never called if the process dies before.
+  void serve(Request request, int number, std::function<void(http::Response)> answer);
+  void spawn(Async<void> coroutine);
+
+  Log& log() { return *log_; }
+  Cluster& cluster() { return *cluster_; }
+  Reconciler& reconciler() { return *reconciler_; }
+
+ private:
+  Async<void> open();
+  Async<http::Response> handle(Request request, int number);
+
+  Surroundings around_;
+  std::unique_ptr<boost::asio::io_context> io_;
+  Random random_;
+  Metrics metrics_;
+  std::unique_ptr<Log> log_;
+  std::unique_ptr<Cluster> cluster_;
+  std::unique_ptr<Forwarders> forwarders_;
+  std::unique_ptr<HealthMonitor> health_;
+  std::unique_ptr<Reconciler> reconciler_;
+  bool ready_ = false;
+  bool failed_ = false;
+};
+
+}  // namespace miroir::sim

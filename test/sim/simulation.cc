@@ -1,0 +1,199 @@
+#include "sim/simulation.h"
+
+#include <fmt/format.h>
+
+#include "base/hash.h"
+#include "sim/world.h"
+
+namespace miroir::sim {
+namespace {
+
+constexpr Microseconds kQuietMax = std::chrono::minutes(40);
+constexpr int kPassesMax = 6;
+
+std::uint64_t number(const Json& object, std::string_view name) {
+  const Json* value = object.find(name);
+  return value != nullptr && value->is_integer() ? value->as_uint64() : 0;
+}
+
+bool is_clean(const Json& pass) {
+  const Json* clean = pass.find("clean");
+  return clean != nullptr && *clean == Json(true) && number(pass, "mismatches") == 0 &&
+         number(pass, "repaired") == 0;
+}
+
+// The quiet after a phase, and what must hold in it.
+class Quiet {
+ public:
+  Quiet(World& world, Outcome& outcome, bool damaged)
+      : world_(world), outcome_(outcome), damaged_(damaged) {}
+
+  void run() {
+    if (!world_.run_until([this] { return world_.settled(); }, kQuietMax))
+      return fail("does not settle: " + world_.why_unsettled());
+    if (!heal()) return;
+    check_documents("healed");
+    check_tasks();
+    check_repairs();
+    // Quiet: nothing is found any more, and nothing is changed.
+    for (const PassKind kind : {PassKind::kLight, PassKind::kDeep}) {
+      const auto pass = run_pass(kind);
+      if (pass && !is_clean(*pass)) fail("a pass on the quiet system found: " + to_text(*pass));
+    }
+    check_documents("quiet");
+  }
+
+ private:
+  void fail(std::string what) {
+    world_.say("WRONG: " + what);
+    outcome_.wrong.push_back(std::move(what));
+  }
+
+  std::optional<Json> run_pass(PassKind kind) {
+    auto pass = world_.await(world_.process().reconciler().pass(kind, std::nullopt));
+    if (!pass) {
+      fail("a pass does not end");
+      return std::nullopt;
+    }
+    if (!*pass) {
+      fail("a pass fails: " + pass->error().message);
+      return std::nullopt;
+    }
+    world_.say("pass: " + to_text(**pass));
+    return std::move(**pass);
+  }
+
+  bool heal() {
+    Json pass;
+    for (int passes = 0; passes < kPassesMax; ++passes) {
+      auto report = run_pass(PassKind::kDeep);
+      if (!report) return false;
+      pass = std::move(*report);
+      if (is_clean(pass) && world_.settled()) return true;
+    }
+    fail("still not clean: " + to_text(pass) + "; " + world_.why_unsettled());
+    check_documents("unclean");
+    return false;
+  }
+
+  void check_documents(const std::string& when) {
+    auto entries = world_.await(read_entries(world_.process().log()));
+    if (!entries || !*entries) return fail("the log cannot be read");
+    const History history = replay(world_.operations(), **entries);
+    for (const std::string& wrong : history.wrong) fail(when + ": " + wrong);
+    for (const std::string& wrong :
+         check_against_model(history.model, world_.topology(), world_.nodes()))
+      fail(when + ": " + wrong);
+    for (const std::string& wrong : check_replicas_equal(world_.nodes())) fail(when + ": " + wrong);
+  }
+
+  static Async<Result<std::vector<std::shared_ptr<const Entry>>>> read_entries(Log& log) {
+    std::vector<std::shared_ptr<const Entry>> all;
+    for (Position first = 1; first <= log.head();) {
+      MIROIR_CO_TRY(auto entries, co_await log.entries(first, 1'000));
+      if (entries.empty()) break;
+      first = entries.back()->position + 1;
+      all.insert(all.end(), entries.begin(), entries.end());
+    }
+    co_return all;
+  }
+
+  // Every request's task has ended, as a Meilisearch's would have.
+  void check_tasks() {
+    for (const Operation& operation : world_.operations()) {
+      if (operation.task == 0) continue;
+      auto end = world_.await(world_.process().log().task_end(operation.task));
+      if (!end || !*end) return fail("a task cannot be read");
+      if (!**end) {
+        if (operation.valid) fail(fmt::format("task {} has not ended", operation.task));
+      } else if (((**end)->status == "succeeded") != operation.valid) {
+        fail(fmt::format("task {} is {}: {}", operation.task, (**end)->status,
+                         to_text((**end)->error)));
+      }
+    }
+  }
+
+  void check_repairs() {
+    auto repairs = world_.await(world_.process().reconciler().repairs(std::nullopt, 10'000));
+    if (!repairs || !*repairs) return fail("the audit cannot be read");
+    const Json* rows = (*repairs)->find("results");
+    if (rows == nullptr || !rows->is_array()) return fail("the audit has no results");
+    for (const Json& row : rows->as_array()) world_.say("repair: " + to_text(row));
+    outcome_.repairs = rows->size();
+    if (!damaged_ && rows->size() > 0)
+      fail(fmt::format("{} repairs where nothing was damaged", rows->size()));
+    if (rows->size() > 3 * world_.damaged_documents())
+      fail(fmt::format("{} repairs for at most {} damaged documents", rows->size(),
+                       world_.damaged_documents()));
+  }
+
+  World& world_;
+  Outcome& outcome_;
+  bool damaged_;
+};
+
+bool damages(const Phase& phase) {
+  for (const Step& step : phase.steps) {
+    const Fault* fault = std::get_if<Fault>(&step.what);
+    if (fault != nullptr && damages(fault->kind)) return true;
+  }
+  return false;
+}
+
+std::string hash_of(World& world) {
+  std::string all;
+  for (const std::string& line : world.story()) all += line + '\n';
+  for (const auto& [id, node] : world.nodes()) {
+    for (const auto& [uid, index] : node->disk().indexes) {
+      for (const auto& [document, text] : node->documents(uid))
+        all += id + uid + document + text + '\n';
+    }
+  }
+  return xxh3_128(all).hex();
+}
+
+}  // namespace
+
+Outcome simulate(const Plan& plan) {
+  Outcome outcome;
+  World world(plan);
+  bool damaged = false;
+  for (const Phase& phase : plan.phases) {
+    world.run_phase(phase);
+    damaged = damaged || damages(phase);
+    Quiet(world, outcome, damaged).run();
+    if (!outcome.wrong.empty()) break;
+  }
+  outcome.requests = world.operations().size();
+  for (const Operation& operation : world.operations())
+    outcome.acknowledged += operation.status == 202 ? 1 : 0;
+  outcome.hash = hash_of(world);
+  outcome.story = world.story();
+  return outcome;
+}
+
+Plan minimise(Plan plan) {
+  for (bool smaller = true; smaller;) {
+    smaller = false;
+    for (std::size_t phase = plan.phases.size(); phase-- > 0;) {
+      // Big pieces first.
+      for (std::size_t piece = plan.phases[phase].steps.size(); piece > 0; piece /= 2) {
+        for (std::size_t first = 0; first + piece <= plan.phases[phase].steps.size();) {
+          Plan without = plan;
+          auto& steps = without.phases[phase].steps;
+          const auto begin = steps.begin() + static_cast<std::ptrdiff_t>(first);
+          steps.erase(begin, begin + static_cast<std::ptrdiff_t>(piece));
+          if (simulate(without).wrong.empty()) {
+            first += piece;
+          } else {
+            plan = std::move(without);
+            smaller = true;
+          }
+        }
+      }
+    }
+  }
+  return plan;
+}
+
+}  // namespace miroir::sim

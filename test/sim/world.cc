@@ -1,0 +1,291 @@
+#include "sim/world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace miroir::sim {
+namespace {
+
+Topology make_topology(const Plan& plan) {
+  std::vector<NodeConfig> nodes;
+  for (int group = 0; group < plan.groups; ++group) {
+    for (int place = 0; place < plan.nodes_per_group; ++place) {
+      const std::string id = node_name(group, place);
+      nodes.push_back({id, "http://" + id, group});
+    }
+  }
+  return *Topology::make(std::move(nodes), plan.shards);
+}
+
+// What a document fault that strikes whole nodes may damage at once.
+constexpr std::uint64_t kAllDocuments = std::uint64_t{kIndexes} * 3 * kIdsOfAClass;
+
+}  // namespace
+
+World::World(const Plan& plan)
+    : plan_(plan), topology_(make_topology(plan)), random_(plan.seed + 1'000'003) {
+  for (const NodeConfig& config : topology_.nodes()) {
+    SimulatedNode::Options options;
+    options.id = config.id;
+    options.task_delay_max = plan.task_delay_max;
+    nodes_[config.id] = std::make_unique<SimulatedNode>(clock_, random_.next(), options);
+    networks_[config.id];
+  }
+}
+
+World::~World() { process_.reset(); }
+
+void World::say(const std::string& what) {
+  const double seconds =
+      static_cast<double>(clock_.wall_now().time_since_epoch().count() % 86'400'000'000) / 1e6;
+  story_.push_back(fmt::format("{:12.6f}  {}", seconds, what));
+}
+
+void World::later(Microseconds delay, std::function<void()> what) {
+  due_.emplace(clock_.now() + delay, std::move(what));
+}
+
+void World::step(Instant end) {
+  if (!due_.empty() && due_.begin()->first <= clock_.now()) {
+    due_.extract(due_.begin()).mapped()();
+    return;
+  }
+  if (!process_)
+    process_ = std::make_unique<Process>(
+        Surroundings{plan_, topology_, clock_, store_, nodes_, networks_}, random_.next());
+  if (process_->step()) {
+    if (handlers_to_crash_ && --*handlers_to_crash_ < 0) crash(away_after_crash_);
+    return;
+  }
+  if (process_->failed()) {
+    say("Miroir could not open its log, and ends");
+    crash(Seconds(1));
+    return;
+  }
+  Instant next = end;
+  if (!due_.empty()) next = std::min(next, due_.begin()->first);
+  if (const auto wake = clock_.next_wake()) next = std::min(next, *wake);
+  clock_.advance_to(next);
+}
+
+void World::crash(Microseconds away) {
+  handlers_to_crash_.reset();
+  say(fmt::format("Miroir dies, for {} ms", away.count() / 1'000));
+  process_.reset();
+  // Time passes without it: nothing but the due may happen.
+  const Instant back = clock_.now() + away;
+  while (!due_.empty() && due_.begin()->first <= back) {
+    clock_.advance_to(due_.begin()->first);
+    due_.extract(due_.begin()).mapped()();
+  }
+  clock_.advance_to(back);
+}
+
+bool World::run_until(const std::function<bool()>& holds, Microseconds at_most) {
+  const Instant end = clock_.now() + at_most;
+  while (!holds()) {
+    if (clock_.now() >= end) return false;
+    step(end);
+  }
+  return true;
+}
+
+void World::run_phase(const Phase& phase) {
+  for (const Step& planned : phase.steps) {
+    later(planned.at, [this, &planned] {
+      std::visit([this](const auto& what) { begin(what); }, planned.what);
+    });
+  }
+  run_until([] { return false; }, phase.length);
+  end_faults();
+}
+
+void World::begin(const Request& request) {
+  const int number = static_cast<int>(operations_.size());
+  operations_.push_back({.number = number, .request = request});
+  if (!process_ || !process_->ready()) {
+    say(fmt::format("op{} {}: nobody there", number, describe(request)));
+    operations_.back().status = 503;
+    return;
+  }
+  say(fmt::format("op{} {}", number, describe(request)));
+  process_->serve(request, number, [this, number](http::Response response) {
+    Operation& operation = operations_[static_cast<std::size_t>(number)];
+    operation.status = response.status;
+    auto body = parse_json(response.body);
+    const Json* task = body ? body->find("taskUid") : nullptr;
+    if (response.status == 202 && task != nullptr) operation.task = task->as_uint64();
+    say(fmt::format(
+        "op{} answered {}{}", number, response.status,
+        response.status == 202 ? " task " + std::to_string(operation.task) : ": " + response.body));
+  });
+}
+
+void World::take_down(const std::string& node, Microseconds for_so_long) {
+  Instant& until = down_until_[node];
+  until = std::max(until, clock_.now() + for_so_long);
+  nodes_[node]->catch_up();
+  nodes_[node]->options().down = true;
+  later(for_so_long, [this, node] {
+    if (!nodes_[node]->options().down || clock_.now() < down_until_[node]) return;
+    // What was on its way to the old process is lost with its connections.
+    nodes_[node]->catch_up();
+    nodes_[node]->drop_late_requests();
+    nodes_[node]->options().down = false;
+    say(node + " is up");
+  });
+}
+
+void World::fail_tasks(const Fault& fault) {
+  damaged_ += kAllDocuments;
+  const bool documents = fault.kind == FaultKind::kFailTasks;
+  auto dice = std::make_shared<Random>(random_.next());
+  const std::string node = fault.node;
+  nodes_[node]->catch_up();
+  nodes_[node]->fail_tasks([this, dice, documents, node, probability = fault.probability](
+                               const NodeTask& task) -> std::optional<std::string> {
+    if (task.type.starts_with("document") != documents) return std::nullopt;
+    if (task.type == "taskDeletion" || !dice->chance(probability)) return std::nullopt;
+    say(fmt::format("{} fails task {} ({})", node, task.uid, task.type));
+    return "internal";
+  });
+  later(fault.duration, [this, node] {
+    nodes_[node]->catch_up();
+    nodes_[node]->fail_tasks({});
+  });
+}
+
+void World::put_back(const Fault& fault, bool by_task) {
+  SimulatedNode& node = *nodes_[fault.node];
+  const auto found = remembered_.find(fault.node + "/" + fault.index + "/" + fault.id);
+  if (found == remembered_.end() || !node.disk().indexes.contains(fault.index)) return;
+  ++damaged_;
+  if (!by_task) {
+    node.write_directly(fault.index, fault.id, found->second);
+    return;
+  }
+  WriteDocuments write{.index_uid = fault.index,
+                       .primary_key = "id",
+                       .merge = false,
+                       .skip_creation = false,
+                       .ndjson = to_text(found->second) + "\n"};
+  (void)node.enqueue(std::move(write), std::nullopt, "");
+}
+
+void World::begin(const Fault& fault) {
+  SimulatedNode* node = fault.node.empty() ? nullptr : nodes_[fault.node].get();
+  node->catch_up();
+  say(describe(fault));
+  const std::string place = fault.node + "/" + fault.index + "/" + fault.id;
+  switch (fault.kind) {
+    case FaultKind::kCrash:
+      handlers_to_crash_ = fault.handlers;
+      away_after_crash_ = fault.duration;
+      break;
+    case FaultKind::kNodeDown:
+      take_down(fault.node, fault.duration);
+      break;
+    case FaultKind::kCut:
+      networks_[fault.node].cut = true;
+      later(fault.duration, [this, id = fault.node] { networks_[id].cut = false; });
+      break;
+    case FaultKind::kNetwork: {
+      SimulatedNetwork& network = networks_[fault.node];
+      for (double* rate : {&network.lose_request, &network.lose_answer, &network.delay_request,
+                           &network.duplicate, &network.refuse})
+        *rate = random_.chance(0.5) ? fault.probability * random_.unit() : 0;
+      later(fault.duration, [this, id = fault.node] { networks_[id] = {}; });
+      break;
+    }
+    case FaultKind::kStoreFull:
+      store_.fill_disk(true);
+      later(fault.duration, [this] { store_.fill_disk(false); });
+      break;
+    case FaultKind::kFailTasks:
+    case FaultKind::kFailIndexTasks:
+      fail_tasks(fault);
+      break;
+    case FaultKind::kSnapshot:
+      snapshots_[fault.node] = node->snapshot();
+      break;
+    case FaultKind::kRestore:
+    case FaultKind::kWipe:
+      damaged_ += kAllDocuments;
+      take_down(fault.node, fault.duration);
+      node->restore(fault.kind == FaultKind::kWipe ? SimulatedNode::Disk{}
+                                                   : snapshots_[fault.node]);
+      break;
+    case FaultKind::kForeignDelete:
+      ++damaged_;
+      node->delete_directly(fault.index, fault.id);
+      break;
+    case FaultKind::kForeignDeleteTask:
+      ++damaged_;
+      (void)node->enqueue(DeleteDocuments{fault.index, {fault.id}}, std::nullopt, "");
+      break;
+    case FaultKind::kCorrupt:
+      damaged_ += node->corrupt(fault.index, fault.id, "v", "corrupt") ? 1 : 0;
+      break;
+    case FaultKind::kRemember: {
+      const auto index = node->disk().indexes.find(fault.index);
+      if (index == node->disk().indexes.end()) break;
+      const auto document = index->second.documents.find(fault.id);
+      if (document != index->second.documents.end()) remembered_[place] = document->second;
+      break;
+    }
+    case FaultKind::kPutBack:
+    case FaultKind::kPutBackTask:
+      put_back(fault, fault.kind == FaultKind::kPutBackTask);
+      break;
+  }
+}
+
+void World::end_faults() {
+  due_.clear();
+  handlers_to_crash_.reset();
+  store_.fill_disk(false);
+  for (auto& [id, node] : nodes_) {
+    node->catch_up();
+    if (node->options().down) node->drop_late_requests();
+    node->options().down = false;
+    node->fail_tasks({});
+    networks_[id] = {};
+  }
+  snapshots_.clear();
+  remembered_.clear();
+  say("faults end");
+}
+
+bool World::settled() const {
+  if (!process_ || !process_->ready()) return false;
+  return std::ranges::all_of(topology_.nodes(), [this](const NodeConfig& node) {
+    const NodeStatus status = process_->cluster().status(node.id);
+    return status.state == ReplicaState::kInSync && status.healthy &&
+           status.done >= process_->log().head();
+  });
+}
+
+std::string World::why_unsettled() const {
+  if (!process_ || !process_->ready()) return "Miroir is not up";
+  std::string why = fmt::format("the log's head is {}", process_->log().head());
+  for (const NodeConfig& node : topology_.nodes()) {
+    const NodeStatus status = process_->cluster().status(node.id);
+    why += fmt::format("; {} is {} {} and has done {}, {}", node.id, name(status.state),
+                       status.state_why, status.done,
+                       status.healthy ? "healthy" : "away: " + status.unhealthy_why);
+  }
+  return why;
+}
+
+const Nodes& World::nodes() {
+  for (auto& [id, node] : nodes_) {
+    node->catch_up();
+    node->settle();
+  }
+  return nodes_;
+}
+
+}  // namespace miroir::sim

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/checks.h"
+#include "sim/history.h"
+#include "sim/process.h"
+
+namespace miroir::sim {
+
+// One plan being run: nodes, a disk, simulated time, and a Miroir that dies and comes back. One
+// thread; every choice comes from the seed. Keeps the story: one line for each thing that happened.
+class World {
+ public:
+  explicit World(const Plan& plan);
+  ~World();
+
+  // Runs a phase's requests and faults, then ends every fault.
+  void run_phase(const Phase& phase);
+  // Runs quietly until it holds; false when it does not within that time.
+  bool run_until(const std::function<bool()>& holds, Microseconds at_most);
+  // Runs one coroutine of the process to its end; nothing if it does not end.
+  template <class T>
+  std::optional<T> await(Async<T> coroutine);
+
+  void say(const std::string& what);
+  const std::vector<std::string>& story() const { return story_; }
+
+  // A Miroir is up, every node is in sync and has done the whole log.
+  bool settled() const;
+  std::string why_unsettled() const;
+  Process& process() { return *process_; }
+  std::vector<Operation>& operations() { return operations_; }
+  const Topology& topology() const { return topology_; }
+  // Once every node has ended what it was given.
+  const Nodes& nodes();
+  // Documents that faults may have damaged, each time counted.
+  std::uint64_t damaged_documents() const { return damaged_; }
+
+ private:
+  void begin(const Request& request);
+  void begin(const Fault& fault);
+  void crash(Microseconds away);
+  void take_down(const std::string& node, Microseconds for_so_long);
+  void put_back(const Fault& fault, bool by_task);
+  void fail_tasks(const Fault& fault);
+  void end_faults();
+  void later(Microseconds delay, std::function<void()> what);
+  // One step of the event loop, or of time up to `end`.
+  void step(Instant end);
+
+  const Plan& plan_;
+  Topology topology_;
+  SimulatedClock clock_;
+  Random random_;
+  MemoryStore store_;
+  Nodes nodes_;
+  std::map<std::string, SimulatedNetwork> networks_;
+  std::unique_ptr<Process> process_;
+
+  std::multimap<Instant, std::function<void()>> due_;
+  std::map<std::string, Instant> down_until_;
+  std::map<std::string, SimulatedNode::Disk> snapshots_;
+  std::map<std::string, Json> remembered_;
+  std::optional<int> handlers_to_crash_;
+  Microseconds away_after_crash_{0};
+  std::vector<Operation> operations_;
+  std::uint64_t damaged_ = 0;
+  std::vector<std::string> story_;
+};
+
+template <class T>
+std::optional<T> World::await(Async<T> coroutine) {
+  // Shared: a coroutine that does not end within the time outlives this frame.
+  auto result = std::make_shared<std::optional<T>>();
+  process_->spawn([](Async<T> inner, std::shared_ptr<std::optional<T>> out) -> Async<void> {
+    *out = co_await std::move(inner);
+  }(std::move(coroutine), result));
+  run_until([&] { return result->has_value(); }, std::chrono::hours(1));
+  return std::move(*result);
+}
+
+}  // namespace miroir::sim
