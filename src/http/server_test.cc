@@ -298,7 +298,7 @@ TEST_F(ServerTest, StalledBodyIsCutOff) {
 }
 
 TEST_F(ServerTest, IdleConnectionIsClosed) {
-  options_.idle_timeout = Milliseconds(100);
+  options_.idle_timeout = Milliseconds(400);
   start();
   EXPECT_EQ(all_answers_to(""), "");
   EXPECT_THAT(all_answers_to(std::string(kGet)), HasSubstr("GET /a"));
