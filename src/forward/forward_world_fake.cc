@@ -19,6 +19,28 @@ Topology make_topology(const ForwardWorld::Options& options) {
   return *Topology::make(std::move(nodes), options.shards);
 }
 
+class RefusingClient final : public SimulatedNodeClient {
+ public:
+  RefusingClient(ForwardWorld& world, SimulatedNode& node, Random& random,
+                 const SimulatedNetwork& network)
+      : SimulatedNodeClient(node, world.clock, random, network),
+        world_(world),
+        id_(node.options().id) {}
+
+  Async<Result<Enqueued>> enqueue(NodeWrite write, TaskUid uid, std::string metadata,
+                                  Instant deadline) override {
+    std::optional<Error> refused;
+    if (world_.refuse) refused = world_.refuse(id_, write);
+    if (refused) co_return std::unexpected(std::move(*refused));
+    co_return co_await SimulatedNodeClient::enqueue(std::move(write), uid, std::move(metadata),
+                                                    deadline);
+  }
+
+ private:
+  ForwardWorld& world_;
+  std::string id_;
+};
+
 }  // namespace
 
 ForwardWorld::ForwardWorld(std::uint64_t seed, Options chosen)
@@ -48,8 +70,7 @@ void ForwardWorld::start() {
   process->log = std::move(*opened);
   std::map<std::string, std::unique_ptr<NodeClient>> clients;
   for (auto& [id, node] : nodes) {
-    clients[id] =
-        std::make_unique<SimulatedNodeClient>(*node, clock, process->random, networks[id]);
+    clients[id] = std::make_unique<RefusingClient>(*this, *node, process->random, networks[id]);
   }
   process->cluster = std::make_unique<Cluster>(topology_, std::move(clients), *process->log, clock,
                                                process->metrics, executor);

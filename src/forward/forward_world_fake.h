@@ -63,6 +63,8 @@ class ForwardWorld {
   Options options;
   std::map<std::string, std::unique_ptr<SimulatedNode>> nodes;
   std::map<std::string, SimulatedNetwork> networks;
+  // What a node refuses at its door: asked for every write, an error or nothing.
+  std::function<std::optional<Error>(const std::string& node, const NodeWrite&)> refuse;
   MemoryStore store;
 
   struct Process {

@@ -357,6 +357,49 @@ TEST(ForwardersTest, DeleteByFilterGoesOnWhenNoReplicaIsInSync) {
   EXPECT_EQ(world.documents_of_group(0, "books").size(), 1U);
 }
 
+TEST(ForwardersTest, RefusedWriteIsAFailedOutcomeHereAndTheLaneMovesOn) {
+  ForwardWorld world(20, one_node_groups());
+  world.start();
+  const Position born = world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "a"));
+  bool refusing = true;
+  world.refuse = [&](const std::string& node, const NodeWrite&) -> std::optional<Error> {
+    if (node == "b0" && std::exchange(refusing, false)) return Error{ErrorCode::kInvalid, "bad"};
+    return std::nullopt;
+  };
+  const Position refused = world.write("books", {"1"}, "b");
+  EXPECT_EQ(world.await_task(refused).status, "succeeded");
+  EXPECT_EQ(world.await_task(world.write("books", {"2"}, "c")).status, "succeeded");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_TRUE(world.await(world.log().failures(refused))->contains("b0"));
+  EXPECT_TRUE(world.log().tainted(born, "1", "b0"));
+  EXPECT_TRUE(world.documents_of_group(1, "books").contains("2"));
+  EXPECT_FALSE(world.cluster().status("b0").stopped);
+}
+
+TEST(ForwardersTest, SeveralRefusalsInARowStopTheLaneAndNothingMoreIsLost) {
+  ForwardWorld world(21, one_node_groups());
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"0"}, "a"));
+  bool refusing = true;
+  world.refuse = [&](const std::string& node, const NodeWrite&) -> std::optional<Error> {
+    if (node == "b0" && refusing) return Error{ErrorCode::kInvalid, "bad"};
+    return std::nullopt;
+  };
+  Position last = 0;
+  for (int i = 1; i <= 8; ++i) last = world.write("books", {std::to_string(i)}, "b");
+  // A stopped lane holds up nobody's task.
+  EXPECT_EQ(world.await_task(last).status, "succeeded");
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status("b0").stopped; }));
+  EXPECT_LT(world.cluster().status("b0").done, last);
+  refusing = false;
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }, Seconds(60)));
+  EXPECT_FALSE(world.cluster().status("b0").stopped);
+  // Four were refused before it stopped; the rest arrived.
+  EXPECT_EQ(world.documents_of_group(1, "books").size(), 9U - 4U);
+}
+
 TEST(ForwardersTest, KeysArePutOnEveryNode) {
   ForwardWorld world(18, {});
   world.start();

@@ -21,7 +21,7 @@ struct SimulatedNetwork {
 };
 
 // One process's way to a simulated node. Node, clock, randomness and network outlive it.
-class SimulatedNodeClient final : public NodeClient {
+class SimulatedNodeClient : public NodeClient {
  public:
   SimulatedNodeClient(SimulatedNode& node, Clock& clock, Random& random,
                       const SimulatedNetwork& network);
