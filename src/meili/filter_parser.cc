@@ -151,6 +151,7 @@ class Parser {
     if (take_word("IN")) {
       condition.operation = FilterOperator::kIn;
       condition.keyword = word(before, at_);
+      condition.keyword.text = "IN";
       auto in = parse_in(std::move(condition));
       return in && negative ? negated(std::move(*in)) : in;
     }
