@@ -18,13 +18,14 @@ struct Secrets {
   std::string admin_key;        // for /_miroir; empty: the master key serves
 };
 
-// Who may do what. Keys are judged from the catalogue: a key is HMAC-SHA256(node master key, key uid), the same on every
-// node, so a client's key is good for a node as it is.
+// Who may do what. Keys are judged from the catalogue: a key is HMAC-SHA256(node master key, key
+// uid), the same on every node, so a client's key is good for a node as it is.
 class Authorization {
  public:
   explicit Authorization(Secrets secrets) : secrets_(std::move(secrets)) {}
 
-  // The refusal, or nullopt. `action` is a route's (routes.h); `index_uid` empty where the route has none.
+  // The refusal, or nullopt. `action` is a route's (routes.h); `index_uid` empty where the route
+  // has none.
   std::optional<meili::ApiError> judge(const http::RequestHead& head, std::string_view action,
                                        const std::string& index_uid, const Catalogue& catalogue,
                                        WallTime now) const;

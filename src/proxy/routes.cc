@@ -23,8 +23,9 @@ bool is_variable(const std::string& segment) { return segment.starts_with('{'); 
 void Routes::add(std::string method, std::string path, std::string_view action,
                  Route::Handler handler) {
   std::vector<std::string> segments = split(path);
-  entries_.push_back({Route{std::move(method), std::move(path), std::string(action), std::move(handler)},
-                      std::move(segments)});
+  entries_.push_back(
+      {Route{std::move(method), std::move(path), std::string(action), std::move(handler)},
+       std::move(segments)});
 }
 
 Routes::Match Routes::find(const http::RequestHead& head) const {

@@ -227,4 +227,14 @@ std::string setting_of_route(std::string_view route) {
   return "";
 }
 
+std::vector<std::string> setting_routes() {
+  std::vector<std::string> routes;
+  for (const auto& [name, route] : kSettings) routes.emplace_back(route);
+  return routes;
+}
+
+std::string_view method_of_setting(std::string_view route) {
+  return merges_members(setting_of_route(route)) ? "PATCH" : "PUT";
+}
+
 }  // namespace miroir

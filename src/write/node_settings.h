@@ -2,6 +2,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "meili/api_error.h"
@@ -33,5 +35,9 @@ std::optional<meili::ApiError> refuse_settings(const Json& change, const FieldNa
 
 // "filterable-attributes" → "filterableAttributes"; empty if there is no such setting.
 std::string setting_of_route(std::string_view route);
+// The routes of all settings, and the method that changes each: those that are objects are merged
+// by PATCH, others replaced by PUT.
+std::vector<std::string> setting_routes();
+std::string_view method_of_setting(std::string_view route);
 
 }  // namespace miroir
