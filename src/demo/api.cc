@@ -97,13 +97,13 @@ Result<Json> Api::write(const std::string& method, const std::string& target, co
   return wait_task(uid->as_int64());
 }
 
-Result<void> Api::wait_ready() {
+Result<void> Api::wait_ready(const std::string& path) {
   const Instant until = state_->clock.now() + kStartTime;
   while (state_->clock.now() < until) {
-    if (auto answer = call("GET", "/health"); answer && answer->status == 200) return {};
+    if (auto answer = call("GET", path); answer && answer->status == 200) return {};
     pause(kPoll);
   }
-  return fail(ErrorCode::kTimeout, url_ + " does not answer");
+  return fail(ErrorCode::kTimeout, url_ + path + " does not answer 200");
 }
 
 void pause(Milliseconds duration) {

@@ -32,8 +32,8 @@ class Api {
   Result<Json> write(const std::string& method, const std::string& target,
                      const Json& body = Json());
   Result<Json> wait_task(std::int64_t uid);
-  // Waits until it answers.
-  Result<void> wait_ready();
+  // Waits until it answers that path with 200.
+  Result<void> wait_ready(const std::string& path);
 
   const std::string& url() const { return url_; }
 

@@ -103,7 +103,7 @@ Result<void> Stage::start_node(const std::string& id) {
                  disk_of(id) + "-snapshots"};
   }
   MIROIR_TRY(seat.process, Process::start(std::move(arguments), disk_of(id) + ".log"));
-  return seat.api->wait_ready();
+  return seat.api->wait_ready("/health");
 }
 
 void Stage::kill_node(const std::string& id) { node(id).process.kill_hard(); }
@@ -114,7 +114,8 @@ Result<void> Stage::start_miroir() {
                              "--data-dir", directory_ + "/miroir", "--master-key", kMasterKey,
                              "--node-master-key", kNodeMasterKey},
                             directory_ + "/miroir.log"));
-  return miroir_->wait_ready();
+  MIROIR_CHECK(miroir_->wait_ready("/health"));
+  return miroir_->wait_ready("/_miroir/ready");
 }
 
 void Stage::kill_miroir() { miroir_process_.kill_hard(); }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/content_hash.h"
+#include "forward/plan.h"
 
 namespace miroir {
 namespace {
@@ -218,6 +219,22 @@ TaskEnd ForwardWorld::await_task(Position task) {
     if (clock.now() >= give_up) return {"never ended", 0, 0, {}, {}};
     run_for(Milliseconds(20));
   }
+}
+
+std::string ForwardWorld::unlike_the_log() {
+  std::string wrong;
+  for (const NodeConfig& config : topology().nodes()) {
+    std::set<TaskUid> expected;
+    for (Position position = 1; position <= log().head(); ++position) {
+      const std::shared_ptr<const Entry> entry = *await(log().entry(position));
+      if (is_key(entry->kind) || !concerns(*entry, config.id, topology())) continue;
+      expected.insert(static_cast<TaskUid>(position));
+    }
+    std::set<TaskUid> found;
+    for (const auto& [uid, queued] : nodes.at(config.id)->disk().tasks) found.insert(uid);
+    if (found != expected) wrong += config.id + " ";
+  }
+  return wrong;
 }
 
 std::map<std::string, std::string> ForwardWorld::documents_of_group(int group,

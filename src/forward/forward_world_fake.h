@@ -57,6 +57,9 @@ class ForwardWorld {
   TaskEnd await_task(Position task);
   // The group's copy of an index: id → text.
   std::map<std::string, std::string> documents_of_group(int group, const std::string& uid) const;
+  // Which nodes do not have exactly one task per entry that concerns them, under its own number;
+  // empty if all do.
+  std::string unlike_the_log();
 
   SimulatedClock clock;
   Random random;

@@ -33,6 +33,8 @@ struct Documents {
 };
 
 std::expected<Documents, ApiError> documents_of(const Call& call) {
+  // The headers are judged before the body, as Meilisearch does: that tells who takes task numbers.
+  if (const auto headers = headers_of(call); !headers) return std::unexpected(headers.error());
   const std::string* delimiter_text = meili::find_parameter(call.query, "csvDelimiter");
   const auto delimiter = meili::csv_delimiter_of(delimiter_text);
   if (!delimiter) return std::unexpected(delimiter.error());

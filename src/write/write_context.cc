@@ -1,5 +1,7 @@
 #include "write/write_context.h"
 
+#include <algorithm>
+
 #include "write/node_settings.h"
 
 namespace miroir {
@@ -10,6 +12,14 @@ constexpr Position kLagTolerated = 1'000;
 
 WallTime wall_time(EntryStamp stamp) {
   return WallTime(Microseconds(static_cast<std::int64_t>(stamp)));
+}
+
+// Nodes that are known to answer before those of which nothing is known yet, or nothing good.
+std::vector<NodeConfig> likeliest_first(const Cluster& cluster) {
+  std::vector<NodeConfig> nodes = cluster.topology().nodes();
+  std::ranges::stable_partition(
+      nodes, [&](const NodeConfig& node) { return cluster.status(node.id).healthy; });
+  return nodes;
 }
 
 }  // namespace
@@ -84,9 +94,8 @@ Entry primary_key_settings(const IndexState& index, Position incarnation,
 Async<Answer<Json>> judge_at_node(WriteContext context, std::string method, std::string target,
                                   std::string body, http::Headers headers) {
   const Instant deadline = context.clock.now() + context.options.request_timeout;
-  Error last{ErrorCode::kUnavailable, "no node is healthy"};
-  for (const NodeConfig& node : context.cluster.topology().nodes()) {
-    if (!context.cluster.status(node.id).healthy) continue;
+  Error last{ErrorCode::kUnavailable, "no node answers"};
+  for (const NodeConfig& node : likeliest_first(context.cluster)) {
     http::ClientRequest request{method, target, headers, body};
     auto answer = co_await context.cluster.client(node.id).dry_run(std::move(request), deadline);
     if (!answer) {

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
 
+#include "base/clock.h"
 #include "base/logging.h"
 #include "sim/simulation.h"
 
@@ -24,7 +24,8 @@ int replay_one(std::uint64_t seed, const FaultSet& faults, bool small) {
 }
 
 int run_many(std::uint64_t first, std::uint64_t count, const FaultSet& faults) {
-  const auto start = std::chrono::steady_clock::now();
+  const SystemClock clock;
+  const Instant start = clock.now();
   std::uint64_t failed = 0;
   std::uint64_t repairs = 0;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
@@ -35,8 +36,7 @@ int run_many(std::uint64_t first, std::uint64_t count, const FaultSet& faults) {
     fmt::print("seed {}: {} (--seed {} replays it)\n", seed, outcome.wrong.front(), seed);
     std::fflush(stdout);
   }
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = std::chrono::duration<double>(clock.now() - start).count();
   fmt::print("{} seeds, {} failed, {} repairs, {:.1f} seeds/s\n", count, failed, repairs,
              static_cast<double>(count) / seconds);
   return failed == 0 ? 0 : 1;
