@@ -108,6 +108,23 @@ class Flattener {
   std::vector<std::pair<std::string, FieldValues>> fields_;
 };
 
+Postings& documents_of(Postings& documents) { return documents; }
+Postings& documents_of(StringValue& value) { return value.documents; }
+void set_spelling(Postings&, const std::string&) {}
+void set_spelling(StringValue& value, const std::string& spelling) { value.spelling = spelling; }
+
+// Both rising.
+void change_postings(Postings& documents, const Postings& removed, const Postings& added) {
+  if (removed.empty() && (documents.empty() || documents.back() < added.front())) {
+    documents.insert(documents.end(), added.begin(), added.end());
+    return;
+  }
+  Postings kept;
+  std::ranges::set_difference(documents, removed, std::back_inserter(kept));
+  documents.clear();
+  std::ranges::set_union(kept, added, std::back_inserter(documents));
+}
+
 }  // namespace
 
 std::string normalise_facet(std::string_view text) {
@@ -135,54 +152,55 @@ std::vector<std::pair<std::string, FieldValues>> flatten(
 }
 
 void ColumnChange::remove(DocumentNumber document, const FieldValues& values) {
-  for (const double number : values.numbers) numbers_[number].push(document, false);
-  for (const std::string& text : values.strings) strings_[facet_key(text)].push(document, false);
+  for (const double number : values.numbers) numbers_.push_back({number, document, false, {}});
+  for (const std::string& text : values.strings)
+    strings_.push_back({facet_key(text), document, false, {}});
   flags_.push_back({document, {}});
 }
 
 void ColumnChange::add(DocumentNumber document, const FieldValues& values) {
-  for (const double number : values.numbers) numbers_[number].push(document, true);
-  for (const std::string& text : values.strings) {
-    Delta& delta = strings_[facet_key(text)];
-    delta.push(document, true);
-    delta.spelling = text;
-  }
+  for (const double number : values.numbers) numbers_.push_back({number, document, true, {}});
+  for (const std::string& text : values.strings)
+    strings_.push_back({facet_key(text), document, true, text});
   flags_.push_back(
       {document, {.exists = values.exists, .null = values.null, .empty = values.empty}});
 }
 
-void ColumnChange::apply_to(Postings& documents, std::vector<Step> steps) {
-  std::ranges::sort(steps);
-  Postings removed;
+// In the order of the values, so that a new column is built by appending.
+template <class Values, class Key>
+void ColumnChange::apply_steps(Values& values, Steps<Key> steps) {
+  std::ranges::stable_sort(steps, {}, [](const Step<Key>& step) {
+    return std::pair<const Key&, DocumentNumber>(step.key, step.document);
+  });
+  auto next = values.end();
   Postings added;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    // Of several steps with one document the last decides.
-    if (i + 1 < steps.size() && steps[i + 1].document == steps[i].document) continue;
-    (steps[i].add ? added : removed).push_back(steps[i].document);
+  Postings removed;
+  for (auto first = steps.begin(); first != steps.end();) {
+    const auto end = std::find_if(first, steps.end(),
+                                  [&](const Step<Key>& step) { return step.key != first->key; });
+    added.clear();
+    removed.clear();
+    const std::string* spelling = &first->spelling;
+    for (auto step = first; step != end; ++step) {
+      // Of several steps with one document the last decides.
+      if (std::next(step) != end && std::next(step)->document == step->document) continue;
+      if (step->add && added.empty()) spelling = &step->spelling;
+      (step->add ? added : removed).push_back(step->document);
+    }
+    const std::size_t size_before = values.size();
+    const auto place = values.try_emplace(next, std::move(first->key));
+    next = std::next(place);
+    if (values.size() > size_before) set_spelling(place->second, *spelling);
+    Postings& documents = documents_of(place->second);
+    change_postings(documents, removed, added);
+    if (documents.empty()) values.erase(place);
+    first = end;
   }
-  if (removed.empty() && (documents.empty() || documents.back() < added.front())) {
-    documents.insert(documents.end(), added.begin(), added.end());
-    return;
-  }
-  Postings kept;
-  std::ranges::set_difference(documents, removed, std::back_inserter(kept));
-  documents.clear();
-  std::ranges::set_union(kept, added, std::back_inserter(documents));
 }
 
 void ColumnChange::apply(Column& column) && {
-  for (auto& [number, delta] : numbers_) {
-    const auto place = column.numbers.try_emplace(number).first;
-    apply_to(place->second, std::move(delta.steps));
-    if (place->second.empty()) column.numbers.erase(place);
-  }
-  for (auto& [key, delta] : strings_) {
-    const auto [place, is_new] = column.strings.try_emplace(key);
-    StringValue& value = place->second;
-    if (is_new) value.spelling = std::move(delta.spelling);
-    apply_to(value.documents, std::move(delta.steps));
-    if (value.documents.empty()) column.strings.erase(place);
-  }
+  apply_steps(column.numbers, std::move(numbers_));
+  apply_steps(column.strings, std::move(strings_));
   for (const auto& [document, flags] : flags_) {
     const auto mark = [&](DocumentSet& set, bool member) {
       member ? set.insert(document) : set.erase(document);

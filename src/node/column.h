@@ -1,11 +1,9 @@
 #pragma once
 
-#include <compare>
 #include <functional>
 #include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -56,26 +54,26 @@ class ColumnChange {
   void apply(Column& column) &&;
 
  private:
+  // A value that a document gained or lost.
+  template <class Key>
   struct Step {
+    Key key;
     DocumentNumber document;
-    std::size_t order;
     bool add;
-    auto operator<=>(const Step&) const = default;
+    std::string spelling;  // of added strings
   };
-  struct Delta {
-    void push(DocumentNumber document, bool add) { steps.push_back({document, steps.size(), add}); }
-    std::vector<Step> steps;
-    std::string spelling;
-  };
+  template <class Key>
+  using Steps = std::vector<Step<Key>>;
   struct Flags {
     bool exists = false;
     bool null = false;
     bool empty = false;
   };
-  static void apply_to(Postings& documents, std::vector<Step> steps);
+  template <class Values, class Key>
+  static void apply_steps(Values& values, Steps<Key> steps);
 
-  std::unordered_map<double, Delta> numbers_;
-  std::unordered_map<std::string, Delta> strings_;  // by facet key
+  Steps<double> numbers_;
+  Steps<std::string> strings_;  // by facet key
   std::vector<std::pair<DocumentNumber, Flags>> flags_;
 };
 
