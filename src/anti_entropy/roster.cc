@@ -5,6 +5,18 @@
 namespace miroir::anti_entropy {
 namespace {
 
+// A history that is not the log's is first settled by the node's forwarder: it marks the node stale
+// and sends again what is missing.
+Async<Result<History>> settled_history(const Tools& tools, std::string node) {
+  const Instant deadline = tools.clock.now() + kCatchUpTimeout;
+  for (;;) {
+    auto history = co_await tools.forwarders.recheck(node, tools.clock.now() + kReadTimeout);
+    const bool settled = !history || history->verdict == History::Verdict::kOurs;
+    if (settled || tools.clock.now() >= deadline || tools.stopping()) co_return history;
+    co_await tools.clock.sleep_for(kHistoryRetry);
+  }
+}
+
 Async<Member> examine(const Tools& tools, NodeConfig node, Position fence) {
   Member member{.node = node.id, .group = node.group, .standing = Standing::kUnknown, .why = ""};
   NodeStatus status = tools.cluster.status(node.id);
@@ -12,13 +24,13 @@ Async<Member> examine(const Tools& tools, NodeConfig node, Position fence) {
     member.why = status.unhealthy_why.empty() ? "does not answer" : status.unhealthy_why;
     co_return member;
   }
-  auto history = co_await tools.forwarders.recheck(node.id, tools.clock.now() + kReadTimeout);
+  auto history = co_await settled_history(tools, node.id);
   if (!history) {
     member.why = history.error().message;
     co_return member;
   }
   if (history->verdict != History::Verdict::kOurs) {
-    member.why = "its history is not the log's: " + history->why;  // its forwarder replays first
+    member.why = "its history is not the log's: " + history->why;
     co_return member;
   }
   status = tools.cluster.status(node.id);

@@ -76,11 +76,11 @@ Result<Damage> damage(Stage& stage) {
   MIROIR_CHECK(delete_all(stage, damage.resurrected));
   MIROIR_CHECK(stage.wait_equal(kEqualTime));
 
-  MIROIR_TRY(auto changed, read_some(stage, "a1", 2, 5));
+  MIROIR_TRY(auto changed, read_some(stage, "b2", 2, 5));
   damage.changed = ids_of(changed);
   for (Json& document : changed)
     document.set("description", "somebody wrote this behind Miroir's back");
-  MIROIR_TRY(const auto deleted, read_some(stage, "a2", 3, 10));
+  MIROIR_TRY(const auto deleted, read_some(stage, "b2", 3, 10));
   damage.deleted = ids_of(deleted);
   Json deleted_ids = Json::array();
   for (const std::string& id : damage.deleted) deleted_ids.push_back(id);
@@ -89,17 +89,17 @@ Result<Damage> damage(Stage& stage) {
   MIROIR_CHECK(stage.restore_disk("b1"));
   MIROIR_CHECK(stage.start_node("b1"));
   say("  node b1: its disk put back to an older copy");
-  MIROIR_CHECK(
-      stage.node("a2").api->write("POST", documents_path() + "/delete-batch", deleted_ids));
-  say(fmt::format("  node a2: {} documents deleted", damage.deleted.size()));
-  MIROIR_CHECK(stage.node("b2").api->write("POST", documents_path(), array_of(stale)));
+  Api& broken = *stage.node("b2").api;
+  MIROIR_CHECK(broken.write("POST", documents_path() + "/delete-batch", deleted_ids));
+  say(fmt::format("  node b2: {} documents deleted", damage.deleted.size()));
+  MIROIR_CHECK(broken.write("POST", documents_path(), array_of(stale)));
   say(fmt::format("  node b2: {} documents put back as they were before their last change",
                   damage.stale.size()));
-  MIROIR_CHECK(stage.node("b2").api->write("POST", documents_path(), array_of(resurrected)));
+  MIROIR_CHECK(broken.write("POST", documents_path(), array_of(resurrected)));
   say(fmt::format("  node b2: {} deleted documents put back as they were",
                   damage.resurrected.size()));
-  MIROIR_CHECK(stage.node("a1").api->write("POST", documents_path(), array_of(changed)));
-  say(fmt::format("  node a1: {} documents' contents changed under their old stamps",
+  MIROIR_CHECK(broken.write("POST", documents_path(), array_of(changed)));
+  say(fmt::format("  node b2: {} documents' contents changed under their old stamps",
                   damage.changed.size()));
   return damage;
 }

@@ -10,7 +10,6 @@ namespace {
 // The light pass runs every 5 s; two of them, and the time that their repairs take.
 constexpr Milliseconds kLightTime{30'000};
 constexpr Milliseconds kEqualTime{30'000};
-constexpr std::size_t kRowsShown = 4;
 
 std::string text(const Json& json, std::string_view name) {
   const Json* value = json.find(name);
@@ -53,22 +52,19 @@ void show_table(const Repairs& repairs, const Damage& damage) {
   say(fmt::format("  {:<26} {:<28} {:<7} {:<9} {}", "DOCUMENT", "WHAT WAS WRONG", "WINNER", "DONE",
                   "WHY"));
   const std::pair<const char*, const std::set<std::string>*> kinds[] = {
-      {"deleted on a2", &damage.deleted},
+      {"deleted on b2", &damage.deleted},
       {"stale on b2", &damage.stale},
       {"resurrected on b2", &damage.resurrected},
-      {"changed on a1", &damage.changed}};
+      {"changed on b2", &damage.changed}};
   for (const auto& [title, ids] : kinds) {
-    std::size_t shown = 0;
     for (const std::string& id : *ids) {
       const auto found = repairs.find(id);
-      if (found == repairs.end() || shown == kRowsShown) continue;
-      ++shown;
+      if (found == repairs.end()) continue;
       const Json& row = found->second;
       say(fmt::format("  {:<26} {:<28} {:<7} {:<9} {}", id.substr(0, 26),
                       wrong_copies(row).substr(0, 28), text(row, "winner"), text(row, "action"),
                       text(row, "why")));
     }
-    if (ids->size() > shown) say(fmt::format("  … and {} more {}", ids->size() - shown, title));
   }
 }
 

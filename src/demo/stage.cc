@@ -155,6 +155,8 @@ Result<void> Stage::wait_equal(Milliseconds at_most) {
   return fail(ErrorCode::kTimeout, "nodes are not in sync:" + last);
 }
 
+Api Stage::client() const { return Api(miroir_->url(), kMasterKey); }
+
 Result<double> Stage::metric(const std::string& name) {
   MIROIR_TRY(const Api::Answer answer, metrics_->call("GET", "/metrics"));
   double sum = 0;

@@ -31,6 +31,8 @@ class Stage {
   std::vector<NodeSeat>& nodes() { return nodes_; }
   NodeSeat& node(const std::string& id);
   Api& miroir() { return *miroir_; }
+  // Another client of Miroir's, for a thread of its own.
+  Api client() const;
   Model& model() { return model_; }
 
   Result<void> start_node(const std::string& id);

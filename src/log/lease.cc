@@ -51,7 +51,7 @@ Async<Result<bool>> Lease::acquire() {
     MIROIR_CO_TRY(row, decode_row(*before));
   }
   if (row.holder != holder_) {
-    if (row.expires > now) co_return false;
+    if (row.expires > now && !store_.exclusive()) co_return false;
     row.holder = holder_;
     ++row.token;
   }

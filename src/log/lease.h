@@ -16,7 +16,8 @@ struct LeaseOptions {
 };
 
 // One holder at a time of a name, for as long as it renews: a row of kLease with the holder, a
-// fencing token that rises with every change of holder, and the expiry.
+// fencing token that rises with every change of holder, and the expiry. In a store that only this
+// process can have open, another holder is a process that died: its lease is taken at once.
 class Lease {
  public:
   // `holder` names this process run: a process that is started again is another holder.

@@ -48,6 +48,13 @@ TEST_F(LeaseTest, ExpiredItGoesToAnotherWithAGreaterToken) {
   EXPECT_FALSE(a_.held());
 }
 
+TEST_F(LeaseTest, InAStoreOfOneProcessADeadHolderIsFollowedAtOnce) {
+  ASSERT_TRUE(acquire(a_));
+  store_.be_exclusive();
+  EXPECT_TRUE(acquire(b_));
+  EXPECT_GT(b_.token(), a_.token());
+}
+
 TEST_F(LeaseTest, ReleasedItIsFreeAtOnce) {
   ASSERT_TRUE(acquire(a_));
   ASSERT_TRUE(process_.run(a_.release()));

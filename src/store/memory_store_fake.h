@@ -27,6 +27,9 @@ class MemoryStore final : public Store {
   // Asked before every commit; true fails it as a full disk does.
   void fail_commits(std::function<bool(const Batch&)> full);
   void fill_disk(bool full);
+  // As a store that one process at a time has open.
+  void be_exclusive() { exclusive_ = true; }
+  bool exclusive() const override { return exclusive_; }
 
   Tables snapshot() const;
   void restore(Tables tables);
@@ -36,6 +39,7 @@ class MemoryStore final : public Store {
  private:
   struct Disk;
   std::shared_ptr<Disk> disk_;
+  bool exclusive_ = false;
 };
 
 }  // namespace miroir

@@ -24,6 +24,7 @@ class SqliteStore final : public Store {
   Async<Result<std::vector<Row>>> scan(Table table, std::string first, std::string end,
                                        std::size_t limit, bool reverse) override;
   Async<Result<std::uint64_t>> bytes() override;
+  bool exclusive() const override { return true; }
 
   // That were made durable: as many fsyncs. From any thread.
   std::uint64_t transactions() const;

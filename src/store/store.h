@@ -74,6 +74,8 @@ class Store {
   virtual Async<Result<std::vector<Row>>> scan(Table table, std::string first, std::string end,
                                                std::size_t limit, bool reverse = false) = 0;
   virtual Async<Result<std::uint64_t>> bytes() = 0;  // on disk
+  // Nobody else can have it open: whoever else left something in it is gone.
+  virtual bool exclusive() const { return false; }
 };
 
 // Keys: numbers as 8 bytes big-endian, so that their order is the rows'; parts of a key joined with
