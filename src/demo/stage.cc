@@ -189,10 +189,15 @@ std::vector<CheckedNode> Stage::checked_nodes() {
   return out;
 }
 
-void Stage::leave_running() {
+std::string Stage::leave_running() {
   kept_ = true;
+  std::string command = "kill " + std::to_string(miroir_process_.pid());
   miroir_process_.release();
-  for (NodeSeat& seat : nodes_) seat.process.release();
+  for (NodeSeat& seat : nodes_) {
+    command += " " + std::to_string(seat.process.pid());
+    seat.process.release();
+  }
+  return command + "; rm -r " + directory_;
 }
 
 std::string Stage::addresses() const {

@@ -52,7 +52,8 @@ class Stage {
   Result<Json> run_pass(const std::string& kind);
 
   std::vector<CheckedNode> checked_nodes();
-  void leave_running();
+  // Returns the command that ends it.
+  std::string leave_running();
   std::string addresses() const;
 
  private:
