@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "cluster/cluster.h"
+#include "cluster/placement_guard.h"
 #include "forward/forwarders.h"
 #include "http/server.h"
 #include "node_api/http_node_client.h"
@@ -80,6 +81,7 @@ Async<Result<void>> run(const Config& config, Store& store, asio::io_context& co
   if (!log) co_return std::unexpected(std::move(log).error().with_context("log"));
   MIROIR_CO_TRY(auto clients, make_clients(config, executor, clock, random, metrics));
   MIROIR_CO_TRY(Topology topology, Topology::make(config.nodes, config.shards));
+  MIROIR_CO_CHECK(co_await guard_placement(store, topology, (*log)->head() == 0));
   Cluster cluster(std::move(topology), std::move(clients), **log, clock, metrics, executor);
   HealthMonitor health(cluster, clock, executor, config.health);
   ForwardOptions forward;
