@@ -14,13 +14,13 @@ namespace {
 
 const FieldNames kNames;
 
-// Against a real server, where there is one: MIROIR_TEST_NODE=http://host:port, its master key in
-// MIROIR_TEST_NODE_KEY.
+// Against a running server: MIROIR_TEST_NODE_URL=http://host:port, its master key in
+// MIROIR_TEST_NODE_KEY. The test `node_client` (test/conformance) starts one.
 class HttpNodeClientTest : public testing::Test {
  protected:
   void SetUp() override {
-    const char* address = std::getenv("MIROIR_TEST_NODE");
-    if (address == nullptr) GTEST_SKIP() << "MIROIR_TEST_NODE names no server";
+    const char* address = std::getenv("MIROIR_TEST_NODE_URL");
+    if (address == nullptr) GTEST_SKIP() << "MIROIR_TEST_NODE_URL names no server";
     const char* key = std::getenv("MIROIR_TEST_NODE_KEY");
     client_ = connect(address, key == nullptr ? "masterKeyMasterKey" : key);
     index_ = "test-" + random_.uuid_v4();
@@ -106,7 +106,7 @@ TEST_F(HttpNodeClientTest, ProbeAcceptsTheNodeAndRefusesAWrongKey) {
   EXPECT_TRUE(probed) << probed.error().message;
   const auto newest = run(client_->newest_task(soon())).value();
   EXPECT_EQ(newest ? newest->uid + 1 : 0, next_) << "a probe makes no task";
-  auto stranger = connect(std::getenv("MIROIR_TEST_NODE"), "another");
+  auto stranger = connect(std::getenv("MIROIR_TEST_NODE_URL"), "another");
   EXPECT_EQ(run(stranger->probe(soon())).error().code, ErrorCode::kUnavailable);
   EXPECT_NE(metrics_.text().find("miroir_node_errors_total"), std::string::npos);
 }

@@ -3,6 +3,7 @@
 
     run.py SERVER FILE.json [--skip TAG]…    the recordings of one file
     run.py SERVER beyond.py                  what no recording covers
+    run.py SERVER PROGRAM [ARGUMENT]…        tests that find the node in MIROIR_TEST_NODE_URL and _KEY
 
 SERVER is node_conformance_server; the environment's MIROIR_TEST_NODE names a Meilisearch binary to use instead.
 """
@@ -42,8 +43,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         server, url = start_meilisearch(real, folder) if real else start_embedded(program, folder)
         try:
-            command = [recordings, url, KEY] if recordings.endswith(".py") else [replay, url, recordings, "--key", KEY, *options]
-            result = subprocess.run([sys.executable, *command])
+            environment = dict(os.environ, MIROIR_TEST_NODE_URL=url, MIROIR_TEST_NODE_KEY=KEY)
+            command = [recordings, *options]
+            if recordings.endswith(".py"): command = [sys.executable, recordings, url, KEY]
+            if recordings.endswith(".json"): command = [sys.executable, replay, url, recordings, "--key", KEY, *options]
+            result = subprocess.run(command, env=environment)
         finally:
             if real: server.send_signal(signal.SIGTERM)
             else: server.stdin.close()
