@@ -17,7 +17,8 @@ struct ApiError {
   bool operator==(const ApiError&) const = default;
 };
 
-// Fills in status and type from the table of codes (ours, `miroir_*`, too). Asserts that the code is known.
+// Fills in status and type from the table of codes (ours, `miroir_*`, too). Asserts that the code
+// is known.
 ApiError api_error(std::string_view code, std::string message);
 // {message, code, type, link}
 Json to_json(const ApiError& error);

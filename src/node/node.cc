@@ -118,8 +118,7 @@ http::Response Node::State::call(const http::Request& request) {
 
 Async<http::Response> Node::State::handle(http::Request request) {
   const bool exempt = request.path == kFaultsPath;
-  if (!exempt && Faults::take(faults.cut_connections))
-    co_return no_answer();
+  if (!exempt && Faults::take(faults.cut_connections)) co_return no_answer();
   if (const std::uint64_t delay = faults.delay_ms; delay > 0 && !exempt) {
     co_await clock.sleep_for(Milliseconds(delay));
   }

@@ -47,11 +47,10 @@ std::expected<BodyRecord, meili::ApiError> make_record(std::string_view document
   BodyRecord record{
       .slot = slot_of(*id), .checksum = 0, .id = *id, .document = std::string(document)};
   if (rules.whole) {
-    auto hash = content_hash(document, DecimalReading::kNode,
-                             [&](std::string_view key) {
-                               // Nodes show vectors only when asked, and make some of them themselves.
-                               return is_reserved(key, rules.names) || key == "_vectors";
-                             });
+    auto hash = content_hash(document, DecimalReading::kNode, [&](std::string_view key) {
+      // Nodes show vectors only when asked, and make some of them themselves.
+      return is_reserved(key, rules.names) || key == "_vectors";
+    });
     if (!hash) return std::unexpected(meili::api_error("malformed_payload", hash.error().message));
     record.checksum = checksum_of(*hash);
   }
