@@ -31,7 +31,8 @@ class Authorization {
                                        WallTime now) const;
   // Whether the request carries the master key: it must not travel to a node.
   bool is_master(const http::RequestHead& head) const;
-  // The indexes that the request's key may see; nullopt: all.
+  // Whether an admitted request may see the index in a listing. One without a key is the master's:
+  // it was taken out.
   bool may_see(const http::RequestHead& head, const std::string& index_uid,
                const Catalogue& catalogue) const;
   // The value of a key, as clients use it.
