@@ -80,8 +80,14 @@ Async<T> await_from_thread(Start start) {
         std::make_shared<Waiting>(Waiting{std::move(handler), asio::make_work_guard(executor)});
     start([waiting = std::move(waiting)](T result) mutable {
       auto own = std::move(waiting);
-      auto where = own->work.get_executor();
-      asio::post(where, [own = std::move(own), result = std::move(result)]() mutable {
+      // Held until this thread has left the io_context, which may end with what the caller does.
+      const auto posting = std::make_shared<std::mutex>();
+      const std::lock_guard held(*posting);
+      const auto where = own->work.get_executor();
+      asio::post(where, [own = std::move(own), result = std::move(result), posting]() mutable {
+        {
+          const std::lock_guard left(*posting);
+        }
         // The guard goes with the last reference, once the handler has run.
         auto resume = std::move(own->handler);
         std::move(resume)(std::move(result));
