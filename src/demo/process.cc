@@ -12,8 +12,6 @@
 #include <cstring>
 #include <filesystem>
 
-extern char** environ;
-
 namespace miroir::demo {
 
 Result<Process> Process::start(std::vector<std::string> arguments, const std::string& log_path) {

@@ -14,7 +14,7 @@ namespace miroir {
 
 // What a caller must be allowed to do: an action of Meilisearch's keys ("documents.add"), or one of
 // these.
-inline constexpr std::string_view kNoKey = "";          // anybody
+inline constexpr std::string_view kNoKey;               // anybody
 inline constexpr std::string_view kAdminKey = "admin";  // MIROIR_ADMIN_API_KEY
 
 // One route: a method and a path template like "/indexes/{uid}/documents/{id}".
