@@ -101,8 +101,9 @@ std::optional<WallTime> parse_date_time(std::string_view text, bool end_of_day) 
   int hour = 0;
   int minute = 0;
   int second = 0;
-  if ((text[at] != 'T' && text[at] != 't' && text[at] != ' ') ||
-      !read_number(text, ++at, 2, ':', hour) || !read_number(text, at, 2, ':', minute) ||
+  const char separator = text[at++];
+  if ((separator != 'T' && separator != 't' && separator != ' ') ||
+      !read_number(text, at, 2, ':', hour) || !read_number(text, at, 2, ':', minute) ||
       !read_number(text, at, 2, '\0', second) || hour > 23 || minute > 59 || second > 60) {
     return std::nullopt;
   }
