@@ -10,7 +10,8 @@ namespace {
 
 std::string text_or(const Json& object, std::string_view key, std::string otherwise = "") {
   const Json* value = object.find(key);
-  return value != nullptr && value->is_string() ? value->as_string() : std::move(otherwise);
+  if (value != nullptr && value->is_string()) return value->as_string();
+  return otherwise;
 }
 
 std::optional<std::uint64_t> number_at(const Json& object, std::string_view key) {

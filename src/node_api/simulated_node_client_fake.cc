@@ -15,9 +15,9 @@ Microseconds SimulatedNodeClient::draw(Microseconds min, Microseconds max) {
                                                       static_cast<double>((max - min).count())));
 }
 
-Async<Result<void>> SimulatedNodeClient::lost(Instant deadline) {
+Async<Error> SimulatedNodeClient::lost(Instant deadline) {
   co_await clock_.sleep_until(deadline);
-  co_return fail(ErrorCode::kTimeout, "node " + node_.options().id + ": no answer in time");
+  co_return Error{ErrorCode::kTimeout, "node " + node_.options().id + ": no answer in time"};
 }
 
 Async<Result<SimulatedNodeClient::Fate>> SimulatedNodeClient::travel(Instant deadline) {
@@ -26,7 +26,7 @@ Async<Result<SimulatedNodeClient::Fate>> SimulatedNodeClient::travel(Instant dea
   const bool request_lost = random_.chance(network_.lose_request);
   const bool answer_lost = random_.chance(network_.lose_answer);
   if (request_lost || arrival >= deadline) {
-    MIROIR_CO_CHECK(co_await lost(deadline));
+    co_return std::unexpected(co_await lost(deadline));
   }
   co_await clock_.sleep_until(arrival);
   if (refused || network_.cut || node_.options().down)
@@ -37,7 +37,8 @@ Async<Result<SimulatedNodeClient::Fate>> SimulatedNodeClient::travel(Instant dea
 
 Async<Result<void>> SimulatedNodeClient::come_back(Fate fate, Instant deadline) {
   const Instant back = clock_.now() + draw(network_.latency_min, network_.latency_max);
-  if (fate == Fate::kAnswerLost || back >= deadline) co_return co_await lost(deadline);
+  if (fate == Fate::kAnswerLost || back >= deadline)
+    co_return std::unexpected(co_await lost(deadline));
   co_await clock_.sleep_until(back);
   co_return Result<void>();
 }
@@ -57,7 +58,7 @@ Async<Result<Enqueued>> SimulatedNodeClient::enqueue(NodeWrite write, TaskUid ui
   const Microseconds late = draw(Microseconds(1), network_.late_max);
   if (delayed && !network_.cut) {
     node_.arrive_later(deadline + late, std::move(write), uid, std::move(metadata));
-    MIROIR_CO_CHECK(co_await lost(deadline));
+    co_return std::unexpected(co_await lost(deadline));
   }
   MIROIR_CO_TRY(const Fate fate, co_await travel(deadline));
   if (doubled) node_.arrive_later(clock_.now() + late, write, uid, metadata);

@@ -53,7 +53,7 @@ class SimulatedNodeClient : public NodeClient {
   Async<Result<Fate>> travel(Instant deadline);
   // The way back: an error where the answer does not come in time.
   Async<Result<void>> come_back(Fate fate, Instant deadline);
-  Async<Result<void>> lost(Instant deadline);
+  Async<Error> lost(Instant deadline);
   // Asks the node when the request arrives, and brings its answer back.
   template <class T, class Ask>
   Async<Result<T>> call(Instant deadline, Ask ask);
