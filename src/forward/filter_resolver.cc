@@ -92,23 +92,34 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
   const Topology& topology = context_.cluster.topology();
   const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(entry);
   Sources sources(topology.shard_count());
+  const auto ready = [&](const std::string& owner) {
+    const NodeStatus status = context_.cluster.status(owner);
+    return status.healthy && status.done + 1 >= entry.position;
+  };
   for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
-    bool any_in_sync = false;
-    std::vector<std::string> in_sync;
-    std::vector<std::string> others;
+    std::vector<std::string> untainted;  // and in sync: any of them will do
+    std::vector<std::string> in_sync;    // otherwise all of these
+    std::vector<std::string> others;     // otherwise any of these
     for (const std::string& owner : topology.owners(shard)) {
-      const NodeStatus status = context_.cluster.status(owner);
-      const bool ready = status.healthy && status.done + 1 >= entry.position;
-      any_in_sync |= status.state == ReplicaState::kInSync;
-      if (ready) (status.state == ReplicaState::kInSync ? in_sync : others).push_back(owner);
+      const auto taints = tainted.find(owner);
+      const bool clean = taints == tainted.end() || !taints->second.contains(shard);
+      const bool trusted = context_.cluster.status(owner).state == ReplicaState::kInSync;
+      if (trusted && clean) untainted.push_back(owner);
+      if (trusted) {
+        in_sync.push_back(owner);
+      } else {
+        others.insert(clean ? others.begin() : others.end(), owner);
+      }
     }
-    std::vector<std::string>& chosen = any_in_sync ? in_sync : others;
-    if (chosen.empty()) return std::nullopt;
-    auto untainted = std::ranges::find_if(chosen, [&](const std::string& owner) {
-      auto found = tainted.find(owner);
-      return found == tainted.end() || !found->second.contains(shard);
-    });
-    sources[shard] = untainted != chosen.end() ? std::vector{*untainted} : chosen;
+    if (!untainted.empty() || in_sync.empty()) {
+      const std::vector<std::string>& any = in_sync.empty() ? others : untainted;
+      const auto chosen = std::ranges::find_if(any, ready);
+      if (chosen == any.end()) return std::nullopt;
+      sources[shard] = {*chosen};
+    } else {
+      if (!std::ranges::all_of(in_sync, ready)) return std::nullopt;
+      sources[shard] = std::move(in_sync);
+    }
   }
   return sources;
 }

@@ -15,10 +15,11 @@ namespace miroir {
 // replicas being rebuilt too, so that nobody skips it and no number is spent twice; when every lane
 // that can be read stands right before it, the matching ids are read and written into the entry.
 //
-// It cannot wait for itself: a shard is read from an in-sync owner if there is any (one that does
-// not answer is waited for), else from the owner that stands before the entry, stale or not, for
-// what nobody else holds is all there is. A document tainted on one owner is judged by another; one
-// tainted on all, by any. Repairs come later in the log, so waiting for them would be for ever.
+// It cannot wait for itself: a shard is read from an in-sync owner without taint there (one that
+// does not answer is waited for); where all are tainted, from all of them, and each document is
+// judged by an owner where it is not, or, tainted on all, by any; where none is in sync, from an
+// owner that stands before the entry, for what nobody else holds is all there is. Repairs come
+// later in the log, so waiting for them would be for ever.
 class FilterResolver {
  public:
   explicit FilterResolver(ForwardContext context) : context_(context) {}

@@ -300,6 +300,27 @@ TEST(ForwardersTest, DeleteByFilterIsNotJudgedByATaintedCopy) {
   EXPECT_FALSE(world.documents_of_group(1, "books").contains("2"));
 }
 
+TEST(ForwardersTest, DeleteByFilterWaitsForTheCopyWithoutTaint) {
+  ForwardWorld world(22, one_node_groups());
+  world.start();
+  world.create_index("books");
+  const Position failing = world.log().head() + 1;
+  world.nodes.at("a0")->fail_tasks([&](const NodeTask& task) -> std::optional<std::string> {
+    if (task.uid == failing) return "internal";
+    return std::nullopt;
+  });
+  world.await_task(world.write("books", {"1"}, "old"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  world.nodes.at("b0")->options().down = true;
+  const Position task = world.remove_by_filter("books", Json("v = old"));
+  world.run_for(Seconds(20));
+  EXPECT_FALSE(world.task_end(task)) << "a0, which lacks the document, may not judge it";
+  world.nodes.at("b0")->options().down = false;
+  EXPECT_EQ(count(world.await_task(task), "deletedDocuments"), 1U);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_TRUE(world.documents_of_group(1, "books").empty());
+}
+
 TEST(ForwardersTest, DeleteByFilterWaitsForItsOnlySourceAndTheLaneWithIt) {
   ForwardWorld world(16, one_node_groups());
   world.start();
