@@ -143,6 +143,7 @@ std::string_view node_task_type(EntryKind kind) {
       return "settingsUpdate";
     case EntryKind::kPutKey:
     case EntryKind::kDeleteKey:
+    case EntryKind::kTaskOperation:
       return "";
   }
   return "";

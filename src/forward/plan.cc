@@ -53,6 +53,10 @@ bool has_records(EntryKind kind) {
 
 bool is_key(EntryKind kind) { return kind == EntryKind::kPutKey || kind == EntryKind::kDeleteKey; }
 
+bool reaches_nodes(const Entry& entry) {
+  return !entry.born_failed && entry.kind != EntryKind::kTaskOperation;
+}
+
 bool unresolved(const Entry& entry) {
   return entry.kind == EntryKind::kDeleteByFilter && !entry.born_failed;
 }
@@ -66,7 +70,7 @@ std::vector<ShardId> touched_shards(const Entry& entry, const Topology& topology
 }
 
 bool concerns(const Entry& entry, const std::string& node, const Topology& topology) {
-  if (entry.born_failed) return false;
+  if (!reaches_nodes(entry)) return false;
   if (has_records(entry.kind) && entry.records == 0) return false;
   if (entry.target) return *entry.target == node;
   if (!tells_shards(entry, topology)) return true;

@@ -114,7 +114,7 @@ Async<Result<void>> TaskEnds::read_new() {
 TaskEnds::OpenEntry TaskEnds::open_entry(std::shared_ptr<const Entry> entry) const {
   const Topology& topology = context_.cluster.topology();
   OpenEntry open{std::move(entry), {}};
-  if (open.entry->born_failed) return open;
+  if (!reaches_nodes(*open.entry)) return open;
   for (ShardId shard : touched_shards(*open.entry, topology)) {
     Owners owners;
     for (std::size_t group = 0; group < topology.groups().size(); ++group) {
@@ -133,7 +133,7 @@ Async<TaskEnds::Looked> TaskEnds::look() {
     furthest = std::max(furthest, forwarder->tasks().passed());
   std::vector<Position> over;
   for (auto& [position, open] : entries_) {
-    if (position > furthest && !open.entry->born_failed) continue;
+    if (position > furthest && reaches_nodes(*open.entry)) continue;
     if (unresolved(*open.entry)) {
       if (!std::ranges::any_of(forwarders_,
                                [&](const auto& f) { return f->tasks().has_ended(position); }))
@@ -172,9 +172,15 @@ Async<TaskEnds::Looked> TaskEnds::look() {
   co_return looked;
 }
 
+// Tasks end in their order, as a Meilisearch's do: who waits for the last one finds what all those
+// before it did, on whichever shard.
 bool TaskEnds::is_over(const OpenEntry& open) const {
-  const auto& nodes = context_.cluster.topology().nodes();
   const Position position = open.entry->position;
+  for (const auto& forwarder : forwarders_) {
+    const NodeStatus status = context_.cluster.status(forwarder->node());
+    const bool here = status.healthy && status.state == ReplicaState::kInSync && !status.stopped;
+    if (here && forwarder->tasks().done() < position) return false;
+  }
   if (open.entry->target) {
     for (const auto& forwarder : forwarders_) {
       if (forwarder->node() == *open.entry->target) return forwarder->tasks().has_ended(position);
@@ -182,16 +188,11 @@ bool TaskEnds::is_over(const OpenEntry& open) const {
     return true;
   }
   for (const Owners& owners : open.owners) {
-    bool any_ended = false;
-    for (std::size_t node : owners) {
-      if (forwarders_[node]->tasks().has_ended(position)) {
-        any_ended = true;
-        continue;
-      }
-      const NodeStatus status = context_.cluster.status(nodes[node].id);
-      if (status.healthy && status.state == ReplicaState::kInSync && !status.stopped) return false;
+    if (std::ranges::none_of(owners, [&](std::size_t node) {
+          return forwarders_[node]->tasks().has_ended(position);
+        })) {
+      return false;
     }
-    if (!any_ended) return false;
   }
   return true;
 }

@@ -165,6 +165,8 @@ void Catalogue::apply(const Entry& entry) {
     case EntryKind::kRepairDocuments:
     case EntryKind::kRepairDeletes:
       return;  // they make a node what the catalogue says already
+    case EntryKind::kTaskOperation:
+      return;
   }
 }
 

@@ -61,7 +61,9 @@ bool passes(const Task& task, const TaskFilter& filter) {
   const Entry& entry = *task.entry;
   const bool in_batch = filter.batch_uids.empty() ||
                         (task.end.status != "enqueued" && among(filter.batch_uids, entry.position));
-  return in_batch && among(filter.uids, entry.position) &&
+  const bool visible =
+      !filter.visible || filter.visible(entry.index_uid.empty() ? "*" : entry.index_uid);
+  return visible && in_batch && among(filter.uids, entry.position) &&
          among(filter.statuses, task.end.status) && among(filter.types, entry.task_type) &&
          names_index(entry, filter.index_uids) && among(filter.canceled_by, task.end.canceled_by) &&
          within(filter.after_enqueued, filter.before_enqueued, entry.stamp) &&

@@ -26,6 +26,8 @@ struct TaskFilter {
   std::optional<WallTime> before_started = {};
   std::optional<WallTime> after_finished = {};
   std::optional<WallTime> before_finished = {};
+  // Which indexes' tasks may be seen at all ("*": those of no single index); empty: all.
+  std::function<bool(const std::string& index_uid)> visible = {};
 };
 
 struct TaskPage {

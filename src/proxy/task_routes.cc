@@ -23,6 +23,13 @@ constexpr std::initializer_list<std::string_view> kParameters = {"limit",
                                                                  "beforeStartedAt",
                                                                  "afterFinishedAt",
                                                                  "beforeFinishedAt"};
+constexpr std::initializer_list<std::string_view> kFilters = {
+    "batchUids",       "uids",
+    "canceledBy",      "types",
+    "statuses",        "indexUids",
+    "afterEnqueuedAt", "beforeEnqueuedAt",
+    "afterStartedAt",  "beforeStartedAt",
+    "afterFinishedAt", "beforeFinishedAt"};
 
 meili::ApiError invalid(std::string_view code, std::string_view name, const std::string& value,
                         std::string_view expected) {
@@ -106,6 +113,14 @@ TaskFilter read_filter(FilterReader& reader) {
   return filter;
 }
 
+// A key sees the tasks of its own indexes.
+std::function<bool(const std::string&)> visible_to(Proxy::State* state,
+                                                   const http::RequestHead& head) {
+  return [state, head](const std::string& index_uid) {
+    return state->authorization.may_see(head, index_uid, state->parts.log.catalogue());
+  };
+}
+
 IsProcessing processing_of(Proxy::State* state) {
   return [state](Position task) { return state->parts.forwarders.processing(task); };
 }
@@ -122,6 +137,7 @@ Async<http::Response> list(Proxy::State* state, http::Request request) {
   FilterReader reader(query);
   TaskFilter filter = read_filter(reader);
   if (reader.error()) co_return error_answer(*reader.error());
+  filter.visible = visible_to(state, request);
   const bool begins = meili::find_parameter(query, "from") != nullptr;
   auto page = co_await list_tasks(state->parts.log, std::move(filter),
                                   begins ? std::optional(*from) : std::nullopt, *limit, *reverse,
@@ -134,7 +150,7 @@ Async<http::Response> list(Proxy::State* state, http::Request request) {
                                            {"next", page->next ? Json(*page->next) : Json()}}));
 }
 
-Async<http::Response> get(Proxy::State* state, std::string name) {
+Async<http::Response> get(Proxy::State* state, std::string name, http::Request request) {
   Position uid = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), uid);
   if (error != std::errc() || end != name.data() + name.size()) {
@@ -145,16 +161,86 @@ Async<http::Response> get(Proxy::State* state, std::string name) {
   }
   auto task = co_await find_task(state->parts.log, uid, processing_of(state));
   if (!task) co_return error_answer(to_api_error(task.error(), "miroir_store_unavailable"));
-  if (!*task) {
+  const Json* index_uid = *task ? (*task)->find("indexUid") : nullptr;
+  const bool has_index = index_uid != nullptr && index_uid->is_string();
+  if (!*task || !visible_to(state, request)(has_index ? index_uid->as_string() : "*")) {
     co_return error_answer(meili::api_error("task_not_found", "Task `" + name + "` not found."));
   }
   co_return json_answer(200, **task);
 }
 
-Route::Handler not_supported(std::string what) {
-  return [what](Route::Values, http::Request) -> Async<http::Response> {
-    co_return error_answer(meili::api_error("miroir_not_supported", what));
-  };
+// The tasks that a request to cancel or delete some means.
+std::expected<TaskFilter, meili::ApiError> filter_to_change(Proxy::State* state,
+                                                            const http::Request& request,
+                                                            const std::string& verb) {
+  const meili::Parameters query = http::parse_query(request.query);
+  if (auto error = meili::check_parameters(query, kFilters)) return std::unexpected(*error);
+  if (query.empty()) {
+    return std::unexpected(meili::api_error(
+        "missing_task_filters",
+        "Query parameters to filter the tasks to " + verb +
+            " are missing. Available query parameters are: `uids`, `indexUids`, `statuses`, "
+            "`types`, `canceledBy`, `beforeEnqueuedAt`, `afterEnqueuedAt`, `beforeStartedAt`, "
+            "`afterStartedAt`, `beforeFinishedAt`, `afterFinishedAt`."));
+  }
+  FilterReader reader(query);
+  TaskFilter filter = read_filter(reader);
+  if (reader.error()) return std::unexpected(*reader.error());
+  filter.visible = visible_to(state, request);
+  return filter;
+}
+
+// The request itself becomes a task, done as it is appended.
+Async<http::Response> append_operation(Proxy::State* state, std::string type, Json details) {
+  auto appended = co_await state->parts.log.append(
+      [&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
+        Entry entry = client_entry(EntryKind::kTaskOperation, type, "", nullptr);
+        entry.task_details = details;
+        return std::vector{std::move(entry)};
+      });
+  http::Response answer = append_answer(state->context, appended);
+  if (answer.status == 202) answer.status = 200;
+  co_return answer;
+}
+
+// What was acknowledged is in the log, and forwarders send it as soon as its node answers: there is
+// nothing left to void.
+Async<http::Response> cancel_tasks(Proxy::State* state, http::Request request) {
+  auto filter = filter_to_change(state, request, "cancel");
+  if (!filter) co_return error_answer(filter.error());
+  auto matched =
+      co_await matching_tasks(state->parts.log, std::move(*filter), processing_of(state));
+  if (!matched) co_return error_answer(to_api_error(matched.error(), "miroir_store_unavailable"));
+  co_return co_await append_operation(
+      state, "taskCancelation",
+      Json::object({{"matchedTasks", Json(std::uint64_t{matched->size()})},
+                    {"canceledTasks", 0},
+                    {"originalFilter", "?" + request.query}}));
+}
+
+// Of the matching tasks, those that have ended are forgotten: views, nothing else.
+Async<http::Response> delete_tasks(Proxy::State* state, http::Request request) {
+  auto filter = filter_to_change(state, request, "delete");
+  if (!filter) co_return error_answer(filter.error());
+  Log& log = state->parts.log;
+  auto matched = co_await matching_tasks(log, *filter, processing_of(state));
+  if (!matched) co_return error_answer(to_api_error(matched.error(), "miroir_store_unavailable"));
+  filter->uids = *matched;
+  filter->statuses = {"succeeded", "failed", "canceled"};
+  std::vector<Position> ended;
+  if (!matched->empty()) {
+    auto found = co_await matching_tasks(log, std::move(*filter), processing_of(state));
+    if (!found) co_return error_answer(to_api_error(found.error(), "miroir_store_unavailable"));
+    ended = std::move(*found);
+  }
+  if (auto forgotten = co_await log.forget_tasks(ended); !forgotten) {
+    co_return error_answer(to_api_error(forgotten.error(), "miroir_store_unavailable"));
+  }
+  co_return co_await append_operation(
+      state, "taskDeletion",
+      Json::object({{"matchedTasks", Json(std::uint64_t{matched->size()})},
+                    {"deletedTasks", Json(std::uint64_t{ended.size()})},
+                    {"originalFilter", "?" + request.query}}));
 }
 
 }  // namespace
@@ -164,11 +250,11 @@ void add_task_routes(Routes& routes, Proxy::State& state) {
   routes.add("GET", "/tasks", "tasks.get",
              [s](Route::Values, http::Request r) { return list(s, std::move(r)); });
   routes.add("GET", "/tasks/{task}", "tasks.get",
-             [s](Route::Values v, http::Request) { return get(s, v[0]); });
+             [s](Route::Values v, http::Request r) { return get(s, v[0], std::move(r)); });
   routes.add("POST", "/tasks/cancel", "tasks.cancel",
-             not_supported("Cancelling tasks is not supported yet."));
+             [s](Route::Values, http::Request r) { return cancel_tasks(s, std::move(r)); });
   routes.add("DELETE", "/tasks", "tasks.delete",
-             not_supported("Deleting tasks is not supported yet."));
+             [s](Route::Values, http::Request r) { return delete_tasks(s, std::move(r)); });
 }
 
 }  // namespace miroir

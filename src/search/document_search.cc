@@ -1,7 +1,9 @@
 // The parts of Searcher that read documents, facet values and statistics.
 #include <algorithm>
 #include <map>
+#include <set>
 
+#include "search/document_order.h"
 #include "search/federated.h"
 #include "search/search_body.h"
 #include "search/searcher.h"
@@ -40,6 +42,54 @@ void fix_average(Json& stats) {
       Json(documents == 0 ? std::uint64_t{0} : number(stats, "rawDocumentDbSize", 0) / documents);
 }
 
+std::string first_member(const std::string& path) { return path.substr(0, path.find('.')); }
+
+// Asks for the fields that the order looks at, too; returns those that the client did not ask for.
+std::set<std::string> borrow_fields(Json& query, const DocumentOrder& order) {
+  std::set<std::string> borrowed;
+  Json* fields = query.find("fields");
+  if (fields == nullptr || !fields->is_array()) return borrowed;
+  std::set<std::string> asked;
+  for (const Json& field : fields->as_array()) {
+    if (!field.is_string() || field.as_string() == "*") return {};
+    asked.insert(first_member(field.as_string()));
+  }
+  for (const std::string& field : order.fields()) {
+    if (!asked.contains(first_member(field))) borrowed.insert(first_member(field));
+    fields->push_back(field);
+  }
+  return borrowed;
+}
+
+struct PlacedDocument {
+  DocumentOrder::Place place;
+  std::string_view text;  // in the answer
+};
+
+// Takes the documents out of a node's answer; returns how many the node has in all.
+Result<std::uint64_t> collect_documents(std::string_view answer, const DocumentOrder& order,
+                                        std::vector<PlacedDocument>& out) {
+  MIROIR_TRY(auto fields, top_level_fields(answer));
+  std::uint64_t total = 0;
+  for (const FieldView& field : fields) {
+    if (field.key == "total") {
+      MIROIR_TRY(const Json value, parse_json(field.value));
+      if (value.is_int64() && value.as_int64() >= 0) total = value.as_uint64();
+    }
+    if (field.key != "results" || field.value == "[]") continue;
+    MIROIR_CHECK(for_each_document(field.value, BodyFormat::kJson,
+                                   [&](std::string_view document) -> Result<void> {
+                                     DocumentOrder::Place place;
+                                     if (!order.empty()) {
+                                       MIROIR_TRY(place, order.place_of(document));
+                                     }
+                                     out.push_back({std::move(place), document});
+                                     return {};
+                                   }));
+  }
+  return total;
+}
+
 }  // namespace
 
 Async<http::Response> Searcher::document(std::string, std::string id, http::Request request) {
@@ -74,61 +124,58 @@ Async<http::Response> Searcher::documents(std::string index_uid, http::Request r
              parsed && parsed->is_object()) {
     query = std::move(*parsed);
   }
-  if (!query) {
-    auto refusal = co_await pass_through(std::move(request));
-    if (!refusal) co_return error_answer(refusal.error());
-    co_return http::json_response(refusal->status, strip_error(refusal->body));
+  if (!query || !can_be_scattered(*query)) {
+    co_return co_await refusal(std::move(request));
   }
   co_return co_await gathered_documents(std::move(*query), std::move(index_uid),
                                         std::move(request));
 }
 
-// Each node gives its first offset+limit documents. Their order is the nodes', one after another:
-// Meilisearch promises none without a sort; with one, the nodes' lists are merged by its values
-// only as far as each node sorted them.
+// Each node gives its first offset+limit documents. Sorted lists are merged; without a sort, where
+// Meilisearch promises no order, they stand one after another, the same way for every page.
 Async<http::Response> Searcher::gathered_documents(Json query, std::string index_uid,
                                                    http::Request request) {
   const std::uint64_t offset = number(query, "offset", 0);
   const std::uint64_t limit = number(query, "limit", 20);
   const std::string target = "/indexes/" + http::percent_encode(index_uid) + "/documents/fetch";
-  auto gathered = co_await gather_answers([&](const ReadPlan::Part& part) {
-    Json body = query;
-    body.set("offset", 0);
-    body.set("limit", Json(offset + limit));
-    if (!part.slots.empty()) body.set("filter", join_filters(query.find("filter"), part.slots));
-    http::ClientRequest out{"POST", target, for_node(request).headers, to_text(body)};
-    out.headers.set("Content-Type", "application/json");
-    return out;
-  });
+  const DocumentOrder order = DocumentOrder::parse(query.find("sort"));
+  const std::set<std::string> borrowed = borrow_fields(query, order);
+  auto gathered = co_await gather_answers(
+      [&](const ReadPlan::Part& part) {
+        Json body = query;
+        body.set("offset", 0);
+        body.set("limit", Json(offset + limit));
+        if (!part.slots.empty()) body.set("filter", join_filters(query.find("filter"), part.slots));
+        http::ClientRequest out{"POST", target, for_node(request).headers, to_text(body)};
+        out.headers.set("Content-Type", "application/json");
+        return out;
+      },
+      question_of(request));
   if (!gathered) co_return error_answer(gathered.error());
 
   std::uint64_t total = 0;
-  std::uint64_t seen = 0;
-  std::string out = "{\"results\":[";
-  bool first = true;
+  std::vector<PlacedDocument> documents;
   for (const http::Response& answer : gathered->answers) {
-    if (answer.status >= 300) {
-      request.body = without_reserved_names(std::move(request.body));
-      auto refusal = co_await pass_through(std::move(request));
-      if (!refusal) co_return error_answer(refusal.error());
-      co_return http::json_response(refusal->status, strip_error(refusal->body));
+    if (answer.status >= 300) co_return co_await refusal(std::move(request));
+    auto counted = collect_documents(answer.body, order, documents);
+    if (!counted) co_return error_answer(to_api_error(counted.error()));
+    total += *counted;
+  }
+  std::ranges::stable_sort(documents, [&](const PlacedDocument& a, const PlacedDocument& b) {
+    return order.compare(a.place, b.place) < 0;
+  });
+  std::string out = "{\"results\":[";
+  const std::uint64_t end = std::min<std::uint64_t>(documents.size(), offset + limit);
+  for (std::uint64_t i = offset; i < end; ++i) {
+    std::string shown = strip_reserved(documents[i].text, AnswerShape::kDocument, options_.names);
+    if (!borrowed.empty()) {
+      std::string own;
+      auto cut = append_without(
+          own, shown, [&](std::string_view key) { return borrowed.contains(std::string(key)); });
+      if (cut) shown = std::move(own);
     }
-    auto fields = top_level_fields(answer.body);
-    if (!fields) co_return error_answer(to_api_error(fields.error()));
-    for (const FieldView& field : *fields) {
-      if (field.key == "total")
-        total += static_cast<std::uint64_t>(std::stoull(std::string(field.value)));
-      if (field.key != "results" || field.value == "[]") continue;
-      auto walked = for_each_document(
-          field.value, BodyFormat::kJson, [&](std::string_view document) -> Result<void> {
-            if (seen++ < offset || seen > offset + limit) return {};
-            if (!first) out += ',';
-            first = false;
-            out += strip_reserved(document, AnswerShape::kDocument, options_.names);
-            return {};
-          });
-      if (!walked) co_return error_answer(to_api_error(walked.error()));
-    }
+    if (i > offset) out += ',';
+    out += shown;
   }
   out += "],\"offset\":" + std::to_string(offset) + ",\"limit\":" + std::to_string(limit) +
          ",\"total\":" + std::to_string(total) + "}";
@@ -140,13 +187,16 @@ Async<http::Response> Searcher::facet_search(std::string index_uid, http::Reques
   if (one_node_answers() || !body || !body->is_object()) {
     co_return co_await passed(std::move(request), AnswerShape::kSearch);
   }
-  auto gathered = co_await gather_answers([&](const ReadPlan::Part& part) {
-    http::ClientRequest out = for_node(request);
-    Json narrowed = *body;
-    if (!part.slots.empty()) narrowed.set("filter", join_filters(body->find("filter"), part.slots));
-    out.body = to_text(narrowed);
-    return out;
-  });
+  auto gathered = co_await gather_answers(
+      [&](const ReadPlan::Part& part) {
+        http::ClientRequest out = for_node(request);
+        Json narrowed = *body;
+        if (!part.slots.empty())
+          narrowed.set("filter", join_filters(body->find("filter"), part.slots));
+        out.body = to_text(narrowed);
+        return out;
+      },
+      turn_++);
   if (!gathered) co_return error_answer(gathered.error());
 
   const IndexState* index = log_.catalogue().index(index_uid);
@@ -182,7 +232,8 @@ Async<http::Response> Searcher::facet_search(std::string index_uid, http::Reques
 }
 
 Async<http::Response> Searcher::stats(std::string, http::Request request) {
-  auto gathered = co_await gather_answers([&](const ReadPlan::Part&) { return for_node(request); });
+  auto gathered =
+      co_await gather_answers([&](const ReadPlan::Part&) { return for_node(request); }, turn_++);
   if (!gathered) co_return error_answer(gathered.error());
   Json sum;
   for (const http::Response& answer : gathered->answers) {

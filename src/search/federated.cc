@@ -62,6 +62,25 @@ std::int64_t slowest(const std::vector<FederatedAnswer>& answers) {
   return milliseconds;
 }
 
+// The hits of all nodes, merged. With a distinct attribute nodes count values that others count
+// too: where each gave all that it has, the merged hits are the count.
+struct Merged {
+  std::vector<FederatedHit> hits;
+  std::uint64_t total = 0;
+};
+
+Merged merge_answers(std::vector<FederatedAnswer>& answers, const std::string& distinct) {
+  Merged merged;
+  bool all_given = true;
+  for (const FederatedAnswer& answer : answers) {
+    merged.total += answer.total;
+    all_given = all_given && answer.hits.size() >= answer.total;
+  }
+  merged.hits = merge_hits(answers, distinct);
+  if (!distinct.empty() && all_given) merged.total = merged.hits.size();
+  return merged;
+}
+
 void append_totals(std::string& out, bool by_pages, std::uint64_t page, std::uint64_t offset,
                    std::uint64_t limit, std::uint64_t total) {
   if (by_pages) {
@@ -141,10 +160,8 @@ std::string ScatteredSearch::request(const std::vector<SlotRange>& slots) const 
 
 std::string ScatteredSearch::answer(std::vector<FederatedAnswer> answers,
                                     const FieldNames& names) const {
-  std::uint64_t total = 0;
-  for (const FederatedAnswer& answer : answers) total += answer.total;
-  total = std::min(total, total_hits_max_);
-  const std::vector<FederatedHit> hits = merge_hits(answers, distinct_);
+  const auto [hits, found] = merge_answers(answers, distinct_);
+  const std::uint64_t total = std::min(found, total_hits_max_);
 
   std::string out;
   append_hits(out, hits, offset_, limit_, names,
@@ -157,7 +174,7 @@ std::string ScatteredSearch::answer(std::vector<FederatedAnswer> answers,
                               : pages_                  ? 20
                                                         : limit_;
   append_totals(out, pages_, page_, offset_, pages_ ? shown : limit_, total);
-  if (const Json* asked = body_.find("facets"); asked != nullptr && !asked->is_null()) {
+  if (const Json* asked = body_.find("facets"); asked != nullptr && asked->size() > 0) {
     Json facets = merge_facets(facets_of(answers, index_uid_, names), facet_rules_);
     append_member(out, "facetDistribution", *facets.find("distribution"));
     append_member(out, "facetStats", *facets.find("stats"));
@@ -201,10 +218,8 @@ std::string merged_federation(const Json& body, std::vector<FederatedAnswer> ans
       by_pages ? number(asked, "hitsPerPage", 20) : number(asked, "limit", 20);
   const std::uint64_t offset =
       by_pages ? (page == 0 ? 0 : page - 1) * limit : number(asked, "offset", 0);
-  std::uint64_t total = 0;
-  for (const FederatedAnswer& answer : answers) total += answer.total;
   const Json* distinct = asked.find("distinct");
-  const std::vector<FederatedHit> hits = merge_hits(
+  const auto [hits, total] = merge_answers(
       answers, distinct != nullptr && distinct->is_string() ? distinct->as_string() : "");
 
   std::string out;

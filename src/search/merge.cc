@@ -11,6 +11,29 @@
 namespace miroir {
 namespace {
 
+int sign(std::partial_ordering order) { return order > 0 ? 1 : order < 0 ? -1 : 0; }
+
+}  // namespace
+
+int compare_sort_values(const Json& a, const Json& b, bool ascending) {
+  auto rank = [](const Json& value) { return value.is_number() ? 2 : value.is_string() ? 1 : 0; };
+  if (rank(a) != rank(b)) return rank(a) > rank(b) ? 1 : -1;
+  int order = 0;
+  if (a.is_number()) order = sign(a.as_double() <=> b.as_double());
+  if (a.is_string()) order = sign(a.as_string() <=> b.as_string());
+  return ascending ? -order : order;
+}
+
+std::string folded(std::string_view value) {
+  std::string out(value);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) {
+    return static_cast<char>(c < 0x80 ? std::tolower(c) : c);
+  });
+  return out;
+}
+
+namespace {
+
 constexpr std::string_view kFederation = "_federation";
 
 std::uint64_t unsigned_of(const Json* value) {
@@ -47,17 +70,6 @@ Result<FederatedHit> parse_hit(std::string_view document) {
   return hit;
 }
 
-int sign(std::partial_ordering order) { return order > 0 ? 1 : order < 0 ? -1 : 0; }
-
-int compare_values(const Json& a, const Json& b, bool ascending) {
-  auto rank = [](const Json& value) { return value.is_number() ? 2 : value.is_string() ? 1 : 0; };
-  if (rank(a) != rank(b)) return rank(a) > rank(b) ? 1 : -1;
-  int order = 0;
-  if (a.is_number()) order = sign(a.as_double() <=> b.as_double());
-  if (a.is_string()) order = sign(a.as_string() <=> b.as_string());
-  return ascending ? -order : order;
-}
-
 int compare_elements(const Json& a, const Json& b) {
   const Json* score_a = a.find("weightedScore");
   const Json* score_b = b.find("weightedScore");
@@ -74,20 +86,11 @@ int compare_elements(const Json& a, const Json& b) {
     const std::string_view name = kind == "sort" ? "value" : "distance";
     const Json* value_a = sort_a->find(name);
     const Json* value_b = sort_b->find(name);
-    return compare_values(value_a == nullptr ? Json() : *value_a,
-                          value_b == nullptr ? Json() : *value_b,
-                          ascending != nullptr && ascending->is_bool() && ascending->as_bool());
+    return compare_sort_values(
+        value_a == nullptr ? Json() : *value_a, value_b == nullptr ? Json() : *value_b,
+        ascending != nullptr && ascending->is_bool() && ascending->as_bool());
   }
   return 0;
-}
-
-// The facet value as Meilisearch counts it, near enough to bring "Blue" and "blue" together.
-std::string folded(std::string_view value) {
-  std::string out(value);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) {
-    return static_cast<char>(c < 0x80 ? std::tolower(c) : c);
-  });
-  return out;
 }
 
 struct ValueCount {

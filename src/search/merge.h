@@ -31,6 +31,11 @@ struct FederatedAnswer {
 };
 Result<FederatedAnswer> parse_federated(std::string_view answer);
 
+// > 0: `a` comes before `b`: numbers, then strings, then what is neither.
+int compare_sort_values(const Json& a, const Json& b, bool ascending);
+// A string as Meilisearch counts and compares it, near enough to bring "Blue" and "blue" together.
+std::string folded(std::string_view value);
+
 // > 0: `a` ranks before `b`.
 int compare_hits(const FederatedHit& a, const FederatedHit& b);
 

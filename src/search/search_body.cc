@@ -1,11 +1,16 @@
 #include "search/search_body.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <set>
+
+#include "base/hash.h"
 
 namespace miroir {
 namespace {
 
+constexpr std::array<std::string_view, 4> kPages = {"offset", "limit", "page", "hitsPerPage"};
 const std::set<std::string, std::less<>> kNumbers = {"offset", "limit", "page", "hitsPerPage",
                                                      "cropLength"};
 const std::set<std::string, std::less<>> kFlags = {"showMatchesPosition", "showRankingScore",
@@ -52,6 +57,37 @@ Json sorts_of(const std::string& text) {
 }
 
 }  // namespace
+
+bool can_be_scattered(const Json& body) {
+  auto absent_or = [&](std::string_view name, auto fits) {
+    const Json* value = body.find(name);
+    return value == nullptr || value->is_null() || fits(*value);
+  };
+  auto is_count = [](const Json& value) {
+    return value.is_integer() && (!value.is_int64() || value.as_int64() >= 0);
+  };
+  auto are_texts = [](const Json& value) {
+    return value.is_array() &&
+           std::ranges::all_of(value.as_array(), [](const Json& each) { return each.is_string(); });
+  };
+  return std::ranges::all_of(kPages, [&](auto name) { return absent_or(name, is_count); }) &&
+         absent_or("facets", are_texts) &&
+         absent_or("distinct", [](const Json& value) { return value.is_string(); }) &&
+         body.find("indexUid") == nullptr && body.find("federationOptions") == nullptr;
+}
+
+std::uint64_t question_of(const http::Request& request) {
+  auto body = request.method == "GET" ? body_of_query(request.query) : std::optional<Json>();
+  if (request.method != "GET") {
+    if (auto parsed = parse_json(request.body)) body = std::move(*parsed);
+  }
+  if (!body || !body->is_object()) return xxh3_64(request.path + request.query + request.body);
+  for (std::string_view name : kPages) {
+    body->erase(name);
+    if (Json* federation = body->find("federation"); federation != nullptr) federation->erase(name);
+  }
+  return xxh3_64(request.path + to_text(*body));
+}
 
 std::optional<Json> body_of_query(const std::string& query) {
   Json body = Json::object();

@@ -64,8 +64,7 @@ Async<Result<http::Response>> Searcher::ask(std::string node, http::ClientReques
   co_return std::move(*answer);
 }
 
-Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make) {
-  const std::uint64_t turn = turn_++;
+Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std::uint64_t turn) {
   std::set<std::string> avoid;
   std::string last = "no node is readable";
   for (int attempt = 0; attempt < kPlansMax; ++attempt) {
@@ -123,7 +122,8 @@ bool Searcher::one_node_answers() const {
 Async<http::Response> Searcher::passed(http::Request request, AnswerShape shape) {
   request.body = without_reserved_names(std::move(request.body));
   request.target = without_reserved_names(std::move(request.target));
-  auto gathered = co_await gather_answers([&](const ReadPlan::Part&) { return for_node(request); });
+  auto gathered = co_await gather_answers([&](const ReadPlan::Part&) { return for_node(request); },
+                                          question_of(request));
   if (!gathered) co_return error_answer(gathered.error());
   http::Response& answer = gathered->answers.front();
   std::string body = answer.status < 300 ? strip_reserved(answer.body, shape, options_.names)
@@ -142,6 +142,18 @@ Async<Answer<http::Response>> Searcher::pass_through(http::Request request) {
   co_return std::unexpected(meili::api_error("miroir_shard_unavailable", last + "."));
 }
 
+Async<http::Response> Searcher::refusal(http::Request request) {
+  request.body = without_reserved_names(std::move(request.body));
+  request.target = without_reserved_names(std::move(request.target));
+  auto answer = co_await pass_through(std::move(request));
+  if (!answer) co_return error_answer(answer.error());
+  if (answer->status < 300) {
+    co_return error_answer(
+        meili::api_error("internal", "a request was refused that a node accepts"));
+  }
+  co_return http::json_response(answer->status, strip_error(answer->body));
+}
+
 Async<http::Response> Searcher::search(std::string index_uid, http::Request request) {
   if (one_node_answers()) co_return co_await passed(std::move(request), AnswerShape::kSearch);
   std::optional<Json> body;
@@ -151,43 +163,31 @@ Async<http::Response> Searcher::search(std::string index_uid, http::Request requ
              parsed && parsed->is_object()) {
     body = std::move(*parsed);
   }
-  if (!body) {
-    // Something is wrong with it: a node says what.
-    auto answer = co_await pass_through(std::move(request));
-    if (!answer) co_return error_answer(answer.error());
-    co_return http::json_response(answer->status, strip_error(answer->body));
-  }
+  if (!body) co_return co_await refusal(std::move(request));
   co_return co_await scattered(std::move(index_uid), std::move(*body), std::move(request));
 }
 
 Async<http::Response> Searcher::scattered(std::string index_uid, Json body,
                                           http::Request original) {
+  if (!can_be_scattered(body)) co_return co_await refusal(std::move(original));
   const IndexState* index = log_.catalogue().index(index_uid);
   const ScatteredSearch search(index_uid, std::move(body),
                                index == nullptr ? Json() : index->settings);
-  auto gathered = co_await gather_answers([&](const ReadPlan::Part& part) {
-    http::ClientRequest request{"POST", "/multi-search", for_node(original).headers,
-                                search.request(part.slots)};
-    request.headers.set("Content-Type", "application/json");
-    request.headers.set("Meili-Proxy-Search", "true");
-    return request;
-  });
+  auto gathered = co_await gather_answers(
+      [&](const ReadPlan::Part& part) {
+        http::ClientRequest request{"POST", "/multi-search", for_node(original).headers,
+                                    search.request(part.slots)};
+        request.headers.set("Content-Type", "application/json");
+        request.headers.set("Meili-Proxy-Search", "true");
+        return request;
+      },
+      question_of(original));
   if (!gathered) co_return error_answer(gathered.error());
 
   std::vector<FederatedAnswer> answers;
   for (const http::Response& answer : gathered->answers) {
-    if (answer.status >= 300) {
-      // Refused: the client's own request, at one node, gets the words that fit it.
-      original.body = without_reserved_names(std::move(original.body));
-      original.target = without_reserved_names(std::move(original.target));
-      auto refusal = co_await pass_through(std::move(original));
-      if (!refusal) co_return error_answer(refusal.error());
-      if (refusal->status < 300) {
-        co_return error_answer(
-            meili::api_error("internal", "a node refused a search that another accepts"));
-      }
-      co_return http::json_response(refusal->status, strip_error(refusal->body));
-    }
+    // The client's own request gets the words that fit it.
+    if (answer.status >= 300) co_return co_await refusal(std::move(original));
     auto parsed = parse_federated(answer.body);
     if (!parsed) co_return error_answer(to_api_error(parsed.error()));
     answers.push_back(std::move(*parsed));
@@ -208,13 +208,16 @@ Async<http::Response> Searcher::multi_search(http::Request request) {
   if (queries == nullptr || !queries->is_array())
     co_return co_await passed(std::move(request), AnswerShape::kSearch);
 
+  if (federated && !can_be_scattered(*federation)) co_return co_await refusal(std::move(request));
   if (federated) {
-    auto gathered = co_await gather_answers([&](const ReadPlan::Part& part) {
-      http::ClientRequest out = for_node(request);
-      out.body = scattered_federation(*body, part.slots);
-      out.headers.set("Meili-Proxy-Search", "true");
-      return out;
-    });
+    auto gathered = co_await gather_answers(
+        [&](const ReadPlan::Part& part) {
+          http::ClientRequest out = for_node(request);
+          out.body = scattered_federation(*body, part.slots);
+          out.headers.set("Meili-Proxy-Search", "true");
+          return out;
+        },
+        question_of(request));
     if (!gathered) co_return error_answer(gathered.error());
     std::vector<FederatedAnswer> answers;
     for (const http::Response& answer : gathered->answers) {
@@ -245,12 +248,8 @@ Async<http::Response> Searcher::multi_search(http::Request request) {
     one.body = to_text(query);
     http::Response answer = co_await scattered(index_uid, std::move(query), std::move(one));
     if (answer.status >= 500) co_return answer;
-    if (answer.status >= 300) {
-      // A node words the refusal as for this request: "Inside `.queries[1]`: …".
-      auto refusal = co_await pass_through(request);
-      if (!refusal) co_return error_answer(refusal.error());
-      co_return http::json_response(refusal->status, strip_error(refusal->body));
-    }
+    // A node words the refusal as for this request: "Inside `.queries[1]`: …".
+    if (answer.status >= 300) co_return co_await refusal(std::move(request));
     out += i == 0 ? "{\"indexUid\":" : ",{\"indexUid\":";
     append_quoted(out, index_uid);
     out += ',';

@@ -55,15 +55,18 @@ class Searcher {
     ReadPlan plan;
   };
   // Asks the plan's nodes at the same time with what `make` returns for each, planning anew without
-  // the nodes that fail. A 4xx of a node is an answer. Fails when nothing can be read.
+  // the nodes that fail. A 4xx of a node is an answer. Fails when nothing can be read. Of several
+  // whole groups the `turn`-th answers.
   using MakeRequest = std::function<http::ClientRequest(const ReadPlan::Part&)>;
-  Async<Answer<Gathered>> gather_answers(MakeRequest make);
+  Async<Answer<Gathered>> gather_answers(MakeRequest make, std::uint64_t turn);
   // The same for one part.
   Async<Result<http::Response>> ask(std::string node, http::ClientRequest request);
 
   bool one_node_answers() const;  // a whole group of a single node exists
   Async<http::Response> scattered(std::string index_uid, Json body, http::Request original);
   Async<http::Response> passed(http::Request request, AnswerShape shape);
+  // What a node says is wrong with the client's own request.
+  Async<http::Response> refusal(http::Request request);
   Async<http::Response> gathered_documents(Json query, std::string index_uid,
                                            http::Request request);
   http::Response finished(http::Response response, const ReadPlan& plan) const;

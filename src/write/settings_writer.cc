@@ -1,9 +1,20 @@
 #include "write/settings_writer.h"
 
 #include "meili/index_uid.h"
+#include "meili/settings.h"
 #include "write/node_settings.h"
 
 namespace miroir {
+
+namespace {
+
+// As Meilisearch shows a change: made normal. What our rules do not know is shown as it came.
+Json details_of(const Json& change) {
+  const auto checked = meili::check_settings(change);
+  return checked ? meili::settings_details(*checked) : change;
+}
+
+}  // namespace
 
 Async<http::Response> SettingsWriter::change(std::string index_uid, std::string route,
                                              http::Request request) {
@@ -39,7 +50,7 @@ Async<http::Response> SettingsWriter::change(std::string index_uid, std::string 
           if (reset) {
             // Resetting the settings of a missing index is accepted and fails.
             entry.born_failed = meili::index_not_found(index_uid);
-            entry.task_details = change;
+            entry.task_details = details_of(change);
             return std::vector{std::move(entry)};
           }
           entries = index_birth(next, index_uid, std::nullopt);
@@ -49,7 +60,7 @@ Async<http::Response> SettingsWriter::change(std::string index_uid, std::string 
         entry.arguments =
             Json::object({{"clientSettings", after},
                           {"settings", settings_for_node(after, before, entry.primary_key)}});
-        entry.task_details = reset && setting.empty() ? details_of_reset() : change;
+        entry.task_details = reset && setting.empty() ? details_of_reset() : details_of(change);
         entries.push_back(std::move(entry));
         return entries;
       });

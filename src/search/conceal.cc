@@ -1,0 +1,138 @@
+#include "search/conceal.h"
+
+#include <algorithm>
+#include <array>
+
+#include "meili/filter.h"
+#include "node_api/stored_fields.h"
+
+namespace miroir {
+namespace {
+
+// As long as the prefix, so that the places which a node names stay right.
+constexpr std::string_view kAbsentPrefix = "_miroir-";
+static_assert(kAbsentPrefix.size() == kReservedPrefix.size());
+
+// Members that are names of fields, or lists of them; of a sort or a crop, the name stands first.
+constexpr std::array<std::string_view, 10> kNames = {
+    "facets",           "sort",   "attributesToRetrieve", "attributesToCrop",
+    "attributesToHighlight", "attributesToSearchOn", "fields", "distinct", "facetName", "facetsByIndex"};
+
+bool are_names(std::string_view member) { return std::ranges::find(kNames, member) != kNames.end(); }
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at))
+    text.replace(at, from.size(), to);
+}
+
+void conceal_names(Json& value) {
+  if (value.is_string() && value.as_string().starts_with(kReservedPrefix)) {
+    value = Json(std::string(kAbsentPrefix) + value.as_string().substr(kReservedPrefix.size()));
+  } else if (value.is_array()) {
+    for (Json& each : value.as_array()) conceal_names(each);
+  } else if (value.is_object()) {
+    for (auto& [name, each] : value.as_object()) conceal_names(each);
+  }
+}
+
+void replace_in_strings(Json& value) {
+  if (value.is_string()) {
+    std::string text = value.as_string();
+    replace_all(text, kReservedPrefix, kAbsentPrefix);
+    value = Json(std::move(text));
+  } else if (value.is_array()) {
+    for (Json& each : value.as_array()) replace_in_strings(each);
+  }
+}
+
+// The first stored field that the filter asks about. A filter that we cannot read, a node must not
+// be given with such a name in it either.
+std::string reserved_field_of(const Json& filter) {
+  const auto parsed = meili::parse_filter(filter, "invalid_search_filter");
+  if (!parsed) {
+    return to_text(filter).find(kReservedPrefix) == std::string::npos ? ""
+                                                                      : std::string(kReservedPrefix);
+  }
+  for (std::string& field : meili::attributes_of(*parsed)) {
+    if (field.starts_with(kReservedPrefix)) return std::move(field);
+  }
+  return "";
+}
+
+// A node refuses a filter by a field that it has no rule for, whatever else the filter says.
+void conceal_filter(Json& filter) {
+  if (reserved_field_of(filter).empty()) return;
+  replace_in_strings(filter);
+  const std::string left = reserved_field_of(filter);  // written with escapes of the grammar's own
+  if (left.empty()) return;
+  filter = Json("\"" + std::string(kAbsentPrefix) + left.substr(kReservedPrefix.size()) +
+                "\" EXISTS");
+}
+
+}  // namespace
+
+void conceal_reserved(Json& body) {
+  if (!body.is_object()) return;
+  for (auto& [name, value] : body.as_object()) {
+    if (name == "filter") {
+      conceal_filter(value);
+    } else if (are_names(name)) {
+      conceal_names(value);
+    } else if (name == "federation") {
+      conceal_reserved(value);
+    } else if (name == "queries" && value.is_array()) {
+      for (Json& query : value.as_array()) conceal_reserved(query);
+    }
+  }
+}
+
+std::string concealed_body(std::string body) {
+  // A name can also be written with escapes.
+  if (body.find(kReservedPrefix) == std::string::npos && body.find('\\') == std::string::npos)
+    return body;
+  const auto given = parse_json(body);
+  if (!given) return body;  // a node refuses it
+  Json concealed = *given;
+  conceal_reserved(concealed);
+  return concealed == *given ? std::move(body) : to_text(concealed);
+}
+
+std::string concealed_query(std::string query) {
+  auto pairs = http::parse_query(query);
+  bool changed = false;
+  for (auto& [name, value] : pairs) {
+    std::string concealed = value;
+    if (name == "filter") {
+      // As Meilisearch: JSON if it is an array, an expression otherwise.
+      auto list = value.starts_with('[') ? parse_json(value) : Result<Json>(Json(value));
+      Json filter = list ? std::move(*list) : Json(value);
+      conceal_filter(filter);
+      concealed = filter.is_string() ? filter.as_string() : to_text(filter);
+    } else if (are_names(name)) {
+      const std::string list = "," + value;
+      concealed = list;
+      replace_all(concealed, "," + std::string(kReservedPrefix), "," + std::string(kAbsentPrefix));
+      concealed.erase(0, 1);
+    }
+    if (value.find(kReservedPrefix) == std::string::npos && name != "filter") continue;
+    changed = changed || (concealed != value);
+    value = std::move(concealed);
+  }
+  return changed ? http::build_query(pairs) : query;
+}
+
+http::Request concealed(http::Request request) {
+  request.body = concealed_body(std::move(request.body));
+  if (const std::string query = concealed_query(request.query); query != request.query) {
+    request.query = query;
+    request.target = request.path + "?" + query;
+  }
+  return request;
+}
+
+std::string revealed(std::string message) {
+  replace_all(message, kAbsentPrefix, kReservedPrefix);
+  return message;
+}
+
+}  // namespace miroir
