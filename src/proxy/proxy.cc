@@ -1,6 +1,7 @@
 #include "proxy/proxy.h"
 
 #include "base/logging.h"
+#include "proxy/cors.h"
 #include "proxy/proxy_state.h"
 
 namespace miroir {
@@ -41,15 +42,21 @@ Proxy::~Proxy() = default;
 
 Async<Result<void>> Proxy::prepare() { co_return co_await state_->keys.make_default_keys(); }
 
-Async<std::optional<http::Response>> Proxy::admit(const http::RequestHead& head) {
-  const Routes::Match match = state_->routes.find(head);
+std::optional<http::Response> Proxy::State::judge(const http::RequestHead& head) const {
+  const Routes::Match match = routes.find(head);
   // As Meilisearch: no body where there is no such path, or no such method on it.
-  if (match.route == nullptr) co_return http::Response{match.path_exists ? 405 : 404, {}, {}};
-  const ProxyParts& parts = state_->parts;
-  auto refusal = state_->authorization.judge(head, match.route->action, match.index_uid,
-                                             parts.log.catalogue(), parts.clock.wall_now());
-  if (refusal) co_return error_answer(*refusal);
-  co_return std::nullopt;
+  if (match.route == nullptr) return http::Response{match.path_exists ? 405 : 404, {}, {}};
+  auto refusal = authorization.judge(head, match.route->action, match.index_uid,
+                                     parts.log.catalogue(), parts.clock.wall_now());
+  if (refusal) return error_answer(*refusal);
+  return std::nullopt;
+}
+
+Async<std::optional<http::Response>> Proxy::admit(const http::RequestHead& head) {
+  if (auto answer = answer_preflight(head)) co_return answer;
+  auto refusal = state_->judge(head);
+  if (refusal && is_from_a_page(head)) let_page_read(*refusal);
+  co_return refusal;
 }
 
 Async<http::Response> Proxy::handle(http::Request request) {
@@ -59,8 +66,10 @@ Async<http::Response> Proxy::handle(http::Request request) {
   // The master key never travels: a node is spoken to with its own.
   if (state_->authorization.is_master(request)) request.headers.erase("Authorization");
   const std::string method = request.method;
+  const bool from_a_page = is_from_a_page(request);
   http::Response response = co_await match.route->handler(match.values, std::move(request));
   state_->in_flight.set(--state_->under_way);
+  if (from_a_page) let_page_read(response);
 
   const std::string status = status_label(response.status);
   auto [found, fresh] =

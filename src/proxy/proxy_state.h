@@ -15,6 +15,9 @@ namespace miroir {
 struct Proxy::State {
   State(ProxyParts p, Secrets secrets, WriteOptions write, SearchOptions search);
 
+  // Why the request goes no further, if it does not.
+  std::optional<http::Response> judge(const http::RequestHead& head) const;
+
   ProxyParts parts;
   Authorization authorization;
   WriteContext context;

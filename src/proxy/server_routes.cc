@@ -10,6 +10,10 @@ Async<http::Response> health() {
   co_return json_answer(200, Json::object({{"status", "available"}}));
 }
 
+Async<http::Response> greeting() {
+  co_return json_answer(200, Json::object({{"status", "Miroir is running"}}));
+}
+
 Async<http::Response> version() {
   co_return json_answer(200, Json::object({{"commitSha", "miroir"},
                                            {"commitDate", "unknown"},
@@ -33,6 +37,7 @@ Route::Handler refused(std::string subject) {
 
 void add_server_routes(Routes& routes, Proxy::State& state) {
   Proxy::State* s = &state;
+  routes.add("GET", "/", kNoKey, [](Route::Values, http::Request) { return greeting(); });
   routes.add("GET", "/health", kNoKey, [](Route::Values, http::Request) { return health(); });
   routes.add("GET", "/version", "version", [](Route::Values, http::Request) { return version(); });
   routes.add("GET", "/stats", "stats.get",

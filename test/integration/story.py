@@ -65,8 +65,43 @@ class OneServer(ClusterTest):
         self.assertEqual(answer["facetDistribution"]["kind"], Counter(each["kind"] for each in self.model.values()))
         self.assertEqual(answer["facetStats"]["number"], {"min": 0, "max": 299})
 
+    def test_pages_of_equally_ranked_documents_neither_repeat_nor_miss_any(self):
+        found = [hit["id"] for page in range(1, 31) for hit in self.search(page=page, hitsPerPage=10)["hits"]]
+        self.assertEqual(len(found), 300)
+        self.assertEqual(set(found), set(self.model))
+
+    def test_a_sorted_listing_is_sorted_over_all_nodes(self):
+        body = {"sort": ["number:desc"], "limit": 40, "offset": 30, "fields": ["id"], "filter": "kind = cedar"}
+        want = sorted((each["number"] for each in self.model.values() if each["kind"] == "cedar"), reverse=True)[30:70]
+        found = self.cluster.api.expect(200, "POST", "/indexes/things/documents/fetch", body)["results"]
+        self.assertEqual(found, [{"id": f"d{number}"} for number in want])
+
+    def test_a_browser_may_ask_from_any_page(self):
+        api, page = self.cluster.api, {"Origin": "http://shop.example"}
+        asked = {**page, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization", "Authorization": ""}
+        api.expect(200, "OPTIONS", "/indexes/things/search", None, asked)
+        self.assertEqual(api.headers["Access-Control-Allow-Origin"], "*")
+        self.assertEqual(api.headers["Access-Control-Allow-Headers"], "authorization")
+        self.assertIn("POST", api.headers["Access-Control-Allow-Methods"])
+        for status, headers in ((200, page), (403, {**page, "Authorization": "Bearer wrong"})):
+            api.expect(status, "POST", "/indexes/things/search", {}, headers)
+            self.assertEqual(api.headers["Access-Control-Allow-Origin"], "*")
+        api.expect(405, "OPTIONS", "/_miroir/topology", None, asked)
+        self.assertIsNone(api.headers["Access-Control-Allow-Origin"])
+
     def test_a_filter_that_needs_a_setting_is_refused_as_by_one_server(self):
         self.assert_error(self.cluster.api.call("POST", "/indexes/things/search", {"filter": "title = x"}), 400, "invalid_search_filter")
+
+
+class Order(ClusterTest):
+    def test_who_waits_for_the_last_task_finds_what_all_did(self):
+        """Each last task touches one shard only, and the groups are not equally quick."""
+        with Cluster() as cluster:
+            for round in range(20):
+                index = f"round{round}"
+                for n in range(5): cluster.api.expect(202, "POST", f"/indexes/{index}/documents?primaryKey=id", [document(n * 10 + m) for m in range(10)])
+                cluster.api.write("DELETE", f"/indexes/{index}/documents/d0")
+                for _ in range(4): self.assertEqual(cluster.api.get(f"/indexes/{index}/documents?limit=100")["total"], 49)
 
 
 class Writer(threading.Thread):
