@@ -37,6 +37,20 @@ class RefusingClient final : public SimulatedNodeClient {
                                                     deadline);
   }
 
+  Async<Result<http::Response>> read(http::ClientRequest request, Instant deadline) override {
+    std::optional<Result<http::Response>> answer;
+    if (world_.answer_read) answer = world_.answer_read(id_, request);
+    if (answer) co_return std::move(*answer);
+    co_return co_await SimulatedNodeClient::read(std::move(request), deadline);
+  }
+
+  Async<Result<http::Response>> dry_run(http::ClientRequest request, Instant deadline) override {
+    std::optional<Result<http::Response>> answer;
+    if (world_.answer_dry_run) answer = world_.answer_dry_run(id_, request);
+    if (answer) co_return std::move(*answer);
+    co_return co_await SimulatedNodeClient::dry_run(std::move(request), deadline);
+  }
+
  private:
   ForwardWorld& world_;
   std::string id_;

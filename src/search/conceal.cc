@@ -14,11 +14,20 @@ constexpr std::string_view kAbsentPrefix = "_miroir-";
 static_assert(kAbsentPrefix.size() == kReservedPrefix.size());
 
 // Members that are names of fields, or lists of them; of a sort or a crop, the name stands first.
-constexpr std::array<std::string_view, 10> kNames = {
-    "facets",           "sort",   "attributesToRetrieve", "attributesToCrop",
-    "attributesToHighlight", "attributesToSearchOn", "fields", "distinct", "facetName", "facetsByIndex"};
+constexpr std::array<std::string_view, 10> kNames = {"facets",
+                                                     "sort",
+                                                     "attributesToRetrieve",
+                                                     "attributesToCrop",
+                                                     "attributesToHighlight",
+                                                     "attributesToSearchOn",
+                                                     "fields",
+                                                     "distinct",
+                                                     "facetName",
+                                                     "facetsByIndex"};
 
-bool are_names(std::string_view member) { return std::ranges::find(kNames, member) != kNames.end(); }
+bool are_names(std::string_view member) {
+  return std::ranges::find(kNames, member) != kNames.end();
+}
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at))
@@ -50,8 +59,9 @@ void replace_in_strings(Json& value) {
 std::string reserved_field_of(const Json& filter) {
   const auto parsed = meili::parse_filter(filter, "invalid_search_filter");
   if (!parsed) {
-    return to_text(filter).find(kReservedPrefix) == std::string::npos ? ""
-                                                                      : std::string(kReservedPrefix);
+    return to_text(filter).find(kReservedPrefix) == std::string::npos
+               ? ""
+               : std::string(kReservedPrefix);
   }
   for (std::string& field : meili::attributes_of(*parsed)) {
     if (field.starts_with(kReservedPrefix)) return std::move(field);
@@ -60,13 +70,34 @@ std::string reserved_field_of(const Json& filter) {
 }
 
 // A node refuses a filter by a field that it has no rule for, whatever else the filter says.
-void conceal_filter(Json& filter) {
-  if (reserved_field_of(filter).empty()) return;
+bool conceal_filter(Json& filter) {
+  if (reserved_field_of(filter).empty()) return false;
   replace_in_strings(filter);
   const std::string left = reserved_field_of(filter);  // written with escapes of the grammar's own
-  if (left.empty()) return;
-  filter = Json("\"" + std::string(kAbsentPrefix) + left.substr(kReservedPrefix.size()) +
-                "\" EXISTS");
+  if (!left.empty()) {
+    filter =
+        Json("\"" + std::string(kAbsentPrefix) + left.substr(kReservedPrefix.size()) + "\" EXISTS");
+  }
+  return true;
+}
+
+// A parameter: JSON if it is an array, as Meilisearch takes it, an expression otherwise.
+bool conceal_filter_text(std::string& text) {
+  auto list = text.starts_with('[') ? parse_json(text) : Result<Json>(Json(text));
+  Json filter = list ? std::move(*list) : Json(text);
+  if (!conceal_filter(filter)) return false;
+  text = filter.is_string() ? filter.as_string() : to_text(filter);
+  return true;
+}
+
+// A parameter: names between commas.
+bool conceal_list_text(std::string& text) {
+  std::string list = "," + text;
+  replace_all(list, "," + std::string(kReservedPrefix), "," + std::string(kAbsentPrefix));
+  list.erase(0, 1);
+  const bool changed = list != text;
+  text = std::move(list);
+  return changed;
 }
 
 }  // namespace
@@ -101,22 +132,8 @@ std::string concealed_query(std::string query) {
   auto pairs = http::parse_query(query);
   bool changed = false;
   for (auto& [name, value] : pairs) {
-    std::string concealed = value;
-    if (name == "filter") {
-      // As Meilisearch: JSON if it is an array, an expression otherwise.
-      auto list = value.starts_with('[') ? parse_json(value) : Result<Json>(Json(value));
-      Json filter = list ? std::move(*list) : Json(value);
-      conceal_filter(filter);
-      concealed = filter.is_string() ? filter.as_string() : to_text(filter);
-    } else if (are_names(name)) {
-      const std::string list = "," + value;
-      concealed = list;
-      replace_all(concealed, "," + std::string(kReservedPrefix), "," + std::string(kAbsentPrefix));
-      concealed.erase(0, 1);
-    }
-    if (value.find(kReservedPrefix) == std::string::npos && name != "filter") continue;
-    changed = changed || (concealed != value);
-    value = std::move(concealed);
+    if (name == "filter") changed = conceal_filter_text(value) || changed;
+    if (are_names(name)) changed = conceal_list_text(value) || changed;
   }
   return changed ? http::build_query(pairs) : query;
 }

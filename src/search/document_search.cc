@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 
+#include "search/conceal.h"
 #include "search/document_order.h"
 #include "search/federated.h"
 #include "search/search_body.h"
@@ -93,7 +94,7 @@ Result<std::uint64_t> collect_documents(std::string_view answer, const DocumentO
 }  // namespace
 
 Async<http::Response> Searcher::document(std::string, std::string id, http::Request request) {
-  request.target = without_reserved_names(std::move(request.target));
+  request = concealed(std::move(request));
   const auto owners =
       owners_to_read(cluster_.topology(), readable_nodes(cluster_), slot_of(id), turn_++);
   std::string last = "no replica of its shard can be read";
@@ -113,15 +114,15 @@ Async<http::Response> Searcher::document(std::string, std::string id, http::Requ
 }
 
 Async<http::Response> Searcher::documents(std::string index_uid, http::Request request) {
+  request = concealed(std::move(request));
   if (one_node_answers()) co_return co_await passed(std::move(request), AnswerShape::kDocuments);
   std::optional<Json> query;
   if (request.method == "GET") {
-    query = body_of_query(without_reserved_names(request.query));
+    query = body_of_query(request.query);
     const Json* fields = query ? query->find("fields") : nullptr;
     if (fields != nullptr && fields->size() == 1 && fields->as_array()[0] == Json("*"))
       query->erase("fields");
-  } else if (auto parsed = parse_json(without_reserved_names(request.body));
-             parsed && parsed->is_object()) {
+  } else if (auto parsed = parse_json(request.body); parsed && parsed->is_object()) {
     query = std::move(*parsed);
   }
   if (!query || !can_be_scattered(*query)) {
@@ -155,8 +156,12 @@ Async<http::Response> Searcher::gathered_documents(Json query, std::string index
 
   std::uint64_t total = 0;
   std::vector<PlacedDocument> documents;
-  for (const http::Response& answer : gathered->answers) {
-    if (answer.status >= 300) co_return co_await refusal(std::move(request));
+  for (std::size_t i = 0; i < gathered->answers.size(); ++i) {
+    http::Response& answer = gathered->answers[i];
+    if (answer.status >= 300) {
+      Refused refused{gathered->plan.parts[i].node, std::move(answer)};
+      co_return co_await refusal(std::move(request), std::move(refused));
+    }
     auto counted = collect_documents(answer.body, order, documents);
     if (!counted) co_return error_answer(to_api_error(counted.error()));
     total += *counted;
@@ -183,7 +188,8 @@ Async<http::Response> Searcher::gathered_documents(Json query, std::string index
 }
 
 Async<http::Response> Searcher::facet_search(std::string index_uid, http::Request request) {
-  auto body = parse_json(without_reserved_names(request.body));
+  request = concealed(std::move(request));
+  auto body = parse_json(request.body);
   if (one_node_answers() || !body || !body->is_object()) {
     co_return co_await passed(std::move(request), AnswerShape::kSearch);
   }

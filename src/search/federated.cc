@@ -1,29 +1,38 @@
 #include "search/federated.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "search/strip.h"
 
 namespace miroir {
 namespace {
 
-std::uint64_t number(const Json& object, std::string_view name, std::uint64_t fallback) {
+std::uint64_t count_of(const Json& object, std::string_view name, std::uint64_t fallback) {
   const Json* value = object.find(name);
-  if (value == nullptr || !value->is_int64() || value->as_int64() < 0) return fallback;
-  return value->as_uint64();
+  if (value == nullptr || !value->is_integer()) return fallback;
+  return value->is_int64() && value->as_int64() < 0 ? fallback : value->as_uint64();
+}
+
+constexpr std::uint64_t kCountMax = std::numeric_limits<std::int64_t>::max();
+
+std::uint64_t sum(std::uint64_t a, std::uint64_t b) {
+  return a > kCountMax - std::min(b, kCountMax) ? kCountMax : a + b;
+}
+
+std::uint64_t product(std::uint64_t a, std::uint64_t b) {
+  return b != 0 && a > kCountMax / b ? kCountMax : a * b;
 }
 
 std::uint64_t pages(std::uint64_t total, std::uint64_t size) {
-  return size == 0 ? 0 : (total + size - 1) / size;
+  return size == 0 ? 0 : sum(total, size - 1) / size;
 }
 
-void append_hits(std::string& out, const std::vector<FederatedHit>& hits, std::uint64_t offset,
-                 std::uint64_t limit, const FieldNames& names, const auto& finish) {
+void append_hits(std::string& out, const std::vector<FederatedHit>& hits, std::uint64_t first,
+                 std::uint64_t end, const FieldNames& names, const auto& finish) {
   out += "{\"hits\":[";
-  bool first = true;
-  for (std::uint64_t i = offset; i < std::min<std::uint64_t>(hits.size(), offset + limit); ++i) {
-    if (!first) out += ',';
-    first = false;
+  for (std::uint64_t i = first; i < std::min<std::uint64_t>(hits.size(), end); ++i) {
+    if (i > first) out += ',';
     out += finish(hits[i], strip_reserved(hits[i].text, AnswerShape::kDocument, names));
   }
   out += ']';
@@ -81,26 +90,46 @@ Merged merge_answers(std::vector<FederatedAnswer>& answers, const std::string& d
   return merged;
 }
 
-void append_totals(std::string& out, bool by_pages, std::uint64_t page, std::uint64_t offset,
-                   std::uint64_t limit, std::uint64_t total) {
-  if (by_pages) {
-    append_member(out, "hitsPerPage", Json(limit));
-    append_member(out, "page", Json(page));
-    append_member(out, "totalPages", Json(pages(total, limit)));
+void append_totals(std::string& out, const Page& page, std::uint64_t shown_offset,
+                   std::uint64_t total) {
+  if (page.by_pages) {
+    append_member(out, "hitsPerPage", Json(page.size));
+    append_member(out, "page", Json(page.number));
+    append_member(out, "totalPages", Json(pages(total, page.size)));
     append_member(out, "totalHits", Json(total));
   } else {
-    append_member(out, "limit", Json(limit));
-    append_member(out, "offset", Json(offset));
+    append_member(out, "limit", Json(page.size));
+    append_member(out, "offset", Json(shown_offset));
     append_member(out, "estimatedTotalHits", Json(total));
   }
 }
 
 }  // namespace
 
+Page Page::parse(const Json& asked) {
+  auto given = [&](std::string_view name) {
+    const Json* value = asked.find(name);
+    return value != nullptr && !value->is_null();
+  };
+  Page page;
+  page.by_pages = given("page") || given("hitsPerPage");
+  page.number = count_of(asked, "page", 1);
+  page.size = count_of(asked, page.by_pages ? "hitsPerPage" : "limit", 20);
+  page.offset = count_of(asked, "offset", 0);
+  return page;
+}
+
+std::uint64_t Page::first() const {
+  if (!by_pages) return offset;
+  return number == 0 ? 0 : product(number - 1, size);
+}
+
+std::uint64_t Page::end() const { return by_pages && number == 0 ? 0 : sum(first(), size); }
+
 FacetRules facet_rules_of(const Json& settings) {
   FacetRules rules;
   if (const Json* faceting = settings.find("faceting")) {
-    rules.limit = number(*faceting, "maxValuesPerFacet", rules.limit);
+    rules.limit = count_of(*faceting, "maxValuesPerFacet", rules.limit);
     if (const Json* order = faceting->find("sortFacetValuesBy")) rules.sort_by = *order;
   }
   return rules;
@@ -111,26 +140,13 @@ ScatteredSearch::ScatteredSearch(std::string index_uid, Json body, const Json& s
       body_(std::move(body)),
       facet_rules_(facet_rules_of(settings)) {
   if (const Json* pagination = settings.find("pagination")) {
-    total_hits_max_ = number(*pagination, "maxTotalHits", total_hits_max_);
+    total_hits_max_ = count_of(*pagination, "maxTotalHits", total_hits_max_);
   }
   const Json* distinct = body_.find("distinct");
   if (distinct == nullptr || distinct->is_null()) distinct = settings.find("distinctAttribute");
   if (distinct != nullptr && distinct->is_string()) distinct_ = distinct->as_string();
 
-  auto given = [&](std::string_view name) {
-    const Json* value = body_.find(name);
-    return value != nullptr && !value->is_null();
-  };
-  pages_ = given("page") || given("hitsPerPage");
-  if (pages_) {
-    page_ = number(body_, "page", 1);
-    limit_ = number(body_, "hitsPerPage", 20);
-    offset_ = page_ == 0 ? 0 : (page_ - 1) * limit_;
-    if (page_ == 0) limit_ = 0;
-  } else {
-    offset_ = std::min(number(body_, "offset", 0), total_hits_max_);
-    limit_ = std::min(number(body_, "limit", 20), total_hits_max_ - offset_);
-  }
+  page_ = Page::parse(body_);
 }
 
 std::string ScatteredSearch::request(const std::vector<SlotRange>& slots) const {
@@ -144,8 +160,8 @@ std::string ScatteredSearch::request(const std::vector<SlotRange>& slots) const 
     query.set("filter", std::move(filter));
 
   Json federation = Json::object();
-  const std::uint64_t wanted = std::min(offset_ + limit_, total_hits_max_);
-  if (pages_) {
+  const std::uint64_t wanted = std::min(page_.end(), total_hits_max_);
+  if (page_.by_pages) {
     federation.set("page", 1);
     federation.set("hitsPerPage", Json(wanted));
   } else {
@@ -164,16 +180,12 @@ std::string ScatteredSearch::answer(std::vector<FederatedAnswer> answers,
   const std::uint64_t total = std::min(found, total_hits_max_);
 
   std::string out;
-  append_hits(out, hits, offset_, limit_, names,
+  append_hits(out, hits, page_.first(), std::min(page_.end(), total_hits_max_), names,
               [](const FederatedHit&, std::string document) { return document; });
   const Json* query = body_.find("q");
   append_member(out, "query", query != nullptr && query->is_string() ? *query : Json(""));
   append_member(out, "processingTimeMs", Json(slowest(answers)));
-  const Json* size = body_.find("hitsPerPage");
-  const std::uint64_t shown = pages_ && size != nullptr ? number(body_, "hitsPerPage", 20)
-                              : pages_                  ? 20
-                                                        : limit_;
-  append_totals(out, pages_, page_, offset_, pages_ ? shown : limit_, total);
+  append_totals(out, page_, std::min(page_.offset, total_hits_max_), total);
   if (const Json* asked = body_.find("facets"); asked != nullptr && asked->size() > 0) {
     Json facets = merge_facets(facets_of(answers, index_uid_, names), facet_rules_);
     append_member(out, "facetDistribution", *facets.find("distribution"));
@@ -190,16 +202,10 @@ std::string scattered_federation(const Json& body, const std::vector<SlotRange>&
   Json request = body;
   Json& federation = request["federation"];
   const Json asked = federation;
-  const bool by_pages = asked.find("page") != nullptr || asked.find("hitsPerPage") != nullptr;
-  if (by_pages) {
-    const std::uint64_t size = number(asked, "hitsPerPage", 20);
-    federation.set("page", 1);
-    federation.set("hitsPerPage",
-                   Json(size * std::max<std::uint64_t>(1, number(asked, "page", 1))));
-  } else {
-    federation.set("limit", Json(number(asked, "offset", 0) + number(asked, "limit", 20)));
-    federation.set("offset", 0);
-  }
+  const Page page = Page::parse(asked);
+  for (std::string_view name : {"offset", "limit", "page", "hitsPerPage"}) federation.erase(name);
+  if (page.by_pages) federation.set("page", 1);
+  federation.set(page.by_pages ? "hitsPerPage" : "limit", Json(page.end()));
   federation.erase("mergeFacets");
   if (!slots.empty()) {
     for (Json& query : request["queries"].as_array())
@@ -212,28 +218,24 @@ std::string merged_federation(const Json& body, std::vector<FederatedAnswer> ans
                               const Catalogue& catalogue, const FieldNames& names) {
   const Json* federation = body.find("federation");
   const Json asked = federation == nullptr ? Json::object() : *federation;
-  const bool by_pages = asked.find("page") != nullptr || asked.find("hitsPerPage") != nullptr;
-  const std::uint64_t page = number(asked, "page", 1);
-  const std::uint64_t limit =
-      by_pages ? number(asked, "hitsPerPage", 20) : number(asked, "limit", 20);
-  const std::uint64_t offset =
-      by_pages ? (page == 0 ? 0 : page - 1) * limit : number(asked, "offset", 0);
+  const Page page = Page::parse(asked);
   const Json* distinct = asked.find("distinct");
   const auto [hits, total] = merge_answers(
       answers, distinct != nullptr && distinct->is_string() ? distinct->as_string() : "");
 
   std::string out;
-  append_hits(out, hits, offset, limit, names, [](const FederatedHit& hit, std::string document) {
-    document.pop_back();
-    if (document.size() > 1) document += ',';
-    document += "\"_federation\":";
-    append_text(document, Json::object({{"indexUid", hit.index_uid},
-                                        {"queriesPosition", hit.query},
-                                        {"weightedRankingScore", hit.ranking_score}}));
-    return document + '}';
-  });
+  append_hits(out, hits, page.first(), page.end(), names,
+              [](const FederatedHit& hit, std::string document) {
+                document.pop_back();
+                if (document.size() > 1) document += ',';
+                document += "\"_federation\":";
+                append_text(document, Json::object({{"indexUid", hit.index_uid},
+                                                    {"queriesPosition", hit.query},
+                                                    {"weightedRankingScore", hit.ranking_score}}));
+                return document + '}';
+              });
   append_member(out, "processingTimeMs", Json(slowest(answers)));
-  append_totals(out, by_pages, page, offset, limit, total);
+  append_totals(out, page, page.offset, total);
   const Json* by_index = asked.find("facetsByIndex");
   const Json* merge = asked.find("mergeFacets");
   if (by_index != nullptr && by_index->is_object() && by_index->size() > 0) {
@@ -248,7 +250,7 @@ std::string merged_federation(const Json& body, std::vector<FederatedAnswer> ans
     }
     if (merge != nullptr && !merge->is_null()) {
       FacetRules rules;
-      rules.limit = number(*merge, "maxValuesPerFacet", rules.limit);
+      rules.limit = count_of(*merge, "maxValuesPerFacet", rules.limit);
       Json facets = merge_facets(all, rules);
       append_member(out, "facetDistribution", *facets.find("distribution"));
       append_member(out, "facetStats", *facets.find("stats"));

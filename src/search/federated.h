@@ -11,6 +11,19 @@
 
 namespace miroir {
 
+// Which of the merged hits a client asked for: by page/hitsPerPage, which makes totals exact, or by
+// offset/limit. No number that a client can send overflows it.
+struct Page {
+  bool by_pages = false;
+  std::uint64_t number = 1;  // 0: a page without hits
+  std::uint64_t size = 20;   // hitsPerPage or limit
+  std::uint64_t offset = 0;
+
+  static Page parse(const Json& asked);
+  std::uint64_t first() const;
+  std::uint64_t end() const;  // of the hits that it shows; as many are asked of every node
+};
+
 // One client's search as a federated search of one index on several nodes, and back. Pure.
 class ScatteredSearch {
  public:
@@ -28,10 +41,7 @@ class ScatteredSearch {
   std::uint64_t total_hits_max_ = 1'000;
   FacetRules facet_rules_;
   std::string distinct_;
-  bool pages_ = false;  // page/hitsPerPage: exact totals
-  std::uint64_t offset_ = 0;
-  std::uint64_t limit_ = 20;
-  std::uint64_t page_ = 1;
+  Page page_;
 };
 
 // A client's own federated search, scattered: the nodes' request, and the merged answer.

@@ -175,6 +175,9 @@ int compare_hits(const FederatedHit& a, const FederatedHit& b) {
     if (const int order = compare_elements(left[i], right[i]); order != 0) return order;
   }
   if (left.size() != right.size()) return left.size() > right.size() ? 1 : -1;
+  // Without the keys that Meilisearch merges by: as near as the score alone goes.
+  if (left.empty() && a.ranking_score != b.ranking_score)
+    return a.ranking_score > b.ranking_score ? 1 : -1;
   if (a.query != b.query) return a.query < b.query ? 1 : -1;
   return 0;
 }

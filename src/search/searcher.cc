@@ -1,5 +1,8 @@
 #include "search/searcher.h"
 
+#include <algorithm>
+
+#include "search/conceal.h"
 #include "search/federated.h"
 #include "search/search_body.h"
 
@@ -8,12 +11,33 @@ namespace {
 
 // How often one request is planned anew because a node failed.
 constexpr int kPlansMax = 4;
-constexpr std::string_view kAbsent = "_miroir-";
+constexpr const char* kDegradedHeader = "X-Miroir-Degraded";
+// A node that answers this soon is not away, however long it took over a client's question.
+constexpr Milliseconds kProbeTime{500};
 
 std::string message_of(const ReadPlan& plan) {
-  std::string text =
-      std::to_string(plan.missing.size()) + " shards have no replica that can be read";
-  return text;
+  return std::to_string(plan.missing.size()) + " shards have no replica that can be read";
+}
+
+// What no node says, whatever it was asked: not parsed, for most answers are only passed on.
+bool is_garbage(const std::string& body) {
+  if (body.empty()) return true;
+  const char first = body.front();
+  const char last = body.back();
+  if (first == '{') return last != '}';
+  if (first == '[') return last != ']';
+  return !parse_json(body);
+}
+
+bool says(const http::Response& answer, std::string_view code) {
+  if (answer.status < 400) return false;
+  const auto body = parse_json(answer.body);
+  const Json* its = body ? body->find("code") : nullptr;
+  return its != nullptr && *its == Json(code);
+}
+
+http::Response error_of_node(const http::Response& answer) {
+  return http::json_response(answer.status, strip_error(answer.body));
 }
 
 }  // namespace
@@ -24,14 +48,6 @@ http::ClientRequest for_node(const http::Request& request) {
     if (const std::string* value = request.headers.find(name)) out.headers.set(name, *value);
   }
   return out;
-}
-
-std::string without_reserved_names(std::string text) {
-  for (std::size_t at = text.find(kReservedPrefix); at != std::string::npos;
-       at = text.find(kReservedPrefix, at)) {
-    text.replace(at, kReservedPrefix.size(), kAbsent);
-  }
-  return text;
 }
 
 Searcher::Searcher(Log& log, Cluster& cluster, Clock& clock, Metrics& metrics,
@@ -53,7 +69,12 @@ Async<Result<http::Response>> Searcher::ask(std::string node, http::ClientReques
   auto answer =
       co_await cluster_.client(node).read(std::move(request), clock_.now() + options_.node_timeout);
   if (!answer) {
-    cluster_.report_unhealthy(node, answer.error());
+    // A question may be too hard for a node that is well.
+    const ErrorCode code = answer.error().code;
+    const bool away = code == ErrorCode::kUnavailable ||
+                      (code == ErrorCode::kTimeout &&
+                       !co_await cluster_.client(node).probe(clock_.now() + kProbeTime));
+    if (away) cluster_.report_unhealthy(node, answer.error());
     co_return std::unexpected(std::move(answer).error().with_context("node " + node));
   }
   // A 500 may be the query's own fault (FACTS.md); the others say that the node cannot answer now.
@@ -61,6 +82,8 @@ Async<Result<http::Response>> Searcher::ask(std::string node, http::ClientReques
   if (status == 502 || status == 503 || status == 504 || status == 429 || status == 507) {
     co_return fail(ErrorCode::kUnavailable, "node " + node + " answered " + std::to_string(status));
   }
+  if (is_garbage(answer->body))
+    co_return fail(ErrorCode::kCorrupt, "node " + node + " answered what is no JSON");
   co_return std::move(*answer);
 }
 
@@ -109,19 +132,17 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std
 
 http::Response Searcher::finished(http::Response response, const ReadPlan& plan) const {
   if (!plan.missing.empty()) {
-    response.headers.set("X-Miroir-Degraded", "shards=" + std::to_string(plan.missing.size()));
+    response.headers.set(kDegradedHeader, "shards=" + std::to_string(plan.missing.size()));
   }
   return response;
 }
 
 bool Searcher::one_node_answers() const {
-  const ReadPlan plan = plan_read(cluster_.topology(), readable_nodes(cluster_), {}, turn_);
-  return plan.whole && plan.parts.size() == 1;
+  const Topology& topology = cluster_.topology();
+  return topology.nodes().size() == topology.groups().size();
 }
 
 Async<http::Response> Searcher::passed(http::Request request, AnswerShape shape) {
-  request.body = without_reserved_names(std::move(request.body));
-  request.target = without_reserved_names(std::move(request.target));
   auto gathered = co_await gather_answers([&](const ReadPlan::Part&) { return for_node(request); },
                                           question_of(request));
   if (!gathered) co_return error_answer(gathered.error());
@@ -131,10 +152,10 @@ Async<http::Response> Searcher::passed(http::Request request, AnswerShape shape)
   co_return http::json_response(answer.status, std::move(body));
 }
 
-Async<Answer<http::Response>> Searcher::pass_through(http::Request request) {
-  const std::set<std::string> readable = readable_nodes(cluster_);
+Async<Answer<http::Response>> Searcher::ask_one_of(std::vector<std::string> nodes,
+                                                   http::Request request) {
   std::string last = "no node is readable";
-  for (const std::string& node : readable) {
+  for (const std::string& node : nodes) {
     auto answer = co_await ask(node, for_node(request));
     if (answer) co_return std::move(*answer);
     last = answer.error().message;
@@ -142,25 +163,59 @@ Async<Answer<http::Response>> Searcher::pass_through(http::Request request) {
   co_return std::unexpected(meili::api_error("miroir_shard_unavailable", last + "."));
 }
 
-Async<http::Response> Searcher::refusal(http::Request request) {
-  request.body = without_reserved_names(std::move(request.body));
-  request.target = without_reserved_names(std::move(request.target));
-  auto answer = co_await pass_through(std::move(request));
+Async<Answer<http::Response>> Searcher::pass_through(http::Request request) {
+  const std::set<std::string> readable = readable_nodes(cluster_);
+  co_return co_await ask_one_of({readable.begin(), readable.end()}, std::move(request));
+}
+
+Async<http::Response> Searcher::refusal(http::Request request, std::optional<Refused> refused) {
+  const std::set<std::string> readable = readable_nodes(cluster_);
+  std::vector<std::string> nodes(readable.begin(), readable.end());
+  if (refused) nodes.insert(nodes.begin(), refused->node);
+  auto answer = co_await ask_one_of(std::move(nodes), std::move(request));
   if (!answer) co_return error_answer(answer.error());
-  if (answer->status < 300) {
-    co_return error_answer(
-        meili::api_error("internal", "a request was refused that a node accepts"));
+  if (answer->status >= 300) co_return error_of_node(*answer);
+  // Right for one node, and not for several together.
+  if (!refused || says(refused->answer, "index_not_found")) {
+    co_return error_answer(meili::api_error("miroir_shard_unavailable",
+                                            "The nodes changed while they were asked: try again."));
   }
-  co_return http::json_response(answer->status, strip_error(answer->body));
+  const auto body = parse_json(refused->answer.body);
+  const Json* message = body ? body->find("message") : nullptr;
+  co_return error_answer(meili::api_error(
+      "miroir_not_supported",
+      "Several nodes cannot be asked this together: " +
+          (message != nullptr && message->is_string() ? message->as_string() : "refused")));
+}
+
+// Without the feature `network` a node refuses the header, and tells only the ranking score.
+Async<Answer<Searcher::Gathered>> Searcher::gather_federated(MakeBody make, http::Request request) {
+  const std::uint64_t turn = question_of(request);
+  for (const bool with_keys : {true, false}) {
+    auto gathered = co_await gather_answers(
+        [&](const ReadPlan::Part& part) {
+          http::ClientRequest out{"POST", "/multi-search", for_node(request).headers, make(part)};
+          out.headers.set("Content-Type", "application/json");
+          if (with_keys) out.headers.set("Meili-Proxy-Search", "true");
+          return out;
+        },
+        turn);
+    const bool keyless = with_keys && gathered &&
+                         std::ranges::any_of(gathered->answers, [](const http::Response& answer) {
+                           return says(answer, "feature_not_enabled");
+                         });
+    if (!keyless) co_return gathered;
+  }
+  co_return std::unexpected(meili::api_error("internal", "a search was asked three times"));
 }
 
 Async<http::Response> Searcher::search(std::string index_uid, http::Request request) {
+  request = concealed(std::move(request));
   if (one_node_answers()) co_return co_await passed(std::move(request), AnswerShape::kSearch);
   std::optional<Json> body;
   if (request.method == "GET") {
-    body = body_of_query(without_reserved_names(request.query));
-  } else if (auto parsed = parse_json(without_reserved_names(request.body));
-             parsed && parsed->is_object()) {
+    body = body_of_query(request.query);
+  } else if (auto parsed = parse_json(request.body); parsed && parsed->is_object()) {
     body = std::move(*parsed);
   }
   if (!body) co_return co_await refusal(std::move(request));
@@ -173,21 +228,17 @@ Async<http::Response> Searcher::scattered(std::string index_uid, Json body,
   const IndexState* index = log_.catalogue().index(index_uid);
   const ScatteredSearch search(index_uid, std::move(body),
                                index == nullptr ? Json() : index->settings);
-  auto gathered = co_await gather_answers(
-      [&](const ReadPlan::Part& part) {
-        http::ClientRequest request{"POST", "/multi-search", for_node(original).headers,
-                                    search.request(part.slots)};
-        request.headers.set("Content-Type", "application/json");
-        request.headers.set("Meili-Proxy-Search", "true");
-        return request;
-      },
-      question_of(original));
+  auto gathered = co_await gather_federated(
+      [&](const ReadPlan::Part& part) { return search.request(part.slots); }, original);
   if (!gathered) co_return error_answer(gathered.error());
 
   std::vector<FederatedAnswer> answers;
-  for (const http::Response& answer : gathered->answers) {
-    // The client's own request gets the words that fit it.
-    if (answer.status >= 300) co_return co_await refusal(std::move(original));
+  for (std::size_t i = 0; i < gathered->answers.size(); ++i) {
+    http::Response& answer = gathered->answers[i];
+    if (answer.status >= 300) {
+      Refused refused{gathered->plan.parts[i].node, std::move(answer)};
+      co_return co_await refusal(std::move(original), std::move(refused));
+    }
     auto parsed = parse_federated(answer.body);
     if (!parsed) co_return error_answer(to_api_error(parsed.error()));
     answers.push_back(std::move(*parsed));
@@ -196,49 +247,43 @@ Async<http::Response> Searcher::scattered(std::string index_uid, Json body,
                      gathered->plan);
 }
 
+Async<http::Response> Searcher::federated(Json body, http::Request request) {
+  if (!can_be_scattered(body["federation"])) co_return co_await refusal(std::move(request));
+  auto gathered = co_await gather_federated(
+      [&](const ReadPlan::Part& part) { return scattered_federation(body, part.slots); }, request);
+  if (!gathered) co_return error_answer(gathered.error());
+  std::vector<FederatedAnswer> answers;
+  for (const http::Response& answer : gathered->answers) {
+    if (answer.status >= 300) co_return error_of_node(answer);
+    auto parsed = parse_federated(answer.body);
+    if (!parsed) co_return error_answer(to_api_error(parsed.error()));
+    answers.push_back(std::move(*parsed));
+  }
+  std::string merged =
+      merged_federation(body, std::move(answers), log_.catalogue(), options_.names);
+  co_return finished(http::json_response(200, std::move(merged)), gathered->plan);
+}
+
 Async<http::Response> Searcher::multi_search(http::Request request) {
-  auto body = parse_json(without_reserved_names(request.body));
+  request = concealed(std::move(request));
+  auto body = parse_json(request.body);
   const Json* federation = body && body->is_object() ? body->find("federation") : nullptr;
-  const bool federated = federation != nullptr && federation->is_object();
+  const bool is_federated = federation != nullptr && federation->is_object();
   if (one_node_answers() || !body) {
     co_return co_await passed(std::move(request),
-                              federated ? AnswerShape::kSearch : AnswerShape::kMultiSearch);
+                              is_federated ? AnswerShape::kSearch : AnswerShape::kMultiSearch);
   }
   const Json* queries = body->find("queries");
-  if (queries == nullptr || !queries->is_array())
-    co_return co_await passed(std::move(request), AnswerShape::kSearch);
-
-  if (federated && !can_be_scattered(*federation)) co_return co_await refusal(std::move(request));
-  if (federated) {
-    auto gathered = co_await gather_answers(
-        [&](const ReadPlan::Part& part) {
-          http::ClientRequest out = for_node(request);
-          out.body = scattered_federation(*body, part.slots);
-          out.headers.set("Meili-Proxy-Search", "true");
-          return out;
-        },
-        question_of(request));
-    if (!gathered) co_return error_answer(gathered.error());
-    std::vector<FederatedAnswer> answers;
-    for (const http::Response& answer : gathered->answers) {
-      if (answer.status >= 300)
-        co_return http::json_response(answer.status, strip_error(answer.body));
-      auto parsed = parse_federated(answer.body);
-      if (!parsed) co_return error_answer(to_api_error(parsed.error()));
-      answers.push_back(std::move(*parsed));
-    }
-    std::string merged =
-        merged_federation(*body, std::move(answers), log_.catalogue(), options_.names);
-    co_return finished(http::json_response(200, std::move(merged)), gathered->plan);
-  }
+  if (queries == nullptr || !queries->is_array()) co_return co_await refusal(std::move(request));
+  if (is_federated) co_return co_await federated(std::move(*body), std::move(request));
 
   // Several searches in one request: each on its own.
   std::string out = "{\"results\":[";
+  std::string degraded;
   for (std::size_t i = 0; i < queries->size(); ++i) {
     Json query = queries->as_array()[i];
     const Json* uid = query.find("indexUid");
-    if (uid == nullptr || !uid->is_string())
-      co_return co_await passed(std::move(request), AnswerShape::kMultiSearch);
+    if (uid == nullptr || !uid->is_string()) co_return co_await refusal(std::move(request));
     const std::string index_uid = uid->as_string();
     query.erase("indexUid");
     http::Request one = request;
@@ -250,12 +295,15 @@ Async<http::Response> Searcher::multi_search(http::Request request) {
     if (answer.status >= 500) co_return answer;
     // A node words the refusal as for this request: "Inside `.queries[1]`: …".
     if (answer.status >= 300) co_return co_await refusal(std::move(request));
+    if (const std::string* its = answer.headers.find(kDegradedHeader)) degraded = *its;
     out += i == 0 ? "{\"indexUid\":" : ",{\"indexUid\":";
     append_quoted(out, index_uid);
     out += ',';
     out.append(answer.body, 1);
   }
-  co_return http::json_response(200, out + "]}");
+  http::Response all = http::json_response(200, out + "]}");
+  if (!degraded.empty()) all.headers.set(kDegradedHeader, degraded);
+  co_return all;
 }
 
 }  // namespace miroir

@@ -62,11 +62,22 @@ class Searcher {
   // The same for one part.
   Async<Result<http::Response>> ask(std::string node, http::ClientRequest request);
 
-  bool one_node_answers() const;  // a whole group of a single node exists
+  // Every group is a single node: whoever can be read has everything.
+  bool one_node_answers() const;
   Async<http::Response> scattered(std::string index_uid, Json body, http::Request original);
+  Async<http::Response> federated(Json body, http::Request request);
   Async<http::Response> passed(http::Request request, AnswerShape shape);
-  // What a node says is wrong with the client's own request.
-  Async<http::Response> refusal(http::Request request);
+  Async<Answer<http::Response>> ask_one_of(std::vector<std::string> nodes, http::Request request);
+  // What a node says is wrong with the client's own request, in the words that fit it. `refused`: a
+  // node's answer to another form of it, and the node.
+  struct Refused {
+    std::string node;
+    http::Response answer;
+  };
+  Async<http::Response> refusal(http::Request request, std::optional<Refused> refused = {});
+  // Asks the nodes for their share of a federated search, with the keys that it merges by.
+  using MakeBody = std::function<std::string(const ReadPlan::Part&)>;
+  Async<Answer<Gathered>> gather_federated(MakeBody make, http::Request request);
   Async<http::Response> gathered_documents(Json query, std::string index_uid,
                                            http::Request request);
   http::Response finished(http::Response response, const ReadPlan& plan) const;
@@ -85,8 +96,4 @@ class Searcher {
 // A client's request for a node: its own key goes along (the node's rules decide), the master key
 // is exchanged.
 http::ClientRequest for_node(const http::Request& request);
-// The body without names that only Miroir's own filters may use: a node answers as for a field that
-// does not exist.
-std::string without_reserved_names(std::string text);
-
 }  // namespace miroir

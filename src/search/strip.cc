@@ -1,5 +1,7 @@
 #include "search/strip.h"
 
+#include "search/conceal.h"
+
 namespace miroir {
 namespace {
 
@@ -197,7 +199,7 @@ std::string strip_reserved(std::string_view answer, AnswerShape shape, const Fie
 }
 
 std::string strip_error(std::string_view answer) {
-  std::string text(answer);
+  std::string text = revealed(std::string(answer));
   erase_all(text, "`_miroir_*`, ");
   erase_all(text, ", `_miroir_*`");
   constexpr std::string_view kOnlyOurs =
