@@ -46,7 +46,7 @@ class Judge {
         verdict.finding = Finding::kImpossible;
       } else if (copy.contradicts_itself(copies_.id)) {
         verdict.finding = Finding::kCorrupt;
-      } else if (!copy.in_sync || copy.tainted) {
+      } else if (!speaks(copy)) {
         verdict.finding = Finding::kUntrusted;
       }
     };
@@ -112,7 +112,13 @@ class Judge {
              allowed ? reason : Reason::kUnknownReplica);
   }
 
-  bool speaks(const Copy& copy) const { return copy.in_sync && !copy.tainted; }
+  bool speaks(const Copy& copy) const { return copy.in_sync && !copy.tainted && !revived(copy); }
+
+  // Whether what it was merged into had been deleted before: the delete was missed here.
+  bool revived(const Copy& copy) const {
+    return copy.stored.base && copy.stored.stamp && buried_by(*copy.stored.base) &&
+           !buried_by(*copy.stored.stamp);
+  }
 
   std::vector<std::size_t> trusted() const {
     std::vector<std::size_t> sources;

@@ -156,6 +156,24 @@ TEST(DecideTest, PutThatLandedOnNothingLoses) {
   EXPECT_EQ(decision.winner, 1U);
 }
 
+// Here a delete was missed, and a PUT then landed on what should have been gone.
+TEST(DecideTest, CopyMergedIntoWhatWasDeletedLosesToOneThatLandedOnNothing) {
+  for (const auto bury : {&Knowledge::cleared, &Knowledge::born}) {
+    Knowledge knowledge = known();
+    knowledge.*bury = 1'500;
+    const Decision decision =
+        decide_on({merged("a", kNew, kOld, 1), merged("b", kNew, std::nullopt, 2)}, knowledge);
+    EXPECT_EQ(decision.action, Action::kRestore);
+    EXPECT_EQ(decision.winner, 1U);
+    EXPECT_EQ(decision.owners[0].treatment, Treatment::kReplace);
+  }
+  Knowledge knowledge = known();
+  knowledge.deleted = 1'500;
+  EXPECT_EQ(
+      decide_on({merged("a", kNew, kOld, 1), merged("b", kNew, std::nullopt, 2)}, knowledge).winner,
+      1U);
+}
+
 TEST(DecideTest, StaleCopyIsNeverASource) {
   const Decision decision = decide_on({stale(whole("a", kOld)), absent("b")});
   EXPECT_NE(name(decision.action), name(Action::kRestore));

@@ -126,7 +126,8 @@ class Pass {
 
   Async<Result<void>> compare_documents(const IndexUnderTest& index, Roster& roster,
                                         IndexReport& its) {
-    const bool deep = order_.kind == PassKind::kDeep;
+    const std::vector<Taint> in_doubt = taints_of_whole(index, roster);
+    const bool deep = order_.kind == PassKind::kDeep || !in_doubt.empty();
     Resolver resolver(tools_, index, roster, audit_, order_.number, order_.repairs,
                       deep ? tools_.instruments.deep_bytes : tools_.instruments.light_bytes, its);
     LightComparison light(tools_, index, roster, resolver, its);
@@ -135,7 +136,24 @@ class Pass {
       DeepComparison contents(tools_, index, roster, resolver);
       MIROIR_CO_CHECK(co_await contents.run());
     }
-    co_return Result<void>{};
+    co_return co_await end_doubts(in_doubt, roster, its);
+  }
+
+  // Nodes on which something of the whole index failed: what they hold was read by no digest.
+  std::vector<Taint> taints_of_whole(const IndexUnderTest& index, const Roster& roster) const {
+    std::vector<Taint> taints = tools_.log.taints(index.incarnation);
+    std::erase_if(taints, [&](const Taint& taint) {
+      return !taint.id.empty() || !roster.readable(taint.node);
+    });
+    return taints;
+  }
+
+  // All documents were read, and nothing of the nodes in doubt is unlike its peers any more.
+  Async<Result<void>> end_doubts(std::vector<Taint> in_doubt, const Roster& roster,
+                                 const IndexReport& its) {
+    std::erase_if(in_doubt, [&](const Taint& taint) { return !roster.readable(taint.node); });
+    if (in_doubt.empty() || its.unresolved > 0 || its.moving > 0) co_return Result<void>{};
+    co_return co_await tools_.log.clear_taints(std::move(in_doubt));
   }
 
   void note_shards(const Roster& roster, IndexReport& its) const {

@@ -41,7 +41,7 @@ bool same_key(const Json& wanted, const Json& held) {
 }
 
 void compare_indexes(const Catalogue& catalogue, const std::string& node, const NodeState& state,
-                     std::vector<StateDifference>& differences) {
+                     const LeftNames& left, std::vector<StateDifference>& differences) {
   for (const auto& [uid, index] : catalogue.indexes()) {
     const auto held = state.indexes.find(uid);
     if (held == state.indexes.end()) {
@@ -59,8 +59,13 @@ void compare_indexes(const Catalogue& catalogue, const std::string& node, const 
   }
   for (const auto& [uid, held] : state.indexes) {
     if (catalogue.index(uid) != nullptr) continue;
-    differences.push_back({node, StateDefect::kIndexUnknown, uid,
-                           say(node, "index `" + uid + "` was made behind Miroir's back")});
+    if (left.contains({node, uid})) {
+      differences.push_back({node, StateDefect::kIndexLeft, uid,
+                             say(node, "index `" + uid + "` is still there: its drop failed")});
+    } else {
+      differences.push_back({node, StateDefect::kIndexUnknown, uid,
+                             say(node, "index `" + uid + "` was made behind Miroir's back")});
+    }
   }
 }
 
@@ -191,8 +196,46 @@ struct Snapshot {
   Catalogue catalogue;
   std::map<std::string, NodeState> nodes;
   std::map<std::string, Json> expected;
+  LeftNames left;
   std::vector<StateDifference> differences;
 };
+
+// The entry that a taint of a whole index stands for; nullptr: several, or it is not kept any more.
+Async<Result<std::shared_ptr<const Entry>>> failed_entry(const Tools& tools, Taint taint) {
+  auto entry = co_await tools.log.entry(taint.position);
+  if (!entry && entry.error().code == ErrorCode::kNotFound) co_return nullptr;
+  co_return entry;
+}
+
+// The names under which indexes are no more once the entry is applied.
+std::vector<std::string> names_taken_away(const Entry& entry) {
+  if (entry.kind == EntryKind::kDropIndex || entry.kind == EntryKind::kUpdateIndex)
+    return {entry.index_uid};
+  std::vector<std::string> names;
+  if (entry.kind != EntryKind::kSwapIndexes) return names;
+  for (const Json& swap : entry.arguments.as_array()) {
+    const Json* uids = swap.find("indexes");
+    if (uids == nullptr) continue;
+    for (const Json& uid : uids->as_array()) names.push_back(uid.as_string());
+  }
+  return names;
+}
+
+Async<Result<LeftNames>> left_names(const Tools& tools, const Catalogue& catalogue) {
+  LeftNames left;
+  for (const Taint& taint : tools.log.index_taints()) {
+    MIROIR_CO_TRY(const auto entry, co_await failed_entry(tools, taint));
+    if (entry == nullptr) continue;
+    for (std::string& name : names_taken_away(*entry)) {
+      if (catalogue.index(name) == nullptr) left.emplace(taint.node, std::move(name));
+    }
+  }
+  co_return left;
+}
+
+std::vector<StateDifference> compare(const Snapshot& snapshot) {
+  return compare_states(snapshot.catalogue, snapshot.nodes, snapshot.expected, snapshot.left);
+}
 
 // Reads all nodes at a moment at which the catalogue does not change.
 Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster) {
@@ -218,7 +261,8 @@ Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster) {
       }
     }
     MIROIR_CO_TRY(snapshot.expected, co_await remembered_settings(tools, snapshot.catalogue));
-    snapshot.differences = compare_states(snapshot.catalogue, snapshot.nodes, snapshot.expected);
+    MIROIR_CO_TRY(snapshot.left, co_await left_names(tools, snapshot.catalogue));
+    snapshot.differences = compare(snapshot);
     if (snapshot.differences.empty() || tools.log.head() == snapshot.head) co_return snapshot;
     if (attempt == kAttemptsMax) {
       // Steady writes; what differs is true only of indexes and keys that did not change meanwhile.
@@ -270,6 +314,12 @@ Async<Result<std::vector<Entry>>> heal(const Tools& tools, const Catalogue& cata
                                 catalogue.key(difference.name)->key));
     co_return entries;
   }
+  if (difference.defect == StateDefect::kIndexLeft) {
+    Entry drop = entry_for(nullptr, difference.node, EntryKind::kDropIndex, Json::object());
+    drop.index_uid = difference.name;
+    entries.push_back(std::move(drop));
+    co_return entries;
+  }
   const IndexState& index = *catalogue.index(difference.name);
   const Json primary_key = index.primary_key ? Json(*index.primary_key) : Json();
   if (difference.defect == StateDefect::kIndexMissing) {
@@ -313,6 +363,8 @@ Async<Result<void>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64
           }
           const IndexState* before = snapshot.catalogue.index(entry.index_uid);
           const IndexState* index = now.index(entry.index_uid);
+          if (before == nullptr && index == nullptr) still.push_back(entry);
+          if (before == nullptr) continue;
           if (index != nullptr && index->incarnation == before->incarnation &&
               index->settings_version == before->settings_version) {
             still.push_back(entry);
@@ -327,19 +379,31 @@ Async<Result<void>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64
   co_return Result<void>{};
 }
 
-// A failed settings or index operation taints the whole index on its node, until it is as the log
-// says.
+bool differs(const Snapshot& snapshot, const std::string& node, const std::string& name) {
+  return std::ranges::any_of(snapshot.differences, [&](const StateDifference& difference) {
+    return difference.node == node && difference.name == name;
+  });
+}
+
+// A failed operation on an index taints the whole of it on its node. What this comparison can see
+// ends here: settings and the index itself, once they are as the log says. A delete-all or a swap
+// that failed leaves other documents, which only reading them all can tell (pass.cc).
 Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
   std::vector<Taint> ended;
-  for (const auto& [uid, index] : snapshot.catalogue.indexes()) {
-    for (const Taint& taint : tools.log.taints(index.incarnation)) {
-      const bool differs =
-          std::ranges::any_of(snapshot.differences, [&](const StateDifference& difference) {
-            return difference.node == taint.node && difference.name == uid;
-          });
-      if (taint.id.empty() && snapshot.nodes.contains(taint.node) && !differs)
-        ended.push_back(taint);
-    }
+  for (const Taint& taint : tools.log.index_taints()) {
+    if (!snapshot.nodes.contains(taint.node)) continue;
+    MIROIR_CO_TRY(const auto entry, co_await failed_entry(tools, taint));
+    const IndexState* index = snapshot.catalogue.by_incarnation(taint.incarnation);
+    const bool left =
+        entry != nullptr && std::ranges::any_of(names_taken_away(*entry), [&](const auto& name) {
+          return differs(snapshot, taint.node, name);
+        });
+    const bool seen_here =
+        index == nullptr || (entry != nullptr && (entry->kind == EntryKind::kCreateIndex ||
+                                                  entry->kind == EntryKind::kUpdateIndex ||
+                                                  entry->kind == EntryKind::kUpdateSettings));
+    if (seen_here && !left && (index == nullptr || !differs(snapshot, taint.node, index->uid)))
+      ended.push_back(taint);
   }
   if (ended.empty()) co_return Result<void>{};
   co_return co_await tools.log.clear_taints(std::move(ended));
@@ -349,10 +413,11 @@ Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
 
 std::vector<StateDifference> compare_states(const Catalogue& catalogue,
                                             const std::map<std::string, NodeState>& nodes,
-                                            const std::map<std::string, Json>& expected) {
+                                            const std::map<std::string, Json>& expected,
+                                            const LeftNames& left) {
   std::vector<StateDifference> differences;
   for (const auto& [node, state] : nodes) {
-    compare_indexes(catalogue, node, state, differences);
+    compare_indexes(catalogue, node, state, left, differences);
     compare_keys(catalogue, node, state, differences);
   }
   compare_settings(catalogue, nodes, expected, differences);
@@ -372,7 +437,7 @@ Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& ro
     for (const StateDifference& difference : snapshot.differences) {
       if (difference.defect == StateDefect::kSettings) snapshot.expected.erase(difference.name);
     }
-    snapshot.differences = compare_states(snapshot.catalogue, snapshot.nodes, snapshot.expected);
+    snapshot.differences = compare(snapshot);
   }
   MIROIR_CO_CHECK(co_await remember_settings(tools, snapshot.catalogue, roster, snapshot.nodes,
                                              snapshot.expected));

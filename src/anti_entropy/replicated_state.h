@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,7 @@ namespace miroir::anti_entropy {
 // Indexes, primary keys, settings and keys are replicated too. Their truth is the log's catalogue;
 // a node's answer is normalised, so settings are compared with what the first nodes that applied
 // that version read back. What differs is healed by entries for the one node; an index that the log
-// does not know is reported, never dropped.
+// does not know is reported, and dropped only where the log's own drop of it failed.
 
 // What one node holds, as it answers.
 struct NodeState {
@@ -23,6 +24,7 @@ struct NodeState {
 enum class StateDefect {
   kIndexMissing,
   kIndexUnknown,
+  kIndexLeft,  // dropped or renamed by an entry that failed on this node
   kPrimaryKeyMissing,
   kPrimaryKeyOther,
   kSettings,
@@ -38,11 +40,15 @@ struct StateDifference {
   }
 };
 
+// Names of indexes that an entry took away, by the node on which it failed.
+using LeftNames = std::set<std::pair<std::string, std::string>>;
+
 // What of the nodes' states is not as the catalogue says; `expected` are the settings as they ought
 // to be read back, by index: an index without is compared among the nodes. Pure.
 std::vector<StateDifference> compare_states(const Catalogue& catalogue,
                                             const std::map<std::string, NodeState>& nodes,
-                                            const std::map<std::string, Json>& expected);
+                                            const std::map<std::string, Json>& expected,
+                                            const LeftNames& left);
 
 struct StateReport {
   std::vector<StateDifference> found;  // that were not as the log says

@@ -71,7 +71,8 @@ Copy copy_of(const Tools& tools, const IndexUnderTest& index, const Roster& rost
   }
   copy.node = node;
   copy.in_sync = roster.in_sync(node);
-  copy.tainted = tools.log.tainted(index.incarnation, id, node);
+  copy.tainted = tools.log.tainted(index.incarnation, id, node) ||
+                 tools.log.tainted(index.incarnation, "", node);
   return copy;
 }
 
@@ -91,17 +92,21 @@ DocumentCopies assemble(const Tools& tools, const IndexUnderTest& index, const R
   return document;
 }
 
-// A delete that failed on every owner did not happen (invariant 4).
+// What failed on every owner of the document did not happen there (invariant 4).
+bool took_effect(const Tools& tools, const std::map<std::string, Json>& failures,
+                 const std::string& id) {
+  const Topology& topology = tools.cluster.topology();
+  const auto owners = topology.owners(topology.shard_of(slot_of(id)));
+  return !std::ranges::all_of(owners,
+                              [&](const std::string& owner) { return failures.contains(owner); });
+}
+
 Async<Result<std::optional<Stamp>>> effective_delete(const Tools& tools,
                                                      const IndexUnderTest& index, std::string id) {
   MIROIR_CO_TRY(auto tombstone, co_await tools.log.tombstone(index.incarnation, id));
   if (!tombstone) co_return std::nullopt;
   MIROIR_CO_TRY(const auto failures, co_await tools.log.failures(tombstone->position));
-  const Topology& topology = tools.cluster.topology();
-  const auto owners = topology.owners(topology.shard_of(slot_of(id)));
-  const bool failed_everywhere = std::ranges::all_of(
-      owners, [&](const std::string& owner) { return failures.contains(owner); });
-  if (failed_everywhere) co_return std::nullopt;
+  if (!took_effect(tools, failures, id)) co_return std::nullopt;
   co_return tombstone->stamp;
 }
 
@@ -142,10 +147,12 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
     co_return fail(ErrorCode::kConflict, "index " + index.uid + " was dropped, swapped or renamed");
   }
   Knowledge knowledge;
-  knowledge.cleared = state->cleared_stamp;
   knowledge.born = state->born;
   knowledge.newest = tools.log.head_stamp();
   knowledge.now = tools.clock.wall_now();
+
+  const Stamp cleared = state->cleared_stamp;
+  MIROIR_CO_TRY(const auto clear_failures, co_await tools.log.failures(state->cleared));
 
   for (const std::string& id : ids) {
     DocumentCopies copies = assemble(tools, index, roster, read, id);
@@ -159,6 +166,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
     Judged judged{.copies = std::move(copies), .knowledge = knowledge, .decision = {}};
     if (!moving) {
       MIROIR_CO_TRY(judged.knowledge.deleted, co_await effective_delete(tools, index, id));
+      if (took_effect(tools, clear_failures, id)) judged.knowledge.cleared = cleared;
       judged.decision = decide(judged.copies, judged.knowledge, tools.options.tie);
       if (judged.decision.action != Action::kNone) {
         MIROIR_CO_TRY(const Log::Later later,

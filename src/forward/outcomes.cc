@@ -75,12 +75,17 @@ Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::st
     auto before = existing.find({what.incarnation, what.id});
     if (before == existing.end()) {
       taints.push_back({what.incarnation, what.id, node, entry->position});
+    } else if (entry->kind == EntryKind::kDropIndex) {
+      // Nothing is left to doubt but the drop: what was before it goes with it.
+      taints.push_back({what.incarnation, what.id, node, entry->position});
     } else if (before->second != entry->position) {
       // Neither of two failures may end the taint by turning out to have failed everywhere.
       taints.push_back({what.incarnation, what.id, node, kSeveral});
     }
   }
   if (!taints.empty()) MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints)));
+  // The catalogue has no such index any more, whoever failed: the reconciler drops it there.
+  if (entry->kind == EntryKind::kDropIndex) co_return Result<void>();
   co_return co_await end_if_failed_everywhere(entry, std::move(named));
 }
 

@@ -66,8 +66,8 @@ Async<void> TaskEnds::run() {
     }
     // Only where it looked without a pause did it miss nothing.
     if (looked == Looked::kNothingOver) co_await context_.stirred.wait();
-    co_await context_.clock.sleep_for(looked == Looked::kNoneEnded ? Microseconds(kInsistDelay)
-                                                                   : kLookInterval);
+    co_await context_.clock.sleep_for(looked == Looked::kNoProgress ? Microseconds(kInsistDelay)
+                                                                    : kLookInterval);
   }
 }
 
@@ -143,7 +143,7 @@ Async<TaskEnds::Looked> TaskEnds::look() {
       over.push_back(position);
     }
   }
-  Looked looked = over.empty() ? Looked::kNothingOver : Looked::kNoneEnded;
+  Looked looked = over.empty() ? Looked::kNothingOver : Looked::kNoProgress;
   for (Position position : over) {
     OpenEntry& open = entries_.at(position);
     if (unresolved(*open.entry)) {
@@ -151,6 +151,7 @@ Async<TaskEnds::Looked> TaskEnds::look() {
       auto entry = co_await context_.log.entry(position);
       if (!entry) continue;
       open = open_entry(std::move(*entry));
+      looked = Looked::kProgress;
       if (!is_over(open)) continue;
     }
     auto ends = co_await ends_of(open);
@@ -161,7 +162,7 @@ Async<TaskEnds::Looked> TaskEnds::look() {
     task.open.erase(position);
     const std::shared_ptr<const Entry> entry = open.entry;
     entries_.erase(position);
-    looked = Looked::kSomeEnded;
+    looked = Looked::kProgress;
     if (!task.complete || !task.open.empty()) continue;
     auto last = co_await context_.log.entry(entry->task);
     const Entry& shown = last ? **last : *entry;

@@ -43,7 +43,7 @@ class TaskEnds {
   Async<void> find_start();
   Async<Result<void>> read_new();
   OpenEntry open_entry(std::shared_ptr<const Entry> entry) const;
-  enum class Looked { kNothingOver, kNoneEnded, kSomeEnded };
+  enum class Looked { kNothingOver, kNoProgress, kProgress };
   Async<Looked> look();
   bool is_over(const OpenEntry& open) const;
   static bool is_undecided(const OpenEntry& open, const Ends& ends);

@@ -135,7 +135,8 @@ const KeyState* Catalogue::key(std::string_view uid) const {
 }
 
 void Catalogue::apply(const Entry& entry) {
-  if (entry.born_failed) return;
+  // What is for one node makes it what the catalogue says already.
+  if (entry.born_failed || entry.target) return;
   CatalogueChange change(indexes_, entry);
   switch (entry.kind) {
     case EntryKind::kCreateIndex:

@@ -64,10 +64,7 @@ Batch CatalogueCodec::apply(Catalogue& catalogue, const Entry& entry) {
   const bool had_primary_key = before != nullptr && before->primary_key.has_value();
   catalogue.apply(entry);
   Batch batch;
-  if (entry.born_failed || entry.kind == EntryKind::kRepairDocuments ||
-      entry.kind == EntryKind::kRepairDeletes) {
-    return batch;
-  }
+  if (entry.born_failed || entry.target) return batch;
   if (entry.kind == EntryKind::kPutKey || entry.kind == EntryKind::kDeleteKey) {
     put_key(batch, entry, catalogue);
     return batch;

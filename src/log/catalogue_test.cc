@@ -113,10 +113,13 @@ TEST_F(CatalogueTest, ClearIsRememberedAndLaterIncarnationsKnowNothingOfIt) {
 TEST_F(CatalogueTest, RepairsLeaveNoTrace) {
   create("a");
   const std::string before = describe(catalogue_);
-  Entry repair = plain_entry(EntryKind::kRepairDocuments, "a");
-  repair.target = "b1";
-  apply(repair);
-  EXPECT_EQ(describe(catalogue_), before);
+  for (const EntryKind kind : {EntryKind::kRepairDocuments, EntryKind::kDropIndex,
+                               EntryKind::kClearDocuments, EntryKind::kUpdateSettings}) {
+    Entry repair = plain_entry(kind, "a", Json::object());
+    repair.target = "b1";
+    apply(repair);
+    EXPECT_EQ(describe(catalogue_), before) << name(kind);
+  }
 }
 
 TEST_F(CatalogueTest, KeysComeAndGo) {

@@ -57,6 +57,7 @@ class DurableLog final : public Log {
   Async<Result<void>> clear_taints(std::vector<Taint> taints) override;
   bool tainted(Position incarnation, const std::string& id, const std::string& node) const override;
   std::vector<Taint> taints(Position incarnation) const override;
+  std::vector<Taint> index_taints() const override;
 
   Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation, std::string id) override;
   std::uint64_t tombstone_count(const std::string& index_uid) const override;

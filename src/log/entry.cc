@@ -12,7 +12,7 @@ constexpr std::array<std::string_view, 5> kOrigins = {"client", "antientropy", "
 constexpr std::array<std::string_view, 15> kKinds = {
     "writeDocuments", "mergeDocuments", "deleteDocuments", "deleteByFilter", "clearDocuments",
     "createIndex",    "updateIndex",    "dropIndex",       "swapIndexes",    "updateSettings",
-    "putKey",         "deleteKey",      "repairDocuments", "repairDeletes", "taskOperation"};
+    "putKey",         "deleteKey",      "repairDocuments", "repairDeletes",  "taskOperation"};
 
 // What an entry was encoded from: absent members mean the default.
 class Members {

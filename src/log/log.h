@@ -126,6 +126,8 @@ class Log {
   virtual bool tainted(Position incarnation, const std::string& id,
                        const std::string& node) const = 0;
   virtual std::vector<Taint> taints(Position incarnation) const = 0;
+  // Those of whole indexes; of dropped ones too, where the drop is what failed.
+  virtual std::vector<Taint> index_taints() const = 0;
 
   // Tombstones are written in append's transaction for kDeleteDocuments and with resolve().
   virtual Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation,

@@ -48,6 +48,8 @@ std::vector<Taint> DurableLog::taints(Position incarnation) const {
   return taints_.of(incarnation);
 }
 
+std::vector<Taint> DurableLog::index_taints() const { return taints_.of_indexes(); }
+
 Async<Result<std::optional<Tombstone>>> DurableLog::tombstone(Position incarnation,
                                                               std::string id) {
   return views_->tombstones.find(store_, incarnation, std::move(id));

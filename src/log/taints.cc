@@ -58,6 +58,16 @@ std::vector<Taint> Taints::of(Position incarnation) const {
   return taints;
 }
 
+std::vector<Taint> Taints::of_indexes() const {
+  std::vector<Taint> taints;
+  for (const auto& [incarnation, documents] : taints_) {
+    for (const auto& [document, position] : documents) {
+      if (document.first.empty()) taints.push_back({incarnation, "", document.second, position});
+    }
+  }
+  return taints;
+}
+
 std::vector<Position> Taints::positions() const {
   std::vector<Position> positions;
   for (const auto& [incarnation, documents] : taints_)

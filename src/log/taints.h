@@ -24,6 +24,7 @@ class Taints {
 
   bool contains(Position incarnation, const std::string& id, const std::string& node) const;
   std::vector<Taint> of(Position incarnation) const;
+  std::vector<Taint> of_indexes() const;
   std::vector<Position> positions() const;
 
  private:
