@@ -13,8 +13,9 @@ namespace {
 // Three classes of documents. What is damaged and written at the same time has a knowable truth
 // only within its class:
 // w: written whole or deleted; may be corrupted or put back: a later whole write ends it.
-// m: merged into as well; may vanish, for a PUT that lands on nothing has no base and loses. Not
-//    corrupted: a PUT on top would make two copies that nothing tells apart.
+// m: merged into as well; may vanish where it was once written whole, for a PUT that lands on
+//    nothing has no base and loses. Not corrupted: a PUT on top would make two copies that nothing
+//    tells apart.
 // f: deleted by filter as well; never touched behind Miroir's back, for the filter is resolved on
 //    whichever replica is in sync.
 std::string draw_id(Random& random, char kind) {
@@ -97,7 +98,6 @@ class FaultDrawer {
         fault.duration = between(random_, Seconds(8), Seconds(40));
         break;
       case FaultKind::kForeignDelete:
-      case FaultKind::kForeignDeleteTask:
         if (random_.chance(0.4)) fault.id = draw_id(random_, 'm');
         break;
       case FaultKind::kFailTasks:
