@@ -8,8 +8,8 @@
 namespace miroir::anti_entropy {
 namespace {
 
-// Appends race with writers; after so many lost races the entry is appended all the same, and a
-// document that was written in between is found unequal when it is read again.
+// Appends race with writers; after so many lost races the entry is appended all the same, and the
+// forwarder leaves out of it what was written in between.
 constexpr int kAttemptsMax = 4;
 
 // What one node must be sent.

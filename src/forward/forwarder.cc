@@ -4,6 +4,7 @@
 #include <deque>
 #include <limits>
 
+#include "forward/overtaken.h"
 #include "forward/plan.h"
 
 namespace miroir {
@@ -177,7 +178,11 @@ Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {
   auto write = co_await build(entry);
   if (write) {
     if (*write) co_return co_await enqueue(std::move(entry), std::move(**write));
-    watcher_.pass(entry->position);
+    if (entry->kind == EntryKind::kRepairDocuments) {
+      co_await not_sent(std::move(entry), "all of it was written again after it was read");
+    } else {
+      watcher_.pass(entry->position);
+    }
     co_return Result<void>();
   }
   if (write.error().code == ErrorCode::kNotFound) {
@@ -198,10 +203,16 @@ Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const E
     MIROIR_CO_TRY(NodeWrite write, write_of(*entry));
     co_return std::optional(std::move(write));
   }
+  Overtaken newer;
+  if (entry->kind == EntryKind::kRepairDocuments) {
+    MIROIR_CO_TRY(newer, co_await overtaken(context_.log, entry));
+  }
   PartBuilder part(*entry, context_.options.names, context_.options.request_bytes_max);
   MIROIR_CO_CHECK(
       co_await context_.log.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
-        if (!is_for(*entry, record, node_, context_.cluster.topology())) return {};
+        if (newer.contains(record.id) ||
+            !is_for(*entry, record, node_, context_.cluster.topology()))
+          return {};
         return part.add(record);
       }));
   co_return part.take();
@@ -278,11 +289,16 @@ Async<Result<void>> Forwarder::refused(std::shared_ptr<const Entry> entry, Error
   }
   log_warning("write refused by a node",
               {{"node", node_}, {"position", entry->position}, {"error", error.message}});
-  const Json outcome = meili::to_json(meili::api_error("bad_request", std::move(error.message)));
+  co_await not_sent(std::move(entry), std::move(error.message));
+  co_return Result<void>();
+}
+
+// The lane moves on without a task of this entry on the node, and remembers why.
+Async<void> Forwarder::not_sent(std::shared_ptr<const Entry> entry, std::string why) {
+  const Json outcome = meili::to_json(meili::api_error("bad_request", std::move(why)));
   co_await insist(context_.clock, "outcome",
                   [this, entry, outcome] { return outcomes_.failed(entry, node_, outcome); });
   watcher_.add_refused(entry->position, outcome);
-  co_return Result<void>();
 }
 
 // After silence: is the newest task still the last one that we saw?

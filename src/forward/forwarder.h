@@ -50,6 +50,7 @@ class Forwarder {
   Async<Result<void>> enqueue(std::shared_ptr<const Entry> entry, NodeWrite write);
   Async<Result<std::optional<NodeWrite>>> build(std::shared_ptr<const Entry> entry);
   Async<Result<void>> refused(std::shared_ptr<const Entry> entry, Error error);
+  Async<void> not_sent(std::shared_ptr<const Entry> entry, std::string why);
   void accepted();
   Async<Result<void>> look_before_use(Instant deadline);
   Async<void> skip_to_head();
