@@ -55,7 +55,7 @@ const KeyState* Authorization::find_key(std::string_view token, const Catalogue&
 }
 
 bool Authorization::is_master(const http::RequestHead& head) const {
-  return !secrets_.master_key.empty() && equal_secrets(bearer_token(head), secrets_.master_key);
+  return secrets_.master_key.empty() || equal_secrets(bearer_token(head), secrets_.master_key);
 }
 
 bool Authorization::may_see(const http::RequestHead& head, const std::string& index_uid,
@@ -64,6 +64,15 @@ bool Authorization::may_see(const http::RequestHead& head, const std::string& in
   if (secrets_.master_key.empty() || token.empty()) return true;
   const KeyState* key = find_key(token, catalogue);
   return key != nullptr && meili::index_allowed(member(*key, "indexes"), index_uid);
+}
+
+bool Authorization::may_make(const http::RequestHead& head, const std::string& index_uid,
+                             const Catalogue& catalogue) const {
+  const std::string_view token = bearer_token(head);
+  if (secrets_.master_key.empty() || token.empty()) return true;
+  const KeyState* key = find_key(token, catalogue);
+  return key != nullptr && meili::action_allowed(member(*key, "actions"), "indexes.create") &&
+         meili::index_allowed(member(*key, "indexes"), index_uid);
 }
 
 std::optional<meili::ApiError> Authorization::judge(const http::RequestHead& head,

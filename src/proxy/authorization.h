@@ -29,12 +29,17 @@ class Authorization {
   std::optional<meili::ApiError> judge(const http::RequestHead& head, std::string_view action,
                                        const std::string& index_uid, const Catalogue& catalogue,
                                        WallTime now) const;
-  // Whether the request carries the master key: it must not travel to a node.
+  // Whether the request carries the master key, or none is asked of anybody: what it carries must
+  // not travel to a node.
   bool is_master(const http::RequestHead& head) const;
   // Whether an admitted request may see the index in a listing. One without a key is the master's:
   // it was taken out.
   bool may_see(const http::RequestHead& head, const std::string& index_uid,
                const Catalogue& catalogue) const;
+  // Whether an admitted request may make the index by writing to it. One without a key is the
+  // master's.
+  bool may_make(const http::RequestHead& head, const std::string& index_uid,
+                const Catalogue& catalogue) const;
   // The value of a key, as clients use it.
   std::string key_of(const std::string& uid) const;
 

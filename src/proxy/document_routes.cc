@@ -16,10 +16,12 @@ void add_document_routes(Routes& routes, Proxy::State& state) {
   Proxy::State* s = &state;
   const std::string base = "/indexes/{uid}/documents";
   routes.add("POST", base, "documents.add", [s](Route::Values v, http::Request r) {
-    return s->documents.add(v[0], false, std::move(r));
+    const MissingIndex missing = s->missing_index(r, v[0]);
+    return s->documents.add(v[0], false, std::move(r), missing);
   });
   routes.add("PUT", base, "documents.add", [s](Route::Values v, http::Request r) {
-    return s->documents.add(v[0], true, std::move(r));
+    const MissingIndex missing = s->missing_index(r, v[0]);
+    return s->documents.add(v[0], true, std::move(r), missing);
   });
   routes.add("DELETE", base, "documents.delete", [s](Route::Values v, http::Request r) {
     return s->documents.clear(v[0], std::move(r));

@@ -56,8 +56,10 @@ Async<http::Response> get_settings(Proxy::State* state, std::string uid, std::st
   auto answer = co_await state->searcher.pass_through(std::move(request));
   if (!answer) co_return error_answer(answer.error());
   auto body = parse_json(answer->body);
+  if (!body)
+    co_return error_answer(to_api_error(std::move(body).error().with_context("a node's settings")));
   const IndexState* index = state->parts.log.catalogue().index(uid);
-  if (answer->status != 200 || !body || index == nullptr) {
+  if (answer->status != 200 || index == nullptr) {
     co_return http::json_response(answer->status, answer->body);
   }
   if (route.empty()) co_return json_answer(200, settings_for_client(*body, index->settings));
@@ -93,7 +95,8 @@ void add_index_routes(Routes& routes, Proxy::State& state) {
   });
   for (const char* method : {"PATCH", "DELETE"}) {
     routes.add(method, settings, "settings.update", [s](Route::Values v, http::Request r) {
-      return s->settings.change(v[0], "", std::move(r));
+      const MissingIndex missing = s->missing_index(r, v[0]);
+      return s->settings.change(v[0], "", std::move(r), missing);
     });
   }
   for (const std::string& route : setting_routes()) {
@@ -104,7 +107,8 @@ void add_index_routes(Routes& routes, Proxy::State& state) {
     for (const char* method : {"PUT", "PATCH", "DELETE"}) {
       if (std::string_view(method) != "DELETE" && method != method_of_setting(route)) continue;
       routes.add(method, path, "settings.update", [s, route](Route::Values v, http::Request r) {
-        return s->settings.change(v[0], route, std::move(r));
+        const MissingIndex missing = s->missing_index(r, v[0]);
+        return s->settings.change(v[0], route, std::move(r), missing);
       });
     }
   }

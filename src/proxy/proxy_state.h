@@ -18,6 +18,11 @@ struct Proxy::State {
   // Why the request goes no further, if it does not.
   std::optional<http::Response> judge(const http::RequestHead& head) const;
 
+  MissingIndex missing_index(const http::RequestHead& head, const std::string& uid) const {
+    return authorization.may_make(head, uid, parts.log.catalogue()) ? MissingIndex::kIsMade
+                                                                    : MissingIndex::kFails;
+  }
+
   ProxyParts parts;
   Authorization authorization;
   WriteContext context;

@@ -65,12 +65,51 @@ Answer<Json> delete_filter_of(const Json& body) {
   if (meili::is_empty_filter(*filter)) {
     return std::unexpected(meili::api_error(kCode, "Sending an empty filter is forbidden."));
   }
-  for (const std::string& attribute : meili::attributes_of(*parsed)) {
-    if (!attribute.starts_with(kReservedPrefix)) continue;
-    return std::unexpected(
-        meili::api_error(kCode, "Attribute `" + attribute + "` is not filterable."));
-  }
   return *filter;
+}
+
+const meili::FilterWord* find_reserved_attribute(const meili::Filter& filter) {
+  if (filter.kind == meili::Filter::Kind::kCondition)
+    return filter.field.text.starts_with(kReservedPrefix) ? &filter.field : nullptr;
+  for (const meili::Filter& child : filter.children) {
+    if (const meili::FilterWord* found = find_reserved_attribute(child)) return found;
+  }
+  return nullptr;
+}
+
+// The attributes that the client made filterable, as errors list them.
+std::set<std::string> filterable_patterns(const IndexState& index) {
+  std::set<std::string> patterns;
+  const Json* rules = index.settings.find("filterableAttributes");
+  for (const Json& rule :
+       rules == nullptr || !rules->is_array() ? Json::Array{} : rules->as_array()) {
+    const Json* its = rule.is_string() ? &rule : rule.find("attributePatterns");
+    if (its == nullptr) continue;
+    for (const Json& pattern : its->is_array() ? its->as_array() : Json::Array{*its}) {
+      if (pattern.is_string()) patterns.insert(pattern.as_string());
+    }
+  }
+  return patterns;
+}
+
+// A stored field in a delete's filter: what a node finds, when its turn comes, of a field that does
+// not exist.
+std::optional<meili::ApiError> judge_filter(const Json& filter, const IndexState& index) {
+  const auto parsed = meili::parse_filter(filter, "invalid_document_filter");
+  const meili::FilterWord* reserved = parsed ? find_reserved_attribute(*parsed) : nullptr;
+  if (reserved == nullptr) return std::nullopt;
+  std::string available;
+  for (const std::string& pattern : filterable_patterns(index))
+    available += (available.empty() ? "`" : ", `") + pattern + "`";
+  return meili::api_error(
+      "invalid_document_filter",
+      "Index `" + index.uid + "`: " +
+          meili::message_at(
+              *reserved,
+              "Attribute `" + reserved->text + "` is not filterable. " +
+                  (available.empty()
+                       ? "This index does not have configured filterable attributes."
+                       : "Available filterable attribute patterns are: " + available + ".")));
 }
 
 // A deletion of an index that does not exist is accepted and fails.
@@ -157,8 +196,8 @@ Async<Result<DocumentWriter::Prepared>> DocumentWriter::prepare(const Addition& 
   co_return prepared;
 }
 
-Async<http::Response> DocumentWriter::add(std::string index_uid, bool merge,
-                                          http::Request request) {
+Async<http::Response> DocumentWriter::add(std::string index_uid, bool merge, http::Request request,
+                                          MissingIndex missing) {
   const Query query = http::parse_query(request.query);
   if (!meili::is_index_uid(index_uid)) co_return error_answer(meili::invalid_index_uid(index_uid));
   if (auto error = meili::check_parameters(
@@ -209,6 +248,13 @@ Async<http::Response> DocumentWriter::add(std::string index_uid, bool merge,
       const IndexState* now = catalogue.index(index_uid);
       if (!same_index(now, prepared->incarnation, prepared->index_primary_key)) {
         return fail(ErrorCode::kConflict, "the index changed meanwhile");
+      }
+      if (now == nullptr && missing == MissingIndex::kFails) {
+        Entry entry = client_entry(merge ? EntryKind::kMergeDocuments : EntryKind::kWriteDocuments,
+                                   "documentAdditionOrUpdate", index_uid, nullptr);
+        entry.task_details = addition_details(addition.payload.documents.size(), true);
+        entry.custom_metadata = addition.metadata;
+        return std::vector{failed_on_missing_index(std::move(entry))};
       }
       std::vector<Entry> entries;
       Position incarnation = prepared->incarnation;
@@ -348,6 +394,8 @@ Async<http::Response> DocumentWriter::remove_by_filter(std::string index_uid,
     entry.task_details = deletion_details(0, to_text(*filter), false);
     entry.custom_metadata = text_of(meili::find_parameter(query, "customMetadata"));
     if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
+    entry.born_failed = judge_filter(*filter, *index);
+    if (entry.born_failed) entry.task_details.set("deletedDocuments", 0);
     return std::vector{std::move(entry)};
   });
   co_return append_answer(context_, appended);

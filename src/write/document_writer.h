@@ -15,7 +15,8 @@ class DocumentWriter {
   explicit DocumentWriter(WriteContext context) : context_(std::move(context)) {}
 
   // POST (replace) and PUT (merge) /indexes/{uid}/documents
-  Async<http::Response> add(std::string index_uid, bool merge, http::Request request);
+  Async<http::Response> add(std::string index_uid, bool merge, http::Request request,
+                            MissingIndex missing = MissingIndex::kIsMade);
   // DELETE /indexes/{uid}/documents/{id}
   Async<http::Response> remove(std::string index_uid, std::string id, http::Request request);
   // POST /indexes/{uid}/documents/delete-batch

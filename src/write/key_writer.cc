@@ -164,6 +164,11 @@ Answer<Json> checked_key(const Json& body, WallTime now, std::string fresh_uid) 
     return refuse("invalid_api_key_uid",
                   "Invalid value at `.uid`: `" + *uid + "` is not a valid uuid.");
   }
+  // Keys are computed from the uid as nodes print it.
+  if (uid) {
+    std::ranges::transform(*uid, uid->begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  }
   MIROIR_TRY(Json actions, checked_actions(body));
   MIROIR_TRY(Json indexes, checked_indexes(body));
   MIROIR_TRY(Json expires, checked_expiry(body, now));

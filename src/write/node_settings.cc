@@ -166,7 +166,7 @@ Json settings_for_node(const Json& settings, const Json& before, const std::stri
 
   Json* faceting = complete.find("faceting");
   Json* facet_limit = faceting->find("maxValuesPerFacet");
-  if (facet_limit != nullptr && facet_limit->is_integer() &&
+  if (facet_limit != nullptr && facet_limit->is_int64() &&
       facet_limit->as_int64() < kDigestSymbols) {
     *facet_limit = Json(kDigestSymbols);
   }

@@ -17,7 +17,7 @@ Json details_of(const Json& change) {
 }  // namespace
 
 Async<http::Response> SettingsWriter::change(std::string index_uid, std::string route,
-                                             http::Request request) {
+                                             http::Request request, MissingIndex missing) {
   const bool reset = request.method == "DELETE";
   auto judged = co_await judge_at_node(context_, request.method, request.target, request.body,
                                        request.headers);
@@ -47,8 +47,8 @@ Async<http::Response> SettingsWriter::change(std::string index_uid, std::string 
         Entry entry = client_entry(EntryKind::kUpdateSettings, "settingsUpdate", index_uid, index);
         Json before = index == nullptr ? Json::object() : index->settings;
         if (index == nullptr) {
-          if (reset) {
-            // Resetting the settings of a missing index is accepted and fails.
+          if (reset || missing == MissingIndex::kFails) {
+            // Accepted, and fails when its turn comes; a reset always does.
             entry.born_failed = meili::index_not_found(index_uid);
             entry.task_details = details_of(change);
             return std::vector{std::move(entry)};

@@ -14,7 +14,8 @@ class SettingsWriter {
   explicit SettingsWriter(WriteContext context) : context_(std::move(context)) {}
 
   // PATCH, PUT or DELETE of /indexes/{uid}/settings[/{route}]
-  Async<http::Response> change(std::string index_uid, std::string route, http::Request request);
+  Async<http::Response> change(std::string index_uid, std::string route, http::Request request,
+                               MissingIndex missing = MissingIndex::kIsMade);
 
  private:
   WriteContext context_;

@@ -102,7 +102,10 @@ Async<Answer<Json>> judge_at_node(WriteContext context, std::string method, std:
       last = std::move(answer).error().with_context("node " + node.id);
       continue;
     }
-    if (answer->status >= 500) {
+    // A node that does not take our own key, or has no time, has not judged the request.
+    const bool own_key = headers.find("Authorization") == nullptr;
+    const bool key_refused = own_key && (answer->status == 401 || answer->status == 403);
+    if (answer->status >= 500 || answer->status == 429 || key_refused) {
       last = Error{ErrorCode::kUnavailable,
                    "node " + node.id + " answered " + std::to_string(answer->status)};
       continue;

@@ -15,6 +15,10 @@ struct WriteOptions {
   Milliseconds request_timeout{30'000};
 };
 
+// What a write to an index that does not exist does: makes it, or fails when its turn comes,
+// because the client's key does not allow making indexes.
+enum class MissingIndex { kIsMade, kFails };
+
 // What every writer works with; all of it outlives them.
 struct WriteContext {
   Log& log;

@@ -1,0 +1,226 @@
+#include "write/index_writer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "write/write_world_fake.h"
+
+namespace miroir {
+namespace {
+
+std::string status_of(const Json& task) { return task.find("status")->as_string(); }
+std::string error_of(const Json& task) {
+  const Json* error = task.find("error");
+  return error != nullptr && error->is_object() ? error->find("code")->as_string() : "";
+}
+
+class IndexWriterTest : public ::testing::Test {
+ protected:
+  WriteWorld::Answer create(const std::string& body) {
+    return world.answer(world.indexes().create(WriteWorld::json_request("POST", body)));
+  }
+  WriteWorld::Answer update(const std::string& uid, const std::string& body) {
+    return world.answer(world.indexes().update(uid, WriteWorld::json_request("PATCH", body)));
+  }
+  WriteWorld::Answer drop(const std::string& uid) {
+    return world.answer(world.indexes().drop(uid, {}));
+  }
+  WriteWorld::Answer swap(const std::string& body) {
+    return world.answer(world.indexes().swap(WriteWorld::json_request("POST", body)));
+  }
+  WriteWorld::Answer settings(const std::string& route, const std::string& method,
+                              const std::string& body) {
+    return world.answer(
+        world.settings().change("movies", route, WriteWorld::json_request(method, body)));
+  }
+  // The settings that a node holds.
+  Json held(const std::string& node, const std::string& setting) {
+    MIROIR_ASSERT(world.world.run_until([this] { return world.world.all_done(); }));
+    const Json* value =
+        world.world.nodes.at(node)->disk().indexes.at("movies").settings.find(setting);
+    return value == nullptr ? Json() : *value;
+  }
+
+  WriteWorld world;
+};
+
+TEST_F(IndexWriterTest, AnIndexIsMadeOnEveryNodeWithOurRules) {
+  const auto accepted = create(R"({"uid":"movies","primaryKey":"sku"})");
+  EXPECT_EQ(accepted.status, 202);
+  EXPECT_EQ(accepted.text("type"), "indexCreation");
+  EXPECT_EQ(status_of(world.ended(accepted)), "succeeded");
+  for (const auto& [name, node] : world.world.nodes) {
+    EXPECT_EQ(held(name, "filterableAttributes").size(), 2u) << name;
+    EXPECT_EQ(node->disk().indexes.at("movies").primary_key, "sku") << name;
+  }
+}
+
+TEST_F(IndexWriterTest, AnIndexThatExistsIsAcceptedAndFails) {
+  world.ended(create(R"({"uid":"movies"})"));
+  const Position before = world.index("movies")->incarnation;
+  const Json task = world.ended(create(R"({"uid":"movies","primaryKey":"x"})"));
+  EXPECT_EQ(error_of(task), "index_already_exists");
+  EXPECT_EQ(world.index("movies")->incarnation, before);
+  EXPECT_EQ(world.index("movies")->primary_key, std::nullopt);
+}
+
+TEST_F(IndexWriterTest, WhatANodeRefusesIsRefusedAndNotLogged) {
+  world.world.answer_dry_run =
+      [](const std::string&,
+         const http::ClientRequest& request) -> std::optional<Result<http::Response>> {
+    EXPECT_EQ(request.target, "/indexes");
+    return http::json_response(
+        400, R"({"message":"no","code":"invalid_index_uid","type":"invalid_request","link":""})");
+  };
+  http::Request request = WriteWorld::json_request("POST", R"({"uid":"a b"})");
+  request.target = "/indexes";
+  const auto refused = world.answer(world.indexes().create(request));
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(refused.code(), "invalid_index_uid");
+  EXPECT_EQ(world.world.log().head(), 0u);
+}
+
+TEST_F(IndexWriterTest, AnotherNodeJudgesWhenOneIsAwayBusyOrRefusesOurKey) {
+  for (const int status : {0, 403, 401, 429, 500, 503}) {
+    std::set<std::string> asked;
+    world.world.answer_dry_run =
+        [&](const std::string& node,
+            const http::ClientRequest&) -> std::optional<Result<http::Response>> {
+      asked.insert(node);
+      if (asked.size() > 1) return http::json_response(202, "{}");
+      if (status == 0) return fail(ErrorCode::kUnavailable, "connection refused");
+      return http::json_response(
+          status, R"({"message":"no","code":"invalid_api_key","type":"auth","link":""})");
+    };
+    EXPECT_EQ(create(R"({"uid":"i)" + std::to_string(status) + "\"}").status, 202) << status;
+    EXPECT_EQ(asked.size(), 2u) << status;
+  }
+}
+
+TEST_F(IndexWriterTest, AKeyOfTheClientsThatANodeRefusesIsTheAnswer) {
+  world.world.answer_dry_run =
+      [](const std::string&, const http::ClientRequest&) -> std::optional<Result<http::Response>> {
+    return http::json_response(
+        403, R"({"message":"no","code":"invalid_api_key","type":"auth","link":""})");
+  };
+  http::Request request = WriteWorld::json_request("POST", R"({"uid":"movies"})");
+  request.headers.set("Authorization", "Bearer clients");
+  const auto refused = world.answer(world.indexes().create(request));
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.code(), "invalid_api_key");
+}
+
+TEST_F(IndexWriterTest, WithNobodyToJudgeNothingIsAccepted) {
+  world.world.answer_dry_run =
+      [](const std::string&, const http::ClientRequest&) -> std::optional<Result<http::Response>> {
+    return fail(ErrorCode::kUnavailable, "connection refused");
+  };
+  EXPECT_EQ(create(R"({"uid":"movies"})").status, 503);
+  EXPECT_EQ(world.world.log().head(), 0u);
+}
+
+TEST_F(IndexWriterTest, ThePrimaryKeyChangesWhileTheIndexIsEmpty) {
+  world.ended(create(R"({"uid":"movies"})"));
+  EXPECT_EQ(status_of(world.ended(update("movies", R"({"primaryKey":"sku"})"))), "succeeded");
+  EXPECT_EQ(world.index("movies")->primary_key, "sku");
+  EXPECT_EQ(
+      held("a0", "filterableAttributes").as_array()[1].find("attributePatterns")->as_array()[0],
+      Json("sku"));
+  world.ended(world.post("movies", R"({"sku":1,"id":1})"));
+  EXPECT_EQ(error_of(world.ended(update("movies", R"({"primaryKey":"id"})"))),
+            "index_primary_key_already_exists");
+  EXPECT_EQ(world.index("movies")->primary_key, "sku");
+}
+
+TEST_F(IndexWriterTest, AnIndexIsRenamedUnlessTheNameIsTaken) {
+  world.ended(world.post("movies", R"({"id":1})"));
+  world.ended(create(R"({"uid":"taken"})"));
+  EXPECT_EQ(error_of(world.ended(update("movies", R"({"uid":"taken"})"))), "index_already_exists");
+  EXPECT_EQ(error_of(world.ended(update("nothing", R"({"uid":"new"})"))), "index_not_found");
+  EXPECT_EQ(status_of(world.ended(update("movies", R"({"uid":"films"})"))), "succeeded");
+  EXPECT_EQ(world.index("movies"), nullptr);
+  EXPECT_EQ(world.documents_of("films").size(), 1u);
+}
+
+TEST_F(IndexWriterTest, ADroppedIndexIsGoneAndItsNextIsAnother) {
+  world.ended(world.post("movies", R"([{"id":1},{"id":2}])"));
+  const Position first = world.index("movies")->incarnation;
+  const Json task = world.ended(drop("movies"));
+  EXPECT_EQ(status_of(task), "succeeded");
+  EXPECT_EQ(world.index("movies"), nullptr);
+  EXPECT_EQ(error_of(world.ended(drop("movies"))), "index_not_found");
+  world.ended(world.post("movies", R"({"id":3})"));
+  EXPECT_NE(world.index("movies")->incarnation, first);
+  EXPECT_EQ(world.documents_of("movies").size(), 1u);
+  EXPECT_EQ(drop("a b").code(), "invalid_index_uid");
+}
+
+TEST_F(IndexWriterTest, SwapsChangeNamesOnEveryNode) {
+  world.ended(world.post("movies", R"([{"id":1}])"));
+  world.ended(world.post("films", R"([{"id":2},{"id":3}])"));
+  EXPECT_EQ(status_of(world.ended(swap(R"([{"indexes":["movies","films"]}])"))), "succeeded");
+  EXPECT_EQ(world.documents_of("movies").size(), 2u);
+  EXPECT_EQ(world.documents_of("films", 1).size(), 1u);
+}
+
+TEST_F(IndexWriterTest, SwapsOfWhatIsNotThereFail) {
+  world.ended(create(R"({"uid":"movies"})"));
+  world.ended(create(R"({"uid":"films"})"));
+  auto failed = [&](const char* body) {
+    const Json task = world.ended(swap(body));
+    return error_of(task) + ": " + task.find("error")->find("message")->as_string();
+  };
+  EXPECT_EQ(failed(R"([{"indexes":["movies","x"]}])"), "index_not_found: Index `x` not found.");
+  EXPECT_EQ(failed(R"([{"indexes":["y","x"]}])"), "index_not_found: Indexes `x`, `y` not found.");
+  EXPECT_EQ(failed(R"([{"indexes":["movies","films"],"rename":true}])").substr(0, 20),
+            "index_already_exists");
+}
+
+TEST_F(IndexWriterTest, SettingsReachEveryNodeWholeWithOurRules) {
+  const auto accepted =
+      settings("", "PATCH", R"({"filterableAttributes":["genre"],"stopWords":["a"]})");
+  EXPECT_EQ(accepted.text("type"), "settingsUpdate");
+  EXPECT_EQ(status_of(world.ended(accepted)), "succeeded");
+  for (const char* node : {"a0", "a1", "b0", "b1"}) {
+    EXPECT_EQ(held(node, "filterableAttributes").as_array().back(), Json("genre"));
+    EXPECT_EQ(held(node, "stopWords"), Json::array({"a"}));
+  }
+  EXPECT_EQ(to_text(world.index("movies")->settings),
+            R"({"filterableAttributes":["genre"],"stopWords":["a"]})");
+}
+
+TEST_F(IndexWriterTest, OneSettingIsChangedAndResetByItsRoute) {
+  world.ended(settings("stop-words", "PUT", R"(["a","b"])"));
+  world.ended(settings("faceting", "PATCH", R"({"maxValuesPerFacet":5})"));
+  EXPECT_EQ(to_text(world.index("movies")->settings),
+            R"({"stopWords":["a","b"],"faceting":{"maxValuesPerFacet":5}})");
+  EXPECT_EQ(*held("b1", "faceting").find("maxValuesPerFacet"), Json(100));
+  world.ended(settings("stop-words", "DELETE", ""));
+  EXPECT_EQ(to_text(world.index("movies")->settings), R"({"faceting":{"maxValuesPerFacet":5}})");
+  world.ended(settings("", "DELETE", ""));
+  EXPECT_EQ(to_text(world.index("movies")->settings), "{}");
+  EXPECT_EQ(held("a0", "filterableAttributes").size(), 1u);
+}
+
+TEST_F(IndexWriterTest, SettingsOfOursAreRefusedAndNotLogged) {
+  EXPECT_EQ(settings("", "PATCH", R"({"sortableAttributes":["_miroir_slot"]})").code(),
+            "miroir_reserved_field");
+  EXPECT_EQ(settings("non-separator-tokens", "PUT", R"(["*"])").code(), "miroir_not_supported");
+  EXPECT_EQ(world.world.log().head(), 0u);
+}
+
+TEST_F(IndexWriterTest, ResettingTheSettingsOfNoIndexFails) {
+  EXPECT_EQ(error_of(world.ended(settings("", "DELETE", ""))), "index_not_found");
+  EXPECT_EQ(world.index("movies"), nullptr);
+}
+
+TEST_F(IndexWriterTest, AHugeFacetLimitIsNobodysEnd) {
+  EXPECT_EQ(status_of(world.ended(
+                settings("faceting", "PATCH", R"({"maxValuesPerFacet":18446744073709551615})"))),
+            "succeeded");
+}
+
+}  // namespace
+}  // namespace miroir
