@@ -387,7 +387,8 @@ bool differs(const Snapshot& snapshot, const std::string& node, const std::strin
 
 // A failed operation on an index taints the whole of it on its node. What this comparison can see
 // ends here: settings and the index itself, once they are as the log says. A delete-all or a swap
-// that failed leaves other documents, which only reading them all can tell (pass.cc).
+// that failed leaves other documents, and so does a creation: what stood in its way was an index
+// whose drop had failed. Only reading them all can tell (pass.cc).
 Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
   std::vector<Taint> ended;
   for (const Taint& taint : tools.log.index_taints()) {
@@ -399,8 +400,7 @@ Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
           return differs(snapshot, taint.node, name);
         });
     const bool seen_here =
-        index == nullptr || (entry != nullptr && (entry->kind == EntryKind::kCreateIndex ||
-                                                  entry->kind == EntryKind::kUpdateIndex ||
+        index == nullptr || (entry != nullptr && (entry->kind == EntryKind::kUpdateIndex ||
                                                   entry->kind == EntryKind::kUpdateSettings));
     if (seen_here && !left && (index == nullptr || !differs(snapshot, taint.node, index->uid)))
       ended.push_back(taint);

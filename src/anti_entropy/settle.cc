@@ -186,9 +186,14 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
 std::vector<Taint> ended_taints(const Tools& tools, const IndexUnderTest& index,
                                 const Judged& judged) {
   std::vector<Taint> ended;
+  // Alone, a copy is right whatever it is.
+  const bool compared = std::ranges::any_of(judged.copies.owners, [](const Copy& copy) {
+    return copy.presence != Presence::kUnknown && copy.in_sync && !copy.tainted;
+  });
   for (std::size_t i = 0; i < judged.copies.owners.size(); ++i) {
     const Copy& copy = judged.copies.owners[i];
-    if (!copy.tainted || judged.decision.owners[i].finding != Finding::kRight) continue;
+    if (!copy.tainted || judged.decision.owners[i].finding != Finding::kRight || !compared)
+      continue;
     for (const Taint& taint : tools.log.taints(index.incarnation)) {
       if (taint.id == judged.copies.id && taint.node == copy.node) ended.push_back(taint);
     }

@@ -1,0 +1,121 @@
+// What failed on one node, or on all: on a whole index, or on a document.
+#include "anti_entropy/reconciler_fake.h"
+
+namespace miroir {
+namespace {
+
+class FailedEntriesTest : public ReconcilerTest {
+ protected:
+  // The tasks of this type fail on the node until it is told otherwise.
+  void fail_on(const std::string& name, const std::string& type) {
+    node(name).fail_tasks([type](const NodeTask& task) -> std::optional<std::string> {
+      if (task.type == type) return "internal";
+      return std::nullopt;
+    });
+  }
+  void work_again() {
+    settle();
+    for (auto& [name, each] : world.nodes) each->fail_tasks({});
+  }
+  void settle() {
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+
+  void append(EntryKind kind) {
+    Entry entry;
+    entry.kind = kind;
+    entry.index_uid = kIndex;
+    world.append(std::move(entry));
+  }
+  // A PUT of one field.
+  void merge(const std::string& id, const std::string& field) {
+    Entry entry;
+    entry.kind = EntryKind::kMergeDocuments;
+    entry.index_uid = kIndex;
+    const std::string text = R"({"id":")" + id + R"(",")" + field + R"(":1})";
+    world.append_records(std::move(entry), {{slot_of(id), 0, id, text}});
+    settle();
+  }
+};
+
+TEST_F(FailedEntriesTest, IndexWhoseDropFailedIsDroppedThere) {
+  fail_on("b0", "indexDeletion");
+  append(EntryKind::kDropIndex);
+  work_again();
+  ASSERT_TRUE(node("b0").disk().indexes.contains(kIndex));
+  run_pass(PassKind::kLight);
+  EXPECT_FALSE(node("b0").disk().indexes.contains(kIndex));
+  EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+}
+
+TEST_F(FailedEntriesTest, IndexThatMiroirNeverKnewIsReportedAndLeft) {
+  node("b0").write_directly("alien", "1", Json::object({{"id", "1"}}));
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(false));
+  EXPECT_TRUE(node("b0").disk().indexes.contains("alien"));
+}
+
+TEST_F(FailedEntriesTest, NothingOfAnIndexWhoseDropFailedLivesOnInTheNextOfItsName) {
+  merge("m1", "old");  // without a base: by their stamps and bases the copies will be equal
+  const std::string victim = owners("m1")[1];
+  fail_on(victim, "indexDeletion");
+  append(EntryKind::kDropIndex);
+  work_again();
+  world.create_index(kIndex);
+  set_settings(Json::object({{"stopWords", Json::array({"b"})}}));
+  merge("m1", "fresh");
+  ASSERT_NE(document(node(victim), "m1").find("old"), nullptr);
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(member(light, "clean"), Json(true)) << to_text(light);
+  expect_groups_equal();
+  EXPECT_EQ(document(node(victim), "m1").find("old"), nullptr);
+}
+
+TEST_F(FailedEntriesTest, WhatADeleteAllMissedOnOneNodeIsDeletedThere) {
+  merge("m1", "old");
+  const std::string victim = owners("m1")[1];
+  fail_on(victim, "documentDeletion");
+  append(EntryKind::kClearDocuments);
+  work_again();
+  merge("m1", "fresh");
+  run_pass(PassKind::kLight);
+  expect_groups_equal();
+  EXPECT_TRUE(document(node(victim), "id7").is_null() &&
+              document(owner("id7", 1), "id7").is_null());
+  EXPECT_EQ(document(node(victim), "m1").find("old"), nullptr);
+  EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+}
+
+TEST_F(FailedEntriesTest, DeleteAllThatFailedEverywhereBuriesNothing) {
+  for (const auto& [name, each] : world.nodes) fail_on(name, "documentDeletion");
+  append(EntryKind::kClearDocuments);
+  work_again();
+  owner("id7").delete_directly(kIndex, "id7");
+  run_pass(PassKind::kLight);
+  EXPECT_FALSE(document(owner("id7"), "id7").is_null());
+  expect_groups_equal();
+}
+
+TEST_F(FailedEntriesTest, TaintLastsUntilTheCopyWasComparedWithOneThatIsRight) {
+  const Position index = world.log().catalogue().index(kIndex)->incarnation;
+  const std::string right = owners("m1")[0];
+  const std::string tainted = owners("m1")[1];
+  fail_on(tainted, "documentAdditionOrUpdate");
+  merge("m1", "first");
+  work_again();
+  ASSERT_TRUE(world.log().tainted(index, "m1", tainted));
+  // Absent on the only node that answers, and nothing to compare it with.
+  node(right).options().down = true;
+  world.run_for(Seconds(30));
+  run_pass(PassKind::kLight);
+  EXPECT_TRUE(world.log().tainted(index, "m1", tainted));
+  node(right).options().down = false;
+  world.run_for(Seconds(30));
+  merge("m1", "second");  // lands on nothing there: by stamp and base the copies are equal
+  EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+  EXPECT_FALSE(world.log().tainted(index, "m1", tainted));
+  expect_groups_equal();
+  EXPECT_NE(document(node(tainted), "m1").find("first"), nullptr);
+}
+
+}  // namespace
+}  // namespace miroir
