@@ -1,5 +1,6 @@
 #include "log/lease.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/json.h"
@@ -7,6 +8,9 @@
 
 namespace miroir {
 namespace {
+
+// Between two attempts while the store fails: it has to answer again before the lease ends.
+constexpr Microseconds kRetryInterval = Milliseconds(500);
 
 struct LeaseRow {
   std::string holder;
@@ -87,7 +91,8 @@ Async<void> Lease::run() {
     if (!acquired) {
       log_warning("lease not renewed", {{"lease", name_}, {"error", acquired.error().message}});
     }
-    co_await clock_.sleep_for(options_.renew_interval);
+    co_await clock_.sleep_for(acquired ? options_.renew_interval
+                                       : std::min(kRetryInterval, options_.renew_interval));
   }
 }
 

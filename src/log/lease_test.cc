@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include "log/log_process_fake.h"
 
 namespace miroir {
@@ -83,6 +86,27 @@ TEST_F(LeaseTest, FullDiskIsAnErrorAndNoLease) {
   store_.fill_disk(true);
   EXPECT_FALSE(process_.run(a_.acquire()));
   EXPECT_FALSE(a_.held());
+}
+
+TEST_F(LeaseTest, StoreThatAnswersAgainIsAskedLongBeforeTheNextRenewal) {
+  const auto story = [&]() -> Async<bool> {
+    const auto let_it_run = [&]() -> Async<void> {
+      for (int i = 0; i < 20; ++i)
+        co_await boost::asio::post(process_.io(), boost::asio::use_awaitable);
+    };
+    store_.fill_disk(true);
+    TaskGroup group(process_.io().get_executor());
+    group.spawn("lease", a_.run());
+    co_await let_it_run();
+    EXPECT_FALSE(a_.held());
+    store_.fill_disk(false);
+    clock_.advance(Milliseconds(500));
+    co_await let_it_run();
+    const bool held = a_.held();
+    co_await group.stop();
+    co_return held;
+  };
+  EXPECT_TRUE(process_.run(story()));
 }
 
 }  // namespace
