@@ -9,6 +9,8 @@ namespace miroir::sim {
 namespace {
 
 constexpr Microseconds kQuietMax = std::chrono::minutes(40);
+// What waits for the store tries again every half second at the most.
+constexpr Microseconds kRest = Seconds(1);
 constexpr int kPassesMax = 6;
 
 std::uint64_t number(const Json& object, std::string_view name) {
@@ -31,6 +33,7 @@ class Quiet {
   void run() {
     if (!world_.run_until([this] { return world_.settled(); }, kQuietMax))
       return fail("does not settle: " + world_.why_unsettled());
+    world_.run_until([] { return false; }, kRest);
     if (!heal()) return;
     check_documents("healed");
     check_tasks();
