@@ -18,7 +18,7 @@ void refuse_what_is_not_there(YamlBlock& root) {
                 "no such key: every `replica_group` is a replica, so give nodes more groups");
   }
   // Blocks of the original that this version does not have: silence would be a promise.
-  for (const char* block : {"ttl", "cdc", "peer_discovery", "rebalancer"}) {
+  for (const char* block : {"ttl", "cdc", "leader_election", "peer_discovery", "rebalancer"}) {
     if (root.has(block)) root.refuse(block, "no such block: this version does not have it yet");
   }
 }
@@ -31,6 +31,13 @@ void parse_logging(YamlBlock block, Config& config) {
                                           : LogLevel::kInfo;
   config.log_format = block.one_of("format", "text", {"text", "json"}) == "json" ? LogFormat::kJson
                                                                                  : LogFormat::kText;
+}
+
+constexpr std::string_view kStoreExample = "an address like \"sqlite:/var/lib/miroir/miroir.db\"";
+
+bool is_store_url(std::string_view url) {
+  constexpr std::string_view kSqlite = "sqlite:";
+  return url.starts_with(kSqlite) && url.size() > kSqlite.size();
 }
 
 void take_environment(const char* name, std::string& value) {
@@ -63,8 +70,8 @@ Result<Config> parse_config(std::string_view yaml, const std::string& file) {
   parse_logging(root.block("logging"), config);
   YamlBlock store = root.block("store");
   config.store_url = store.string("url", "");
-  if (!config.store_url.empty() && !config.store_url.starts_with("sqlite:")) {
-    store.refuse("url", "an address like \"sqlite:/var/lib/miroir/miroir.db\"");
+  if (store.has("url") && !is_store_url(config.store_url)) {
+    store.refuse("url", std::string(kStoreExample));
   }
   MIROIR_CHECK(document.finish());
   if (config.nodes.empty()) {
@@ -89,10 +96,8 @@ Result<Config> load_config(const ConfigFlags& flags) {
   take_environment("MIROIR_ADMIN_API_KEY", config.secrets.admin_key);
   take_environment("MIROIR_DATA_DIR", config.data_dir);
   take_environment("MIROIR_STORE_URL", config.store_url);
-  if (!config.store_url.empty() && !config.store_url.starts_with("sqlite:")) {
-    return fail(ErrorCode::kInvalid,
-                "MIROIR_STORE_URL: expected an address like "
-                "\"sqlite:/var/lib/miroir/miroir.db\"");
+  if (!config.store_url.empty() && !is_store_url(config.store_url)) {
+    return fail(ErrorCode::kInvalid, "MIROIR_STORE_URL: expected " + std::string(kStoreExample));
   }
   auto take = [](auto& value, const auto& flag) {
     if (flag) value = *flag;
