@@ -17,12 +17,44 @@ TaskUid to_uid(std::int64_t number) {
       std::clamp<std::int64_t>(number, 0, std::numeric_limits<TaskUid>::max()));
 }
 
-// Meilisearch renames the indexes of old tasks when it swaps or renames, so today's name counts
-// too.
-bool names_index(const NodeTask& task, const Entry& entry, const Catalogue& catalogue) {
-  if (task.index_uid == entry.index_uid || entry.kind == EntryKind::kSwapIndexes) return true;
-  const IndexState* now = catalogue.by_incarnation(entry.incarnation);
-  return now == nullptr || task.index_uid == now->uid;
+const std::string* text_of(const Json& object, std::string_view name) {
+  const Json* value = object.find(name);
+  return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
+}
+
+// What the entry, once carried out, makes of an index's name.
+std::string renamed_by(const Entry& entry, std::string name) {
+  if (entry.born_failed) return name;
+  if (entry.kind == EntryKind::kUpdateIndex && entry.index_uid == name) {
+    const std::string* new_name = text_of(entry.arguments, "newUid");
+    return new_name == nullptr ? name : *new_name;
+  }
+  if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return name;
+  for (const Json& swap : entry.arguments.as_array()) {
+    const Json* pair = swap.find("indexes");
+    if (pair == nullptr || pair->size() != 2) continue;
+    const Json::Array& names = pair->as_array();
+    if (names[0] == Json(name)) return names[1].as_string();
+    if (names[1] == Json(name)) return names[0].as_string();
+  }
+  return name;
+}
+
+// Meilisearch renames the indexes of old tasks when it swaps or renames: the node may stand after
+// any of the entries that follow.
+Async<bool> names_index(std::string index_uid, std::shared_ptr<const Entry> entry, Log& log) {
+  std::string name = entry->index_uid;
+  if (name == index_uid || entry->kind == EntryKind::kSwapIndexes) co_return true;
+  for (Position next = entry->position; next <= log.head();) {
+    auto entries = co_await log.entries(next, kPage);
+    if (!entries || entries->empty()) co_return false;
+    for (const std::shared_ptr<const Entry>& later : *entries) {
+      name = renamed_by(*later, std::move(name));
+      if (name == index_uid) co_return true;
+    }
+    next = entries->back()->position + 1;
+  }
+  co_return false;
 }
 
 // The position of a task, if it is one of ours.
@@ -40,7 +72,7 @@ Async<std::optional<Position>> identify(const NodeTask& task, std::int64_t offse
   auto entry = co_await log.entry(static_cast<Position>(position));
   if (!entry || (*entry)->born_failed || node_task_type((*entry)->kind) != task.type)
     co_return std::nullopt;
-  if (!names_index(task, **entry, log.catalogue())) co_return std::nullopt;
+  if (!co_await names_index(task.index_uid, *entry, log)) co_return std::nullopt;
   co_return static_cast<Position>(position);
 }
 
