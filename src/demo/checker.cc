@@ -42,6 +42,7 @@ void Model::remove(const std::string& id) { documents_.erase(id); }
 
 Result<Proof> check(const std::vector<CheckedNode>& nodes, const std::string& index_uid,
                     const Model& model) {
+  if (nodes.empty()) return fail(ErrorCode::kInvalid, "there is nothing to check: no nodes");
   Proof proof;
   std::map<int, std::map<std::string, std::string>> seen;  // group → id → node
   for (const CheckedNode& node : nodes) {
