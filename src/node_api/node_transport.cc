@@ -21,6 +21,14 @@ bool passes_by_itself(int status) {
   return status == 408 || status == 429 || status == 502 || status == 503 || status == 504;
 }
 
+// A client's question may be wrong, and a probe is meant to be refused: the node is well.
+bool is_ordinary(NodeOperation operation, int status) {
+  const bool may_be_refused = operation == NodeOperation::kSearch ||
+                              operation == NodeOperation::kDryRun ||
+                              operation == NodeOperation::kProbe;
+  return may_be_refused && (status == 400 || status == 404 || status == 415);
+}
+
 }  // namespace
 
 HttpNodeClient::Transport::Transport(std::unique_ptr<http::Client> client, Clock& clock,
@@ -54,7 +62,8 @@ Async<Result<http::Response>> HttpNodeClient::Transport::send(http::ClientReques
   durations_[static_cast<std::size_t>(operation)].observe(
       std::chrono::duration<double>(clock_.now() - start).count());
   if (!answer) co_return failed(std::move(answer.error().error));
-  if (answer->status >= 400) errors_[error_of(*answer).code].increment();
+  if (answer->status >= 400 && !is_ordinary(operation, answer->status))
+    errors_[error_of(*answer).code].increment();
   co_return std::move(*answer);
 }
 

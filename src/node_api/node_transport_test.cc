@@ -86,6 +86,18 @@ TEST_F(NodeTransportTest, ReadsAreRepeatedAFewTimes) {
   EXPECT_EQ(errors.value(), 5);
 }
 
+TEST_F(NodeTransportTest, AClientsWrongQuestionIsNoErrorOfTheNode) {
+  handler_.status = 400;
+  handler_.body = R"({"message":"m","code":"invalid_search_q","type":"invalid_request"})";
+  const Counter errors =
+      metrics_.counter("miroir_node_errors_total", "Requests to nodes that failed",
+                       {{"node_id", "n1"}, {"error_type", std::string(name(ErrorCode::kInvalid))}});
+  EXPECT_TRUE(run(client_->read({"POST", "/indexes/i/search", {}, "{}"}, soon())));
+  EXPECT_EQ(errors.value(), 0);
+  EXPECT_FALSE(run(client_->settings("i", soon())));
+  EXPECT_EQ(errors.value(), 1);
+}
+
 TEST_F(NodeTransportTest, WritesAreNeverRepeated) {
   handler_.refusals = 1;
   const auto refused = run(client_->enqueue(ClearDocuments{"i"}, 1, "", soon()));
