@@ -38,7 +38,7 @@ std::vector<Sort> sorts_of(const Json& query) {
   std::vector<Sort> sorts;
   const Json* asked = query.find("sort");
   for (const Json& each : asked == nullptr ? Json::Array{} : asked->as_array()) {
-    const std::string text = each.as_string();
+    const std::string& text = each.as_string();
     sorts.push_back({text.substr(0, text.find(':')), text.ends_with(":asc")});
   }
   return sorts;
