@@ -56,6 +56,10 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
       context_.cluster.report_unhealthy(node, ids.error());
       co_return std::unexpected(std::move(ids).error());
     }
+    // What a disk that was put back, or emptied, meanwhile does not hold is not absent.
+    MIROIR_CO_TRY(const History history, co_await recheck_(node));
+    if (history.verdict != History::Verdict::kOurs)
+      co_return fail(ErrorCode::kUnavailable, "node " + node + ": " + history.why);
     matching[node] = std::move(*ids);
   }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,7 +23,10 @@ namespace miroir {
 // later in the log, so waiting for them would be for ever.
 class FilterResolver {
  public:
-  explicit FilterResolver(ForwardContext context) : context_(context) {}
+  // Whether a node's history still is the log's.
+  using Recheck = std::function<Async<Result<History>>(std::string node)>;
+  FilterResolver(ForwardContext context, Recheck recheck)
+      : context_(context), recheck_(std::move(recheck)) {}
   Async<void> run();
   // A lane stands before this entry.
   void want(Position position) { wanted_.insert(position); }
@@ -40,6 +44,7 @@ class FilterResolver {
   Async<Result<bool>> write(std::shared_ptr<const Entry> entry, std::vector<std::string> ids);
 
   ForwardContext context_;
+  Recheck recheck_;
   std::set<Position> wanted_;
 };
 

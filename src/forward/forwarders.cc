@@ -22,7 +22,7 @@ struct Forwarders::State {
       : stirred(executor),
         context{log, cluster, clock, random, executor, std::move(options), stirred, settled},
         outcomes(context),
-        resolver(context),
+        resolver(context, [this](std::string node) { return recheck(std::move(node)); }),
         group(executor),
         ends(context, forwarders, metrics) {
     for (const NodeConfig& node : cluster.topology().nodes()) {
@@ -40,6 +40,10 @@ struct Forwarders::State {
     }
   }
 
+  Async<Result<History>> recheck(std::string node) {
+    return recheck(std::move(node), context.clock.now() + context.options.request_timeout);
+  }
+  Async<Result<History>> recheck(std::string node, Instant deadline);
   Async<void> pass_on_appends();
   Async<void> watch_health();
   Async<void> trim();
@@ -59,6 +63,13 @@ struct Forwarders::State {
   TaskGroup group;
   TaskEnds ends;
 };
+
+Async<Result<History>> Forwarders::State::recheck(std::string node, Instant deadline) {
+  for (const auto& forwarder : forwarders) {
+    if (forwarder->node() == node) co_return co_await forwarder->recheck(deadline);
+  }
+  co_return fail(ErrorCode::kNotFound, "no node " + node);
+}
 
 Async<void> Forwarders::State::pass_on_appends() {
   for (;;) {
@@ -151,10 +162,7 @@ bool Forwarders::processing(Position task) const {
 }
 
 Async<Result<History>> Forwarders::recheck(std::string node, Instant deadline) {
-  for (const auto& forwarder : state_->forwarders) {
-    if (forwarder->node() == node) co_return co_await forwarder->recheck(deadline);
-  }
-  co_return fail(ErrorCode::kNotFound, "no node " + node);
+  return state_->recheck(std::move(node), deadline);
 }
 
 }  // namespace miroir
