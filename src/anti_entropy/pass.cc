@@ -148,12 +148,25 @@ class Pass {
     return taints;
   }
 
-  // All documents were read, and nothing of the nodes in doubt is unlike its peers any more.
+  // Of a node in doubt all documents were compared with those of a peer that is not, and nothing is
+  // unlike any more.
   Async<Result<void>> end_doubts(std::vector<Taint> in_doubt, const Roster& roster,
                                  const IndexReport& its) {
-    std::erase_if(in_doubt, [&](const Taint& taint) { return !roster.readable(taint.node); });
+    std::erase_if(in_doubt, [&](const Taint& taint) {
+      return !roster.readable(taint.node) || !compared_with_a_peer(taint, roster);
+    });
     if (in_doubt.empty() || its.unresolved > 0 || its.moving > 0) co_return Result<void>{};
     co_return co_await tools_.log.clear_taints(std::move(in_doubt));
+  }
+
+  bool compared_with_a_peer(const Taint& taint, const Roster& roster) const {
+    const Topology& topology = tools_.cluster.topology();
+    return std::ranges::all_of(topology.shards_of(taint.node), [&](ShardId shard) {
+      return std::ranges::any_of(topology.owners(shard), [&](const std::string& owner) {
+        return owner != taint.node && roster.in_sync(owner) &&
+               !tools_.log.tainted(taint.incarnation, "", owner);
+      });
+    });
   }
 
   void note_shards(const Roster& roster, IndexReport& its) const {

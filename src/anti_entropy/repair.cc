@@ -261,11 +261,13 @@ Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest in
   std::vector<std::string> ids;
   for (const Judged& judged : settled.documents) ids.push_back(judged.copies.id);
   std::map<std::string, Judged> after;
+  Position read_again_at = 0;
   if (!ids.empty()) {
     auto again = co_await settle_and_judge(tools, index, roster, ids, bytes);
     if (!again) {
       if (again.error().code == ErrorCode::kCancelled) co_return std::unexpected(again.error());
     } else {
+      read_again_at = again->read_at;
       for (Judged& judged : again->documents) after.emplace(judged.copies.id, std::move(judged));
     }
   }
@@ -281,7 +283,8 @@ Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest in
     } else if (verified(one.judged, found->second)) {
       one.repaired = true;
       one.outcome = did(one.judged) + ", verified";
-      std::ranges::copy(ended_taints(tools, index, found->second), std::back_inserter(healed));
+      std::ranges::copy(ended_taints(tools, index, read_again_at, found->second),
+                        std::back_inserter(healed));
     } else {
       one.outcome = "sent, but it still differs";
     }

@@ -392,7 +392,8 @@ bool differs(const Snapshot& snapshot, const std::string& node, const std::strin
 Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
   std::vector<Taint> ended;
   for (const Taint& taint : tools.log.index_taints()) {
-    if (!snapshot.nodes.contains(taint.node)) continue;
+    // What failed after the nodes were read is not in what was read.
+    if (!snapshot.nodes.contains(taint.node) || taint.newest() > snapshot.head) continue;
     MIROIR_CO_TRY(const auto entry, co_await failed_entry(tools, taint));
     const IndexState* index = snapshot.catalogue.by_incarnation(taint.incarnation);
     const bool left =

@@ -69,7 +69,8 @@ Async<Result<void>> Resolver::resolve(std::vector<std::string> ids) {
   Settled repairable{.read_at = settled.read_at, .documents = {}, .moving = {}};
   for (Judged& judged : settled.documents) {
     if (judged.decision.action == Action::kNone) {
-      std::ranges::copy(ended_taints(tools_, index_, judged), std::back_inserter(ended));
+      std::ranges::copy(ended_taints(tools_, index_, settled.read_at, judged),
+                        std::back_inserter(ended));
     } else if (repairs_ && changes_anything(judged)) {
       repairable.documents.push_back(std::move(judged));
     } else {

@@ -183,7 +183,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
   co_return settled;
 }
 
-std::vector<Taint> ended_taints(const Tools& tools, const IndexUnderTest& index,
+std::vector<Taint> ended_taints(const Tools& tools, const IndexUnderTest& index, Position read_at,
                                 const Judged& judged) {
   std::vector<Taint> ended;
   // Alone, a copy is right whatever it is.
@@ -195,7 +195,8 @@ std::vector<Taint> ended_taints(const Tools& tools, const IndexUnderTest& index,
     if (!copy.tainted || judged.decision.owners[i].finding != Finding::kRight || !compared)
       continue;
     for (const Taint& taint : tools.log.taints(index.incarnation)) {
-      if (taint.id == judged.copies.id && taint.node == copy.node) ended.push_back(taint);
+      if (taint.id == judged.copies.id && taint.node == copy.node && taint.newest() <= read_at)
+        ended.push_back(taint);
     }
   }
   return ended;

@@ -28,8 +28,8 @@ struct Settled {
 Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index, Roster& roster,
                                         std::vector<std::string> ids, Counter bytes);
 
-// The taints of copies that were judged and are right: they have ended.
-std::vector<Taint> ended_taints(const Tools& tools, const IndexUnderTest& index,
+// The taints of copies that were judged as they were at `read_at`, and are right: they have ended.
+std::vector<Taint> ended_taints(const Tools& tools, const IndexUnderTest& index, Position read_at,
                                 const Judged& judged);
 
 }  // namespace miroir::anti_entropy

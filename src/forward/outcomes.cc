@@ -1,16 +1,12 @@
 #include "forward/outcomes.h"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
 #include "forward/plan.h"
 
 namespace miroir {
 namespace {
-
-// In place of the position where several entries failed.
-constexpr Position kSeveral = std::numeric_limits<Position>::max();
 
 // Whether the entry, applied, leaves nothing of a failure of `earlier` on that index as a whole.
 bool supersedes_index_failure(EntryKind later, EntryKind earlier) {
@@ -79,8 +75,8 @@ Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::st
       // Nothing is left to doubt but the drop: what was before it goes with it.
       taints.push_back({what.incarnation, what.id, node, entry->position});
     } else if (before->second != entry->position) {
-      // Neither of two failures may end the taint by turning out to have failed everywhere.
-      taints.push_back({what.incarnation, what.id, node, kSeveral});
+      const Position newest = std::max(before->second & ~Taint::kSeveral, entry->position);
+      taints.push_back({what.incarnation, what.id, node, newest | Taint::kSeveral});
     }
   }
   if (!taints.empty()) MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints)));
@@ -131,7 +127,7 @@ Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::s
   if (entry->target) co_return Result<void>();
   std::vector<Taint> taints = context_.log.taints(entry->incarnation);
   std::erase_if(taints, [&](const Taint& taint) {
-    return taint.node != node || (taint.position >= entry->position && taint.position != kSeveral);
+    return taint.node != node || taint.newest() >= entry->position;
   });
   if (taints.empty()) co_return Result<void>();
 

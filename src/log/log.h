@@ -57,7 +57,12 @@ struct Taint {
   Position incarnation = 0;
   std::string id;  // empty: the whole index on that node (a failed settings or index operation)
   std::string node;
+  // The entry that failed; of several the newest, marked: none of them may end the taint by turning
+  // out to have failed everywhere.
   Position position = 0;
+  static constexpr Position kSeveral = Position{1} << 63;
+  bool several() const { return (position & kSeveral) != 0; }
+  Position newest() const { return position & ~kSeveral; }
   bool operator==(const Taint&) const = default;
 };
 
