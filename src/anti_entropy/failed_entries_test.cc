@@ -54,6 +54,20 @@ TEST_F(FailedEntriesTest, IndexThatMiroirNeverKnewIsReportedAndLeft) {
   EXPECT_TRUE(node("b0").disk().indexes.contains("alien"));
 }
 
+TEST_F(FailedEntriesTest, IndexThatMiroirNeverKnewKeepsNobodyOutOfSync) {
+  // Through the node's own API: it is stale until it is proven equal.
+  WriteDocuments foreign{.index_uid = "alien",
+                         .primary_key = "id",
+                         .merge = false,
+                         .skip_creation = false,
+                         .ndjson = "{\"id\":1}\n"};
+  ASSERT_TRUE(node("b0").enqueue(std::move(foreign), std::nullopt, ""));
+  run_pass(PassKind::kLight);
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(member(light, "clean"), Json(false)) << "it is reported";
+  EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kInSync);
+}
+
 TEST_F(FailedEntriesTest, NothingOfAnIndexWhoseDropFailedLivesOnInTheNextOfItsName) {
   merge("m1", "old");  // without a base: by their stamps and bases the copies will be equal
   const std::string victim = owners("m1")[1];

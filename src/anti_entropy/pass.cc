@@ -204,7 +204,10 @@ class Pass {
   }
 
   Async<Result<void>> promote() {
-    for (const StateDifference& difference : state_left_) unproven_.insert(difference.node);
+    for (const StateDifference& difference : state_left_) {
+      // An index that Miroir does not know is reported; it says nothing of those that it knows.
+      if (difference.defect != StateDefect::kIndexUnknown) unproven_.insert(difference.node);
+    }
     for (const auto& [node, member] : roster_.members()) {
       std::string state = describe(member);
       if (member.standing == Standing::kHealing && !unproven_.contains(node)) {
