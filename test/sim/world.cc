@@ -28,6 +28,13 @@ bool has_base(const SimulatedNode& node, const Fault& fault) {
          document->second.find("_miroir_base") != nullptr;
 }
 
+bool is_being_dropped(const SimulatedNode& node, const std::string& index) {
+  return std::ranges::any_of(node.disk().tasks, [&](const auto& entry) {
+    const NodeTask& task = entry.second.task;
+    return !task.ended() && task.type == "indexDeletion" && task.index_uid == index;
+  });
+}
+
 // What a document fault that strikes whole nodes may damage at once.
 constexpr std::uint64_t kAllDocuments = std::uint64_t{kIndexes} * 3 * kIdsOfAClass;
 
@@ -171,6 +178,8 @@ void World::put_back(const Fault& fault, bool by_task) {
   const auto found = remembered_.find(fault.node + "/" + fault.index + "/" + fault.id);
   if (found == remembered_.end() || !node.disk().indexes.contains(fault.index)) return;
   ++damaged_;
+  // Behind a drop it would make an index that Miroir does not know: reported, and a person's.
+  if (by_task && is_being_dropped(node, fault.index)) return;
   if (!by_task) {
     node.write_directly(fault.index, fault.id, found->second);
     return;
@@ -223,6 +232,9 @@ void World::begin(const Fault& fault) {
     case FaultKind::kWipe:
       damaged_ += kAllDocuments;
       take_down(fault.node, fault.duration);
+      // A task that such a disk runs once more ends as it did: by its number and its time nobody
+      // could tell that it did not (DESIGN.md, invariant 10).
+      node->fail_tasks({});
       node->restore(fault.kind == FaultKind::kWipe ? SimulatedNode::Disk{}
                                                    : snapshots_[fault.node]);
       break;
