@@ -105,7 +105,7 @@ TEST(ScatteredSearchTest, TotalsAndWindowEndAtMaxTotalHits) {
 }
 
 TEST(ScatteredSearchTest, PagesBeyondAllNumbersAreEmpty) {
-  for (const char* page : {R"({"page":8589934592,"hitsPerPage":2147483648})",
+  for (const char* page : {R"({"page":8589934593,"hitsPerPage":2147483648})",
                            R"({"page":9223372036854775807,"hitsPerPage":9223372036854775807})",
                            R"({"page":18446744073709551615,"hitsPerPage":2})", R"({"page":0})"}) {
     EXPECT_TRUE(ids_of(merged_search({{movie(1, 1, 1)}}, parsed(page))).empty()) << page;
