@@ -1,0 +1,54 @@
+// When the memory of a delete may go (DESIGN.md, invariant 4).
+#include "anti_entropy/reconciler_fake.h"
+
+namespace miroir {
+namespace {
+
+class TombstoneCollectionTest : public ReconcilerTest {
+ protected:
+  void remove(const std::string& id) {
+    world.remove(kIndex, {id});
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+  std::uint64_t kept() { return world.log().tombstone_count(kIndex); }
+};
+
+TEST_F(TombstoneCollectionTest, OutlivesACleanDeepPassByAnHour) {
+  remove("id7");
+  ASSERT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  world.run_for(std::chrono::minutes(50));
+  run_pass(PassKind::kDeep);
+  EXPECT_EQ(kept(), 1U);
+  world.run_for(std::chrono::minutes(11));
+  run_pass(PassKind::kDeep);
+  EXPECT_EQ(kept(), 0U);
+}
+
+TEST_F(TombstoneCollectionTest, PassThatBeganBeforeTheDeleteSaysNothingOfIt) {
+  ASSERT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  remove("id7");
+  world.run_for(std::chrono::hours(2));
+  run_pass(PassKind::kDeep);
+  EXPECT_EQ(kept(), 1U);
+}
+
+TEST_F(TombstoneCollectionTest, LightPassesAndPassesThatAreNotCleanDoNotCount) {
+  const Json old = document(owner("id7"), "id7");
+  remove("id7");
+  run_pass(PassKind::kLight);
+  node("b1").options().down = true;
+  world.run_for(Seconds(30));
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(false));
+  world.run_for(std::chrono::hours(2));
+  node("b1").options().down = false;
+  world.run_for(Seconds(30));
+  ASSERT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  EXPECT_EQ(kept(), 1U);
+  // It is needed.
+  owner("id7").write_directly(kIndex, "id7", old);
+  run_pass(PassKind::kLight);
+  EXPECT_TRUE(document(owner("id7"), "id7").is_null());
+}
+
+}  // namespace
+}  // namespace miroir
