@@ -244,6 +244,8 @@ Async<Result<void>> DurableLog::fail_entry(Position position, meili::ApiError er
   MIROIR_CO_TRY(const auto before, co_await entry(position));
   Entry failed = *before;
   failed.born_failed = std::move(error);
+  // Clients see it failed from now on, before anybody counts.
+  if (Json* deleted = failed.task_details.find("deletedDocuments")) *deleted = Json(0);
   co_return co_await change_entry(std::move(failed), {});
 }
 

@@ -182,10 +182,13 @@ TEST_F(LogTest, DeleteByFilterMayFailAsAWhole) {
   const Position a = process_->create("a");
   Entry by_filter = plain_entry(EntryKind::kDeleteByFilter, "a");
   by_filter.incarnation = a;
+  by_filter.task_details = Json::object({{"deletedDocuments", Json()}});
   const Position position = process_->append({by_filter}).value()[0].position;
   ASSERT_TRUE(
       process_->run(log().fail_entry(position, meili::api_error("invalid_document_filter", "no"))));
-  EXPECT_TRUE(process_->run(log().entry(position)).value()->born_failed);
+  const auto failed = process_->run(log().entry(position)).value();
+  EXPECT_TRUE(failed->born_failed);
+  EXPECT_EQ(*failed->task_details.find("deletedDocuments"), Json(0));
   const Body ids = process_->write_body({});
   EXPECT_FALSE(process_->run(log().resolve(position, ids, {})));
 }

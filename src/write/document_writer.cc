@@ -395,6 +395,7 @@ Async<http::Response> DocumentWriter::remove_by_filter(std::string index_uid,
     entry.custom_metadata = text_of(meili::find_parameter(query, "customMetadata"));
     if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
     entry.born_failed = judge_filter(*filter, *index);
+    if (entry.born_failed) entry.task_details.set("deletedDocuments", 0);
     return std::vector{std::move(entry)};
   });
   co_return append_answer(context_, appended);
