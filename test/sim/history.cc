@@ -9,11 +9,12 @@ namespace miroir::sim {
 namespace {
 
 bool is_document_act(Act act) {
-  return act != Act::kCreate && act != Act::kDrop && act != Act::kSettings;
+  return act != Act::kCreate && act != Act::kDrop && act != Act::kSettings && act != Act::kSwap;
 }
 
 // Whether a task that carries no metadata may be this request's.
 bool fits(const Request& request, const Entry& entry) {
+  if (request.act == Act::kSwap) return entry.task_type == "indexSwap";
   if (entry.index_uid != request.index) return false;
   if (request.act == Act::kCreate) return entry.task_type == "indexCreation";
   if (request.act == Act::kDrop) return entry.task_type == "indexDeletion";

@@ -41,6 +41,10 @@ bool Model::apply(const Request& request) {
       return true;
     case Act::kCreate:
       return indexes_.try_emplace(request.index).second;
+    case Act::kSwap:
+      if (indexes_.size() < kIndexes) return false;
+      std::swap(indexes_.begin()->second, indexes_.rbegin()->second);
+      return true;
     case Act::kDrop:
       if (exists) indexes_.erase(found);
       return exists;

@@ -39,6 +39,7 @@ Act draw_act(Random& random) {
   if (dice < 91) return Act::kClear;
   if (dice < 93) return Act::kCreate;
   if (dice < 95) return Act::kDrop;
+  if (dice < 96) return Act::kSwap;
   return Act::kSettings;
 }
 
@@ -91,6 +92,9 @@ class FaultDrawer {
       case FaultKind::kCrash:
         fault.duration = between(random_, Milliseconds(0), Seconds(15));
         fault.handlers = static_cast<int>(random_.below(random_.chance(0.5) ? 40 : 400));
+        break;
+      case FaultKind::kClockStep:
+        fault.duration = between(random_, -Seconds(30), Seconds(30));
         break;
       case FaultKind::kRestore:
       case FaultKind::kWipe:
@@ -163,11 +167,23 @@ double seconds(Microseconds time) { return static_cast<double>(time.count()) / 1
 bool damages(FaultKind kind) { return kind >= FaultKind::kFailTasks; }
 
 std::string_view name(FaultKind kind) {
-  static constexpr std::array<std::string_view, kFaultKinds> kNames = {
-      "crash",          "node-down",           "cut",      "network",  "store-full",
-      "fail-tasks",     "fail-index-tasks",    "snapshot", "restore",  "wipe",
-      "foreign-delete", "foreign-delete-task", "corrupt",  "remember", "put-back",
-      "put-back-task"};
+  static constexpr std::array<std::string_view, kFaultKinds> kNames = {"crash",
+                                                                       "node-down",
+                                                                       "cut",
+                                                                       "network",
+                                                                       "store-full",
+                                                                       "clock-step",
+                                                                       "fail-tasks",
+                                                                       "fail-index-tasks",
+                                                                       "snapshot",
+                                                                       "restore",
+                                                                       "wipe",
+                                                                       "foreign-delete",
+                                                                       "foreign-delete-task",
+                                                                       "corrupt",
+                                                                       "remember",
+                                                                       "put-back",
+                                                                       "put-back-task"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -204,9 +220,9 @@ std::string node_name(int group, int place) {
 }
 
 std::string describe(const Request& request) {
-  static constexpr std::array<std::string_view, 9> kNames = {
+  static constexpr std::array<std::string_view, 10> kNames = {
       "POST",       "PUT",          "DELETE",     "delete-batch", "delete by filter",
-      "delete all", "create index", "drop index", "settings"};
+      "delete all", "create index", "drop index", "settings",     "swap with the other"};
   return fmt::format("{} {} [{}] {}", kNames[static_cast<std::size_t>(request.act)], request.index,
                      join(request.ids), request.value);
 }
@@ -216,6 +232,8 @@ std::string describe(const Fault& fault) {
     case FaultKind::kCrash:
       return fmt::format("crash after {} handlers, away {:.3f} s", fault.handlers,
                          seconds(fault.duration));
+    case FaultKind::kClockStep:
+      return fmt::format("the wall clock is set {:.3f} s off", seconds(fault.duration));
     case FaultKind::kStoreFull:
       return fmt::format("store full for {:.3f} s", seconds(fault.duration));
     case FaultKind::kNodeDown:

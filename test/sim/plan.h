@@ -22,7 +22,8 @@ enum class Act {
   kClear,
   kCreate,
   kDrop,
-  kSettings
+  kSettings,
+  kSwap  // of the two indexes
 };
 
 // One request of a client.
@@ -40,6 +41,7 @@ enum class FaultKind {
   kCut,        // nothing reaches the node
   kNetwork,    // requests and answers are lost, late, doubled, refused
   kStoreFull,  // no commit succeeds
+  kClockStep,  // the wall clock is set forward or back
   // What it must repair; only ever in one group at a time.
   kFailTasks,          // tasks on documents fail on one node, some or all
   kFailIndexTasks,     // and those on indexes and settings

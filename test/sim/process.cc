@@ -53,6 +53,11 @@ http::Request http_request(const Request& request, int number) {
       out.method = "DELETE";
       out.path = index;
       break;
+    case Act::kSwap:
+      out.method = "POST";
+      out.path = "/swap-indexes";
+      body = Json::array({Json::object({{"indexes", Json::array({"books", "films"})}})});
+      break;
     case Act::kSettings:
       out.method = "PATCH";
       out.path = index + "/settings";
@@ -149,6 +154,8 @@ Async<http::Response> Process::handle(Request request, int number) {
       co_return co_await documents.clear(request.index, std::move(message));
     case Act::kCreate:
       co_return co_await indexes.create(std::move(message));
+    case Act::kSwap:
+      co_return co_await indexes.swap(std::move(message));
     case Act::kDrop:
       co_return co_await indexes.drop(request.index, std::move(message));
     case Act::kSettings:

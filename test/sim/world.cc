@@ -163,7 +163,7 @@ void World::fail_tasks(const Fault& fault) {
   nodes_[node]->fail_tasks([this, dice, documents, node, probability = fault.probability](
                                const NodeTask& task) -> std::optional<std::string> {
     if (task.type.starts_with("document") != documents) return std::nullopt;
-    if (task.type == "taskDeletion" || !dice->chance(probability)) return std::nullopt;
+    if (task.type == "indexSwap" || !dice->chance(probability)) return std::nullopt;
     say(fmt::format("{} fails task {} ({})", node, task.uid, task.type));
     return "internal";
   });
@@ -176,19 +176,22 @@ void World::fail_tasks(const Fault& fault) {
 void World::put_back(const Fault& fault, bool by_task) {
   SimulatedNode& node = *nodes_[fault.node];
   const auto found = remembered_.find(fault.node + "/" + fault.index + "/" + fault.id);
-  if (found == remembered_.end() || !node.disk().indexes.contains(fault.index)) return;
+  const auto index = node.disk().indexes.find(fault.index);
+  if (found == remembered_.end() || index == node.disk().indexes.end()) return;
+  // Under its name there may be the other index by now, in which it never was.
+  if (index->second.created_at != found->second.index_created_at) return;
   ++damaged_;
   // Behind a drop it would make an index that Miroir does not know: reported, and a person's.
   if (by_task && is_being_dropped(node, fault.index)) return;
   if (!by_task) {
-    node.write_directly(fault.index, fault.id, found->second);
+    node.write_directly(fault.index, fault.id, found->second.document);
     return;
   }
   WriteDocuments write{.index_uid = fault.index,
                        .primary_key = "id",
                        .merge = false,
                        .skip_creation = false,
-                       .ndjson = to_text(found->second) + "\n"};
+                       .ndjson = to_text(found->second.document) + "\n"};
   (void)node.enqueue(std::move(write), std::nullopt, "");
 }
 
@@ -220,6 +223,9 @@ void World::begin(const Fault& fault) {
     case FaultKind::kStoreFull:
       store_.fill_disk(true);
       later(fault.duration, [this] { store_.fill_disk(false); });
+      break;
+    case FaultKind::kClockStep:
+      clock_.set_wall_offset(fault.duration);
       break;
     case FaultKind::kFailTasks:
     case FaultKind::kFailIndexTasks:
@@ -256,7 +262,8 @@ void World::begin(const Fault& fault) {
       const auto index = node->disk().indexes.find(fault.index);
       if (index == node->disk().indexes.end()) break;
       const auto document = index->second.documents.find(fault.id);
-      if (document != index->second.documents.end()) remembered_[place] = document->second;
+      if (document != index->second.documents.end())
+        remembered_[place] = {index->second.created_at, document->second};
       break;
     }
     case FaultKind::kPutBack:
