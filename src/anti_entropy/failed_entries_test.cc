@@ -68,6 +68,40 @@ TEST_F(FailedEntriesTest, IndexThatMiroirNeverKnewKeepsNobodyOutOfSync) {
   EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kInSync);
 }
 
+// Whoever writes to all nodes makes all of them stale: nobody is left to be equal to.
+TEST_F(FailedEntriesTest, WhereNobodyIsInSyncNothingIsDeletedAndThePassEnds) {
+  const Json stranger = Json::object({{"id", "id7"}, {"v", "from outside"}});
+  for (auto& [name, each] : world.nodes) {
+    WriteDocuments foreign{.index_uid = kIndex,
+                           .primary_key = "id",
+                           .merge = false,
+                           .skip_creation = false,
+                           .ndjson = to_text(stranger) + "\n"};
+    ASSERT_TRUE(each->enqueue(std::move(foreign), std::nullopt, ""));
+  }
+  const auto documents = [&] {
+    std::size_t count = 0;
+    for (auto& [name, each] : world.nodes) {
+      each->settle();
+      count += each->documents(kIndex).size();
+    }
+    return count;
+  };
+  const std::size_t before = documents();
+  for (const PassKind kind : {PassKind::kLight, PassKind::kDeep}) {
+    const Json pass = run_pass(kind);
+    EXPECT_EQ(member(pass, "state"), Json("completed")) << to_text(pass);
+    EXPECT_EQ(member(pass, "clean"), Json(false));
+    EXPECT_EQ(number(pass, "repaired"), 0U);
+  }
+  for (const auto& [name, each] : world.nodes)
+    EXPECT_EQ(world.cluster().status(name).state, ReplicaState::kStale) << name;
+  EXPECT_EQ(documents(), before);
+  // Writes still reach everybody.
+  write(300, 310, "afterwards");
+  EXPECT_FALSE(document(owner("id305"), "id305").is_null());
+}
+
 TEST_F(FailedEntriesTest, NothingOfAnIndexWhoseDropFailedLivesOnInTheNextOfItsName) {
   merge("m1", "old");  // without a base: by their stamps and bases the copies will be equal
   const std::string victim = owners("m1")[1];
