@@ -66,11 +66,8 @@ class World {
   std::multimap<Instant, std::function<void()>> due_;
   std::map<std::string, Instant> down_until_;
   std::map<std::string, SimulatedNode::Disk> snapshots_;
-  struct Remembered {
-    std::string index_created_at;
-    Json document;
-  };
-  std::map<std::string, Remembered> remembered_;
+  std::map<std::string, Json> remembered_;
+  bool swapped_ = false;  // a swap was asked for, some time
   std::optional<int> handlers_to_crash_;
   Microseconds away_after_crash_{0};
   std::vector<Operation> operations_;
