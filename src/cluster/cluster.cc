@@ -37,6 +37,7 @@ struct Cluster::State {
     NodeStatus status;
     NodeProgress progress;
     bool joined = false;
+    std::uint64_t verified = 0;  // connections up to here led to the node that we know
   };
 
   State(Topology t, Log& l, Clock& c, Executor executor)
@@ -173,6 +174,23 @@ Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std
   }
   state_->changed.notify_all();
   co_return saved;
+}
+
+Async<Result<void>> Cluster::verify(std::string id, Instant deadline) {
+  State::Node& node = state_->node(id);
+  const std::uint64_t connections = node.client->connections();
+  if (connections == node.verified) co_return Result<void>();
+  MIROIR_CO_TRY(const History history,
+                co_await check_history(*node.client, node.progress, state_->log, deadline));
+  if (history.verdict == History::Verdict::kOurs) {
+    node.verified = std::max(node.verified, connections);
+    co_return Result<void>();
+  }
+  if (node.status.state == ReplicaState::kInSync)
+    MIROIR_CO_CHECK(co_await set_state(id, ReplicaState::kStale, history.why));
+  Error error{ErrorCode::kUnavailable, "its history is not the log's: " + history.why};
+  report_unhealthy(id, error);  // its forwarder looks anew
+  co_return std::unexpected(std::move(error));
 }
 
 Async<bool> Cluster::wait_done(std::string node, Position position, Instant deadline) {

@@ -71,6 +71,11 @@ class Cluster {
   // Durable when it returns.
   Async<Result<void>> set_state(std::string node, ReplicaState state, std::string why);
 
+  // Whether what the node just answered may be believed: over a connection opened since the last
+  // time, its history is looked at first (invariant 10). kUnavailable: it is not the log's, and the
+  // node is stale from here on.
+  Async<Result<void>> verify(std::string node, Instant deadline);
+
   // Waits until the node has done everything up to `position`; false at the deadline.
   Async<bool> wait_done(std::string node, Position position, Instant deadline);
 

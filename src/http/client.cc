@@ -126,6 +126,7 @@ struct Client::State {
   ClientOptions options;
   Address address;
   ConnectionPool pool;
+  std::uint64_t connections = 0;
 };
 
 Client::Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -156,6 +157,7 @@ Async<Answered> Client::send(ClientRequest request, Instant deadline) {
       auto connected = co_await connect(state.executor, state.clock, state.address, until);
       if (!connected) co_return client_error(std::move(connected).error(), Sent::kNothing);
       socket = std::move(*connected);
+      ++state.connections;
     }
     socket->deadline(deadline);
     Exchange exchange(*socket, state.options);
@@ -174,5 +176,7 @@ Async<Answered> Client::send(ClientRequest request, Instant deadline) {
     pooled = false;
   }
 }
+
+std::uint64_t Client::connections() const { return state_->connections; }
 
 }  // namespace miroir::http

@@ -49,6 +49,9 @@ class Client {
                                                 ClientOptions options);
   ~Client();
   Async<std::expected<Response, ClientError>> send(ClientRequest request, Instant deadline);
+  // Opened so far. While it stays the same, every answer came from the process that gave those
+  // before.
+  std::uint64_t connections() const;
 
  private:
   struct State;

@@ -289,6 +289,8 @@ Async<Result<http::Response>> HttpNodeClient::dry_run(http::ClientRequest reques
   co_return co_await transport_->send(std::move(request), NodeOperation::kDryRun, deadline);
 }
 
+std::uint64_t HttpNodeClient::connections() const { return transport_->connections(); }
+
 Async<Result<http::Response>> HttpNodeClient::read(http::ClientRequest request, Instant deadline) {
   co_return co_await transport_->send_read(std::move(request), NodeOperation::kSearch, deadline);
 }

@@ -48,6 +48,7 @@ class HttpNodeClient final : public NodeClient {
   Async<Result<void>> probe(Instant deadline) override;
   Async<Result<http::Response>> dry_run(http::ClientRequest request, Instant deadline) override;
   Async<Result<http::Response>> read(http::ClientRequest request, Instant deadline) override;
+  std::uint64_t connections() const override;
 
  private:
   explicit HttpNodeClient(std::unique_ptr<Transport> transport);

@@ -110,6 +110,9 @@ class NodeClient {
   // A read passed through as it is, with the node's key in place of the client's unless the request
   // carries its own.
   virtual Async<Result<http::Response>> read(http::ClientRequest request, Instant deadline) = 0;
+  // Connections opened so far. While it stays the same, every answer came from the process that
+  // gave those before; a rise says that the node may have been started again, on another disk.
+  virtual std::uint64_t connections() const = 0;
 };
 
 }  // namespace miroir

@@ -31,6 +31,7 @@ class HttpNodeClient::Transport {
             HttpNodeOptions options, Metrics& metrics);
 
   const HttpNodeOptions& options() const { return options_; }
+  std::uint64_t connections() const { return client_->connections(); }
 
   // Once. Any status is an answer.
   Async<Result<http::Response>> send(http::ClientRequest request, NodeOperation operation,

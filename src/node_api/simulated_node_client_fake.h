@@ -46,6 +46,7 @@ class SimulatedNodeClient : public NodeClient {
   Async<Result<http::Response>> dry_run(http::ClientRequest request, Instant deadline) override;
   // Answers GET of one document; anything else is a 404.
   Async<Result<http::Response>> read(http::ClientRequest request, Instant deadline) override;
+  std::uint64_t connections() const override { return 1 + node_.restarts(); }
 
  private:
   enum class Fate { kDelivered, kAnswerLost };

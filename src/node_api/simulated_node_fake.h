@@ -76,8 +76,12 @@ class SimulatedNode {
 
   // Faults of disks.
   Disk snapshot() const { return disk_; }
-  void restore(Disk disk) { disk_ = std::move(disk); }
-  void wipe() { disk_ = {}; }
+  void restore(Disk disk) {
+    disk_ = std::move(disk);
+    ++restarts_;
+  }
+  void wipe() { restore({}); }
+  std::uint64_t restarts() const { return restarts_; }
 
   // Behind Miroir's back, at once and without a task: the whole document, or its end.
   void write_directly(const std::string& index_uid, const std::string& id, Json document);
@@ -102,6 +106,7 @@ class SimulatedNode {
   Random random_;
   Options options_;
   Disk disk_;
+  std::uint64_t restarts_ = 0;
   std::multimap<Instant, Delayed> delayed_;
   std::function<std::optional<std::string>(const NodeTask&)> rule_;
 };

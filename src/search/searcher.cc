@@ -77,6 +77,9 @@ Async<Result<http::Response>> Searcher::ask(std::string node, http::ClientReques
     if (away) cluster_.report_unhealthy(node, answer.error());
     co_return std::unexpected(std::move(answer).error().with_context("node " + node));
   }
+  // The node may have come back on an older disk between two requests.
+  if (auto same = co_await cluster_.verify(node, clock_.now() + options_.node_timeout); !same)
+    co_return std::unexpected(std::move(same).error().with_context("node " + node));
   // A 500 may be the query's own fault (FACTS.md); the others say that the node cannot answer now.
   const int status = answer->status;
   if (status == 502 || status == 503 || status == 504 || status == 429 || status == 507) {

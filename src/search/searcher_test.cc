@@ -213,6 +213,25 @@ TEST(SearcherTest, AHardQuestionDoesNotTakeANodeAway) {
   EXPECT_TRUE(world.world.cluster().readable(node));
 }
 
+TEST(SearcherTest, ANodeThatCameBackOnAnOlderDiskAnswersNothing) {
+  SearchWorld at(1);
+  at.load(movies(3));
+  ForwardWorld& world = at.world;
+  world.create_index("books");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  const auto older = world.nodes.at("a0")->snapshot();
+  world.await_task(world.write("books", {"1"}, "new"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  world.run_for(Seconds(2));
+  world.nodes.at("a0")->restore(older);
+  for (int i = 0; i < 4; ++i) {
+    at.asked.clear();
+    EXPECT_EQ(at.search(R"({"q":")" + std::to_string(i) + R"("})").status, 200);
+    EXPECT_EQ(at.asked.back().node, "b0") << "the answer is another's";
+  }
+  EXPECT_EQ(world.cluster().status("a0").state, ReplicaState::kStale);
+}
+
 TEST(SearcherTest, ANodeThatDoesNotAnswerIsNotAskedAgain) {
   SearchWorld world(2);
   const std::string node = asked_first(world);
