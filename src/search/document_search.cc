@@ -95,8 +95,9 @@ Result<std::uint64_t> collect_documents(std::string_view answer, const DocumentO
 
 Async<http::Response> Searcher::document(std::string, std::string id, http::Request request) {
   request = concealed(std::move(request));
-  const auto owners =
-      owners_to_read(cluster_.topology(), readable_nodes(cluster_), slot_of(id), turn_++);
+  const Slot slot = slot_of(id);
+  auto owners = owners_to_read(cluster_.topology(), readable_nodes(cluster_), slot, turn_++);
+  if (owners.empty()) owners = last_resort(cluster_, cluster_.topology().shard_of(slot));
   std::string last = "no replica of its shard can be read";
   for (const std::string& owner : owners) {
     auto answer = co_await ask(owner, for_node(request));

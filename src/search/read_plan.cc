@@ -80,6 +80,35 @@ std::set<std::string> readable_nodes(const Cluster& cluster) {
   return nodes;
 }
 
+std::vector<std::string> last_resort(const Cluster& cluster, ShardId shard) {
+  std::vector<std::string> nodes;
+  for (const std::string& owner : cluster.topology().owners(shard)) {
+    const NodeStatus status = cluster.status(owner);
+    if (status.state == ReplicaState::kInSync) return {};
+    if (status.state == ReplicaState::kStale && status.healthy) nodes.push_back(owner);
+  }
+  std::ranges::stable_sort(nodes, std::ranges::greater(),
+                           [&](const std::string& node) { return cluster.status(node).done; });
+  return nodes;
+}
+
+void fill_with_last_resort(ReadPlan& plan, const Cluster& cluster,
+                           const std::set<std::string>& avoid) {
+  std::map<std::string, std::vector<SlotRange>> asked;
+  for (const ShardId shard : std::exchange(plan.missing, {})) {
+    const std::vector<std::string> nodes = last_resort(cluster, shard);
+    const auto usable =
+        std::ranges::find_if(nodes, [&](const std::string& node) { return !avoid.contains(node); });
+    if (usable == nodes.end()) {
+      plan.missing.push_back(shard);
+    } else {
+      asked[*usable].push_back(cluster.topology().slots_of(shard));
+      plan.stale.push_back(shard);
+    }
+  }
+  for (auto& [node, ranges] : asked) plan.parts.push_back({node, joined(std::move(ranges))});
+}
+
 std::string slots_filter(const std::vector<SlotRange>& slots) {
   std::string text;
   const std::string field(kSlotField);

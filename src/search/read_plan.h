@@ -20,6 +20,7 @@ struct ReadPlan {
   };
   std::vector<Part> parts;
   std::vector<ShardId> missing;  // shards that no readable node holds
+  std::vector<ShardId> stale;    // shards that a stale node answers for, as the last resort
   bool whole = false;            // one group answers, nothing is narrowed
 };
 
@@ -34,6 +35,13 @@ std::vector<std::string> owners_to_read(const Topology& topology,
                                         std::uint64_t turn);
 
 std::set<std::string> readable_nodes(const Cluster& cluster);
+
+// The healthy owners of a shard of which no replica is in sync any more, freshest first: served as
+// degraded (DESIGN.md, invariant 10). Empty while a replica is in sync, whether it answers or not.
+std::vector<std::string> last_resort(const Cluster& cluster, ShardId shard);
+// Gives the missing shards to nodes of the last resort.
+void fill_with_last_resort(ReadPlan& plan, const Cluster& cluster,
+                           const std::set<std::string>& avoid);
 
 // The narrowing as a filter: `(_miroir_slot >= "…" AND _miroir_slot <= "…") OR …`; joined with a
 // client's filter.

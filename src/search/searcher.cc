@@ -97,6 +97,7 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std
     Gathered gathered{
         .answers = {},
         .plan = plan_read(cluster_.topology(), readable_nodes(cluster_), avoid, turn)};
+    fill_with_last_resort(gathered.plan, cluster_, avoid);
     const ReadPlan& plan = gathered.plan;
     const bool partial = !plan.missing.empty();
     if (plan.parts.empty() || (partial && options_.unavailable == UnavailableShards::kError)) {
@@ -134,9 +135,11 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std
 }
 
 http::Response Searcher::finished(http::Response response, const ReadPlan& plan) const {
-  if (!plan.missing.empty()) {
-    response.headers.set(kDegradedHeader, "shards=" + std::to_string(plan.missing.size()));
-  }
+  std::string short_of;
+  if (!plan.missing.empty()) short_of = "shards=" + std::to_string(plan.missing.size());
+  if (!plan.stale.empty())
+    short_of += (short_of.empty() ? "stale=" : ", stale=") + std::to_string(plan.stale.size());
+  if (!short_of.empty()) response.headers.set(kDegradedHeader, std::move(short_of));
   return response;
 }
 
@@ -152,7 +155,13 @@ Async<http::Response> Searcher::passed(http::Request request, AnswerShape shape)
   http::Response& answer = gathered->answers.front();
   std::string body = answer.status < 300 ? strip_reserved(answer.body, shape, options_.names)
                                          : strip_error(answer.body);
-  co_return http::json_response(answer.status, std::move(body));
+  co_return finished(http::json_response(answer.status, std::move(body)), gathered->plan);
+}
+
+std::vector<std::string> Searcher::anybody() const {
+  const std::set<std::string> readable = readable_nodes(cluster_);
+  if (readable.empty()) return last_resort(cluster_, 0);
+  return {readable.begin(), readable.end()};
 }
 
 Async<Answer<http::Response>> Searcher::ask_one_of(std::vector<std::string> nodes,
@@ -167,13 +176,11 @@ Async<Answer<http::Response>> Searcher::ask_one_of(std::vector<std::string> node
 }
 
 Async<Answer<http::Response>> Searcher::pass_through(http::Request request) {
-  const std::set<std::string> readable = readable_nodes(cluster_);
-  co_return co_await ask_one_of({readable.begin(), readable.end()}, std::move(request));
+  co_return co_await ask_one_of(anybody(), std::move(request));
 }
 
 Async<http::Response> Searcher::refusal(http::Request request, std::optional<Refused> refused) {
-  const std::set<std::string> readable = readable_nodes(cluster_);
-  std::vector<std::string> nodes(readable.begin(), readable.end());
+  std::vector<std::string> nodes = anybody();
   if (refused) nodes.insert(nodes.begin(), refused->node);
   auto answer = co_await ask_one_of(std::move(nodes), std::move(request));
   if (!answer) co_return error_answer(answer.error());

@@ -67,6 +67,8 @@ class Searcher {
   Async<http::Response> scattered(std::string index_uid, Json body, http::Request original);
   Async<http::Response> federated(Json body, http::Request request);
   Async<http::Response> passed(http::Request request, AnswerShape shape);
+  // For what every node answers alike.
+  std::vector<std::string> anybody() const;
   Async<Answer<http::Response>> ask_one_of(std::vector<std::string> nodes, http::Request request);
   // What a node says is wrong with the client's own request, in the words that fit it. `refused`: a
   // node's answer to another form of it, and the node.

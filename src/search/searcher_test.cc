@@ -139,8 +139,8 @@ TEST(SearcherTest, AnotherGroupAnswersWhenANodeIsBusyOrTalksNonsense) {
 TEST(SearcherTest, WithoutAWholeGroupGroupsAreMixedAndNothingIsCountedTwice) {
   SearchWorld world(2);
   world.load(movies(60));
-  set_state(world, "a1", ReplicaState::kStale);
-  set_state(world, "b0", ReplicaState::kStale);
+  set_state(world, "a1", ReplicaState::kJoining);
+  set_state(world, "b0", ReplicaState::kJoining);
   const http::Response response = world.search(R"({"limit":60,"facets":["genre"]})");
   const Json answer = parse_json(response.body).value();
   std::vector<std::string> expected;
@@ -163,8 +163,8 @@ TEST(SearcherTest, ThePolicyErrorAnswersNothingInPart) {
   options.unavailable = UnavailableShards::kError;
   SearchWorld world(2, options);
   world.load(movies(60));
-  set_state(world, "a1", ReplicaState::kStale);
-  set_state(world, "b0", ReplicaState::kStale);
+  set_state(world, "a1", ReplicaState::kJoining);
+  set_state(world, "b0", ReplicaState::kJoining);
   const http::Response response = world.search("{}");
   EXPECT_EQ(response.status, 503);
   EXPECT_EQ(code_of(response), "miroir_shard_unavailable");
@@ -173,8 +173,8 @@ TEST(SearcherTest, ThePolicyErrorAnswersNothingInPart) {
 TEST(SearcherTest, SeveralSearchesInOneSayThatShardsAreMissing) {
   SearchWorld world(2);
   world.load(movies(60));
-  set_state(world, "a1", ReplicaState::kStale);
-  set_state(world, "b0", ReplicaState::kStale);
+  set_state(world, "a1", ReplicaState::kJoining);
+  set_state(world, "b0", ReplicaState::kJoining);
   const http::Response response =
       world.request("POST", "/multi-search", R"({"queries":[{"indexUid":"movies"}]})");
   EXPECT_EQ(response.status, 200) << response.body;
@@ -230,6 +230,25 @@ TEST(SearcherTest, ANodeThatCameBackOnAnOlderDiskAnswersNothing) {
     EXPECT_EQ(at.asked.back().node, "b0") << "the answer is another's";
   }
   EXPECT_EQ(world.cluster().status("a0").state, ReplicaState::kStale);
+}
+
+TEST(SearcherTest, WithNobodyInSyncTheFreshestAnswersAsDegraded) {
+  SearchWorld at(1);
+  at.load(movies(3));
+  for (const char* node : {"a0", "b0"}) {
+    at.world.await(at.world.cluster().set_state(node, ReplicaState::kStale, "a foreign write"));
+  }
+  at.world.cluster().set_done("b0", 1'000);
+  const http::Response answer = at.search("{}");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(at.asked.back().node, "b0");
+  ASSERT_NE(answer.headers.find("X-Miroir-Degraded"), nullptr);
+  EXPECT_TRUE(answer.headers.find("X-Miroir-Degraded")->starts_with("stale="));
+
+  at.world.await(at.world.cluster().set_state("a0", ReplicaState::kInSync, ""));
+  at.world.networks.at("a0").cut = true;
+  at.misbehave = fails("a0", {ErrorCode::kUnavailable, "gone"});
+  EXPECT_EQ(at.search("{}").status, 503) << "a replica in sync is waited for";
 }
 
 TEST(SearcherTest, ANodeThatDoesNotAnswerIsNotAskedAgain) {
