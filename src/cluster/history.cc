@@ -173,6 +173,8 @@ std::string_view node_task_type(EntryKind kind) {
       return "indexSwap";
     case EntryKind::kUpdateSettings:
       return "settingsUpdate";
+    case EntryKind::kForgetNodeTasks:
+      return "taskDeletion";
     case EntryKind::kPutKey:
     case EntryKind::kDeleteKey:
     case EntryKind::kTaskOperation:

@@ -200,7 +200,7 @@ Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {
 
 Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const Entry> entry) {
   if (!has_records(entry->kind)) {
-    MIROIR_CO_TRY(NodeWrite write, write_of(*entry));
+    MIROIR_CO_TRY(NodeWrite write, write_of(*entry, progress_.offset));
     co_return std::optional(std::move(write));
   }
   Overtaken newer;

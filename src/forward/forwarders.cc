@@ -6,6 +6,7 @@
 #include "forward/filter_resolver.h"
 #include "forward/forwarder.h"
 #include "forward/outcomes.h"
+#include "forward/queue_upkeep.h"
 #include "forward/task_ends.h"
 
 namespace miroir {
@@ -24,7 +25,8 @@ struct Forwarders::State {
         outcomes(context),
         resolver(context, [this](std::string node) { return recheck(std::move(node)); }),
         group(executor),
-        ends(context, forwarders, metrics) {
+        ends(context, forwarders, metrics),
+        queues(context, forwarders) {
     for (const NodeConfig& node : cluster.topology().nodes()) {
       forwarders.push_back(
           std::make_unique<Forwarder>(context, outcomes, resolver, metrics, node.id));
@@ -62,6 +64,7 @@ struct Forwarders::State {
   std::map<std::string, Lag> lags;
   TaskGroup group;
   TaskEnds ends;
+  QueueUpkeep queues;
 };
 
 Async<Result<History>> Forwarders::State::recheck(std::string node, Instant deadline) {
@@ -149,6 +152,7 @@ Async<void> Forwarders::run() {
   state.group.spawn("task ends", state.ends.run());
   state.group.spawn("appends", state.pass_on_appends());
   state.group.spawn("health", state.watch_health());
+  state.group.spawn("nodes' queues", state.queues.run());
   state.group.spawn("trimming", state.trim());
   state.group.spawn("lag", state.measure_lag());
   co_await state.group.join();

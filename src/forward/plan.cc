@@ -1,6 +1,7 @@
 #include "forward/plan.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "base/document.h"
@@ -27,6 +28,20 @@ Result<NodeWrite> swap_of(const Entry& entry) {
                            rename != nullptr && rename->is_bool() && rename->as_bool()});
   }
   return write;
+}
+
+// Its task numbers at the time of sending: an offset that moved since moved them too.
+Result<NodeWrite> forget_of(const Entry& entry, std::int64_t offset) {
+  const auto number = [&](std::string_view name) {
+    const Json* position = entry.arguments.find(name);
+    return position != nullptr && position->is_int64() ? position->as_int64() + offset : -1;
+  };
+  constexpr std::int64_t kNumberMax = std::numeric_limits<TaskUid>::max();
+  const std::int64_t first = number("first");
+  const std::int64_t before = number("before");
+  if (first < 0 || before <= first || before > kNumberMax || before - first > kForgottenTasksMax)
+    return fail(ErrorCode::kTooLarge, "the node has no such tasks any more");
+  return ForgetTasks{static_cast<TaskUid>(first), static_cast<TaskUid>(before)};
 }
 
 // Whether the entry's shards are this topology's. A delete by filter does not say: it was resolved
@@ -84,7 +99,7 @@ bool is_for(const Entry& entry, const BodyRecord& record, const std::string& nod
   return entry.target ? *entry.target == node : topology.owns(node, record.slot);
 }
 
-Result<NodeWrite> write_of(const Entry& entry) {
+Result<NodeWrite> write_of(const Entry& entry, std::int64_t offset) {
   switch (entry.kind) {
     case EntryKind::kClearDocuments:
       return ClearDocuments{entry.index_uid};
@@ -103,6 +118,8 @@ Result<NodeWrite> write_of(const Entry& entry) {
         return fail(ErrorCode::kCorrupt, "a settings entry without settings");
       return UpdateSettings{entry.index_uid, *settings};
     }
+    case EntryKind::kForgetNodeTasks:
+      return forget_of(entry, offset);
     default:
       return fail(ErrorCode::kInternal, "no request is made of this kind of entry");
   }

@@ -30,8 +30,8 @@ bool concerns(const Entry& entry, const std::string& node, const Topology& topol
 bool is_for(const Entry& entry, const BodyRecord& record, const std::string& node,
             const Topology& topology);
 
-// The request of an entry without records. Keys are none.
-Result<NodeWrite> write_of(const Entry& entry);
+// The request of an entry without records, for a node with that offset. Keys are none.
+Result<NodeWrite> write_of(const Entry& entry, std::int64_t offset);
 
 // Collects a node's records of an entry into one request.
 class PartBuilder {

@@ -143,15 +143,15 @@ TEST_F(PlanTest, PartBeyondTheNodesLimitIsRefused) {
 TEST_F(PlanTest, IndexOperationsKeepTheirArguments) {
   Entry create = entry(EntryKind::kCreateIndex, {});
   create.arguments = Json::object({{"primaryKey", "sku"}});
-  EXPECT_EQ(std::get<CreateIndex>(*write_of(create)).primary_key, "sku");
+  EXPECT_EQ(std::get<CreateIndex>(*write_of(create, 0)).primary_key, "sku");
   create.arguments = Json::object({{"primaryKey", Json()}});
-  EXPECT_EQ(std::get<CreateIndex>(*write_of(create)).primary_key, std::nullopt);
+  EXPECT_EQ(std::get<CreateIndex>(*write_of(create, 0)).primary_key, std::nullopt);
 
   Entry swap;
   swap.kind = EntryKind::kSwapIndexes;
   swap.arguments =
       Json::array({Json::object({{"indexes", Json::array({"a", "b"})}, {"rename", true}})});
-  const auto pairs = std::get<SwapIndexes>(*write_of(swap)).pairs;
+  const auto pairs = std::get<SwapIndexes>(*write_of(swap, 0)).pairs;
   ASSERT_EQ(pairs.size(), 1U);
   EXPECT_EQ(pairs[0].first, "a");
   EXPECT_EQ(pairs[0].second, "b");
@@ -161,8 +161,18 @@ TEST_F(PlanTest, IndexOperationsKeepTheirArguments) {
   settings.kind = EntryKind::kUpdateSettings;
   settings.arguments =
       Json::object({{"settings", Json::object({{"stopWords", Json::array({"the"})}})}});
-  EXPECT_EQ(to_text(std::get<UpdateSettings>(*write_of(settings)).settings),
+  EXPECT_EQ(to_text(std::get<UpdateSettings>(*write_of(settings, 0)).settings),
             R"({"stopWords":["the"]})");
+}
+
+TEST_F(PlanTest, TasksToForgetAreNamedByTheNodesOwnNumbers) {
+  Entry entry;
+  entry.kind = EntryKind::kForgetNodeTasks;
+  entry.arguments = Json::object({{"first", -3}, {"before", 40}});
+  const NodeWrite write = *write_of(entry, 10);
+  EXPECT_EQ(std::get<ForgetTasks>(write).first, 7U);
+  EXPECT_EQ(std::get<ForgetTasks>(write).before, 50U);
+  EXPECT_FALSE(write_of(entry, 0)) << "the node was emptied: its numbers begin anew";
 }
 
 }  // namespace

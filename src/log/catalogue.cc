@@ -166,6 +166,7 @@ void Catalogue::apply(const Entry& entry) {
     case EntryKind::kRepairDocuments:
     case EntryKind::kRepairDeletes:
       return;  // they make a node what the catalogue says already
+    case EntryKind::kForgetNodeTasks:
     case EntryKind::kTaskOperation:
       return;
   }

@@ -39,6 +39,7 @@ enum class EntryKind {
   kRepairDocuments,  // for one node: documents whole, stored fields included, as they must end.
                      // Body: documents
   kRepairDeletes,    // for one node: conditional. Body: ids, with the exact stamps
+  kForgetNodeTasks,  // for one node: its finished tasks first ≤ position < before
   kTaskOperation,    // a client cancelled or deleted tasks: done, and no node's business
 };
 std::string_view name(EntryKind kind);

@@ -86,14 +86,7 @@ Result<std::unique_ptr<HttpNodeClient>> HttpNodeClient::create(Executor executor
 
 Async<Result<Enqueued>> HttpNodeClient::enqueue(NodeWrite write, TaskUid uid, std::string metadata,
                                                 Instant deadline) {
-  TaskUid oldest = 0;
-  if (std::holds_alternative<ForgetTasks>(write)) {
-    MIROIR_CO_TRY(const auto first,
-                  co_await tasks(0, std::numeric_limits<TaskUid>::max(), 1, deadline));
-    if (!first.empty()) oldest = first.front().uid;
-  }
-  http::ClientRequest request =
-      write_request(write, uid, metadata, transport_->options().names, oldest);
+  http::ClientRequest request = write_request(write, uid, metadata, transport_->options().names);
   MIROIR_CO_TRY(const http::Response answer,
                 co_await transport_->send(std::move(request), NodeOperation::kWrite, deadline));
   MIROIR_CO_TRY(Enqueued enqueued, enqueued_of(answer));

@@ -253,7 +253,8 @@ TEST_F(HttpNodeClientTest, SettingsKeysDryRunsAndForgetting) {
   EXPECT_EQ(run(client_->newest_task(soon())).value()->uid, next_ - 1) << "nothing was enqueued";
 
   const TaskUid kept = next_ - 1;
-  EXPECT_EQ(done(ForgetTasks{kept}).status, "succeeded");
+  const TaskUid oldest = run(client_->tasks(0, next_, 1, soon())).value().front().uid;
+  EXPECT_EQ(done(ForgetTasks{oldest, kept}).status, "succeeded");
   const auto left = run(client_->tasks(0, next_, 1, soon())).value();
   ASSERT_FALSE(left.empty());
   EXPECT_EQ(left.front().uid, kept);

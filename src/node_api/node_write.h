@@ -66,8 +66,11 @@ struct UpdateSettings {
   std::string index_uid;
   Json settings;  // complete as the node shall have them: our rules before the client's (DESIGN.md)
 };
-// Deletes finished tasks with uids below this one, to keep the node's queue small.
+// Deletes finished tasks, first ≤ uid < before, to keep the node's queue small. At most
+// kForgottenTasksMax of them: their uids stand in the request's target.
+inline constexpr TaskUid kForgottenTasksMax = 2'000;
 struct ForgetTasks {
+  TaskUid first = 0;
   TaskUid before = 0;
 };
 using NodeWrite =

@@ -188,7 +188,7 @@ struct Apply {
   SimulatedOutcome operator()(const ForgetTasks& write) const {
     const std::uint64_t before = disk.tasks.size();
     std::erase_if(disk.tasks, [&](const auto& entry) {
-      return entry.first < write.before && entry.first != task.uid && entry.second.task.ended();
+      return entry.first >= write.first && entry.first < write.before && entry.second.task.ended();
     });
     return {std::nullopt,
             Json::object({{"deletedTasks", std::uint64_t{before - disk.tasks.size()}}})};

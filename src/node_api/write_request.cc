@@ -1,8 +1,8 @@
 #include "node_api/write_request.h"
 
 #include <algorithm>
-#include <limits>
 
+#include "base/assert.h"
 #include "node_api/document_filter.h"
 
 namespace miroir {
@@ -31,7 +31,6 @@ http::ClientRequest with_json(std::string method, std::string target, const Json
 struct ToRequest {
   std::string_view metadata;
   const FieldNames& names;
-  TaskUid oldest_task;
 
   http::ClientRequest operator()(const WriteDocuments& write) const {
     Query query;
@@ -100,13 +99,10 @@ struct ToRequest {
 
   // By number, never by time: a clock that went back must not cost us a task not yet read.
   http::ClientRequest operator()(const ForgetTasks& write) const {
-    const TaskUid first = std::min(oldest_task, write.before == 0 ? 0 : write.before - 1);
-    const TaskUid count = std::min(write.before - first, kForgottenTasksMax);
-    // A filter must name something: nothing to forget is a number that no task has.
-    std::string uids = count == 0 ? std::to_string(std::numeric_limits<TaskUid>::max()) : "";
-    for (TaskUid i = 0; i < count; ++i) {
-      if (i > 0) uids += ',';
-      uids += std::to_string(first + i);
+    MIROIR_ASSERT(write.first < write.before && write.before - write.first <= kForgottenTasksMax);
+    std::string uids = std::to_string(write.first);
+    for (TaskUid uid = write.first + 1; uid < write.before; ++uid) {
+      uids += ',' + std::to_string(uid);
     }
     return {"DELETE",
             with_query("/tasks", {{"uids", uids}, {"statuses", "succeeded,failed,canceled"}}),
@@ -118,8 +114,8 @@ struct ToRequest {
 }  // namespace
 
 http::ClientRequest write_request(const NodeWrite& write, TaskUid uid, std::string_view metadata,
-                                  const FieldNames& names, TaskUid oldest_task) {
-  http::ClientRequest request = std::visit(ToRequest{metadata, names, oldest_task}, write);
+                                  const FieldNames& names) {
+  http::ClientRequest request = std::visit(ToRequest{metadata, names}, write);
   request.headers.set("TaskId", std::to_string(uid));
   return request;
 }

@@ -51,17 +51,12 @@ TEST(WriteRequestTest, OnlyDocumentRoutesCarryMetadata) {
   }
 }
 
-std::string forgotten(TaskUid before, TaskUid oldest) {
-  const auto request = write_request(ForgetTasks{before}, 7, "", kNames, oldest);
-  return http::parse_query(request.target.substr(request.target.find('?') + 1))[0].second;
-}
-
-TEST(WriteRequestTest, ForgetsOnlyTasksBelow) {
-  EXPECT_EQ(forgotten(5, 2), "2,3,4");
-  EXPECT_EQ(forgotten(5, 5), "4") << "gone already; something must be named";
-  EXPECT_EQ(forgotten(5, 9), "4");
-  EXPECT_EQ(forgotten(0, 0), "4294967295");
-  EXPECT_TRUE(forgotten(10'000, 0).ends_with(",1999"));
+TEST(WriteRequestTest, ForgetsExactlyTheTasksNamed) {
+  const http::ClientRequest request = request_of(ForgetTasks{2, 5});
+  EXPECT_EQ(request.method, "DELETE");
+  EXPECT_EQ(http::parse_query(request.target.substr(request.target.find('?') + 1))[0].second,
+            "2,3,4");
+  EXPECT_EQ(*request.headers.find("TaskId"), "7");
 }
 
 TEST(DocumentFilterTest, SlotRangesBecomePrefixesWhereTheyCan) {
