@@ -20,6 +20,7 @@ struct ForwardContext {
   // The clients' tasks up to here have ended; TaskEnds moves it. No more is forgotten by all nodes'
   // rows at once, so that after a crash the tasks that are open can be found.
   Position& settled;
+  Signal& settling;  // raised when it moves
 };
 
 // Between two attempts of what must succeed before anything else may happen.

@@ -21,7 +21,9 @@ struct Forwarders::State {
   State(Log& log, Cluster& cluster, Clock& clock, Random& random, Metrics& metrics,
         Executor executor, ForwardOptions options)
       : stirred(executor),
-        context{log, cluster, clock, random, executor, std::move(options), stirred, settled},
+        settling(executor),
+        context{log, cluster, clock, random, executor, std::move(options), stirred, settled,
+                settling},
         outcomes(context),
         resolver(context, [this](std::string node) { return recheck(std::move(node)); }),
         group(executor),
@@ -57,6 +59,7 @@ struct Forwarders::State {
   };
   Signal stirred;
   Position settled = 0;
+  Signal settling;
   ForwardContext context;
   Outcomes outcomes;
   FilterResolver resolver;
@@ -164,6 +167,10 @@ bool Forwarders::processing(Position task) const {
   return std::ranges::any_of(state_->forwarders,
                              [&](const auto& f) { return f->tasks().has_begun(task); });
 }
+
+Position Forwarders::settled() const { return state_->settled; }
+
+Signal& Forwarders::settling() { return state_->settling; }
 
 Async<Result<History>> Forwarders::recheck(std::string node, Instant deadline) {
   return state_->recheck(std::move(node), deadline);

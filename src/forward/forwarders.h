@@ -38,6 +38,10 @@ class Forwarders {
   Async<void> stop();
   // Whether a node has begun on this client's task (for the tasks view).
   bool processing(Position task) const;
+  // What became of the clients' entries up to here is known. Lower after a restart, until it is
+  // known again. The signal is raised when it moves.
+  Position settled() const;
+  Signal& settling();
   // Look at the node's history again now (the reconciler asks in each pass).
   Async<Result<History>> recheck(std::string node, Instant deadline);
 

@@ -1,6 +1,7 @@
 #include "forward/task_ends.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "forward/plan.h"
 
@@ -59,7 +60,9 @@ Async<void> TaskEnds::run() {
     auto read = co_await read_new();
     if (!read) log_warning("cannot read the log", {{"error", read.error().message}});
     const Looked looked = co_await look();
-    context_.settled = entries_.empty() ? read_ : std::min(read_, entries_.begin()->first - 1);
+    const Position settled =
+        entries_.empty() ? read_ : std::min(read_, entries_.begin()->first - 1);
+    if (std::exchange(context_.settled, settled) != settled) context_.settling.notify_all();
     if (read_ < context_.log.head() && entries_.size() < kOpenMax) {
       if (!read) co_await context_.clock.sleep_for(kInsistDelay);
       continue;
