@@ -21,6 +21,7 @@ struct LogOptions {
   Microseconds retention_age = std::chrono::days(7);
   std::uint64_t retention_bytes = 20ULL << 30;
   std::uint64_t tasks_kept = 1'000'000;
+  Microseconds stream_age{0};  // bodies younger than this are kept for the change stream
 };
 
 // A body on its way into the log: pieces of compressed records, durable before the entry that names
@@ -134,10 +135,14 @@ class Log {
   // Those of whole indexes; of dropped ones too, where the drop is what failed.
   virtual std::vector<Taint> index_taints() const = 0;
 
-  // Tombstones are written in append's transaction for kDeleteDocuments and with resolve().
+  // Tombstones are written in append's transaction for kDeleteDocuments and with resolve(). A
+  // document's newest.
   virtual Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation,
                                                             std::string id) = 0;
   virtual std::uint64_t tombstone_count(const std::string& index_uid) const = 0;
+  // A delete that failed on all owners of these documents did not happen.
+  virtual Async<Result<void>> void_tombstones(Position incarnation, Position position,
+                                              std::vector<std::string> ids) = 0;
   // Drops those with positions up to `before`; the caller knows rule 4.
   virtual Async<Result<void>> collect_tombstones(Position incarnation, Position before) = 0;
 

@@ -313,6 +313,32 @@ TEST_F(LogTest, FullLogRefusesUntilSomethingCanBeTrimmed) {
   EXPECT_TRUE(process_->append({plain_entry(EntryKind::kClearDocuments, "a")}));
 }
 
+TEST_F(LogTest, BodiesThatTheChangeStreamMayWantAreKeptLongerButMakeNobodyWait) {
+  const auto hours = [](int count) { return Microseconds(std::chrono::hours(count)); };
+  restart({.retention_age = hours(1), .retention_bytes = 20'000, .stream_age = hours(24)});
+  process_->create("a");
+  const auto write = [&](int i) {
+    std::string noise;
+    Random random(static_cast<std::uint64_t>(i));
+    for (int n = 0; n < 400; ++n) noise += static_cast<char>('a' + random.below(26));
+    return process_->append_documents(EntryKind::kWriteDocuments, "a", {noise});
+  };
+  int i = 0;
+  while (log().bytes() <= 18'000) write(i++);
+  const std::uint64_t nearly_full = log().bytes();
+  ASSERT_LE(nearly_full, 19'000);
+  clock_.advance(hours(2));
+  ASSERT_TRUE(process_->run(log().trim(log().head())));
+  EXPECT_EQ(log().bytes(), nearly_full);
+  while (log().bytes() < 20'000) write(i++);
+  EXPECT_TRUE(process_->append({plain_entry(EntryKind::kClearDocuments, "a")}));
+  EXPECT_LE(log().bytes(), 19'000);
+  EXPECT_GT(log().bytes(), 18'000);
+  clock_.advance(hours(25));
+  ASSERT_TRUE(process_->run(log().trim(log().head())));
+  EXPECT_EQ(log().bytes(), 0);
+}
+
 TEST_F(LogTest, EntriesBeyondTheTasksKeptAreForgottenUnlessReferredTo) {
   restart({.retention_age = Microseconds(1), .tasks_kept = 5});
   const Position a = process_->create("a");

@@ -29,13 +29,17 @@ Async<Result<void>> DurableLog::trim(Position applied_everywhere) {
   co_return Result<void>();
 }
 
-// Applied bodies are kept too, for nodes that come back from an older disk, as long as there is
-// time and room.
+// Applied bodies are kept too, for nodes that come back from an older disk and for those who read
+// the log's changes, as long as there is time and room. Readers' last a little longer than nodes',
+// but no reader makes the log refuse writes.
 bool DurableLog::must_go(const Entry& entry, std::uint64_t bytes_kept) const {
-  const auto age = static_cast<std::uint64_t>(options_.retention_age.count());
   const auto now = static_cast<EntryStamp>(clock_.wall_now().time_since_epoch().count());
-  return entry.stamp + age <= now ||
-         bytes_kept > options_.retention_bytes - options_.retention_bytes / 10;
+  const auto older_than = [&](Microseconds age) {
+    return entry.stamp + static_cast<std::uint64_t>(age.count()) <= now;
+  };
+  const std::uint64_t room_share = older_than(options_.stream_age) ? 10 : 20;
+  return older_than(std::max(options_.retention_age, options_.stream_age)) ||
+         bytes_kept > options_.retention_bytes - options_.retention_bytes / room_share;
 }
 
 Async<Result<void>> DurableLog::trim_bodies(Position last) {
@@ -70,8 +74,10 @@ Async<Result<void>> DurableLog::forget_entries(Position last) {
   if (last <= views_->forgotten) co_return Result<void>();
   last = std::min(last, views_->forgotten + kForgetMax);
   std::set<Position> kept;
-  for (const auto& [uid, index] : catalogue().indexes())
-    kept.insert({index.incarnation, index.settings_version, index.cleared});
+  for (const auto& [uid, index] : catalogue().indexes()) {
+    kept.insert({index.incarnation, index.settings_version});
+    for (const IndexState::Clear& clear : index.clears) kept.insert(clear.position);
+  }
   for (const Position position : taints_.positions()) kept.insert(position);
   for (const auto& [node, progress] : progress_) kept.insert(progress.acknowledged);
 
