@@ -1,6 +1,6 @@
-#include "anti_entropy/settle.h"
-
 #include <algorithm>
+
+#include "anti_entropy/settle.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -101,13 +101,31 @@ bool took_effect(const Tools& tools, const std::map<std::string, Json>& failures
                               [&](const std::string& owner) { return failures.contains(owner); });
 }
 
-Async<Result<std::optional<Stamp>>> effective_delete(const Tools& tools,
-                                                     const IndexUnderTest& index, std::string id) {
-  MIROIR_CO_TRY(auto tombstone, co_await tools.log.tombstone(index.incarnation, id));
-  if (!tombstone) co_return std::nullopt;
-  MIROIR_CO_TRY(const auto failures, co_await tools.log.failures(tombstone->position));
-  if (!took_effect(tools, failures, id)) co_return std::nullopt;
-  co_return tombstone->stamp;
+struct Clears {
+  struct Clear {
+    Stamp stamp = 0;
+    std::map<std::string, Json> failures;
+  };
+  std::vector<Clear> newest_first;
+
+  Stamp of(const Tools& tools, const std::string& id) const {
+    for (const Clear& clear : newest_first) {
+      if (took_effect(tools, clear.failures, id)) return clear.stamp;
+    }
+    return 0;
+  }
+};
+
+Async<Result<Clears>> clears_of(const Tools& tools, const IndexState& index) {
+  Clears clears;
+  const std::vector<IndexState::Clear> all = index.clears;
+  for (auto clear = all.rbegin(); clear != all.rend(); ++clear) {
+    MIROIR_CO_TRY(auto failures, co_await tools.log.failures(clear->position));
+    const bool everywhere = failures.empty();
+    clears.newest_first.push_back({clear->stamp, std::move(failures)});
+    if (everywhere) break;
+  }
+  co_return clears;
 }
 
 }  // namespace
@@ -151,8 +169,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
   knowledge.newest = tools.log.head_stamp();
   knowledge.now = tools.clock.wall_now();
 
-  const Stamp cleared = state->cleared_stamp;
-  MIROIR_CO_TRY(const auto clear_failures, co_await tools.log.failures(state->cleared));
+  MIROIR_CO_TRY(const Clears clears, co_await clears_of(tools, *state));
 
   for (const std::string& id : ids) {
     DocumentCopies copies = assemble(tools, index, roster, read, id);
@@ -165,8 +182,9 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
     }
     Judged judged{.copies = std::move(copies), .knowledge = knowledge, .decision = {}};
     if (!moving) {
-      MIROIR_CO_TRY(judged.knowledge.deleted, co_await effective_delete(tools, index, id));
-      if (took_effect(tools, clear_failures, id)) judged.knowledge.cleared = cleared;
+      MIROIR_CO_TRY(const auto tombstone, co_await tools.log.tombstone(index.incarnation, id));
+      if (tombstone) judged.knowledge.deleted = tombstone->stamp;
+      judged.knowledge.cleared = clears.of(tools, id);
       judged.decision = decide(judged.copies, judged.knowledge, tools.options.tie);
       if (judged.decision.action != Action::kNone) {
         MIROIR_CO_TRY(const Log::Later later,

@@ -71,6 +71,7 @@ Async<Result<void>> Forwarder::adopt(History history) {
 
 // Everything after the node's newest task of ours is sent again.
 Async<void> Forwarder::adopt_older(History history) {
+  looked_up_to_ = std::max(looked_up_to_, watcher_.passed());
   watcher_.restart(history.resume_after);
   progress_.acknowledged = history.resume_after;
   progress_.acknowledged_at = history.resume_at;

@@ -37,6 +37,11 @@ class RefusingClient final : public SimulatedNodeClient {
                                                     deadline);
   }
 
+  Async<Result<DocumentPage>> documents(DocumentQuery query, Instant deadline) override {
+    if (world_.before_documents) world_.before_documents(id_, query);
+    co_return co_await SimulatedNodeClient::documents(std::move(query), deadline);
+  }
+
   Async<Result<http::Response>> read(http::ClientRequest request, Instant deadline) override {
     std::optional<Result<http::Response>> answer;
     if (world_.answer_read) answer = world_.answer_read(id_, request);
@@ -80,7 +85,7 @@ void ForwardWorld::spawn(Async<void> coroutine) {
 void ForwardWorld::start() {
   process = std::make_unique<Process>(random.next());
   const Executor executor = process->io->get_executor();
-  auto opened = await(Log::open(store, clock, process->metrics, executor, LogOptions{}));
+  auto opened = await(Log::open(store, clock, process->metrics, executor, options.log));
   MIROIR_ASSERT(opened);
   process->log = std::move(*opened);
   std::map<std::string, std::unique_ptr<NodeClient>> clients;
@@ -134,7 +139,7 @@ Position ForwardWorld::append(Entry entry) {
       log().append([&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
         if (const IndexState* index = catalogue.index(entry.index_uid)) {
           entry.incarnation = index->incarnation;
-          entry.primary_key = "id";
+          entry.primary_key = index->primary_key.value_or(entry.records > 0 ? "id" : "");
         } else if (entry.kind == EntryKind::kCreateIndex) {
           entry.incarnation = next;
         }

@@ -27,6 +27,7 @@ class ForwardWorld {
     int nodes_per_group = 2;
     std::uint32_t shards = 8;
     ForwardOptions forward;
+    LogOptions log;
     SimulatedNetwork network;
     Microseconds task_delay_max{200'000};
   };
@@ -73,6 +74,8 @@ class ForwardWorld {
       const std::string& node, const http::ClientRequest&)>;
   AnswerRequest answer_read;
   AnswerRequest answer_dry_run;
+  // Called before a node is asked for documents.
+  std::function<void(const std::string& node, const DocumentQuery&)> before_documents;
   MemoryStore store;
 
   struct Process {

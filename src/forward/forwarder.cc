@@ -6,6 +6,7 @@
 
 #include "forward/overtaken.h"
 #include "forward/plan.h"
+#include "forward/voiding.h"
 
 namespace miroir {
 namespace {
@@ -30,6 +31,7 @@ Forwarder::Forwarder(ForwardContext context, Outcomes& outcomes, FilterResolver&
                              "Whether the node refused several writes in a row and its lane waits.",
                              {{"node_id", node_}})) {
   stopped_.set(0);
+  handed_over_ = looked_up_to_ = context_.log.head();
   if (progress_.reason == kBroughtUp) complete_at_ = context_.log.head();
 }
 
@@ -156,6 +158,8 @@ Async<Error> Forwarder::forward() {
       ahead.pop_front();
       continue;
     }
+    if (co_await held_back(next)) continue;
+    handed_over_ = std::max(handed_over_, next->position);
     if (unresolved(*next)) {
       resolver_.want(next->position);
       context_.stirred.notify_all();
@@ -167,6 +171,40 @@ Async<Error> Forwarder::forward() {
     auto sent = co_await hand_over(next);
     if (!sent) co_return std::move(sent).error();
   }
+}
+
+void Forwarder::release(Position position, std::optional<Json> outcome) {
+  if (outcome) {
+    held_[position] = std::move(outcome);
+  } else {
+    held_.erase(position);
+  }
+  context_.stirred.notify_all();
+}
+
+// Whether the lane must look again before it hands the entry over: it waited, or passed it.
+Async<bool> Forwarder::held_back(std::shared_ptr<const Entry> entry) {
+  const Position position = entry->position;
+  if (auto held = held_.find(position); held != held_.end()) {
+    if (!held->second) {
+      co_await context_.stirred.wait();
+      co_return true;
+    }
+    watcher_.add_refused(position, *held->second);
+    held_.erase(position);
+    co_return true;
+  }
+  if (position > looked_up_to_ || !concerns(*entry, node_, context_.cluster.topology()))
+    co_return false;
+  auto failures = co_await context_.log.failures(position);
+  if (!failures) {
+    co_await context_.clock.sleep_for(kInsistDelay);
+    co_return true;
+  }
+  const auto here = failures->find(node_);
+  if (here == failures->end() || !voided_by(here->second)) co_return false;
+  watcher_.add_refused(position, here->second);
+  co_return true;
 }
 
 Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,16 @@ class Forwarder {
   // The node stopped answering, or may have been restarted: look before the next use.
   void doubt();
 
+  // Whether the node cannot have been sent the entry, by this process or one before it, and nobody
+  // holds it.
+  bool can_hold(Position position) const {
+    return position > handed_over_ && !held_.contains(position);
+  }
+  // The lane stands before an entry that it has not handed over until it is released: with the
+  // outcome that is recorded for it here, it is never sent.
+  void hold(Position position) { held_.emplace(position, std::nullopt); }
+  void release(Position position, std::optional<Json> outcome);
+
   const std::string& node() const { return node_; }
   const TaskWatcher& tasks() const { return watcher_; }
   std::int64_t offset() const { return progress_.offset; }
@@ -46,6 +57,7 @@ class Forwarder {
   Async<void> recover_tasks(Position last);
   Async<Error> forward();
   Async<Result<void>> hand_over(std::shared_ptr<const Entry> entry);
+  Async<bool> held_back(std::shared_ptr<const Entry> entry);
   Async<Result<void>> put_key(std::shared_ptr<const Entry> entry);
   Async<Result<void>> enqueue(std::shared_ptr<const Entry> entry, NodeWrite write);
   Async<Result<std::optional<NodeWrite>>> build(std::shared_ptr<const Entry> entry);
@@ -67,6 +79,11 @@ class Forwarder {
   TaskWatcher watcher_;
   NodeProgress
       progress_;  // offset and the last acknowledged task; the rest is filled in when it is saved
+  Position handed_over_ = 0;
+  // Entries up to here may have been held back by a process before this one, or before the node
+  // went back: the log tells.
+  Position looked_up_to_ = 0;
+  std::map<Position, std::optional<Json>> held_;
   bool unsaved_ = false;
   Instant last_contact_{};
   int attempts_ = 0;

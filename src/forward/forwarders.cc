@@ -1,6 +1,7 @@
 #include "forward/forwarders.h"
 
 #include <algorithm>
+#include <set>
 
 #include "forward/context.h"
 #include "forward/filter_resolver.h"
@@ -22,12 +23,13 @@ struct Forwarders::State {
         Executor executor, ForwardOptions options)
       : stirred(executor),
         settling(executor),
-        context{log, cluster, clock, random, executor, std::move(options), stirred, settled,
-                settling},
+        context{log,     cluster, clock,   random, executor, std::move(options),
+                stirred, settled, settling},
         outcomes(context),
         resolver(context, [this](std::string node) { return recheck(std::move(node)); }),
         group(executor),
-        ends(context, forwarders, metrics),
+        voiding(context, outcomes, forwarders),
+        ends(context, voiding, forwarders, metrics),
         queues(context, forwarders) {
     for (const NodeConfig& node : cluster.topology().nodes()) {
       forwarders.push_back(
@@ -48,8 +50,11 @@ struct Forwarders::State {
     return recheck(std::move(node), context.clock.now() + context.options.request_timeout);
   }
   Async<Result<History>> recheck(std::string node, Instant deadline);
+  Async<Result<void>> cancel(std::vector<Position> tasks,
+                             std::function<Async<Result<Position>>(std::size_t)> announce);
   Async<void> pass_on_appends();
   Async<void> watch_health();
+  std::optional<Position> done_by(const std::set<std::string>& nodes) const;
   Async<void> trim();
   Async<void> measure_lag();
 
@@ -66,6 +71,7 @@ struct Forwarders::State {
   std::vector<std::unique_ptr<Forwarder>> forwarders;
   std::map<std::string, Lag> lags;
   TaskGroup group;
+  Voiding voiding;
   TaskEnds ends;
   QueueUpkeep queues;
 };
@@ -75,6 +81,35 @@ Async<Result<History>> Forwarders::State::recheck(std::string node, Instant dead
     if (forwarder->node() == node) co_return co_await forwarder->recheck(deadline);
   }
   co_return fail(ErrorCode::kNotFound, "no node " + node);
+}
+
+Async<Result<void>> Forwarders::State::cancel(
+    std::vector<Position> tasks, std::function<Async<Result<Position>>(std::size_t)> announce) {
+  std::map<Position, std::vector<Voiding::Part>> held;
+  const auto let_go = [&] {
+    for (const auto& [task, parts] : held) voiding.let_go(parts);
+  };
+  for (Position task : tasks) {
+    auto parts = co_await voiding.parts_of(task);
+    if (!parts) {
+      let_go();
+      co_return std::unexpected(std::move(parts).error());
+    }
+    if (!parts->empty() && voiding.hold(*parts)) held.emplace(task, std::move(*parts));
+  }
+  auto by = co_await announce(held.size());
+  if (!by) {
+    let_go();
+    co_return std::unexpected(std::move(by).error());
+  }
+  for (auto& [task, parts] : held) {
+    const std::shared_ptr<const Entry> last = parts.back().entry;
+    ends.drop(task);
+    co_await voiding.make_void(std::move(parts), canceled_by(*by));
+    co_await insist(context.clock, "task's end", [&] { return ends.end_canceled(last, *by); });
+  }
+  stirred.notify_all();
+  co_return Result<void>();
 }
 
 Async<void> Forwarders::State::pass_on_appends() {
@@ -98,21 +133,38 @@ Async<void> Forwarders::State::watch_health() {
   }
 }
 
-// What every node has done that is not being healed otherwise may go (DESIGN.md, "Trimming"); the
-// log keeps it as long as it likes.
+// The newest entry that all of these nodes have done; nothing where a shard has no owner among
+// them.
+std::optional<Position> Forwarders::State::done_by(const std::set<std::string>& nodes) const {
+  const Topology& topology = context.cluster.topology();
+  for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
+    const auto counts = [&](const std::string& owner) { return nodes.contains(owner); };
+    if (std::ranges::none_of(topology.owners(shard), counts)) return std::nullopt;
+  }
+  Position done = context.log.head();
+  for (const std::string& node : nodes) done = std::min(done, context.cluster.progress(node).done);
+  return done;
+}
+
+// What every node has done that is not being healed otherwise may go, and in time what only those
+// have done that are here: one that was away for longer is healed by comparison (DESIGN.md,
+// "Trimming").
 Async<void> Forwarders::State::trim() {
   for (;;) {
     co_await context.clock.sleep_for(kTrimInterval);
-    std::optional<Position> everywhere;
+    std::set<std::string> trusted;
+    std::set<std::string> here;
     bool saved = true;
     for (const auto& forwarder : forwarders) {
-      if (context.cluster.status(forwarder->node()).state == ReplicaState::kStale) continue;
+      const NodeStatus status = context.cluster.status(forwarder->node());
+      if (status.state == ReplicaState::kStale) continue;
       saved = saved && (co_await forwarder->save()).has_value();
-      const Position done = context.cluster.progress(forwarder->node()).done;
-      everywhere = std::min(everywhere.value_or(done), done);
+      trusted.insert(forwarder->node());
+      if (status.healthy && status.state == ReplicaState::kInSync) here.insert(forwarder->node());
     }
+    const std::optional<Position> everywhere = done_by(trusted);
     if (!everywhere || !saved) continue;
-    auto trimmed = co_await context.log.trim(*everywhere);
+    auto trimmed = co_await context.log.trim(*everywhere, done_by(here).value_or(*everywhere));
     if (!trimmed) log_warning("cannot trim the log", {{"error", trimmed.error().message}});
   }
 }
@@ -166,6 +218,11 @@ Async<void> Forwarders::stop() { co_await state_->group.stop(); }
 bool Forwarders::processing(Position task) const {
   return std::ranges::any_of(state_->forwarders,
                              [&](const auto& f) { return f->tasks().has_begun(task); });
+}
+
+Async<Result<void>> Forwarders::cancel(
+    std::vector<Position> tasks, std::function<Async<Result<Position>>(std::size_t)> announce) {
+  return state_->cancel(std::move(tasks), std::move(announce));
 }
 
 Position Forwarders::settled() const { return state_->settled; }

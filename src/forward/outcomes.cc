@@ -56,7 +56,8 @@ Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::st
                                      Json error) {
   MIROIR_CO_CHECK(co_await context_.log.record_failure(entry->position, node, std::move(error)));
   // A repair is for one node, and counts only once it was read again.
-  if (entry->target || is_key(entry->kind)) co_return Result<void>();
+  // A delete by filter that nobody looked up names nothing yet.
+  if (entry->target || is_key(entry->kind) || unresolved(*entry)) co_return Result<void>();
   MIROIR_CO_TRY(std::vector<Named> named, co_await named_by(entry, node));
   std::map<std::pair<Position, std::string>, Position> existing;
   std::set<Position> incarnations;
@@ -98,11 +99,13 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   const bool whole = !has_records(entry->kind);
 
   std::vector<Taint> over;
+  std::vector<std::string> not_deleted;
   std::map<Position, std::vector<Taint>> existing;
   for (const Named& what : named) {
     const std::vector<std::string> owners =
         whole || what.id.empty() ? everyone : topology.owners(what.shard);
     if (!all_failed(owners)) continue;
+    if (entry->kind == EntryKind::kDeleteDocuments) not_deleted.push_back(what.id);
     auto [taints, fresh] = existing.try_emplace(what.incarnation);
     if (fresh) {
       taints->second = context_.log.taints(what.incarnation);
@@ -112,6 +115,10 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
     }
     for (const Taint& taint : std::ranges::equal_range(taints->second, what.id, {}, &Taint::id))
       over.push_back(taint);
+  }
+  if (!not_deleted.empty()) {
+    MIROIR_CO_CHECK(co_await context_.log.void_tombstones(entry->incarnation, entry->position,
+                                                          std::move(not_deleted)));
   }
   if (over.empty()) co_return Result<void>();
   co_return co_await context_.log.clear_taints(std::move(over));

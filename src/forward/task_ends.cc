@@ -1,6 +1,7 @@
 #include "forward/task_ends.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "forward/plan.h"
@@ -40,9 +41,10 @@ std::uint64_t count_in(const Json& details, std::string_view name) {
 
 }  // namespace
 
-TaskEnds::TaskEnds(ForwardContext context,
+TaskEnds::TaskEnds(ForwardContext context, Voiding& voiding,
                    const std::vector<std::unique_ptr<Forwarder>>& forwarders, Metrics& metrics)
     : context_(context),
+      voiding_(voiding),
       forwarders_(forwarders),
       succeeded_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "succeeded"}})),
       failed_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "failed"}})) {
@@ -59,6 +61,7 @@ Async<void> TaskEnds::run() {
   for (;;) {
     auto read = co_await read_new();
     if (!read) log_warning("cannot read the log", {{"error", read.error().message}});
+    forget_dropped();
     const Looked looked = co_await look();
     const Position settled =
         entries_.empty() ? read_ : std::min(read_, entries_.begin()->first - 1);
@@ -159,7 +162,7 @@ Async<TaskEnds::Looked> TaskEnds::look() {
     }
     auto ends = co_await ends_of(open);
     if (!ends) continue;  // the store; looked at again
-    if (is_undecided(open, *ends)) continue;
+    if (auto decided = co_await decide(open, *ends); !decided || !*decided) continue;
     OpenTask& task = tasks_.at(open.entry->task);
     count(open, *ends, task);
     task.open.erase(position);
@@ -201,21 +204,54 @@ bool TaskEnds::is_over(const OpenEntry& open) const {
   return true;
 }
 
-// Failed wherever it ended, and not yet ended on an owner that is away: whether it happens is not
-// known before that one is back.
-bool TaskEnds::is_undecided(const OpenEntry& open, const Ends& ends) {
-  return std::ranges::any_of(open.owners, [&](const Owners& owners) {
-    bool any_open = false;
-    for (std::size_t node : owners) {
-      auto end = ends.find(node);
-      if (end == ends.end()) {
-        any_open = true;
-      } else if (!end->second.failed) {
-        return false;
-      }
-    }
-    return any_open;
+// Owners that have not ended what failed on all others of a shard.
+std::set<std::size_t> TaskEnds::undecided(const OpenEntry& open, const Ends& ends) {
+  std::set<std::size_t> nodes;
+  for (const Owners& owners : open.owners) {
+    const auto applied = [&](std::size_t node) {
+      const auto end = ends.find(node);
+      return end != ends.end() && !end->second.failed;
+    };
+    if (std::ranges::any_of(owners, applied)) continue;
+    std::ranges::copy_if(owners, std::inserter(nodes, nodes.end()),
+                         [&](std::size_t node) { return !ends.contains(node); });
+  }
+  return nodes;
+}
+
+// What failed wherever it ended shall not happen on an owner that is away: it is kept from those
+// that were not sent it. Whether none is left that may still apply it.
+Async<Result<bool>> TaskEnds::decide(OpenEntry open, Ends ends) {
+  std::set<std::size_t> nodes = undecided(open, ends);
+  if (nodes.empty()) co_return true;
+  MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(open.entry->position));
+  std::erase_if(nodes, [&](std::size_t node) {
+    const auto failure = failures.find(forwarders_[node]->node());
+    return failure != failures.end() && voided_by(failure->second);
   });
+  if (nodes.empty()) co_return true;
+  const auto failed = std::ranges::find_if(ends, [](const auto& end) { return end.second.failed; });
+  if (failed == ends.end()) co_return false;
+  std::vector<Voiding::Part> parts;
+  parts.push_back({open.entry, {nodes.begin(), nodes.end()}});
+  if (!voiding_.hold(parts)) co_return false;
+  co_await voiding_.make_void(std::move(parts), failed_elsewhere(failed->second.error));
+  co_return true;
+}
+
+Async<Result<void>> TaskEnds::end_canceled(std::shared_ptr<const Entry> last, Position by) {
+  OpenTask task;
+  task.error = canceled_by(by);
+  co_return co_await end_task(*last, std::move(task));
+}
+
+void TaskEnds::forget_dropped() {
+  for (Position task : std::exchange(dropped_, {})) {
+    const auto found = tasks_.find(task);
+    if (found == tasks_.end()) continue;
+    for (Position position : found->second.open) entries_.erase(position);
+    tasks_.erase(found);
+  }
 }
 
 // How the nodes that ended the entry ended it; asks for what is not in mind any more.
@@ -319,8 +355,13 @@ Async<Result<void>> TaskEnds::end_task(const Entry& last, OpenTask task) {
   TaskEnd end;
   end.details = last.task_details;
   if (last.born_failed && task.error.is_null()) task.error = meili::to_json(*last.born_failed);
+  if (const auto by = voided_by(task.error)) {
+    end.canceled_by = *by;
+    task.error.erase(kNeverSent);
+    if (*by != 0) task.error = Json();
+  }
   const bool failed = !task.error.is_null();
-  end.status = failed ? "failed" : "succeeded";
+  end.status = end.canceled_by != 0 ? "canceled" : failed ? "failed" : "succeeded";
   end.error = std::move(task.error);
   const std::string_view counter = counter_of(last.kind);
   if (!counter.empty() && end.details.is_object()) {
@@ -331,8 +372,8 @@ Async<Result<void>> TaskEnds::end_task(const Entry& last, OpenTask task) {
   // Nodes' clocks are their own; a task never ends before it began, nor begins before it was made.
   end.started = std::max(last.stamp, task.started == 0 ? now : task.started);
   end.finished = std::max(end.started, task.finished == 0 ? now : task.finished);
-  MIROIR_CO_CHECK(co_await context_.log.end_task(last.task, std::move(end)));
-  (failed ? failed_ : succeeded_).increment();
+  MIROIR_CO_CHECK(co_await context_.log.end_task(last.task, end));
+  if (end.status != "canceled") (failed ? failed_ : succeeded_).increment();
   context_.stirred.notify_all();
   co_return Result<void>();
 }

@@ -9,18 +9,23 @@
 
 #include "forward/context.h"
 #include "forward/forwarder.h"
+#include "forward/voiding.h"
 
 namespace miroir {
 
 // Ends the clients' tasks (DESIGN.md, "Writing" 7): an entry is over when every owner that is not
 // away has ended it, and at least one owner of each shard has; a task is over with the last of its
-// entries, and failed if one of them failed on all owners of a shard. What failed
-// wherever it ended waits for the owners that are away: they may still apply it.
+// entries, and failed if one of them failed on all owners of a shard. What failed wherever it ended
+// is kept from owners that are away, and waits for those that may have been sent it: they may still
+// apply it.
 class TaskEnds {
  public:
-  TaskEnds(ForwardContext context, const std::vector<std::unique_ptr<Forwarder>>& forwarders,
-           Metrics& metrics);
+  TaskEnds(ForwardContext context, Voiding& voiding,
+           const std::vector<std::unique_ptr<Forwarder>>& forwarders, Metrics& metrics);
   Async<void> run();
+  // Ends a task that was made void; `last` is the last of its entries.
+  void drop(Position task) { dropped_.push_back(task); }
+  Async<Result<void>> end_canceled(std::shared_ptr<const Entry> last, Position by);
 
  private:
   // The owners of a shard, one per group, as places in topology().nodes().
@@ -46,12 +51,15 @@ class TaskEnds {
   enum class Looked { kNothingOver, kNoProgress, kProgress };
   Async<Looked> look();
   bool is_over(const OpenEntry& open) const;
-  static bool is_undecided(const OpenEntry& open, const Ends& ends);
+  static std::set<std::size_t> undecided(const OpenEntry& open, const Ends& ends);
+  Async<Result<bool>> decide(OpenEntry open, Ends ends);
+  void forget_dropped();
   Async<Result<Ends>> ends_of(const OpenEntry& open);
   void count(const OpenEntry& open, const Ends& ends, OpenTask& task) const;
   Async<Result<void>> end_task(const Entry& last, OpenTask task);
 
   ForwardContext context_;
+  Voiding& voiding_;
   const std::vector<std::unique_ptr<Forwarder>>& forwarders_;
   std::map<Position, OpenEntry> entries_;
   std::map<Position, OpenTask> tasks_;
@@ -59,6 +67,7 @@ class TaskEnds {
   Position began_with_ = 0;  // the head at the start: earlier tasks may have ended already
   Counter succeeded_;
   Counter failed_;
+  std::vector<Position> dropped_;  // and not yet taken out of the above
 };
 
 }  // namespace miroir

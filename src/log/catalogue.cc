@@ -70,8 +70,9 @@ class CatalogueChange {
   void clear() {
     IndexState* index = named();
     if (index == nullptr) return;
-    index->cleared = entry_.position;
-    index->cleared_stamp = index->updated_at = entry_.stamp;
+    index->clears.push_back({entry_.position, entry_.stamp});
+    if (index->clears.size() > IndexState::kClearsMax) index->clears.erase(index->clears.begin());
+    index->updated_at = entry_.stamp;
   }
 
   void documents() {

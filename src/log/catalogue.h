@@ -23,8 +23,13 @@ struct IndexState {
   Position settings_version = 0;  // position of the entry that made them
   EntryStamp created_at = 0;
   EntryStamp updated_at = 0;
-  Position cleared = 0;  // position of the newest delete-all, 0: none
-  EntryStamp cleared_stamp = 0;
+  // The newest delete-alls, rising: of one that failed everywhere the one before counts.
+  struct Clear {
+    Position position = 0;
+    EntryStamp stamp = 0;
+  };
+  static constexpr std::size_t kClearsMax = 8;
+  std::vector<Clear> clears;
 };
 
 struct KeyState {

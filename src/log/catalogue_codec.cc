@@ -7,6 +7,13 @@
 namespace miroir {
 namespace {
 
+Json clears_of(const IndexState& index) {
+  Json::Array clears;
+  for (const IndexState::Clear& clear : index.clears)
+    clears.push_back(Json::array({clear.position, clear.stamp}));
+  return clears;
+}
+
 std::string encode_index(const IndexState& index) {
   return to_text(
       Json::object({{"uid", index.uid},
@@ -17,8 +24,7 @@ std::string encode_index(const IndexState& index) {
                     {"settingsVersion", index.settings_version},
                     {"createdAt", index.created_at},
                     {"updatedAt", index.updated_at},
-                    {"cleared", index.cleared},
-                    {"clearedStamp", index.cleared_stamp}}));
+                    {"clears", clears_of(index)}}));
 }
 
 std::uint64_t number_at(const Json& json, std::string_view key) {
@@ -100,8 +106,12 @@ Result<void> CatalogueCodec::read_index(Catalogue& catalogue, std::string_view r
   index.settings_version = number_at(json, "settingsVersion");
   index.created_at = number_at(json, "createdAt");
   index.updated_at = number_at(json, "updatedAt");
-  index.cleared = number_at(json, "cleared");
-  index.cleared_stamp = number_at(json, "clearedStamp");
+  if (const Json* clears = json.find("clears"); clears != nullptr && clears->is_array()) {
+    for (const Json& clear : clears->as_array()) {
+      if (clear.size() != 2) return fail(ErrorCode::kCorrupt, "an index's delete-all is malformed");
+      index.clears.push_back({clear.as_array()[0].as_uint64(), clear.as_array()[1].as_uint64()});
+    }
+  }
   catalogue.indexes_.insert_or_assign(index.uid, std::move(index));
   return {};
 }

@@ -102,12 +102,13 @@ TEST_F(CatalogueTest, ClearIsRememberedAndLaterIncarnationsKnowNothingOfIt) {
   Entry clear = plain_entry(EntryKind::kClearDocuments, "a");
   clear.incarnation = 1;
   apply(clear);
-  EXPECT_EQ(catalogue_.index("a")->cleared, 2);
-  EXPECT_EQ(catalogue_.index("a")->cleared_stamp, 1'002);
+  ASSERT_EQ(catalogue_.index("a")->clears.size(), 1);
+  EXPECT_EQ(catalogue_.index("a")->clears[0].position, 2);
+  EXPECT_EQ(catalogue_.index("a")->clears[0].stamp, 1'002);
   apply(plain_entry(EntryKind::kDropIndex, "a"));
   create("a");
   apply(clear);  // judged against the index that is gone
-  EXPECT_EQ(catalogue_.index("a")->cleared, 0);
+  EXPECT_TRUE(catalogue_.index("a")->clears.empty());
 }
 
 TEST_F(CatalogueTest, RepairsLeaveNoTrace) {

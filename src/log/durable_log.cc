@@ -85,7 +85,7 @@ Async<Result<Body>> DurableLog::write_body(
 
 Async<Result<void>> DurableLog::refuse_if_full() {
   if (bytes() < options_.retention_bytes) co_return Result<void>();
-  MIROIR_CO_CHECK(co_await trim(applied_everywhere_));
+  MIROIR_CO_CHECK(co_await trim(applied_everywhere_, applied_here_));
   if (bytes() < options_.retention_bytes) co_return Result<void>();
   co_return fail(ErrorCode::kUnavailable,
                  "the log is full: it keeps " + std::to_string(bytes()) + " of " +
@@ -128,7 +128,7 @@ Result<Appender::Proposal> DurableLog::propose(std::vector<Entry>& entries) {
       views_->bodies->adopt(entry.body, proposal.batch);
       proposal.body_bytes += static_cast<std::int64_t>(entry.body_stored);
       for (Tombstone& tombstone : tombstones_of(entry, *views_->bodies->pending(entry.body))) {
-        views_->tombstones.propose(tombstone, proposal.batch);
+        Tombstones::add(tombstone, proposal.batch);
         tombstones.push_back(std::move(tombstone));
       }
     }
@@ -141,8 +141,8 @@ Result<Appender::Proposal> DurableLog::propose(std::vector<Entry>& entries) {
   }
   proposal.settled = [views = views_, tombstones = std::move(tombstones),
                       dropped = std::move(dropped), added = proposal.entries](bool durable) {
-    for (const Tombstone& tombstone : tombstones) views->tombstones.settle(tombstone, durable);
     if (!durable) return;
+    for (const Tombstone& tombstone : tombstones) views->tombstones.added(tombstone);
     for (const Position incarnation : dropped) views->tombstones.dropped(incarnation);
     for (const auto& entry : added) {
       if (entry->body != 0) views->bodies->adopted(entry->body);
@@ -230,12 +230,12 @@ Async<Result<void>> DurableLog::resolve(Position position, Body ids,
   views_->bodies->adopt(ids.id, proposal.batch);
   proposal.body_bytes = static_cast<std::int64_t>(resolved.body_stored);
   std::vector<Tombstone> tombstones = tombstones_of(resolved, *body);
-  for (const Tombstone& tombstone : tombstones)
-    views_->tombstones.propose(tombstone, proposal.batch);
+  for (const Tombstone& tombstone : tombstones) Tombstones::add(tombstone, proposal.batch);
   proposal.settled = [views = views_, tombstones = std::move(tombstones),
                       adopted = ids.id](bool durable) {
-    for (const Tombstone& tombstone : tombstones) views->tombstones.settle(tombstone, durable);
-    if (durable) views->bodies->adopted(adopted);
+    if (!durable) return;
+    for (const Tombstone& tombstone : tombstones) views->tombstones.added(tombstone);
+    views->bodies->adopted(adopted);
   };
   co_return co_await change_entry(std::move(resolved), std::move(proposal));
 }

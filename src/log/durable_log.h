@@ -61,6 +61,8 @@ class DurableLog final : public Log {
 
   Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation, std::string id) override;
   std::uint64_t tombstone_count(const std::string& index_uid) const override;
+  Async<Result<void>> void_tombstones(Position incarnation, Position position,
+                                      std::vector<std::string> ids) override;
   Async<Result<void>> collect_tombstones(Position incarnation, Position before) override;
 
   Async<Result<Later>> later_writes(Position incarnation, std::string id,
@@ -73,7 +75,7 @@ class DurableLog final : public Log {
   Async<Result<void>> forget_tasks(std::vector<Position> tasks) override;
   Async<Result<bool>> task_forgotten(Position task) override;
 
-  Async<Result<void>> trim(Position applied_everywhere) override;
+  Async<Result<void>> trim(Position applied_everywhere, Position applied_here) override;
   std::uint64_t bytes() const override { return appender_.head().body_bytes; }
 
  private:
@@ -85,9 +87,9 @@ class DurableLog final : public Log {
   std::vector<Tombstone> tombstones_of(const Entry& entry, const PendingBody& body) const;
   // Another version of an entry that is in the log takes its place.
   Async<Result<void>> change_entry(Entry changed, Appender::Proposal proposal);
-  Async<Result<void>> trim_bodies(Position last);
+  Async<Result<void>> trim_bodies();
   Async<Result<void>> forget_entries(Position last);
-  bool must_go(const Entry& entry, std::uint64_t bytes_kept) const;
+  bool may_go(const Entry& entry, std::uint64_t bytes_kept) const;
   void show_metrics() const;
 
   Store& store_;
@@ -98,6 +100,7 @@ class DurableLog final : public Log {
   Taints taints_;
   std::map<std::string, NodeProgress> progress_;
   Position applied_everywhere_ = 0;
+  Position applied_here_ = 0;
   bool trimming_ = false;
 };
 

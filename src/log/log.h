@@ -164,9 +164,9 @@ class Log {
   virtual Async<Result<void>> forget_tasks(std::vector<Position> tasks) = 0;
   virtual Async<Result<bool>> task_forgotten(Position task) = 0;
 
-  // Trimming: bodies of entries that every owner has applied, by age and size (DESIGN.md,
-  // "Trimming").
-  virtual Async<Result<void>> trim(Position applied_everywhere) = 0;
+  // Trimming (DESIGN.md, "Trimming"): bodies go by age and size up to `applied_everywhere`, and
+  // only later by size up to `applied_here`, for a node that is away lacks those.
+  virtual Async<Result<void>> trim(Position applied_everywhere, Position applied_here) = 0;
   virtual std::uint64_t bytes() const = 0;  // bodies kept
 };
 

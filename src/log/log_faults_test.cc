@@ -108,7 +108,7 @@ TEST(LogFaultsTest, AcknowledgedIsDurableAndNothingElseIsSeen) {
       const Position position = **request->answer;
       RC_ASSERT(entries[position - 1]->index_uid == request->name);
       // All of a request or nothing.
-      if (request->name.size() % 2 == 0) RC_ASSERT(index->cleared == position + 1);
+      if (request->name.size() % 2 == 0) RC_ASSERT(index->clears.back().position == position + 1);
     }
   });
 }

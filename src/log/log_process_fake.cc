@@ -70,11 +70,14 @@ Entry plain_entry(EntryKind kind, const std::string& uid, Json arguments) {
 std::string describe(const Catalogue& catalogue) {
   std::string text;
   for (const auto& [uid, index] : catalogue.indexes()) {
-    text += to_text(Json::array({uid, index.uid, index.incarnation, index.born,
-                                 index.primary_key.value_or("(none)"), index.settings,
-                                 index.settings_version, index.created_at, index.updated_at,
-                                 index.cleared, index.cleared_stamp})) +
-            "\n";
+    Json::Array clears;
+    for (const IndexState::Clear& clear : index.clears)
+      clears.push_back(Json::array({clear.position, clear.stamp}));
+    text +=
+        to_text(Json::array({uid, index.uid, index.incarnation, index.born,
+                             index.primary_key.value_or("(none)"), index.settings,
+                             index.settings_version, index.created_at, index.updated_at, clears})) +
+        "\n";
   }
   for (const auto& [uid, key] : catalogue.keys()) text += uid + to_text(key.key) + "\n";
   return text;

@@ -157,6 +157,25 @@ TEST_F(LogTest, DeletesLeaveTombstonesUntilTheyAreCollected) {
   EXPECT_EQ(process_->run(log().tombstone(a, "x")).value(), std::nullopt);
 }
 
+TEST_F(LogTest, OfADeleteThatDidNotHappenTheOneBeforeIsRemembered) {
+  const Position a = process_->create("a");
+  const Position first = process_->append_documents(EntryKind::kDeleteDocuments, "a", {"x"});
+  const Position second =
+      process_->append_documents(EntryKind::kDeleteDocuments, "a", {"x", "y", "xx"});
+  ASSERT_TRUE(process_->run(log().void_tombstones(a, second, {"x", "y"})));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(process_->run(log().tombstone(a, "x")).value()->position, first);
+    EXPECT_EQ(process_->run(log().tombstone(a, "y")).value(), std::nullopt);
+    EXPECT_EQ(process_->run(log().tombstone(a, "xx")).value()->position, second);
+    EXPECT_EQ(log().tombstone_count("a"), 2);
+    restart();
+  }
+  ASSERT_TRUE(process_->run(log().void_tombstones(a, second, {"x", "y"}))) << "again";
+  ASSERT_TRUE(process_->run(log().collect_tombstones(a, first)));
+  EXPECT_EQ(process_->run(log().tombstone(a, "x")).value(), std::nullopt);
+  EXPECT_EQ(log().tombstone_count("a"), 1);
+}
+
 TEST_F(LogTest, DeleteByFilterBecomesADeleteOfTheIdsFound) {
   const Position a = process_->create("a");
   Entry by_filter = plain_entry(EntryKind::kDeleteByFilter, "a");
@@ -277,12 +296,12 @@ TEST_F(LogTest, AppliedBodiesGoByAgeAndOthersStay) {
   clock_.advance(std::chrono::hours(2));
   const Position young = process_->append_documents(EntryKind::kWriteDocuments, "a", {"3"});
   const std::uint64_t before = log().bytes();
-  ASSERT_TRUE(process_->run(log().trim(old)));
+  ASSERT_TRUE(process_->run(log().trim(old, old)));
   EXPECT_EQ(rows(Table::kBody), 2);
   EXPECT_LT(log().bytes(), before);
   EXPECT_NE(ids_of(old)[0].find("trimmed"), std::string::npos);
   EXPECT_EQ(ids_of(waiting), std::vector<std::string>{"2"});
-  ASSERT_TRUE(process_->run(log().trim(young)));
+  ASSERT_TRUE(process_->run(log().trim(young, young)));
   EXPECT_EQ(rows(Table::kBody), 1);
   const std::uint64_t left = log().bytes();
   restart();
@@ -307,10 +326,38 @@ TEST_F(LogTest, FullLogRefusesUntilSomethingCanBeTrimmed) {
   EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
   EXPECT_NE(refused.error().message.find("log.retention.bytes"), std::string::npos);
   EXPECT_EQ(log().head(), full);
-  ASSERT_TRUE(process_->run(log().trim(full)));
+  ASSERT_TRUE(process_->run(log().trim(full, full)));
   EXPECT_LT(log().bytes(), 3'000);
   EXPECT_GT(log().bytes(), 0);
   EXPECT_TRUE(process_->append({plain_entry(EntryKind::kClearDocuments, "a")}));
+}
+
+TEST_F(LogTest, WhatANodeThatIsAwayLacksGoesByAgeAndLastBySize) {
+  using std::chrono::hours;
+  restart({.retention_age = hours(1), .retention_bytes = 20'000});
+  process_->create("a");
+  const auto write = [&](int i) {
+    std::string noise;
+    Random random(static_cast<std::uint64_t>(i));
+    for (int n = 0; n < 400; ++n) noise += static_cast<char>('a' + random.below(26));
+    return process_->append_documents(EntryKind::kWriteDocuments, "a", {noise});
+  };
+  int i = 0;
+  const Position applied = write(i++);
+  while (log().bytes() < 18'500) write(i++);
+  clock_.advance(std::chrono::seconds(1));
+  ASSERT_TRUE(process_->run(log().trim(applied, log().head())));
+  EXPECT_GT(log().bytes(), 18'000) << "only what every node has goes so early";
+  EXPECT_NE(ids_of(applied)[0].find("trimmed"), std::string::npos);
+  while (log().bytes() < 20'000) write(i++);
+  EXPECT_TRUE(process_->append({plain_entry(EntryKind::kClearDocuments, "a")}))
+      << "nobody makes the log refuse who is only away";
+  EXPECT_LE(log().bytes(), 19'000);
+  clock_.advance(hours(2));
+  ASSERT_TRUE(process_->run(log().trim(applied, applied)));
+  EXPECT_GT(log().bytes(), 0);
+  ASSERT_TRUE(process_->run(log().trim(applied, log().head())));
+  EXPECT_EQ(log().bytes(), 0);
 }
 
 TEST_F(LogTest, BodiesThatTheChangeStreamMayWantAreKeptLongerButMakeNobodyWait) {
@@ -328,14 +375,14 @@ TEST_F(LogTest, BodiesThatTheChangeStreamMayWantAreKeptLongerButMakeNobodyWait) 
   const std::uint64_t nearly_full = log().bytes();
   ASSERT_LE(nearly_full, 19'000);
   clock_.advance(hours(2));
-  ASSERT_TRUE(process_->run(log().trim(log().head())));
+  ASSERT_TRUE(process_->run(log().trim(log().head(), log().head())));
   EXPECT_EQ(log().bytes(), nearly_full);
   while (log().bytes() < 20'000) write(i++);
   EXPECT_TRUE(process_->append({plain_entry(EntryKind::kClearDocuments, "a")}));
   EXPECT_LE(log().bytes(), 19'000);
   EXPECT_GT(log().bytes(), 18'000);
   clock_.advance(hours(25));
-  ASSERT_TRUE(process_->run(log().trim(log().head())));
+  ASSERT_TRUE(process_->run(log().trim(log().head(), log().head())));
   EXPECT_EQ(log().bytes(), 0);
 }
 
@@ -348,7 +395,7 @@ TEST_F(LogTest, EntriesBeyondTheTasksKeptAreForgottenUnlessReferredTo) {
   ended.status = "succeeded";
   ASSERT_TRUE(process_->run(log().end_task(8, ended)));
   clock_.advance(std::chrono::seconds(1));
-  ASSERT_TRUE(process_->run(log().trim(log().head())));
+  ASSERT_TRUE(process_->run(log().trim(log().head(), log().head())));
   restart();
   EXPECT_EQ(log().head(), 21);
   EXPECT_TRUE(process_->run(log().entry(a)));

@@ -60,6 +60,14 @@ std::uint64_t DurableLog::tombstone_count(const std::string& index_uid) const {
   return index == nullptr ? 0 : views_->tombstones.count(index->incarnation);
 }
 
+Async<Result<void>> DurableLog::void_tombstones(Position incarnation, Position position,
+                                                std::vector<std::string> ids) {
+  MIROIR_CO_CHECK(
+      co_await views_->tombstones.make_void(store_, incarnation, position, std::move(ids)));
+  show_metrics();
+  co_return Result<void>();
+}
+
 Async<Result<void>> DurableLog::collect_tombstones(Position incarnation, Position before) {
   MIROIR_CO_CHECK(co_await views_->tombstones.collect(store_, incarnation, before));
   show_metrics();

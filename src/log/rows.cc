@@ -72,24 +72,30 @@ Result<NodeProgress> decode_progress(std::string_view text) {
                       .reason = text_of(json, "reason")};
 }
 
-std::string tombstone_row(Position incarnation, std::string_view id) {
-  return key_of(incarnation) + std::string(id);
+std::string tombstone_rows(Position incarnation, std::string_view id) {
+  return key_of(incarnation) + key_join(id, "");
+}
+
+std::string tombstone_row(const Tombstone& tombstone) {
+  return tombstone_rows(tombstone.incarnation, tombstone.id) + key_of(tombstone.position);
 }
 
 std::string encode(const Tombstone& tombstone) {
-  return key_of(tombstone.position) + key_of(tombstone.stamp) + key_of(tombstone.slot);
+  return key_of(tombstone.stamp) + key_of(tombstone.slot);
 }
 
 Result<Tombstone> decode_tombstone(const Row& row) {
-  if (row.key.size() < 8 || row.value.size() != 24) {
+  constexpr std::size_t kAround = 8 + 1 + 8;  // the id
+  if (row.key.size() < kAround || row.value.size() != 16) {
     return fail(ErrorCode::kCorrupt, "a tombstone's row is malformed");
   }
+  const std::string_view key = row.key;
   const std::string_view value = row.value;
-  return Tombstone{.incarnation = number_of(row.key),
-                   .id = row.key.substr(8),
-                   .slot = static_cast<EntrySlot>(number_of(value.substr(16))),
-                   .position = number_of(value),
-                   .stamp = number_of(value.substr(8))};
+  return Tombstone{.incarnation = number_of(key),
+                   .id = row.key.substr(8, key.size() - kAround),
+                   .slot = static_cast<EntrySlot>(number_of(value.substr(8))),
+                   .position = number_of(key.substr(key.size() - 8)),
+                   .stamp = number_of(value)};
 }
 
 std::string taint_row(const Taint& taint) {

@@ -29,8 +29,9 @@ inline constexpr std::string_view kForgottenTask = "forgotten";  // instead of a
 std::string encode(const NodeProgress& progress);
 Result<NodeProgress> decode_progress(std::string_view text);
 
-// kTombstone: incarnation, id → slot, position, stamp.
-std::string tombstone_row(Position incarnation, std::string_view id);
+// kTombstone: incarnation, id, position → slot, stamp. Ids hold no zero byte.
+std::string tombstone_rows(Position incarnation, std::string_view id);  // prefix of the document's
+std::string tombstone_row(const Tombstone& tombstone);
 std::string encode(const Tombstone& tombstone);
 Result<Tombstone> decode_tombstone(const Row& row);
 

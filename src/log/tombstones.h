@@ -12,36 +12,40 @@
 
 namespace miroir {
 
-// The durable memory of deletes, by incarnation and document. In memory only the position of each
-// one's newest delete: most documents that are asked for have none.
+// The durable memory of deletes: a row for each, so that those before a delete that turns out to
+// have failed everywhere still count. In memory only which documents have one: most that are asked
+// for have none.
 class Tombstones {
  public:
   Async<Result<void>> load(Store& store);
 
-  // A delete on its way into the log: adds its row, unless a newer delete of the document stands in
-  // line or is durable. Each must be settled, with the outcome of its batch.
-  void propose(const Tombstone& tombstone, Batch& batch);
-  void settle(const Tombstone& tombstone, bool durable);
+  // A delete on its way into the log: its row, and that it is durable.
+  static void add(const Tombstone& tombstone, Batch& batch);
+  void added(const Tombstone& tombstone);
 
+  // The document's newest.
   Async<Result<std::optional<Tombstone>>> find(Store& store, Position incarnation, std::string id);
+  // Documents that have one.
   std::uint64_t count(Position incarnation) const;
-  // Takes away those with positions up to `before`, unless they were renewed meanwhile.
+  // Takes away that delete of the documents.
+  Async<Result<void>> make_void(Store& store, Position incarnation, Position position,
+                                std::vector<std::string> ids);
+  // Takes away those with positions up to `before`.
   Async<Result<void>> collect(Store& store, Position incarnation, Position before);
 
   // With the index all are gone.
   static void drop(Position incarnation, Batch& batch);
-  void dropped(Position incarnation) { durable_.erase(incarnation); }
+  void dropped(Position incarnation) { newest_.erase(incarnation); }
 
  private:
   struct HashOf {
     std::size_t operator()(const Hash128& hash) const { return hash.low; }
   };
   using Positions = std::unordered_map<Hash128, Position, HashOf>;
-  static Position newest(const std::map<Position, Positions>& all, Position incarnation,
-                         const Hash128& id);
+  // Forgets the document where its newest is not newer than that.
+  void forget(Position incarnation, const std::string& id, Position newest);
 
-  std::map<Position, Positions> durable_;
-  std::map<Position, Positions> in_line_;
+  std::map<Position, Positions> newest_;
 };
 
 }  // namespace miroir

@@ -12,8 +12,9 @@ constexpr Position kForgetMax = 100'000;  // entries that one commit takes away
 
 }  // namespace
 
-Async<Result<void>> DurableLog::trim(Position applied_everywhere) {
+Async<Result<void>> DurableLog::trim(Position applied_everywhere, Position applied_here) {
   applied_everywhere_ = std::max(applied_everywhere_, applied_everywhere);
+  applied_here_ = std::max(applied_here, applied_everywhere_);
   if (trimming_) co_return Result<void>();
   trimming_ = true;
   struct Done {
@@ -21,7 +22,7 @@ Async<Result<void>> DurableLog::trim(Position applied_everywhere) {
     ~Done() { trimming = false; }
   } const done{trimming_};
   MIROIR_CO_CHECK(co_await views_->bodies->sweep());
-  MIROIR_CO_CHECK(co_await trim_bodies(std::min(applied_everywhere_, head())));
+  MIROIR_CO_CHECK(co_await trim_bodies());
   if (head() > options_.tasks_kept)
     MIROIR_CO_CHECK(
         co_await forget_entries(std::min(views_->trimmed, head() - options_.tasks_kept)));
@@ -30,19 +31,22 @@ Async<Result<void>> DurableLog::trim(Position applied_everywhere) {
 }
 
 // Applied bodies are kept too, for nodes that come back from an older disk and for those who read
-// the log's changes, as long as there is time and room. Readers' last a little longer than nodes',
-// but no reader makes the log refuse writes.
-bool DurableLog::must_go(const Entry& entry, std::uint64_t bytes_kept) const {
+// the log's changes, as long as there is time and room. What a node that is away lacks, or a reader
+// may want, goes last; neither makes the log refuse writes.
+bool DurableLog::may_go(const Entry& entry, std::uint64_t bytes_kept) const {
+  if (entry.position > applied_here_) return false;
+  if (entry.body == 0) return true;
   const auto now = static_cast<EntryStamp>(clock_.wall_now().time_since_epoch().count());
   const auto older_than = [&](Microseconds age) {
     return entry.stamp + static_cast<std::uint64_t>(age.count()) <= now;
   };
-  const std::uint64_t room_share = older_than(options_.stream_age) ? 10 : 20;
-  return older_than(std::max(options_.retention_age, options_.stream_age)) ||
-         bytes_kept > options_.retention_bytes - options_.retention_bytes / room_share;
+  if (older_than(std::max(options_.retention_age, options_.stream_age))) return true;
+  const bool wanted = !older_than(options_.stream_age) || entry.position > applied_everywhere_;
+  return bytes_kept > options_.retention_bytes - options_.retention_bytes / (wanted ? 20 : 10);
 }
 
-Async<Result<void>> DurableLog::trim_bodies(Position last) {
+Async<Result<void>> DurableLog::trim_bodies() {
+  const Position last = std::min(applied_here_, head());
   for (bool more = true; more && views_->trimmed < last;) {
     const Position first = views_->trimmed + 1;
     MIROIR_CO_TRY(const auto page, co_await entries(first, kPage));
@@ -50,7 +54,7 @@ Async<Result<void>> DurableLog::trim_bodies(Position last) {
     Position trimmed = first - 1;
     std::uint64_t kept = bytes();
     for (const std::shared_ptr<const Entry>& entry : page) {
-      more = entry->position <= last && (entry->body == 0 || must_go(*entry, kept));
+      more = may_go(*entry, kept);
       if (!more) break;
       trimmed = entry->position;
       if (entry->body == 0) continue;

@@ -191,31 +191,58 @@ std::expected<TaskFilter, meili::ApiError> filter_to_change(Proxy::State* state,
 }
 
 // The request itself becomes a task, done as it is appended.
-Async<http::Response> append_operation(Proxy::State* state, std::string type, Json details) {
-  auto appended = co_await state->parts.log.append(
+Async<Result<std::vector<Entry>>> append_operation(Proxy::State* state, std::string type,
+                                                   Json details) {
+  co_return co_await state->parts.log.append(
       [&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
         Entry entry = client_entry(EntryKind::kTaskOperation, type, "", nullptr);
         entry.task_details = details;
         return std::vector{std::move(entry)};
       });
-  http::Response answer = append_answer(state->context, appended);
-  if (answer.status == 202) answer.status = 200;
-  co_return answer;
 }
 
-// What was acknowledged is in the log, and forwarders send it as soon as its node answers: there is
-// nothing left to void.
+http::Response operation_answer(Proxy::State* state, const Result<std::vector<Entry>>& appended) {
+  http::Response answer = append_answer(state->context, appended);
+  if (answer.status == 202) answer.status = 200;
+  return answer;
+}
+
+// Those of the tasks that have one of these statuses by now.
+Async<Result<std::vector<Position>>> matching_among(Proxy::State* state, TaskFilter filter,
+                                                    std::vector<Position> tasks,
+                                                    std::vector<std::string> statuses) {
+  if (tasks.empty()) co_return tasks;
+  filter.uids = std::move(tasks);
+  filter.statuses = std::move(statuses);
+  co_return co_await matching_tasks(state->parts.log, std::move(filter), processing_of(state));
+}
+
+// Of the matching tasks, those that no node was sent yet.
 Async<http::Response> cancel_tasks(Proxy::State* state, http::Request request) {
   auto filter = filter_to_change(state, request, "cancel");
   if (!filter) co_return error_answer(filter.error());
-  auto matched =
-      co_await matching_tasks(state->parts.log, std::move(*filter), processing_of(state));
+  Log& log = state->parts.log;
+  auto matched = co_await matching_tasks(log, *filter, processing_of(state));
   if (!matched) co_return error_answer(to_api_error(matched.error(), "miroir_store_unavailable"));
-  co_return co_await append_operation(
-      state, "taskCancelation",
-      Json::object({{"matchedTasks", Json(std::uint64_t{matched->size()})},
-                    {"canceledTasks", 0},
-                    {"originalFilter", "?" + request.query}}));
+  auto open = co_await matching_among(state, *filter, *matched, {"enqueued"});
+  if (!open) co_return error_answer(to_api_error(open.error(), "miroir_store_unavailable"));
+
+  http::Response answer;
+  const auto announce = [&](std::size_t canceled) -> Async<Result<Position>> {
+    Result<std::vector<Entry>> appended = co_await append_operation(
+        state, "taskCancelation",
+        Json::object({{"matchedTasks", Json(std::uint64_t{matched->size()})},
+                      {"canceledTasks", Json(std::uint64_t{canceled})},
+                      {"originalFilter", "?" + request.query}}));
+    answer = operation_answer(state, appended);
+    if (!appended) co_return std::unexpected(std::move(appended).error());
+    co_return appended->front().position;
+  };
+  auto done = co_await state->parts.forwarders.cancel(std::move(*open), announce);
+  if (!done && answer.status == 200) {
+    co_return error_answer(to_api_error(done.error(), "miroir_store_unavailable"));
+  }
+  co_return answer;
 }
 
 // Of the matching tasks, those that have ended are forgotten: views, nothing else.
@@ -225,22 +252,18 @@ Async<http::Response> delete_tasks(Proxy::State* state, http::Request request) {
   Log& log = state->parts.log;
   auto matched = co_await matching_tasks(log, *filter, processing_of(state));
   if (!matched) co_return error_answer(to_api_error(matched.error(), "miroir_store_unavailable"));
-  filter->uids = *matched;
-  filter->statuses = {"succeeded", "failed", "canceled"};
-  std::vector<Position> ended;
-  if (!matched->empty()) {
-    auto found = co_await matching_tasks(log, std::move(*filter), processing_of(state));
-    if (!found) co_return error_answer(to_api_error(found.error(), "miroir_store_unavailable"));
-    ended = std::move(*found);
-  }
-  if (auto forgotten = co_await log.forget_tasks(ended); !forgotten) {
+  auto ended = co_await matching_among(state, std::move(*filter), *matched,
+                                       {"succeeded", "failed", "canceled"});
+  if (!ended) co_return error_answer(to_api_error(ended.error(), "miroir_store_unavailable"));
+  if (auto forgotten = co_await log.forget_tasks(*ended); !forgotten) {
     co_return error_answer(to_api_error(forgotten.error(), "miroir_store_unavailable"));
   }
-  co_return co_await append_operation(
-      state, "taskDeletion",
-      Json::object({{"matchedTasks", Json(std::uint64_t{matched->size()})},
-                    {"deletedTasks", Json(std::uint64_t{ended.size()})},
-                    {"originalFilter", "?" + request.query}}));
+  co_return operation_answer(
+      state, co_await append_operation(
+                 state, "taskDeletion",
+                 Json::object({{"matchedTasks", Json(std::uint64_t{matched->size()})},
+                               {"deletedTasks", Json(std::uint64_t{ended->size()})},
+                               {"originalFilter", "?" + request.query}})));
 }
 
 }  // namespace
