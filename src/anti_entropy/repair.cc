@@ -195,27 +195,30 @@ Async<Applied> await_applied(const Tools& tools, std::string node, Position posi
   co_return applied;
 }
 
-// Whether every copy that was to be changed is now as it must be.
-bool verified(const Judged& before, const Judged& after) {
-  auto right = [&](const std::string& node) {
-    for (std::size_t i = 0; i < after.copies.owners.size(); ++i) {
-      if (after.copies.owners[i].node == node)
-        return after.decision.owners[i].finding == Finding::kRight;
-    }
-    return std::ranges::none_of(after.copies.strays,
-                                [&](const Copy& copy) { return copy.node == node; });
+const Copy* copy_on(const std::vector<Copy>& copies, const std::string& node) {
+  const auto found = std::ranges::find(copies, node, &Copy::node);
+  return found == copies.end() ? nullptr : &*found;
+}
+
+// Whether every copy that was to be changed was read again and is now what the winner was, or gone.
+bool verified(const Judged& before, const Judged& after, const Roster& roster) {
+  const auto& winner = before.decision.winner;
+  const auto right = [&](const Copy& copy, const Verdict& verdict) {
+    if (verdict.treatment == Treatment::kLeave) return true;
+    if (!roster.readable(copy.node)) return false;
+    const Copy* now = copy_on(after.copies.owners, copy.node);
+    if (now == nullptr) now = copy_on(after.copies.strays, copy.node);
+    if (verdict.treatment == Treatment::kDelete) return now == nullptr || !now->present();
+    if (now == nullptr || !now->present() || !winner) return false;
+    const Copy& source = before.copies.owners[*winner];
+    return now->stored.stamp == source.stored.stamp && now->stored.base == source.stored.base &&
+           now->content == source.content;
   };
   for (std::size_t i = 0; i < before.copies.owners.size(); ++i) {
-    if (before.decision.owners[i].treatment != Treatment::kLeave &&
-        !right(before.copies.owners[i].node)) {
-      return false;
-    }
+    if (!right(before.copies.owners[i], before.decision.owners[i])) return false;
   }
   for (std::size_t i = 0; i < before.copies.strays.size(); ++i) {
-    if (before.decision.strays[i].treatment != Treatment::kLeave &&
-        !right(before.copies.strays[i].node)) {
-      return false;
-    }
+    if (!right(before.copies.strays[i], before.decision.strays[i])) return false;
   }
   return true;
 }
@@ -280,7 +283,7 @@ Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest in
     const auto found = after.find(one.judged.copies.id);
     if (found == after.end()) {
       one.outcome = "sent, but written again before it could be verified";
-    } else if (verified(one.judged, found->second)) {
+    } else if (verified(one.judged, found->second, roster)) {
       one.repaired = true;
       one.outcome = did(one.judged) + ", verified";
       std::ranges::copy(ended_taints(tools, index, read_again_at, found->second),
