@@ -6,6 +6,7 @@
 #include "anti_entropy/options.h"
 #include "base/logging.h"
 #include "base/result.h"
+#include "cdc/options.h"
 #include "cluster/cluster.h"
 #include "cluster/topology.h"
 #include "log/log.h"
@@ -26,6 +27,7 @@ struct Config {
   LogOptions log;
   SearchOptions search;
   AntiEntropyOptions anti_entropy;
+  CdcOptions cdc;
   ProxyOptions proxy;
   Secrets secrets;
   LogLevel log_level = LogLevel::kInfo;

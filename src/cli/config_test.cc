@@ -88,6 +88,11 @@ const std::vector<Key> kKeys = {
     {"anti_entropy.audit_retention", {"\"30d\""}, {"x", "\"0s\""}, "a duration like"},
     {"anti_entropy.foreign_documents", {"report"}, {"adopt", "remove", "x"}, "`report`"},
     {"anti_entropy.tie", {"quarantine", "hash"}, {"coin", "1"}, "`quarantine` or `hash`"},
+    {"cdc.enabled", {"true", "false"}, {"on", "1"}, "true or false"},
+    {"cdc.retention", {"\"24h\"", "90m"}, {"24", "\"0s\"", "x"}, "a duration like"},
+    {"cdc.emit_ttl_deletes", {"true", "false"}, {"yes"}, "true or false"},
+    {"cdc.emit_internal_writes", {"true", "false"}, {"yes"}, "true or false"},
+    {"cdc.sinks", {"[]"}, {"3", "{id: a}"}, "a list of mappings"},
     {"server.port",
      {"0", "7700", "65535"},
      {"-1", "65536", "\"7700\"", "x"},
@@ -153,7 +158,7 @@ TEST(ConfigTest, EveryBlockRefusesUnknownKeysAndWhatIsNoBlock) {
 }
 
 TEST(ConfigTest, WhatThisVersionDoesNotHaveIsRefusedInWords) {
-  for (const char* block : {"ttl", "cdc", "leader_election", "peer_discovery", "rebalancer"}) {
+  for (const char* block : {"ttl", "leader_election", "peer_discovery", "rebalancer"}) {
     const std::string refusal = refusal_of(std::string(block) + ": {enabled: true}");
     EXPECT_TRUE(refusal.starts_with("m.yaml:2: miroir." + std::string(block))) << refusal;
     EXPECT_NE(refusal.find("this version does not have it yet"), std::string::npos);

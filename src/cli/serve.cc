@@ -11,6 +11,7 @@
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "cdc/change_stream.h"
 #include "cluster/cluster.h"
 #include "cluster/placement_guard.h"
 #include "forward/forwarders.h"
@@ -89,11 +90,17 @@ Async<Result<void>> run(const Config& config, Store& store, asio::io_context& co
   Forwarders forwarders(**log, cluster, clock, random, metrics, executor, forward);
   Reconciler reconciler(**log, store, cluster, forwarders, clock, random, metrics, executor,
                         config.anti_entropy);
+  std::unique_ptr<ChangeStream> changes;
+  if (config.cdc.enabled) {
+    MIROIR_CO_TRY(changes, co_await ChangeStream::open({**log, store, cluster, forwarders, clock,
+                                                        random, metrics, executor},
+                                                       config.cdc));
+  }
   WriteOptions write;
   write.names = config.anti_entropy.names;
   write.request_timeout = config.proxy.request_timeout;
-  Proxy proxy({**log, cluster, forwarders, reconciler, clock, random, metrics}, config.secrets,
-              write, config.search);
+  Proxy proxy({**log, cluster, forwarders, reconciler, clock, random, metrics, changes.get()},
+              config.secrets, write, config.search);
   MIROIR_CO_CHECK(co_await proxy.prepare());
   MetricsHandler metrics_handler(metrics);
   MIROIR_CO_TRY(auto server, http::Server::listen(executor, clock, client_server(config), proxy));
@@ -104,6 +111,7 @@ Async<Result<void>> run(const Config& config, Store& store, asio::io_context& co
   tasks.spawn("health", health.run());
   tasks.spawn("forwarders", forwarders.run());
   if (config.anti_entropy.enabled) tasks.spawn("reconciler", reconciler.run());
+  if (changes) tasks.spawn("change stream", changes->run());
   tasks.spawn("server", server->run());
   tasks.spawn("metrics server", metrics_listener->run());
   std::printf("listening on %s\nmetrics on %s/metrics\n", server->url().c_str(),
@@ -113,6 +121,7 @@ Async<Result<void>> run(const Config& config, Store& store, asio::io_context& co
   asio::signal_set signals(executor, SIGINT, SIGTERM);
   co_await signals.async_wait(asio::use_awaitable);
   log_info("stopping");
+  if (changes) co_await changes->stop();  // its readers would wait out the grace
   co_await server->stop(kStopGrace);
   co_await metrics_listener->stop(Milliseconds(0));
   co_await reconciler.stop();

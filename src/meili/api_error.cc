@@ -47,6 +47,7 @@ constexpr std::array kCodes = {
     Code{"io_error", 422, kSystem},
     Code{"malformed_payload", 400, kInvalidRequest},
     Code{"max_fields_limit_exceeded", 400, kInvalidRequest},
+    Code{"miroir_changes_lost", 410, kInvalidRequest},
     Code{"miroir_invalid_auth", 401, kAuth},
     Code{"miroir_not_supported", 400, kInvalidRequest},
     Code{"miroir_reserved_field", 400, kInvalidRequest},

@@ -1,29 +1,12 @@
 #include "meili/api_key.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include <array>
-
-#include "base/assert.h"
+#include "base/hmac.h"
 #include "meili/task.h"
 
 namespace miroir::meili {
 
 std::string derive_key(std::string_view master_key, std::string_view uid) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  const auto* data = reinterpret_cast<const unsigned char*>(uid.data());
-  const auto* made = HMAC(EVP_sha256(), master_key.data(), static_cast<int>(master_key.size()),
-                          data, uid.size(), digest.data(), &size);
-  MIROIR_ASSERT(made != nullptr);
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  for (unsigned int i = 0; i < size; ++i) {
-    text += kHex[digest[i] >> 4];
-    text += kHex[digest[i] & 15];
-  }
-  return text;
+  return hmac_sha256(master_key, uid);
 }
 
 bool action_allowed(const Json& actions, std::string_view action) {

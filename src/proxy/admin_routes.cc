@@ -130,6 +130,8 @@ void add_admin_routes(Routes& routes, Proxy::State& state) {
                              {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}},
                              s->parts.metrics.text()};
   });
+  add("GET", "changes",
+      [s](Route::Values, http::Request r) { return read_changes(s, std::move(r)); });
   add("POST", "anti-entropy/start",
       [s](Route::Values, http::Request r) { return start_pass(s, std::move(r)); });
   add("GET", "anti-entropy/status",

@@ -18,6 +18,8 @@
 
 namespace miroir {
 
+class ChangeStream;
+
 // What the proxy composes; all of it outlives it.
 struct ProxyParts {
   Log& log;
@@ -27,6 +29,7 @@ struct ProxyParts {
   Clock& clock;
   Random& random;
   Metrics& metrics;
+  ChangeStream* changes = nullptr;  // nullptr: there is none
 };
 
 // The client API and /_miroir: finds the route, judges the key before the body is read, and gives

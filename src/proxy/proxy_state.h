@@ -51,4 +51,7 @@ void add_key_routes(Routes& routes, Proxy::State& state);
 void add_server_routes(Routes& routes, Proxy::State& state);
 void add_admin_routes(Routes& routes, Proxy::State& state);
 
+// GET /_miroir/changes
+Async<http::Response> read_changes(Proxy::State* state, http::Request request);
+
 }  // namespace miroir

@@ -1,0 +1,157 @@
+#include "cdc/change_reader.h"
+
+#include <algorithm>
+
+#include "cdc/event.h"
+
+namespace miroir::cdc {
+namespace {
+
+constexpr std::size_t kEntriesMax = 128;  // looked at for one page
+
+void pass(Page& page, const Entry& entry) { page.next = {entry.position, Cursor::kWhole}; }
+
+// Events of the entry that lie behind the page's end.
+std::uint64_t given(const Page& page, const Entry& entry) {
+  return page.next.position == entry.position ? page.next.given : 0;
+}
+
+// False: there is no room for it.
+bool add(Page& page, const Entry& entry, std::uint64_t number, const BodyRecord* record,
+         const Selection& selection) {
+  if (page.lost > 0 || page.count >= selection.events_max) return false;
+  std::string event;
+  append_event(event, entry, number, record, selection.bodies);
+  if (page.count > 0) {
+    if (page.events.size() + event.size() >= selection.bytes_max) return false;
+    page.events += ',';
+  }
+  page.events += event;
+  ++page.count;
+  ++page.counts[entry.index_uid];
+  return true;
+}
+
+}  // namespace
+
+Async<Result<Page>> ChangeReader::read(Cursor after, Selection selection) const {
+  Page page;
+  page.next = after;
+  const Position settled = forwarders_.settled();
+  if (after.next() > settled) co_return page;
+  MIROIR_CO_TRY(const auto entries, co_await log_.entries(after.next(), kEntriesMax));
+  if (entries.empty()) co_return page;
+  MIROIR_CO_TRY(const Ends ends,
+                co_await log_.task_ends(entries.front()->position, entries.back()->position));
+  for (const std::shared_ptr<const Entry>& entry : entries) {
+    if (entry->position > settled) co_return page;
+    if (const Position missing = entry->position - page.next.next(); missing > 0) {
+      if (page.count > 0) {
+        page.more = true;
+        co_return page;
+      }
+      // What they were is forgotten with them.
+      page.lost += missing;
+      page.next = {entry->position - 1, Cursor::kWhole};
+    }
+    MIROIR_CO_TRY(const Step step, co_await take(entry, ends, selection, page));
+    if (step == Step::kPageEnds) co_return page;
+  }
+  page.more = entries.back()->position < settled;
+  co_return page;
+}
+
+Async<Result<ChangeReader::Step>> ChangeReader::take(std::shared_ptr<const Entry> entry,
+                                                     const Ends& ends, const Selection& selection,
+                                                     Page& page) const {
+  Fate fate = Fate::kNever;
+  if (judge(*entry, options_) == Verdict::kEvents && touches(*entry, selection.index_uid)) {
+    MIROIR_CO_TRY(fate, co_await fate_of(entry, ends));
+  }
+  if (fate == Fate::kUnknown) co_return Step::kPageEnds;
+  if (fate != Fate::kNever && is_of_documents(*entry)) {
+    co_return co_await take_records(entry, fate, selection, page);
+  }
+  if (fate == Fate::kInPart) {
+    MIROIR_CO_TRY(const std::vector<bool> happened, co_await shards_that_happened(entry->position));
+    if (std::ranges::find(happened, true) == happened.end()) fate = Fate::kNever;
+  }
+  if (fate != Fate::kNever && !add(page, *entry, 0, nullptr, selection)) {
+    page.more = true;
+    co_return Step::kPageEnds;
+  }
+  pass(page, *entry);
+  co_return Step::kGoOn;
+}
+
+Async<Result<ChangeReader::Step>> ChangeReader::take_records(std::shared_ptr<const Entry> entry,
+                                                             Fate fate, const Selection& selection,
+                                                             Page& page) const {
+  const Topology& topology = cluster_.topology();
+  std::vector<bool> happened(topology.shard_count(), true);
+  if (fate == Fate::kInPart) {
+    MIROIR_CO_TRY(happened, co_await shards_that_happened(entry->position));
+  }
+  std::uint64_t number = 0;
+  bool full = false;
+  const auto read = co_await log_.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
+    const std::uint64_t its = number++;
+    if (its < given(page, *entry)) return {};
+    full = page.lost > 0 || (happened[topology.shard_of(record.slot)] &&
+                             !add(page, *entry, its, &record, selection));
+    if (full) return fail(ErrorCode::kCancelled, "the page is full");
+    page.next = {entry->position, its + 1};
+    return {};
+  });
+  const bool trimmed = !read && read.error().code == ErrorCode::kNotFound;
+  if (full || (trimmed && page.count > 0)) {
+    page.more = true;
+    co_return Step::kPageEnds;
+  }
+  if (trimmed) {
+    page.lost += entry->records - std::min(entry->records, given(page, *entry));
+  } else {
+    MIROIR_CO_CHECK(read);
+  }
+  pass(page, *entry);
+  co_return Step::kGoOn;
+}
+
+Async<Result<ChangeReader::Fate>> ChangeReader::fate_of(std::shared_ptr<const Entry> entry,
+                                                        const Ends& ends) const {
+  // Nobody waits for what is Miroir's own.
+  if (entry->task_type.empty()) co_return Fate::kHappened;
+  const Position task = entry->task;
+  auto end = ends.find(task);
+  Ends others;
+  if (end == ends.end()) {
+    MIROIR_CO_TRY(others, co_await log_.task_ends(task, task));
+    end = others.find(task);
+    if (end == others.end()) {
+      // Forgotten with the rest of its task, or not ended.
+      const auto last = co_await log_.entry(task);
+      if (!last && last.error().code != ErrorCode::kNotFound)
+        co_return std::unexpected(last.error());
+      co_return !last && task <= log_.head() ? Fate::kInPart : Fate::kUnknown;
+    }
+  }
+  // Of a task that was deleted only the outcomes are left.
+  if (!end->second) co_return Fate::kInPart;
+  if (end->second->status == "succeeded") co_return Fate::kHappened;
+  co_return end->second->status == "canceled" ? Fate::kNever : Fate::kInPart;
+}
+
+// By shard: whether it was not failed, nor void, on all its owners.
+Async<Result<std::vector<bool>>> ChangeReader::shards_that_happened(Position position) const {
+  MIROIR_CO_TRY(const auto failures, co_await log_.failures(position));
+  const Topology& topology = cluster_.topology();
+  std::vector<bool> happened(topology.shard_count());
+  for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
+    happened[shard] = std::ranges::any_of(topology.owners(shard), [&](const std::string& owner) {
+      return !failures.contains(owner);
+    });
+  }
+  co_return happened;
+}
+
+}  // namespace miroir::cdc

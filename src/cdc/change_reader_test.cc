@@ -1,0 +1,203 @@
+#include "cdc/stream_world_test.h"
+
+namespace miroir::cdc {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class ChangeReaderTest : public StreamWorldTest {
+ protected:
+  std::vector<std::string> told(Selection selection = {}) { return brief(all(selection)); }
+  // Tasks of that entry fail on these nodes.
+  void fail_on(std::set<std::string> nodes, Position position) {
+    for (auto& [id, node] : world.nodes) {
+      if (!nodes.contains(id)) continue;
+      node->fail_tasks([position](const NodeTask& task) -> std::optional<std::string> {
+        if (task.uid == position) return "internal";
+        return std::nullopt;
+      });
+    }
+  }
+};
+
+TEST_F(ChangeReaderTest, EveryClientWriteIsAnEventInOrder) {
+  start();
+  world.create_index("books");
+  world.write("books", {"1", "2"}, "a");
+  world.write("books", {"2"}, "b", EntryKind::kMergeDocuments);
+  world.remove("books", {"1"});
+  Entry clear;
+  clear.kind = EntryKind::kClearDocuments;
+  clear.index_uid = "books";
+  clear.task_type = "documentDeletion";
+  clear.task_details = Json::object();
+  world.append(clear);
+  ASSERT_TRUE(settles());
+  const std::vector<Json> events = all();
+  EXPECT_THAT(brief(events), ElementsAre("createIndex books", "write 1", "write 2", "merge 2",
+                                         "delete 1", "clear books"));
+  EXPECT_EQ(to_text(*events[2].find("body")), R"({"id":"2","v":"a"})");
+  EXPECT_EQ(to_text(*events[3].find("body")), R"({"id":"2","m":"b"})");
+  for (std::size_t i = 1; i < events.size(); ++i) {
+    EXPECT_GE(events[i].find("position")->as_uint64(), events[i - 1].find("position")->as_uint64());
+  }
+}
+
+TEST_F(ChangeReaderTest, AnEventIsGivenWhenTheTaskHasEnded) {
+  start();
+  world.await_task(world.create_index("books"));
+  for (auto& [id, node] : world.nodes) node->options().automatic = false;
+  world.write("books", {"1", "2", "3", "4"}, "a");
+  world.run_for(Seconds(30));
+  EXPECT_THAT(told(), ElementsAre("createIndex books"));
+  for (auto& [id, node] : world.nodes) node->options().automatic = true;
+  ASSERT_TRUE(settles());
+  EXPECT_EQ(told().size(), 5U);
+}
+
+TEST_F(ChangeReaderTest, ANodeThatIsAwayHoldsNothingUpWhileAnotherHasIt) {
+  start();
+  world.await_task(world.create_index("books"));
+  world.nodes.at("b0")->options().down = world.nodes.at("b1")->options().down = true;
+  world.write("books", {"1", "2", "3", "4"}, "a");
+  ASSERT_TRUE(settles());
+  EXPECT_EQ(told().size(), 5U);
+}
+
+TEST_F(ChangeReaderTest, WhatFailedEverywhereIsNoEvent) {
+  start();
+  world.await_task(world.create_index("books"));
+  fail_on({"a0", "a1", "b0", "b1"}, world.log().head() + 1);
+  ASSERT_EQ(world.await_task(world.write("books", {"1", "2", "3"}, "a")).status, "failed");
+  Entry born_failed;
+  born_failed.kind = EntryKind::kWriteDocuments;
+  born_failed.index_uid = "books";
+  born_failed.task_type = "documentAdditionOrUpdate";
+  born_failed.task_details = Json::object();
+  born_failed.born_failed = meili::api_error("invalid_document_id", "no");
+  world.append(born_failed);
+  world.write("books", {"4"}, "a");
+  ASSERT_TRUE(settles());
+  EXPECT_THAT(told(), ElementsAre("createIndex books", "write 4"));
+}
+
+TEST_F(ChangeReaderTest, OfWhatFailedInPartOnlyTheRestIsAnEvent) {
+  start();
+  world.await_task(world.create_index("books"));
+  const std::vector<std::string> ids = {"1", "2", "3", "4", "5", "6", "7", "8"};
+  const std::string a = "a0";
+  const std::string b = "b0";
+  fail_on({a, b}, world.log().head() + 1);
+  ASSERT_EQ(world.await_task(world.write("books", ids, "a")).status, "failed");
+  std::vector<std::string> wanted = {"createIndex books"};
+  for (const std::string& id : ids) {
+    const bool failed =
+        world.topology().owns(a, slot_of(id)) && world.topology().owns(b, slot_of(id));
+    if (!failed) wanted.push_back("write " + id);
+  }
+  ASSERT_LT(wanted.size(), 9U);
+  ASSERT_GT(wanted.size(), 1U);
+  EXPECT_EQ(told(), wanted);
+  // The same from the outcomes alone, once the client deleted the task.
+  ASSERT_TRUE(world.await(world.log().forget_tasks({world.log().head()})));
+  EXPECT_EQ(told(), wanted);
+}
+
+TEST_F(ChangeReaderTest, ADeleteByFilterIsTheDeletesThatItBecame) {
+  start();
+  world.create_index("books");
+  world.write("books", {"1", "2", "3"}, "a");
+  for (auto& [id, node] : world.nodes) node->options().down = true;
+  world.remove_by_filter("books", Json("v = a"));
+  world.write("books", {"4"}, "a");
+  world.run_for(Seconds(30));
+  EXPECT_EQ(told().size(), 0U);
+  for (auto& [id, node] : world.nodes) node->options().down = false;
+  ASSERT_TRUE(settles());
+  EXPECT_THAT(told(), ElementsAre("createIndex books", "write 1", "write 2", "write 3", "delete 1",
+                                  "delete 2", "delete 3", "write 4"));
+}
+
+TEST_F(ChangeReaderTest, PagesEndAnywhereAndGoOnThere) {
+  start();
+  world.create_index("books");
+  for (int i = 0; i < 5; ++i) world.write("books", {"1", "2", "3"}, std::to_string(i));
+  ASSERT_TRUE(settles());
+  const std::vector<std::string> whole = told();
+  ASSERT_EQ(whole.size(), 16U);
+  for (const std::size_t size : {1U, 2U, 4U, 100U})
+    EXPECT_EQ(told({.events_max = size}), whole) << size;
+  for (const std::size_t size : {1U, 300U, 900U})
+    EXPECT_EQ(told({.bytes_max = size}), whole) << size;
+  EXPECT_LT(read({0, Cursor::kWhole}, {.bytes_max = 900}).events.size(), 900U);
+  // Every event's cursor is the place behind it.
+  const std::vector<Json> events = all();
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const auto at = parse_cursor(events[i].find("cursor")->as_string());
+    EXPECT_EQ(events_of(read(at.value())).size(), events.size() - 1 - i);
+  }
+}
+
+TEST_F(ChangeReaderTest, AnIndexIsReadAlone) {
+  start();
+  world.create_index("books");
+  world.create_index("films");
+  world.write("books", {"1"}, "a");
+  world.write("films", {"2"}, "a");
+  ASSERT_TRUE(settles());
+  EXPECT_THAT(told({.index_uid = "films"}), ElementsAre("createIndex films", "write 2"));
+  EXPECT_THAT(told({.index_uid = "none"}), IsEmpty());
+  EXPECT_EQ(read({0, Cursor::kWhole}, {.index_uid = "none"}).next.position, world.log().head());
+}
+
+TEST_F(ChangeReaderTest, WhatTheLogLostIsNamedAndNeverSkipped) {
+  start();
+  world.create_index("books");
+  world.write("books", {"1", "2", "3"}, "a");
+  world.write("books", {"4", "5"}, "a");
+  ASSERT_TRUE(settles());
+  ASSERT_TRUE(world.run_until([this] { return world.all_done(); }));
+  const Position trimmed = world.log().head();
+  world.clock.set_wall_offset(std::chrono::days(8));
+  world.write("books", {"6"}, "a");
+  ASSERT_TRUE(settles());
+  world.run_for(Seconds(15));
+
+  const Page first = read({0, Cursor::kWhole});
+  EXPECT_THAT(brief(events_of(first)), ElementsAre("createIndex books"));
+  EXPECT_TRUE(first.more);
+  const Page lost = read(first.next);
+  EXPECT_EQ(lost.lost, 5U);
+  EXPECT_EQ(lost.count, 0U);
+  EXPECT_EQ(to_string(lost.next), std::to_string(trimmed));
+  EXPECT_THAT(brief(events_of(read(lost.next))), ElementsAre("write 6"));
+  // Of an entry that was given in part, the rest.
+  EXPECT_EQ(read({2, 1}).lost, 4U);
+  // Nothing of another index was lost.
+  EXPECT_EQ(read({0, Cursor::kWhole}, {.index_uid = "films"}).lost, 0U);
+}
+
+TEST_F(ChangeReaderTest, EntriesThatAreForgottenAreLost) {
+  start();
+  world.create_index("books");
+  for (int i = 0; i < 4; ++i) world.write("books", {"1", "2"}, "a");
+  ASSERT_TRUE(settles());
+  ASSERT_TRUE(world.run_until([this] { return world.all_done(); }));
+  world.run_for(Seconds(15));
+  crash();
+  MemoryStore::Tables tables = world.store.snapshot();
+  for (const Position forgotten : {2U, 3U})
+    tables[static_cast<std::size_t>(Table::kEntry)].erase(key_of(forgotten));
+  world.store.restore(std::move(tables));
+  start();
+  ASSERT_TRUE(settles());
+  EXPECT_EQ(read({0, Cursor::kWhole}).count, 1U);
+  const Page lost = read({1, Cursor::kWhole});
+  EXPECT_EQ(lost.lost, 2U);
+  EXPECT_EQ(to_string(lost.next), "3");
+  EXPECT_EQ(read(lost.next).count, 4U);
+}
+
+}  // namespace
+}  // namespace miroir::cdc
