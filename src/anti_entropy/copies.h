@@ -19,11 +19,12 @@ enum class Presence { kPresent, kAbsent, kUnknown };
 struct Copy {
   std::string node;
   Presence presence = Presence::kUnknown;
-  bool in_sync = false;  // the node's replicas are: otherwise it is stale or joining
-  bool tainted = false;  // an entry of this document failed on this node
-  StoredFields stored;   // the rest only where present
-  Hash128 content;       // of the document without the stored fields and vectors
-  std::string text;      // as the node answered
+  bool in_sync = false;   // the node's replicas are: otherwise it is stale or joining
+  bool tainted = false;   // an entry of this document failed on this node
+  bool in_doubt = false;  // an operation on the whole index did: this may be another index's
+  StoredFields stored;    // the rest only where present
+  Hash128 content;        // of the document without the stored fields and vectors
+  std::string text;       // as the node answered
 
   bool present() const { return presence == Presence::kPresent; }
   // The checksum speaks of the content only while nothing was merged into the document since its

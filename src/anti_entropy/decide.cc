@@ -18,9 +18,9 @@ class Judge {
 
   Decision judge() {
     describe();
-    if (std::optional<Stamp> newest = newest_stamp(); !newest) {
+    if (std::optional<Stamp> newest = newest_to_count(); !newest) {
       if (any_present()) conclude(Action::kReport, Reason::kForeign);
-    } else if (*newest > knowledge_.newest) {
+    } else if (*newest_stamp([](const Copy&) { return true; }) > knowledge_.newest) {
       conclude(Action::kQuarantine, Reason::kImpossibleStamp);
     } else if (std::optional<Reason> buried = buried_by(*newest)) {
       remove_all(*buried);
@@ -74,15 +74,22 @@ class Judge {
         copies_.owners, [](const Copy& copy) { return copy.presence == Presence::kUnknown; });
   }
 
-  // Of all copies, whoever holds them.
-  std::optional<Stamp> newest_stamp() const {
+  template <class Predicate>
+  std::optional<Stamp> newest_stamp(Predicate predicate) const {
     std::optional<Stamp> newest;
     for (const auto* group : {&copies_.owners, &copies_.strays}) {
       for (const Copy& copy : *group) {
-        if (copy.present()) newest = std::max(newest, copy.stored.stamp);
+        if (copy.present() && predicate(copy)) newest = std::max(newest, copy.stored.stamp);
       }
     }
     return newest;
+  }
+
+  // Of all copies, whoever holds them; what lies in an index in doubt may be another document of
+  // the same name, and counts only where there is nothing else.
+  std::optional<Stamp> newest_to_count() const {
+    const auto newest = newest_stamp([](const Copy& copy) { return !copy.in_doubt; });
+    return newest ? newest : newest_stamp([](const Copy&) { return true; });
   }
 
   std::optional<Reason> buried_by(Stamp newest) const {
@@ -112,7 +119,9 @@ class Judge {
              allowed ? reason : Reason::kUnknownReplica);
   }
 
-  bool speaks(const Copy& copy) const { return copy.in_sync && !copy.tainted && !revived(copy); }
+  bool speaks(const Copy& copy) const {
+    return copy.in_sync && !copy.tainted && !copy.in_doubt && !revived(copy);
+  }
 
   // Whether what it was merged into had been deleted before: the delete was missed here.
   bool revived(const Copy& copy) const {
@@ -132,6 +141,8 @@ class Judge {
     return sources;
   }
 
+  static bool being_healed(const Copy& copy) { return !copy.in_sync || copy.in_doubt; }
+
   // No copy may be copied from. Where every replica in sync agrees that there is no such document,
   // it is deleted from those that are being healed; otherwise nothing can be known.
   void without_source() {
@@ -139,7 +150,7 @@ class Judge {
     bool peers_agree = false;   // at least one replica in sync says that there is none…
     bool peers_differ = false;  // …and none says otherwise
     for (const Copy& copy : copies_.owners) {
-      if (!copy.in_sync) continue;
+      if (being_healed(copy)) continue;
       if (copy.present() && copy.stored.stamp && copy.contradicts_itself(copies_.id))
         corrupt = true;
       if (copy.presence == Presence::kAbsent && !copy.tainted) {
@@ -149,11 +160,11 @@ class Judge {
       }
     }
     const bool on_owners_being_healed = std::ranges::any_of(
-        copies_.owners, [](const Copy& copy) { return copy.present() && !copy.in_sync; });
+        copies_.owners, [](const Copy& copy) { return copy.present() && being_healed(copy); });
     if (corrupt) {
       conclude(Action::kQuarantine, Reason::kNoGoodCopy);
     } else if (peers_agree && !peers_differ && on_owners_being_healed && copies_.strays.empty()) {
-      remove_if(Reason::kAbsentOnPeers, [](const Copy& copy) { return !copy.in_sync; });
+      remove_if(Reason::kAbsentOnPeers, being_healed);
     } else {
       conclude(Action::kReport, Reason::kNoSource);
     }
@@ -232,6 +243,7 @@ class Judge {
     bool others = false;
     bool missing = false;
     bool behind = false;
+    bool overruled = false;  // a newer copy, in an index in doubt
     for (std::size_t i = 0; i < copies_.owners.size(); ++i) {
       const Copy& copy = copies_.owners[i];
       Verdict& verdict = decision_.owners[i];
@@ -246,13 +258,16 @@ class Judge {
         const bool older = *copy.stored.stamp < *winner.stored.stamp;
         verdict = {older ? Finding::kOlder : Finding::kUnlike, Treatment::kReplace};
         behind = behind || older;
+        overruled = overruled || *copy.stored.stamp > *winner.stored.stamp;
         others = true;
       } else {
         verdict = {Finding::kRight, Treatment::kLeave};
       }
     }
     if (missing || corrupt || others) {
-      if (reason == Reason::kHighestStamp && !others) {
+      if (overruled) {
+        reason = Reason::kInDoubt;
+      } else if (reason == Reason::kHighestStamp && !others) {
         reason = corrupt ? Reason::kChecksum : Reason::kMissing;
       } else if (reason == Reason::kHighestStamp && !behind && corrupt) {
         reason = Reason::kChecksum;
@@ -311,6 +326,9 @@ const std::vector<Rule>& rules() {
       {Reason::kExpired, "expired", "the winning copy has expired"},
       {Reason::kAbsentOnPeers, "absent_on_peers",
        "only replicas that are being healed hold it; those in sync agree that there is none"},
+      {Reason::kInDoubt, "in_doubt",
+       "an operation on the whole index failed where the newest copy is: it may be another "
+       "index's"},
       {Reason::kStray, "stray", "a node that does not own it holds a copy that its owners have"},
       {Reason::kForeign, "foreign", "written behind Miroir's back: it has no stamp"},
       {Reason::kTie, "tie", "equal stamps, different contents, and nothing tells who is right"},

@@ -43,6 +43,7 @@ enum class Reason {
   kBeforeBirth,
   kExpired,
   kAbsentOnPeers,
+  kInDoubt,
   kStray,
   kForeign,
   kTie,

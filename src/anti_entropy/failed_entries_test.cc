@@ -21,6 +21,13 @@ class FailedEntriesTest : public ReconcilerTest {
     ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   }
 
+  void swap(const std::string& one, const std::string& other) {
+    Entry entry;
+    entry.kind = EntryKind::kSwapIndexes;
+    entry.arguments =
+        Json::array({Json::object({{"indexes", Json::array({one, other})}, {"rename", false}})});
+    world.append(std::move(entry));
+  }
   void append(EntryKind kind) {
     Entry entry;
     entry.kind = kind;
@@ -131,6 +138,62 @@ TEST_F(FailedEntriesTest, WhatADeleteAllMissedOnOneNodeIsDeletedThere) {
               document(owner("id7", 1), "id7").is_null());
   EXPECT_EQ(document(node(victim), "m1").find("old"), nullptr);
   EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+}
+
+TEST_F(FailedEntriesTest, SwapThatFailedOnOneNodeIsMadeGoodThere) {
+  world.create_index("books");
+  set_settings(Json::object({{"stopWords", Json::array({"of", "books"})}}), "books");
+  std::vector<std::string> shared;
+  std::vector<std::string> own;
+  for (int i = 0; i < 40; ++i) shared.push_back("id" + std::to_string(i));
+  for (int i = 0; i < 40; ++i) own.push_back("book" + std::to_string(i));
+  world.write("books", shared, "of books");  // newer than their namesakes in movies
+  world.write("books", own, "of books");
+  settle();
+  fail_on("b0", "indexSwap");
+  swap(kIndex, "books");
+  work_again();
+  world.write(kIndex, {"id1", "book1"}, "after the swap");
+  world.remove(kIndex, {"id2", "book2"});
+  world.remove("books", {"id3"});
+  merge("id4", "merged");
+  settle();
+
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(number(light, "unresolved"), 0U) << to_text(light);
+  const auto equal = [&](const std::string& uid) {
+    const auto& groups = world.topology().groups();
+    std::map<std::string, Json> held[2];
+    for (std::size_t g = 0; g < 2; ++g) {
+      for (const auto& [id, text] : world.documents_of_group(groups[g], uid))
+        held[g][id] = parse_json(text).value();
+    }
+    return held[0] == held[1] ? held[0].size() : 0;
+  };
+  EXPECT_EQ(equal(kIndex), 40U + 40U - 2U);
+  EXPECT_EQ(equal("books"), 200U - 1U);
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  EXPECT_TRUE(world.log().index_taints().empty());
+}
+
+TEST_F(FailedEntriesTest, SwapThatFailedOnOneNodeIsMadeGoodThereWhateverThePrimaryKeys) {
+  Entry birth;
+  birth.kind = EntryKind::kCreateIndex;
+  birth.index_uid = "notes";  // without a primary key yet
+  birth.arguments = Json::object({{"primaryKey", Json()}});
+  world.append(std::move(birth));
+  set_settings(Json::object({{"stopWords", Json::array({"of", "notes"})}}), "notes");
+  settle();
+  fail_on("b0", "indexSwap");
+  swap(kIndex, "notes");
+  work_again();
+  ASSERT_TRUE(node("b0").disk().indexes.at(kIndex).primary_key);
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_FALSE(node("b0").disk().indexes.at(kIndex).primary_key) << to_text(light);
+  EXPECT_TRUE(node("b0").documents(kIndex).empty());
+  EXPECT_EQ(world.documents_of_group(world.topology().groups()[1], "notes").size(), 200U);
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  EXPECT_TRUE(world.log().index_taints().empty());
 }
 
 TEST_F(FailedEntriesTest, DeleteAllThatFailedEverywhereBuriesNothing) {

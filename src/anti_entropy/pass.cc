@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "anti_entropy/doubt.h"
 #include "anti_entropy/light.h"
 #include "anti_entropy/replicated_state.h"
 #include "anti_entropy/scan.h"
@@ -107,7 +108,8 @@ class Pass {
     }
     Result<void> compared;
     if (index.primary_key.empty()) {
-      // Without a primary key there is no document yet.
+      // Without a primary key there is no document yet, on the nodes neither (compare_state).
+      compared = co_await end_doubts(indexes_in_doubt(tools_, roster, incarnation), roster, its);
     } else {
       compared = co_await compare_documents(index, roster, its);
       if (!compared && compared.error().code == ErrorCode::kConflict) {
@@ -126,7 +128,7 @@ class Pass {
 
   Async<Result<void>> compare_documents(const IndexUnderTest& index, Roster& roster,
                                         IndexReport& its) {
-    const std::vector<Taint> in_doubt = taints_of_whole(index, roster);
+    const std::vector<Taint> in_doubt = indexes_in_doubt(tools_, roster, index.incarnation);
     const bool deep = order_.kind == PassKind::kDeep || !in_doubt.empty();
     Resolver resolver(tools_, index, roster, audit_, order_.number, order_.repairs,
                       deep ? tools_.instruments.deep_bytes : tools_.instruments.light_bytes, its);
@@ -139,34 +141,15 @@ class Pass {
     co_return co_await end_doubts(in_doubt, roster, its);
   }
 
-  // Nodes on which something of the whole index failed: what they hold was read by no digest.
-  std::vector<Taint> taints_of_whole(const IndexUnderTest& index, const Roster& roster) const {
-    std::vector<Taint> taints = tools_.log.taints(index.incarnation);
-    std::erase_if(taints, [&](const Taint& taint) {
-      return !taint.id.empty() || !roster.readable(taint.node);
-    });
-    return taints;
-  }
-
   // Of a node in doubt all documents were compared with those of a peer that is not, and nothing is
   // unlike any more.
   Async<Result<void>> end_doubts(std::vector<Taint> in_doubt, const Roster& roster,
                                  const IndexReport& its) {
     std::erase_if(in_doubt, [&](const Taint& taint) {
-      return !roster.readable(taint.node) || !compared_with_a_peer(taint, roster);
+      return !roster.readable(taint.node) || !has_trusted_peers(tools_, roster, taint);
     });
     if (in_doubt.empty() || its.unresolved > 0 || its.moving > 0) co_return Result<void>{};
     co_return co_await tools_.log.clear_taints(std::move(in_doubt));
-  }
-
-  bool compared_with_a_peer(const Taint& taint, const Roster& roster) const {
-    const Topology& topology = tools_.cluster.topology();
-    return std::ranges::all_of(topology.shards_of(taint.node), [&](ShardId shard) {
-      return std::ranges::any_of(topology.owners(shard), [&](const std::string& owner) {
-        return owner != taint.node && roster.in_sync(owner) &&
-               !tools_.log.tainted(taint.incarnation, "", owner);
-      });
-    });
   }
 
   void note_shards(const Roster& roster, IndexReport& its) const {

@@ -67,10 +67,10 @@ class ReconcilerTest : public ::testing::Test {
     reconciler.reset();
   }
 
-  void set_settings(Json settings) {
+  void set_settings(Json settings, const std::string& index = kIndex) {
     Entry entry;
     entry.kind = EntryKind::kUpdateSettings;
-    entry.index_uid = kIndex;
+    entry.index_uid = index;
     entry.arguments = Json::object({{"clientSettings", settings}, {"settings", settings}});
     world.append(std::move(entry));
   }

@@ -69,6 +69,24 @@ TEST_F(ReconcilerTest, DeletedDocumentPutBackOnEveryReplicaStaysAsItIsUntilOneIs
   for (const std::string& name : owners("id7")) EXPECT_TRUE(document(node(name), "id7").is_null());
 }
 
+TEST_F(ReconcilerTest, RepairIsVerifiedThoughTheDiskWasPutBackBeforeItWasReadAgain) {
+  const std::string victim = owners("id7")[0];
+  node(victim).delete_directly(kIndex, "id7");
+  const SimulatedNode::Disk damaged = node(victim).snapshot();
+  int asked = 0;
+  world.before_documents = [&](const std::string& name, const DocumentQuery& query) {
+    if (name == victim && !query.ids.empty() && ++asked == 2) node(victim).restore(damaged);
+  };
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_GE(asked, 3);
+  EXPECT_EQ(number(light, "repaired"), 1U) << to_text(light);
+  EXPECT_EQ(member(repair_of("id7"), "repaired"), Json(true));
+  EXPECT_EQ(world.cluster().status(victim).state, ReplicaState::kStale) << "until the next pass";
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(world.cluster().status(victim).state, ReplicaState::kInSync);
+  expect_groups_equal();
+}
+
 TEST_F(ReconcilerTest, ForeignDocumentIsReportedAndLeft) {
   owner("alien").write_directly(kIndex, "alien",
                                 Json::object({{"id", "alien"}, {"v", "from outside"}}));

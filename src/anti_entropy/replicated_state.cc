@@ -1,123 +1,15 @@
 #include "anti_entropy/replicated_state.h"
 
 #include <algorithm>
-#include <array>
-#include <set>
 
+#include "anti_entropy/doubt.h"
 #include "forward/plan.h"
-#include "meili/task.h"
 
 namespace miroir::anti_entropy {
 namespace {
 
 // How often the reading is repeated when the catalogue changes under it.
 constexpr int kAttemptsMax = 5;
-
-std::string say(const std::string& node, const std::string& what) {
-  return "node " + node + ": " + what;
-}
-
-// A node prints times its own way and lists in its own order.
-Json comparable(const Json* value) {
-  if (value == nullptr) return Json();
-  if (value->is_string()) {
-    const auto time = meili::parse_date_time(value->as_string(), false);
-    return time ? Json(time->time_since_epoch().count()) : *value;
-  }
-  if (!value->is_array()) return *value;
-  std::set<std::string> members;
-  for (const Json& each : value->as_array()) members.insert(to_text(each));
-  Json sorted = Json::array();
-  for (const std::string& each : members) sorted.push_back(each);
-  return sorted;
-}
-
-// Whether the node's key says what the catalogue's says; the node adds members of its own.
-bool same_key(const Json& wanted, const Json& held) {
-  return std::ranges::all_of(std::array{"name", "description", "actions", "indexes", "expiresAt"},
-                             [&](const char* name) {
-                               return comparable(wanted.find(name)) == comparable(held.find(name));
-                             });
-}
-
-void compare_indexes(const Catalogue& catalogue, const std::string& node, const NodeState& state,
-                     const LeftNames& left, std::vector<StateDifference>& differences) {
-  for (const auto& [uid, index] : catalogue.indexes()) {
-    const auto held = state.indexes.find(uid);
-    if (held == state.indexes.end()) {
-      differences.push_back(
-          {node, StateDefect::kIndexMissing, uid, say(node, "index `" + uid + "` is missing")});
-    } else if (index.primary_key && !held->second.primary_key) {
-      differences.push_back({node, StateDefect::kPrimaryKeyMissing, uid,
-                             say(node, "index `" + uid + "` has no primary key")});
-    } else if (index.primary_key && held->second.primary_key != index.primary_key) {
-      differences.push_back(
-          {node, StateDefect::kPrimaryKeyOther, uid,
-           say(node, "index `" + uid + "` has the primary key `" + *held->second.primary_key +
-                         "` instead of `" + *index.primary_key + "`")});
-    }
-  }
-  for (const auto& [uid, held] : state.indexes) {
-    if (catalogue.index(uid) != nullptr) continue;
-    if (left.contains({node, uid})) {
-      differences.push_back({node, StateDefect::kIndexLeft, uid,
-                             say(node, "index `" + uid + "` is still there: its drop failed")});
-    } else {
-      differences.push_back({node, StateDefect::kIndexUnknown, uid,
-                             say(node, "index `" + uid + "` was made behind Miroir's back")});
-    }
-  }
-}
-
-void compare_keys(const Catalogue& catalogue, const std::string& node, const NodeState& state,
-                  std::vector<StateDifference>& differences) {
-  for (const auto& [uid, key] : catalogue.keys()) {
-    const auto held = state.keys.find(uid);
-    if (held != state.keys.end() && same_key(key.key, held->second)) continue;
-    differences.push_back(
-        {node, StateDefect::kKey, uid,
-         say(node, "key " + uid + (held == state.keys.end() ? " is missing" : " differs"))});
-  }
-}
-
-// What most nodes read back, where none was remembered; nullopt where there is no majority: then
-// all are suspect.
-std::optional<Json> majority(const std::map<std::string, NodeState>& nodes,
-                             const std::string& uid) {
-  std::map<std::string, std::pair<const Json*, std::size_t>> votes;
-  std::size_t voters = 0;
-  for (const auto& [node, state] : nodes) {
-    const auto settings = state.settings.find(uid);
-    if (settings == state.settings.end()) continue;
-    auto& [value, count] = votes[to_text(settings->second)];
-    value = &settings->second;
-    ++count;
-    ++voters;
-  }
-  for (const auto& [text, vote] : votes) {
-    if (vote.second * 2 > voters) return *vote.first;
-  }
-  return std::nullopt;
-}
-
-void compare_settings(const Catalogue& catalogue, const std::map<std::string, NodeState>& nodes,
-                      const std::map<std::string, Json>& expected,
-                      std::vector<StateDifference>& differences) {
-  for (const auto& [uid, index] : catalogue.indexes()) {
-    const auto remembered = expected.find(uid);
-    const std::optional<Json> wanted =
-        remembered != expected.end() ? std::optional(remembered->second) : majority(nodes, uid);
-    for (const auto& [node, state] : nodes) {
-      const auto held = state.settings.find(uid);
-      if (held == state.settings.end() || (wanted && held->second == *wanted)) continue;
-      differences.push_back(
-          {node, StateDefect::kSettings, uid,
-           say(node, "the settings of index `" + uid + "` are not those of the log")});
-    }
-  }
-}
-
-// ---- acting
 
 struct NodeReading {
   std::string node;
@@ -195,8 +87,7 @@ struct Snapshot {
   Position head = 0;
   Catalogue catalogue;
   std::map<std::string, NodeState> nodes;
-  std::map<std::string, Json> expected;
-  LeftNames left;
+  Expectations expected;
   std::vector<StateDifference> differences;
 };
 
@@ -221,8 +112,8 @@ std::vector<std::string> names_taken_away(const Entry& entry) {
   return names;
 }
 
-Async<Result<LeftNames>> left_names(const Tools& tools, const Catalogue& catalogue) {
-  LeftNames left;
+Async<Result<NamesOnNodes>> names_left(const Tools& tools, const Catalogue& catalogue) {
+  NamesOnNodes left;
   for (const Taint& taint : tools.log.index_taints()) {
     MIROIR_CO_TRY(const auto entry, co_await failed_entry(tools, taint));
     if (entry == nullptr) continue;
@@ -233,8 +124,17 @@ Async<Result<LeftNames>> left_names(const Tools& tools, const Catalogue& catalog
   co_return left;
 }
 
+NamesOnNodes names_in_doubt(const Tools& tools, const Catalogue& catalogue, const Roster& roster) {
+  NamesOnNodes names;
+  for (const auto& [uid, index] : catalogue.indexes()) {
+    for (const Taint& doubt : indexes_in_doubt(tools, roster, index.incarnation))
+      if (has_trusted_peers(tools, roster, doubt)) names.emplace(doubt.node, uid);
+  }
+  return names;
+}
+
 std::vector<StateDifference> compare(const Snapshot& snapshot) {
-  return compare_states(snapshot.catalogue, snapshot.nodes, snapshot.expected, snapshot.left);
+  return compare_states(snapshot.catalogue, snapshot.nodes, snapshot.expected);
 }
 
 // Reads all nodes at a moment at which the catalogue does not change.
@@ -260,8 +160,10 @@ Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster) {
         roster.lose(reading.node, reading.state.error().message);
       }
     }
-    MIROIR_CO_TRY(snapshot.expected, co_await remembered_settings(tools, snapshot.catalogue));
-    MIROIR_CO_TRY(snapshot.left, co_await left_names(tools, snapshot.catalogue));
+    MIROIR_CO_TRY(snapshot.expected.settings,
+                  co_await remembered_settings(tools, snapshot.catalogue));
+    MIROIR_CO_TRY(snapshot.expected.left, co_await names_left(tools, snapshot.catalogue));
+    snapshot.expected.in_doubt = names_in_doubt(tools, snapshot.catalogue, roster);
     snapshot.differences = compare(snapshot);
     if (snapshot.differences.empty() || tools.log.head() == snapshot.head) co_return snapshot;
     if (attempt == kAttemptsMax) {
@@ -314,15 +216,17 @@ Async<Result<std::vector<Entry>>> heal(const Tools& tools, const Catalogue& cata
                                 catalogue.key(difference.name)->key));
     co_return entries;
   }
-  if (difference.defect == StateDefect::kIndexLeft) {
+  if (difference.defect == StateDefect::kIndexLeft ||
+      difference.defect == StateDefect::kIndexOther) {
     Entry drop = entry_for(nullptr, difference.node, EntryKind::kDropIndex, Json::object());
     drop.index_uid = difference.name;
     entries.push_back(std::move(drop));
-    co_return entries;
+    if (difference.defect == StateDefect::kIndexLeft) co_return entries;
   }
   const IndexState& index = *catalogue.index(difference.name);
   const Json primary_key = index.primary_key ? Json(*index.primary_key) : Json();
-  if (difference.defect == StateDefect::kIndexMissing) {
+  if (difference.defect == StateDefect::kIndexMissing ||
+      difference.defect == StateDefect::kIndexOther) {
     entries.push_back(entry_for(&index, difference.node, EntryKind::kCreateIndex,
                                 Json::object({{"primaryKey", primary_key}})));
   } else if (difference.defect == StateDefect::kPrimaryKeyMissing) {
@@ -412,19 +316,6 @@ Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
 
 }  // namespace
 
-std::vector<StateDifference> compare_states(const Catalogue& catalogue,
-                                            const std::map<std::string, NodeState>& nodes,
-                                            const std::map<std::string, Json>& expected,
-                                            const LeftNames& left) {
-  std::vector<StateDifference> differences;
-  for (const auto& [node, state] : nodes) {
-    compare_indexes(catalogue, node, state, left, differences);
-    compare_keys(catalogue, node, state, differences);
-  }
-  compare_settings(catalogue, nodes, expected, differences);
-  return differences;
-}
-
 Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& roster,
                                                   std::uint64_t pass, bool repairs) {
   MIROIR_CO_TRY(Snapshot snapshot, co_await read_all(tools, roster));
@@ -436,12 +327,13 @@ Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& ro
     // The nodes have just applied the log's version: what they now read back alike is right,
     // whatever was remembered (another version of the node normalises otherwise).
     for (const StateDifference& difference : snapshot.differences) {
-      if (difference.defect == StateDefect::kSettings) snapshot.expected.erase(difference.name);
+      if (difference.defect == StateDefect::kSettings)
+        snapshot.expected.settings.erase(difference.name);
     }
     snapshot.differences = compare(snapshot);
   }
   MIROIR_CO_CHECK(co_await remember_settings(tools, snapshot.catalogue, roster, snapshot.nodes,
-                                             snapshot.expected));
+                                             snapshot.expected.settings));
   MIROIR_CO_CHECK(co_await end_taints(tools, snapshot));
   report.left = snapshot.differences;
   co_return report;

@@ -47,7 +47,8 @@ NodeState right() {
 std::vector<StateDefect> defects(const std::map<std::string, NodeState>& nodes,
                                  const std::map<std::string, Json>& expected = {}) {
   std::vector<StateDefect> found;
-  for (const StateDifference& difference : compare_states(catalogue(), nodes, expected, {})) {
+  for (const StateDifference& difference :
+       compare_states(catalogue(), nodes, {.settings = expected, .left = {}, .in_doubt = {}})) {
     found.push_back(difference.defect);
   }
   return found;
@@ -67,7 +68,7 @@ TEST(ReplicatedStateTest, MissingIndexIsSeen) {
 TEST(ReplicatedStateTest, UnknownIndexIsReportedAndNotHealable) {
   NodeState more = right();
   more.indexes["other"] = {.uid = "other", .primary_key = {}, .created_at = ""};
-  const auto differences = compare_states(catalogue(), {{"a", more}}, {}, {});
+  const auto differences = compare_states(catalogue(), {{"a", more}}, {});
   ASSERT_EQ(differences.size(), 1U);
   EXPECT_EQ(differences[0].defect, StateDefect::kIndexUnknown);
   EXPECT_FALSE(differences[0].healable());
@@ -77,7 +78,8 @@ TEST(ReplicatedStateTest, IndexWhoseDropFailedIsLeftThereAndHealable) {
   NodeState more = right();
   more.indexes["other"] = {.uid = "other", .primary_key = {}, .created_at = ""};
   const auto differences =
-      compare_states(catalogue(), {{"a", more}, {"b", more}}, {}, {{"a", "other"}});
+      compare_states(catalogue(), {{"a", more}, {"b", more}},
+                     {.settings = {}, .left = {{"a", "other"}}, .in_doubt = {}});
   ASSERT_EQ(differences.size(), 2U);
   EXPECT_EQ(differences[0].defect, StateDefect::kIndexLeft);
   EXPECT_TRUE(differences[0].healable());
@@ -93,12 +95,25 @@ TEST(ReplicatedStateTest, PrimaryKeysAreCompared) {
   EXPECT_EQ(defects({{"a", other}}), std::vector{StateDefect::kPrimaryKeyOther});
 }
 
+TEST(ReplicatedStateTest, AnotherIndexUnderTheNameOfOneInDoubtIsHealable) {
+  NodeState other = right();
+  other.indexes["movies"].primary_key = "name";
+  const auto differences =
+      compare_states(catalogue(), {{"a", other}, {"b", other}},
+                     {.settings = {}, .left = {}, .in_doubt = {{"a", "movies"}}});
+  ASSERT_EQ(differences.size(), 2U);
+  EXPECT_EQ(differences[0].defect, StateDefect::kIndexOther);
+  EXPECT_TRUE(differences[0].healable());
+  EXPECT_EQ(differences[1].defect, StateDefect::kPrimaryKeyOther) << "on b nothing failed";
+  EXPECT_FALSE(differences[1].healable());
+}
+
 TEST(ReplicatedStateTest, SettingsAreComparedWithWhatWasReadBack) {
   NodeState changed = right();
   changed.settings["movies"] = Json::object({{"stopWords", Json::array()}});
   const std::map<std::string, Json> expected = {{"movies", right().settings.at("movies")}};
-  const auto differences =
-      compare_states(catalogue(), {{"a", right()}, {"b", changed}}, expected, {});
+  const auto differences = compare_states(catalogue(), {{"a", right()}, {"b", changed}},
+                                          {.settings = expected, .left = {}, .in_doubt = {}});
   ASSERT_EQ(differences.size(), 1U);
   EXPECT_EQ(differences[0].node, "b");
   EXPECT_EQ(differences[0].defect, StateDefect::kSettings);
@@ -110,7 +125,7 @@ TEST(ReplicatedStateTest, WithoutAMemoryTheMajorityIsRightAndWithoutAMajorityNob
   NodeState changed = right();
   changed.settings["movies"] = Json::object({{"stopWords", Json::array()}});
   const auto three =
-      compare_states(catalogue(), {{"a", right()}, {"b", changed}, {"c", right()}}, {}, {});
+      compare_states(catalogue(), {{"a", right()}, {"b", changed}, {"c", right()}}, {});
   ASSERT_EQ(three.size(), 1U);
   EXPECT_EQ(three[0].node, "b");
   EXPECT_EQ(defects({{"a", right()}, {"b", changed}}).size(), 2U);

@@ -21,6 +21,7 @@ Json copy_to_json(const DocumentCopies& copies, const Copy& copy, const Verdict&
                             {"inSync", copy.in_sync}});
   if (stray) json.set("stray", true);
   if (copy.tainted) json.set("tainted", true);
+  if (copy.in_doubt) json.set("inDoubt", true);
   if (!copy.present()) return json;
   json.set("stamp", or_null(copy.stored.stamp));
   json.set("base", or_null(copy.stored.base));

@@ -5,18 +5,6 @@
 namespace miroir::anti_entropy {
 namespace {
 
-// A history that is not the log's is first settled by the node's forwarder: it marks the node stale
-// and sends again what is missing.
-Async<Result<History>> settled_history(const Tools& tools, std::string node) {
-  const Instant deadline = tools.clock.now() + kCatchUpTimeout;
-  for (;;) {
-    auto history = co_await tools.forwarders.recheck(node, tools.clock.now() + kReadTimeout);
-    const bool settled = !history || history->verdict == History::Verdict::kOurs;
-    if (settled || tools.clock.now() >= deadline || tools.stopping()) co_return history;
-    co_await tools.clock.sleep_for(kHistoryRetry);
-  }
-}
-
 Async<Member> examine(const Tools& tools, NodeConfig node, Position fence) {
   Member member{.node = node.id, .group = node.group, .standing = Standing::kUnknown, .why = ""};
   NodeStatus status = tools.cluster.status(node.id);
@@ -54,6 +42,16 @@ Async<Member> examine(const Tools& tools, NodeConfig node, Position fence) {
 
 }  // namespace
 
+Async<Result<History>> settled_history(const Tools& tools, std::string node) {
+  const Instant deadline = tools.clock.now() + kCatchUpTimeout;
+  for (;;) {
+    auto history = co_await tools.forwarders.recheck(node, tools.clock.now() + kReadTimeout);
+    const bool settled = !history || history->verdict == History::Verdict::kOurs;
+    if (settled || tools.clock.now() >= deadline || tools.stopping()) co_return history;
+    co_await tools.clock.sleep_for(kHistoryRetry);
+  }
+}
+
 Async<Roster> Roster::call(const Tools& tools, Position fence) {
   std::vector<Async<Member>> examinations;
   for (const NodeConfig& node : tools.cluster.topology().nodes()) {
@@ -82,6 +80,13 @@ std::vector<std::string> Roster::readable_nodes() const {
 void Roster::lose(const std::string& node, std::string why) {
   Member& member = members_.at(node);
   member.standing = Standing::kUnknown;
+  member.why = std::move(why);
+}
+
+void Roster::demote(const std::string& node, std::string why) {
+  Member& member = members_.at(node);
+  if (member.standing != Standing::kInSync) return;
+  member.standing = Standing::kHealing;
   member.why = std::move(why);
 }
 

@@ -25,6 +25,10 @@ struct Member {
   std::string why;  // of kUnknown and kHealing
 };
 
+// A history that is not the log's is first settled by the node's forwarder: it marks the node stale
+// and sends again what is missing. kOurs, or why it could not be settled in time.
+Async<Result<History>> settled_history(const Tools& tools, std::string node);
+
 class Roster {
  public:
   // Asks every node's history again and waits until it has done everything up to `fence`.
@@ -38,8 +42,10 @@ class Roster {
   bool in_sync(const std::string& node) const { return member(node).standing == Standing::kInSync; }
   bool all_in_sync() const;
   std::vector<std::string> readable_nodes() const;
-  // For the rest of the pass.
+  // For the rest of the pass: unknown; or no source any more, where the cluster says that it is not
+  // in sync.
   void lose(const std::string& node, std::string why);
+  void demote(const std::string& node, std::string why);
 
   // The shards by who can answer for them: where the owners of the same groups can be read.
   struct Part {

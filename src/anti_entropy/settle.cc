@@ -1,9 +1,12 @@
-#include <algorithm>
-
 #include "anti_entropy/settle.h"
+
+#include <algorithm>
 
 namespace miroir::anti_entropy {
 namespace {
+
+// Of the same copies, when the node's disk was put back under them.
+constexpr int kReadAttemptsMax = 3;
 
 using CopiesById = std::map<std::string, Copy>;
 
@@ -12,12 +15,12 @@ struct NodeCopies {
   Result<CopiesById> copies;
 };
 
-Async<NodeCopies> read_copies(const Tools& tools, IndexUnderTest index, std::string node,
-                              std::vector<std::string> ids, Counter bytes) {
+Async<Result<CopiesById>> read_once(const Tools& tools, IndexUnderTest index, std::string node,
+                                    std::vector<std::string> ids, Counter bytes) {
   auto permit = co_await tools.reads.acquire();
   CopiesById copies;
   for (std::size_t first = 0; first < ids.size(); first += kIdsPerRequest) {
-    if (tools.stopping()) co_return NodeCopies{node, std::unexpected(cut_off())};
+    if (tools.stopping()) co_return std::unexpected(cut_off());
     DocumentQuery query;
     query.index_uid = index.uid;
     const std::size_t end = std::min(ids.size(), first + kIdsPerRequest);
@@ -25,30 +28,46 @@ Async<NodeCopies> read_copies(const Tools& tools, IndexUnderTest index, std::str
                      ids.begin() + static_cast<std::ptrdiff_t>(end));
     query.limit = query.ids.size();
     query.vectors = index.embedders;
-    auto page = co_await tools.cluster.client(node).documents(std::move(query),
-                                                              tools.clock.now() + kReadTimeout);
-    if (!page) co_return NodeCopies{node, std::unexpected(page.error())};
-    for (std::string& text : page->documents) {
+    MIROIR_CO_TRY(auto page, co_await tools.cluster.client(node).documents(
+                                 std::move(query), tools.clock.now() + kReadTimeout));
+    for (std::string& text : page.documents) {
       bytes.increment(static_cast<double>(text.size()));
-      auto parsed = parse_copy(std::move(text), index.primary_key, tools.options.names);
-      if (!parsed) co_return NodeCopies{node, std::unexpected(parsed.error())};
-      auto content = content_of(parsed->text, tools.options.names);
-      if (!content) co_return NodeCopies{node, std::unexpected(content.error())};
+      MIROIR_CO_TRY(auto parsed,
+                    parse_copy(std::move(text), index.primary_key, tools.options.names));
       Copy copy;
       copy.presence = Presence::kPresent;
-      copy.stored = parsed->stored;
-      copy.content = *content;
-      copy.text = std::move(parsed->text);
-      copies.insert_or_assign(parsed->id, std::move(copy));
+      copy.stored = parsed.stored;
+      MIROIR_CO_TRY(copy.content, content_of(parsed.text, tools.options.names));
+      copy.text = std::move(parsed.text);
+      copies.insert_or_assign(parsed.id, std::move(copy));
     }
   }
-  // A disk that was put back between two questions must not speak for the log.
-  auto history = co_await tools.forwarders.recheck(node, tools.clock.now() + kReadTimeout);
-  if (!history) co_return NodeCopies{node, std::unexpected(history.error())};
-  if (history->verdict != History::Verdict::kOurs) {
-    co_return NodeCopies{
-        node, fail(ErrorCode::kUnavailable, "its history is not the log's: " + history->why)};
+  co_return copies;
+}
+
+// A disk that was put back between two questions must not speak for the log: what was read before
+// its history was settled is read again.
+Async<Result<CopiesById>> read_settled(const Tools& tools, IndexUnderTest index, std::string node,
+                                       std::vector<std::string> ids, Position fence,
+                                       Counter bytes) {
+  for (int attempt = 1;; ++attempt) {
+    MIROIR_CO_TRY(CopiesById copies, co_await read_once(tools, index, node, ids, bytes));
+    MIROIR_CO_TRY(History history,
+                  co_await tools.forwarders.recheck(node, tools.clock.now() + kReadTimeout));
+    if (history.verdict == History::Verdict::kOurs) co_return copies;
+    if (attempt < kReadAttemptsMax) {
+      MIROIR_CO_TRY(history, co_await settled_history(tools, node));
+    }
+    if (history.verdict != History::Verdict::kOurs)
+      co_return fail(ErrorCode::kUnavailable, "its history is not the log's: " + history.why);
+    if (!co_await wait_done(tools, node, fence, kCatchUpTimeout))
+      co_return fail(ErrorCode::kUnavailable, "has not applied again what its disk had lost");
   }
+}
+
+Async<NodeCopies> read_copies(const Tools& tools, IndexUnderTest index, std::string node,
+                              std::vector<std::string> ids, Position fence, Counter bytes) {
+  auto copies = co_await read_settled(tools, std::move(index), node, std::move(ids), fence, bytes);
   co_return NodeCopies{node, std::move(copies)};
 }
 
@@ -71,8 +90,8 @@ Copy copy_of(const Tools& tools, const IndexUnderTest& index, const Roster& rost
   }
   copy.node = node;
   copy.in_sync = roster.in_sync(node);
-  copy.tainted = tools.log.tainted(index.incarnation, id, node) ||
-                 tools.log.tainted(index.incarnation, "", node);
+  copy.in_doubt = tools.log.tainted(index.incarnation, "", node);
+  copy.tainted = copy.in_doubt || tools.log.tainted(index.incarnation, id, node);
   return copy;
 }
 
@@ -148,12 +167,14 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
 
   std::vector<Async<NodeCopies>> reads;
   for (const std::string& node : roster.readable_nodes()) {
-    reads.push_back(read_copies(tools, index, node, ids, bytes));
+    reads.push_back(read_copies(tools, index, node, ids, settled.read_at, bytes));
   }
   std::map<std::string, CopiesById> read;
   for (NodeCopies& copies : co_await gather(std::move(reads))) {
     if (copies.copies) {
       read.emplace(copies.node, std::move(*copies.copies));
+      const NodeStatus status = tools.cluster.status(copies.node);
+      if (status.state != ReplicaState::kInSync) roster.demote(copies.node, status.state_why);
     } else {
       roster.lose(copies.node, copies.copies.error().message);
     }

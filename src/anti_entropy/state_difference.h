@@ -1,0 +1,55 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "log/catalogue.h"
+#include "node_api/node_client.h"
+
+namespace miroir::anti_entropy {
+
+// What one node holds, as it answers.
+struct NodeState {
+  std::map<std::string, NodeIndex> indexes;
+  std::map<std::string, Json> settings;  // of the catalogue's indexes that it has
+  std::map<std::string, Json> keys;      // by uid
+};
+
+enum class StateDefect {
+  kIndexMissing,
+  kIndexUnknown,
+  kIndexLeft,   // dropped or renamed by an entry that failed on this node
+  kIndexOther,  // a swap failed on this node: another index has this name, and its primary key
+  kPrimaryKeyMissing,
+  kPrimaryKeyOther,
+  kSettings,
+  kKey
+};
+struct StateDifference {
+  std::string node;
+  StateDefect defect = StateDefect::kSettings;
+  std::string name;      // index or key uid
+  std::string sentence;  // "node b1: index `movies` is missing"
+  bool healable() const {
+    return defect != StateDefect::kIndexUnknown && defect != StateDefect::kPrimaryKeyOther;
+  }
+};
+
+// What entries that failed on one node leave to expect there: node and name of an index.
+using NamesOnNodes = std::set<std::pair<std::string, std::string>>;
+struct Expectations {
+  std::map<std::string, Json> settings;  // as they ought to be read back, by index
+  NamesOnNodes left;                     // indexes that are no more, or have another name
+  NamesOnNodes in_doubt;                 // that may be another index, while their peers are not
+};
+
+// What of the nodes' states is not as the catalogue says. An index without expected settings is
+// compared among the nodes. Pure.
+std::vector<StateDifference> compare_states(const Catalogue& catalogue,
+                                            const std::map<std::string, NodeState>& nodes,
+                                            const Expectations& expected);
+
+}  // namespace miroir::anti_entropy
