@@ -237,6 +237,17 @@ Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {
 }
 
 Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const Entry> entry) {
+  const Topology& topology = context_.cluster.topology();
+  // What failed on all owners did not happen, and shall not when it is sent again.
+  std::map<std::string, Json> failures;
+  if (entry->position <= looked_up_to_) {
+    MIROIR_CO_TRY(failures, co_await context_.log.failures(entry->position));
+  }
+  const auto failed_on = [&](const std::vector<std::string>& owners) {
+    return std::ranges::all_of(owners, [&](const auto& node) { return failures.contains(node); });
+  };
+  if (entry->kind == EntryKind::kClearDocuments && failures.size() == topology.nodes().size())
+    co_return std::nullopt;
   if (!has_records(entry->kind)) {
     MIROIR_CO_TRY(NodeWrite write, write_of(*entry, progress_.offset));
     co_return std::optional(std::move(write));
@@ -248,8 +259,9 @@ Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const E
   PartBuilder part(*entry, context_.options.names, context_.options.request_bytes_max);
   MIROIR_CO_CHECK(
       co_await context_.log.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
-        if (newer.contains(record.id) ||
-            !is_for(*entry, record, node_, context_.cluster.topology()))
+        if (newer.contains(record.id) || !is_for(*entry, record, node_, topology)) return {};
+        if (!failures.empty() && !entry->target &&
+            failed_on(topology.owners(topology.shard_of(record.slot))))
           return {};
         return part.add(record);
       }));

@@ -80,8 +80,8 @@ class Forwarder {
   NodeProgress
       progress_;  // offset and the last acknowledged task; the rest is filled in when it is saved
   Position handed_over_ = 0;
-  // Entries up to here may have been held back by a process before this one, or before the node
-  // went back: the log tells.
+  // Entries up to here may have been sent or held back by a process before this one, or before the
+  // node went back: the log tells what became of them.
   Position looked_up_to_ = 0;
   std::map<Position, std::optional<Json>> held_;
   bool unsaved_ = false;

@@ -199,6 +199,29 @@ TEST(ForwardersTest, NodeRestoredFromAnOlderDiskIsStaleAndCatchesUp) {
   EXPECT_EQ(world.unlike_the_log(), "");
 }
 
+TEST(ForwardersTest, WhatFailedEverywhereIsNotSentToANodeThatWentBack) {
+  ForwardWorld world(24, one_node_groups());
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "first"));
+  const SimulatedNode::Disk old = world.nodes.at("b0")->snapshot();
+  const auto fail_writes = [](const NodeTask& task) -> std::optional<std::string> {
+    if (task.type != "documentAdditionOrUpdate") return std::nullopt;
+    return "internal";
+  };
+  for (const std::string node : {"a0", "b0"}) world.nodes.at(node)->fail_tasks(fail_writes);
+  EXPECT_EQ(world.await_task(world.write("books", {"1"}, "second")).status, "failed");
+  for (const std::string node : {"a0", "b0"}) world.nodes.at(node)->fail_tasks(nullptr);
+  world.await_task(world.write("books", {"2"}, "first"));
+
+  world.nodes.at("b0")->restore(old);
+  world.run_for(Seconds(2));
+  world.await_task(world.write("books", {"3"}, "first"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_EQ(world.documents_of_group(1, "books"), world.documents_of_group(0, "books"));
+  EXPECT_NE(world.documents_of_group(1, "books").at("1").find("first"), std::string::npos);
+}
+
 TEST(ForwardersTest, ForeignTaskMovesTheOffsetAndNothingIsSkipped) {
   ForwardWorld world(10, one_node_groups());
   world.start();

@@ -16,6 +16,8 @@ constexpr std::size_t kReadAhead = 256;
 constexpr std::size_t kOpenMax = 50'000;
 // Events in between are looked at together.
 constexpr Microseconds kLookInterval = Milliseconds(2);
+// An owner that was restarted is back by then, and may apply what the others could not.
+constexpr Microseconds kAwaitedFor = Seconds(60);
 
 // The member of a task's details that counts documents, if the kind of task has one.
 std::string_view counter_of(EntryKind kind) {
@@ -163,6 +165,7 @@ Async<TaskEnds::Looked> TaskEnds::look() {
     auto ends = co_await ends_of(open);
     if (!ends) continue;  // the store; looked at again
     if (auto decided = co_await decide(open, *ends); !decided || !*decided) continue;
+    undecided_.erase(position);
     OpenTask& task = tasks_.at(open.entry->task);
     count(open, *ends, task);
     task.open.erase(position);
@@ -219,8 +222,8 @@ std::set<std::size_t> TaskEnds::undecided(const OpenEntry& open, const Ends& end
   return nodes;
 }
 
-// What failed wherever it ended shall not happen on an owner that is away: it is kept from those
-// that were not sent it. Whether none is left that may still apply it.
+// What failed wherever it ended shall not happen on an owner that is away for long: it is kept from
+// those that were not sent it. Whether none is left that may still apply it.
 Async<Result<bool>> TaskEnds::decide(OpenEntry open, Ends ends) {
   std::set<std::size_t> nodes = undecided(open, ends);
   if (nodes.empty()) co_return true;
@@ -230,6 +233,10 @@ Async<Result<bool>> TaskEnds::decide(OpenEntry open, Ends ends) {
     return failure != failures.end() && voided_by(failure->second);
   });
   if (nodes.empty()) co_return true;
+  const Instant since =
+      undecided_.try_emplace(open.entry->position, context_.clock.now()).first->second;
+  if (context_.clock.now() - since < kAwaitedFor || !only_changes_documents(open.entry->kind))
+    co_return false;
   const auto failed = std::ranges::find_if(ends, [](const auto& end) { return end.second.failed; });
   if (failed == ends.end()) co_return false;
   std::vector<Voiding::Part> parts;

@@ -16,8 +16,8 @@ namespace miroir {
 // Ends the clients' tasks (DESIGN.md, "Writing" 7): an entry is over when every owner that is not
 // away has ended it, and at least one owner of each shard has; a task is over with the last of its
 // entries, and failed if one of them failed on all owners of a shard. What failed wherever it ended
-// is kept from owners that are away, and waits for those that may have been sent it: they may still
-// apply it.
+// waits for owners that are away, as they may still apply it; documents no longer than a minute for
+// one that was not sent them, and then they are kept from it.
 class TaskEnds {
  public:
   TaskEnds(ForwardContext context, Voiding& voiding,
@@ -67,7 +67,8 @@ class TaskEnds {
   Position began_with_ = 0;  // the head at the start: earlier tasks may have ended already
   Counter succeeded_;
   Counter failed_;
-  std::vector<Position> dropped_;  // and not yet taken out of the above
+  std::map<Position, Instant> undecided_;  // since when
+  std::vector<Position> dropped_;          // and not yet taken out of the above
 };
 
 }  // namespace miroir

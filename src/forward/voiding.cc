@@ -5,14 +5,10 @@
 #include "forward/plan.h"
 
 namespace miroir {
-namespace {
-
 bool only_changes_documents(EntryKind kind) {
   return kind == EntryKind::kWriteDocuments || kind == EntryKind::kMergeDocuments ||
          kind == EntryKind::kDeleteDocuments || kind == EntryKind::kDeleteByFilter;
 }
-
-}  // namespace
 
 Async<Result<std::vector<Voiding::Part>>> Voiding::parts_of(Position task) const {
   std::vector<Part> parts;

@@ -26,7 +26,7 @@ class Voiding {
       : context_(context), outcomes_(outcomes), forwarders_(forwarders) {}
 
   // The entries of a task, in order, with all nodes that they concern; none where it does more than
-  // change documents (what was judged after it counts on it), or concerns no node.
+  // change documents, or concerns no node.
   Async<Result<std::vector<Part>>> parts_of(Position task) const;
   // Holds every part, or none where a node may have been sent one. Does not suspend.
   bool hold(const std::vector<Part>& parts);
@@ -39,6 +39,10 @@ class Voiding {
   Outcomes& outcomes_;
   const std::vector<std::unique_ptr<Forwarder>>& forwarders_;
 };
+
+// Whether nothing but documents depends on the entry: what was judged after it does not count on
+// it.
+bool only_changes_documents(EntryKind kind);
 
 // The outcomes of what was never sent: beside the members of an error, who cancelled it, or 0.
 inline constexpr std::string_view kNeverSent = "neverSent";
