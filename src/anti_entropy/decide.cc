@@ -143,9 +143,24 @@ class Judge {
 
   static bool being_healed(const Copy& copy) { return !copy.in_sync || copy.in_doubt; }
 
+  // Tainted all alike: what failed on one of them failed on all, and did not happen.
+  bool agreed() const {
+    const Copy& first = copies_.owners.front();
+    return all_known() && copies_.strays.empty() &&
+           std::ranges::any_of(copies_.owners, &Copy::in_sync) &&
+           std::ranges::all_of(copies_.owners, [&](const Copy& copy) {
+             return copy.present() && same(copy, first) && !copy.in_doubt && !revived(copy) &&
+                    !copy.contradicts_itself(copies_.id);
+           });
+  }
+
   // No copy may be copied from. Where every replica in sync agrees that there is no such document,
   // it is deleted from those that are being healed; otherwise nothing can be known.
   void without_source() {
+    if (agreed()) {
+      for (Verdict& verdict : decision_.owners) verdict = {};
+      return;
+    }
     bool corrupt = false;
     bool peers_agree = false;   // at least one replica in sync says that there is none…
     bool peers_differ = false;  // …and none says otherwise

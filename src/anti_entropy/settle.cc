@@ -226,12 +226,19 @@ std::vector<Taint> ended_taints(const Tools& tools, const IndexUnderTest& index,
                                 const Judged& judged) {
   std::vector<Taint> ended;
   // Alone, a copy is right whatever it is.
-  const bool compared = std::ranges::any_of(judged.copies.owners, [](const Copy& copy) {
+  const auto& owners = judged.copies.owners;
+  const bool compared = std::ranges::any_of(owners, [](const Copy& copy) {
     return copy.presence != Presence::kUnknown && copy.in_sync && !copy.tainted;
   });
+  const bool agreed = owners.size() > 1 && judged.decision.action == Action::kNone &&
+                      std::ranges::any_of(owners, &Copy::in_sync) &&
+                      std::ranges::none_of(owners, [](const Copy& copy) {
+                        return copy.presence == Presence::kUnknown;
+                      });
   for (std::size_t i = 0; i < judged.copies.owners.size(); ++i) {
     const Copy& copy = judged.copies.owners[i];
-    if (!copy.tainted || judged.decision.owners[i].finding != Finding::kRight || !compared)
+    if (!copy.tainted || judged.decision.owners[i].finding != Finding::kRight ||
+        !(compared || agreed))
       continue;
     for (const Taint& taint : tools.log.taints(index.incarnation)) {
       if (taint.id == judged.copies.id && taint.node == copy.node && taint.newest() <= read_at)
