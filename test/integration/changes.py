@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""The change stream: a subscriber of its own process is told of every write, once each, while nodes are damaged and
+repaired, and of nothing else.
+
+changes.py subscriber FILE SECRET PORT is that process: it checks what it is sent, and writes it down.
+"""
+import hashlib, hmac, http.client, http.server, json, os, re, signal, socket, subprocess, sys, tempfile, threading, time, unittest
+from collections import defaultdict
+
+from cluster import Cluster, ClusterTest, Client, KEY, wait_for
+
+SECRET = "what only the two of us know"
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Takes deliveries that are signed and whole; refuses every seventh, to be sent it again."""
+    protocol_version, taken = "HTTP/1.1", 0
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        t, v1 = (part.split("=", 1)[1] for part in self.headers["X-Miroir-Signature"].split(","))
+        made = hmac.new(self.secret, t.encode() + b"." + body, hashlib.sha256).hexdigest()
+        Receiver.taken += 1
+        status = 401 if made != v1 or abs(time.time() - int(t)) > 60 else 503 if Receiver.taken % 7 == 0 else 204
+        if status != 503:
+            with open(self.file, "a") as file: file.write(json.dumps({"status": status, **json.loads(body)}) + "\n")
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_): pass
+
+
+def receive(file, secret, port):
+    Receiver.file, Receiver.secret = file, secret.encode()
+    server = http.server.HTTPServer(("127.0.0.1", int(port)), Receiver)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+class Subscriber:
+    def __init__(self, folder):
+        self.file, self.port = os.path.join(folder, "events.jsonl"), 0
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([sys.executable, __file__, "subscriber", self.file, SECRET, str(self.port)], stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def deliveries(self):
+        """Without a line that a kill cut short."""
+        try:
+            with open(self.file) as file: return [json.loads(line) for line in file if line.endswith("\n")]
+        except FileNotFoundError: return []
+
+    def events(self):
+        """Each once, by its cursor, as they came first."""
+        return list({event["cursor"]: event for delivery in self.deliveries() for event in delivery["events"]}.values())
+
+
+def place(event): return event["position"], int((event["cursor"].split("-") + ["0"])[1])
+
+
+def repeated_once(told):
+    """A write that was not answered is sent again by its client, and may have been taken twice."""
+    return [each for number, each in enumerate(told) if number == 0 or told[number - 1] != each]
+
+
+class Writer(threading.Thread):
+    """Writes, merges and deletes its own documents; `told` is what the stream must tell of each, in order."""
+
+    def __init__(self, cluster, name):
+        super().__init__()
+        self.api, self.name, self.told, self.live = Client(cluster.miroir.port, KEY), name, defaultdict(list), {}
+        self.ended, self.wrong, self.acknowledged = threading.Event(), None, 0
+
+    def insist(self, method, path, body=None):
+        def accepted():
+            try: status, answer = self.api.call(method, path, body, timeout=10)
+            except (OSError, http.client.HTTPException): return False
+            if status < 500 and status != 202: raise AssertionError(f"{method} {path}: {status} {answer}")
+            return status == 202
+        wait_for(f"{method} {path} is acknowledged", accepted)
+        self.acknowledged += 1
+
+    def run(self):
+        path, number = "/indexes/things/documents", 0
+        try:
+            while not self.ended.wait(0.02):
+                number += 1
+                written = [{"id": f"{self.name}{(number + n) % 40}", "number": number, "of": f"{self.name}{number % 3}"} for n in range(3)]
+                self.insist("POST", path, written)
+                for each in written:
+                    self.told[each["id"]].append(("write", each))
+                    self.live[each["id"]] = each
+                part = {"id": written[0]["id"], "part": number}
+                self.insist("PUT", path, [part])
+                self.told[part["id"]].append(("merge", part))
+                if number % 2: continue
+                if number % 8: gone = [written[1]["id"]]
+                else: gone = [id for id, each in self.live.items() if each["of"] == f"{self.name}1"]
+                if number % 8: self.insist("DELETE", f"{path}/{gone[0]}")
+                else: self.insist("POST", path + "/delete", {"filter": f"of = {self.name}1"})
+                for id in gone:
+                    self.told[id].append(("delete", None))
+                    del self.live[id]
+        except Exception as error: self.wrong = error
+
+    def goes_on(self, writes):
+        target = self.acknowledged + writes
+        wait_for("writes go on", lambda: self.wrong or self.acknowledged >= target)
+
+    def stop(self):
+        self.ended.set()
+        self.join()
+        self.api.close()
+        if self.wrong: raise self.wrong
+
+
+def labelled(cluster, name):
+    """{labels: value} of a metric."""
+    connection = http.client.HTTPConnection("127.0.0.1", cluster.miroir.metrics_port, timeout=30)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return {labels: float(value) for labels, value in re.findall(rf"^{name}\{{([^}}]*)\}} (\S+)$", text, re.MULTILINE)}
+
+
+def read_all(cluster, query=""):
+    events, since = [], "0"
+    while True:
+        page = cluster.api.get(f"/_miroir/changes?since={since}&wait=0{query}")
+        events, since = events + page["events"], page["next"]
+        if not page["more"]: return events
+
+
+class Changes(ClusterTest):
+    def stream(self, sinks="[]", **blocks):
+        cluster = Cluster(cdc=f"{{enabled: true, sinks: {sinks}}}", **blocks)
+        self.addCleanup(cluster.stop)
+        return cluster
+
+    def subscribed(self):
+        """A cluster with a subscriber, and another that takes connections and never answers."""
+        folder = tempfile.TemporaryDirectory(prefix="miroir-test-")
+        self.addCleanup(folder.cleanup)
+        subscriber = Subscriber(folder.name)
+        self.addCleanup(subscriber.end)
+        mute = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(mute.close)
+        sinks = [{"id": "audit", "url": f"http://127.0.0.1:{subscriber.port}/changes", "secret": SECRET},
+                 {"id": "mute", "url": f"http://127.0.0.1:{mute.getsockname()[1]}/", "secret": SECRET}]
+        return self.stream(json.dumps(sinks), anti_entropy="{light_interval: 1s}"), subscriber
+
+    def test_acceptance_3_cdc_suppression(self):
+        cluster, subscriber = self.subscribed()
+        cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
+        cluster.api.write("PATCH", "/indexes/things/settings", {"filterableAttributes": ["of"]})
+        quiet = [{"id": f"quiet{n}", "number": n} for n in range(60)]
+        cluster.api.write("POST", "/indexes/things/documents", quiet)
+        refused = cluster.api.expect(202, "POST", "/indexes/things/documents", [{"id": "not an id"}])["taskUid"]
+        self.assertEqual(cluster.api.ended(refused)["status"], "failed")
+        cluster.wait_equal()
+        before = labelled(cluster, "miroir_cdc_events_suppressed_total")
+        self.assertEqual(before['origin="antientropy"'], 0)
+
+        writers = [Writer(cluster, name) for name in "ab"]
+        for writer in writers: writer.start()
+        try:
+            repaired = self.damage_and_repair(cluster, writers[0])
+            suppressed = labelled(cluster, "miroir_cdc_events_suppressed_total")['origin="antientropy"']
+            self.assertGreaterEqual(suppressed, repaired)
+            subscriber.end()
+            writers[1].goes_on(30)
+            subscriber.start()
+            cluster.miroir.end()
+            cluster.miroir.start()
+            repaired += self.damage_and_repair(cluster, writers[0])
+        finally:
+            for writer in writers: writer.stop()
+        self.assertGreater(repaired, 20)
+
+        cluster.wait_equal()
+        wanted = read_all(cluster)
+        wait_for("the last event arrives", lambda: subscriber.events()[-1:] == wanted[-1:])
+        events = subscriber.events()
+        self.assertEqual(events, wanted)
+        self.check_told(events, writers, quiet)
+        self.assertEqual({delivery["status"] for delivery in subscriber.deliveries()}, {204})
+        self.assertEqual(set(labelled(cluster, "miroir_cdc_dropped_total").values()), {0})
+        wait_for("no lag", lambda: labelled(cluster, "miroir_cdc_lag_seconds")['sink="audit"'] == 0)
+        self.assertGreater(labelled(cluster, "miroir_cdc_lag_seconds")['sink="mute"'], 0)
+
+    def damage_and_repair(self, cluster, writer):
+        """Breaks documents of one node behind Miroir's back; returns how many repairs followed."""
+        node, path = cluster["b1"], "/indexes/things/documents"
+        done = cluster.miroir.metric("miroir_antientropy_docs_repaired_total")
+        held = [each for each in node.documents("things") if each["id"].startswith("quiet")]
+        node.api.write("POST", path + "/delete-batch", [each["id"] for each in held[:8]])
+        node.api.write("POST", path, [{**each, "number": -1} for each in held[8:13]])
+        def repaired():
+            for kind in ("light", "deep"): cluster.miroir.run_pass(kind)
+            return cluster.miroir.metric("miroir_antientropy_docs_repaired_total") - done >= 13
+        wait_for("repairs", repaired, 60)
+        writer.goes_on(10)
+        return cluster.miroir.metric("miroir_antientropy_docs_repaired_total") - done
+
+    def check_told(self, events, writers, quiet):
+        self.assertEqual([place(event) for event in events], sorted({place(event) for event in events}))
+        self.assertEqual({event["origin"] for event in events}, {"client"})
+        told = defaultdict(list)
+        for event in events:
+            if "id" in event: told[event["id"]].append((event["kind"], event.get("body")))
+        wanted = {each["id"]: [("write", each)] for each in quiet}
+        for writer in writers: wanted.update(writer.told)
+        self.assertEqual(set(told), set(wanted))
+        for id in wanted: self.assertEqual(repeated_once(told[id]), repeated_once(wanted[id]), id)
+        self.assertEqual([event["kind"] for event in events if "id" not in event], ["createIndex", "updateSettings"])
+
+    def test_a_reader_waits_for_what_is_written_next(self):
+        cluster = self.stream()
+        cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
+        now = cluster.api.get("/_miroir/changes")["next"]
+        answers, reader = [], Client(cluster.miroir.port, KEY)
+        waiting = threading.Thread(target=lambda: answers.append(reader.get(f"/_miroir/changes?since={now}&wait=30")))
+        waiting.start()
+        cluster.api.write("POST", "/indexes/things/documents", [{"id": 1}, {"id": 2}])
+        waiting.join(timeout=20)
+        reader.close()
+        self.assertEqual([(event["kind"], event["id"], event["body"]) for event in answers[0]["events"]],
+                         [("write", "1", {"id": 1}), ("write", "2", {"id": 2})])
+        cluster.api.write("DELETE", "/indexes/things")
+        self.assertEqual([event["kind"] for event in read_all(cluster, "&index=things")], ["createIndex", "write", "write", "dropIndex"])
+        self.assertEqual(read_all(cluster, "&index=others"), [])
+        self.assert_error(cluster.api.call("GET", "/_miroir/changes?since=1000000"), 410, "miroir_changes_lost")
+
+    def test_a_reader_who_waits_does_not_hold_up_the_end(self):
+        cluster = self.stream()
+        now = cluster.api.get("/_miroir/changes")["next"]
+        reader = Client(cluster.miroir.port, KEY)
+        waiting = threading.Thread(target=lambda: reader.call("GET", f"/_miroir/changes?since={now}&wait=60"))
+        waiting.start()
+        wait_for("the reader waits", lambda: cluster.miroir.metric("miroir_requests_in_flight") == 1)
+        began = time.monotonic()
+        cluster.miroir.end(signal.SIGTERM)
+        self.assertLess(time.monotonic() - began, 4)
+        waiting.join(timeout=10)
+        self.assertFalse(waiting.is_alive())
+        reader.close()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["subscriber"]: receive(*sys.argv[2:])
+    else: unittest.main()
