@@ -193,6 +193,29 @@ Async<Result<void>> Cluster::verify(std::string id, Instant deadline) {
   co_return std::unexpected(std::move(error));
 }
 
+Async<Result<void>> Cluster::promote(std::string id, Position head) {
+  const NodeStatus& status = state_->node(id).status;
+  const auto refuse = [&](const std::string& why) {
+    return fail(ErrorCode::kConflict, "node " + id + " cannot be promoted: " + why);
+  };
+  if (status.state == ReplicaState::kInSync) co_return refuse("it is in sync");
+  if (!status.healthy) co_return refuse("it does not answer");
+  if (status.done < head) {
+    co_return refuse("it has not applied everything yet (" + std::to_string(status.done) + " of " +
+                     std::to_string(head) + " entries)");
+  }
+  const Topology& topology = state_->topology;
+  const bool needed = std::ranges::any_of(topology.shards_of(id), [&](ShardId shard) {
+    return std::ranges::none_of(topology.owners(shard), [&](const std::string& owner) {
+      return state_->node(owner).status.state == ReplicaState::kInSync;
+    });
+  });
+  if (!needed)
+    co_return refuse("each of its shards has a replica in sync, and it is healed from those");
+  log_warning("promoted by a person", {{"node", id}, {"was", status.state_why}});
+  co_return co_await set_state(id, ReplicaState::kInSync, "");
+}
+
 Async<bool> Cluster::wait_done(std::string node, Position position, Instant deadline) {
   Clock& clock = state_->clock;
   while (state_->node(node).status.done < position) {

@@ -71,6 +71,10 @@ class Cluster {
   // Durable when it returns.
   Async<Result<void>> set_state(std::string node, ReplicaState state, std::string why);
 
+  // A person's word that a stale node is right where nobody in sync is left to compare it with. Of
+  // use only to one that has applied the whole log; kConflict says what is against it.
+  Async<Result<void>> promote(std::string node, Position head);
+
   // Whether what the node just answered may be believed: over a connection opened since the last
   // time, its history is looked at first (invariant 10). kUnavailable: it is not the log's, and the
   // node is stale from here on.

@@ -16,7 +16,7 @@ const FieldNames kNames;
 
 // Against a running server: MIROIR_TEST_NODE_URL=http://host:port, its master key in
 // MIROIR_TEST_NODE_KEY. The test `node_client` (test/conformance) starts one.
-class HttpNodeClientTest : public testing::Test {
+class HttpNodeClientLiveTest : public testing::Test {
  protected:
   void SetUp() override {
     const char* address = std::getenv("MIROIR_TEST_NODE_URL");
@@ -101,7 +101,7 @@ class HttpNodeClientTest : public testing::Test {
   TaskUid next_ = 0;
 };
 
-TEST_F(HttpNodeClientTest, ProbeAcceptsTheNodeAndRefusesAWrongKey) {
+TEST_F(HttpNodeClientLiveTest, ProbeAcceptsTheNodeAndRefusesAWrongKey) {
   const auto probed = run(client_->probe(soon()));
   EXPECT_TRUE(probed) << probed.error().message;
   const auto newest = run(client_->newest_task(soon())).value();
@@ -111,7 +111,7 @@ TEST_F(HttpNodeClientTest, ProbeAcceptsTheNodeAndRefusesAWrongKey) {
   EXPECT_NE(metrics_.text().find("miroir_node_errors_total"), std::string::npos);
 }
 
-TEST_F(HttpNodeClientTest, SpentNumbersAreConflictsAndTasksAreListedUpwards) {
+TEST_F(HttpNodeClientLiveTest, SpentNumbersAreConflictsAndTasksAreListedUpwards) {
   next_ += 3;
   make_index();
   EXPECT_EQ(run(client_->enqueue(ClearDocuments{index_}, next_ - 1, "", soon())).error().code,
@@ -127,7 +127,7 @@ TEST_F(HttpNodeClientTest, SpentNumbersAreConflictsAndTasksAreListedUpwards) {
   EXPECT_FALSE(run(client_->task(next_, soon())).value().has_value());
 }
 
-TEST_F(HttpNodeClientTest, DocumentsAreFoundByEveryCondition) {
+TEST_F(HttpNodeClientLiveTest, DocumentsAreFoundByEveryCondition) {
   make_index();
   std::vector<std::string> documents;
   for (int i = 0; i < 60; ++i)
@@ -163,7 +163,7 @@ TEST_F(HttpNodeClientTest, DocumentsAreFoundByEveryCondition) {
             digests->front());
 }
 
-TEST_F(HttpNodeClientTest, ConditionalDeletesTakeOnlyTheExactCopy) {
+TEST_F(HttpNodeClientLiveTest, ConditionalDeletesTakeOnlyTheExactCopy) {
   make_index();
   const std::string characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
   const std::string longest(511, 'x');
@@ -186,7 +186,7 @@ TEST_F(HttpNodeClientTest, ConditionalDeletesTakeOnlyTheExactCopy) {
   EXPECT_EQ(count({}), 1u);
 }
 
-TEST_F(HttpNodeClientTest, IndexesSwapRenameAndVanish) {
+TEST_F(HttpNodeClientLiveTest, IndexesSwapRenameAndVanish) {
   make_index();
   const std::string other = index_ + "-b";
   EXPECT_EQ(done(CreateIndex{other, std::nullopt}).status, "succeeded");
@@ -213,7 +213,7 @@ TEST_F(HttpNodeClientTest, IndexesSwapRenameAndVanish) {
             ErrorCode::kNotFound);
 }
 
-TEST_F(HttpNodeClientTest, SettingsKeysDryRunsAndForgetting) {
+TEST_F(HttpNodeClientLiveTest, SettingsKeysDryRunsAndForgetting) {
   make_index();
   done(UpdateSettings{index_, Json::object({{"stopWords", Json::array({"the"})}})});
   EXPECT_EQ(*run(client_->settings(index_, soon()))->find("stopWords"), Json::array({"the"}));
@@ -261,7 +261,7 @@ TEST_F(HttpNodeClientTest, SettingsKeysDryRunsAndForgetting) {
   EXPECT_EQ(done(DropIndex{index_}).status, "succeeded");
 }
 
-TEST_F(HttpNodeClientTest, ADeadNodeIsUnavailable) {
+TEST_F(HttpNodeClientLiveTest, ADeadNodeIsUnavailable) {
   auto nobody = connect("http://127.0.0.1:1", "k");
   EXPECT_EQ(run(nobody->probe(soon())).error().code, ErrorCode::kUnavailable);
   EXPECT_EQ(run(nobody->newest_task(clock_.now() - Seconds(1))).error().code, ErrorCode::kTimeout);

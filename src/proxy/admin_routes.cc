@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "meili/parameters.h"
 #include "proxy/proxy_state.h"
 
@@ -111,6 +113,22 @@ Async<http::Response> list_repairs(Proxy::State* state, http::Request request) {
   co_return json_answer(200, *repairs);
 }
 
+Async<http::Response> promote(Proxy::State* state, std::string node) {
+  Cluster& cluster = state->parts.cluster;
+  const auto& nodes = cluster.topology().nodes();
+  if (std::ranges::find(nodes, node, &NodeConfig::id) == nodes.end()) {
+    co_return error_answer(meili::api_error(
+        "bad_request", "Unknown node `" + node + "`: expected one of the configured `nodes[].id`"));
+  }
+  auto promoted = co_await cluster.promote(node, state->parts.log.head());
+  if (promoted)
+    co_return json_answer(200, node_json(cluster, *std::ranges::find(nodes, node, &NodeConfig::id),
+                                         state->parts.log.head()));
+  if (promoted.error().code == ErrorCode::kConflict)
+    co_return error_answer(meili::api_error("bad_request", promoted.error().message));
+  co_return error_answer(to_api_error(promoted.error(), "miroir_store_unavailable"));
+}
+
 Async<http::Response> answer(Json body) { co_return json_answer(200, body); }
 
 }  // namespace
@@ -122,6 +140,8 @@ void add_admin_routes(Routes& routes, Proxy::State& state) {
   };
   add("GET", "topology",
       [s](Route::Values, http::Request) { return answer(topology_json(s->parts)); });
+  add("POST", "nodes/{id}/promote",
+      [s](Route::Values v, http::Request) { return promote(s, v[0]); });
   add("GET", "shards", [s](Route::Values, http::Request) { return answer(shards_json(s->parts)); });
   routes.add("GET", "/_miroir/ready", kNoKey,
              [s](Route::Values, http::Request) { return ready(s); });

@@ -1,0 +1,58 @@
+#include <gtest/gtest.h>
+
+#include "anti_entropy/reconciler_fake.h"
+
+namespace miroir::anti_entropy {
+namespace {
+
+class PromotionTest : public ReconcilerTest {
+ protected:
+  // Whoever writes to all nodes makes all of them stale: nobody is left to be equal to.
+  void write_to_everybody() {
+    for (auto& [name, node] : world.nodes) {
+      WriteDocuments foreign{.index_uid = kIndex,
+                             .primary_key = "id",
+                             .merge = false,
+                             .skip_creation = false,
+                             .ndjson = "{\"id\":\"stranger\"}\n"};
+      ASSERT_TRUE(node->enqueue(std::move(foreign), std::nullopt, ""));
+      node->settle();
+    }
+    run_pass(PassKind::kLight);
+    for (const auto& [name, node] : world.nodes)
+      ASSERT_EQ(world.cluster().status(name).state, ReplicaState::kStale) << name;
+  }
+  Result<void> promote(const std::string& node) {
+    return world.await(world.cluster().promote(node, world.log().head()));
+  }
+};
+
+TEST_F(PromotionTest, WhoIsPromotedHealsTheOthers) {
+  write_to_everybody();
+  const std::string lost = "id5";
+  const auto owners = world.topology().owners(world.topology().shard_of(slot_of(lost)));
+  world.nodes.at(owners[1])->delete_directly(kIndex, lost);
+  for (const std::string& node : world.topology().nodes_of(0)) ASSERT_TRUE(promote(node)) << node;
+  const Json pass = run_pass(PassKind::kDeep);
+  EXPECT_EQ(number(pass, "repaired"), 1U) << to_text(pass);
+  EXPECT_FALSE(document(*world.nodes.at(owners[1]), lost).is_null());
+  run_pass(PassKind::kDeep);
+  for (const std::string& node : world.topology().nodes_of(1)) {
+    EXPECT_FALSE(promote(node)) << "its peers heal it";
+  }
+}
+
+TEST_F(PromotionTest, NobodyIsPromotedWhoIsNotNeededOrLags) {
+  const auto in_sync = promote("a0");
+  ASSERT_FALSE(in_sync);
+  EXPECT_NE(in_sync.error().message.find("it is in sync"), std::string::npos);
+  write_to_everybody();
+  world.nodes.at("a0")->options().down = true;
+  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status("a0").healthy; }));
+  const auto away = promote("a0");
+  ASSERT_FALSE(away);
+  EXPECT_NE(away.error().message.find("does not answer"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace miroir::anti_entropy
