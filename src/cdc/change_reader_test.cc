@@ -9,6 +9,9 @@ using testing::IsEmpty;
 class ChangeReaderTest : public StreamWorldTest {
  protected:
   std::vector<std::string> told(Selection selection = {}) { return brief(all(selection)); }
+  bool owned_by(const std::vector<std::string>& owners, const std::string& id) {
+    return world.topology().owners(world.topology().shard_of(slot_of(id))) == owners;
+  }
   // Tasks of that entry fail on these nodes.
   void fail_on(std::set<std::string> nodes, Position position) {
     for (auto& [id, node] : world.nodes) {
@@ -107,16 +110,48 @@ TEST_F(ChangeReaderTest, OfWhatFailedInPartOnlyTheRestIsAnEvent) {
 TEST_F(ChangeReaderTest, ADeleteByFilterIsTheDeletesThatItBecame) {
   start();
   world.create_index("books");
-  world.write("books", {"1", "2", "3"}, "a");
+  world.await_task(world.write("books", {"1", "2", "3"}, "a"));
   for (auto& [id, node] : world.nodes) node->options().down = true;
-  world.remove_by_filter("books", Json("v = a"));
+  const Position deleted = world.remove_by_filter("books", Json("v = a"));
   world.write("books", {"4"}, "a");
   world.run_for(Seconds(30));
-  EXPECT_EQ(told().size(), 0U);
+  const Page before = read({0, Cursor::kWhole});
+  EXPECT_EQ(before.count, 4U);
+  EXPECT_EQ(before.next.position, deleted - 1);
   for (auto& [id, node] : world.nodes) node->options().down = false;
   ASSERT_TRUE(settles());
-  EXPECT_THAT(told(), ElementsAre("createIndex books", "write 1", "write 2", "write 3", "delete 1",
-                                  "delete 2", "delete 3", "write 4"));
+  EXPECT_THAT(brief(events_of(read(before.next))),
+              ElementsAre("delete 1", "delete 2", "delete 3", "write 4"));
+}
+
+// Until a task has ended it may be cancelled, and so not have happened.
+TEST_F(ChangeReaderTest, APartOfATaskWaitsForTheWholeTask) {
+  start();
+  world.await_task(world.create_index("books"));
+  std::string first;
+  std::string second;
+  for (int i = 0; first.empty() || second.empty(); ++i) {
+    const std::string id = std::to_string(i);
+    if (owned_by({"a0", "b0"}, id)) first = id;
+    if (owned_by({"a1", "b1"}, id)) second = id;
+  }
+  world.nodes.at("a1")->options().automatic = world.nodes.at("b1")->options().automatic = false;
+  const Position task = world.log().head() + 2;
+  for (const std::string& id : {first, second}) {
+    Entry part;
+    part.kind = EntryKind::kWriteDocuments;
+    part.index_uid = "books";
+    part.task_type = "documentAdditionOrUpdate";
+    part.task_details = Json::object();
+    part.task = task;
+    world.append_records(part, {{slot_of(id), 0, id, R"({"id":")" + id + R"("})"}});
+  }
+  ASSERT_TRUE(world.run_until([&] { return world.process->forwarders->settled() == task - 1; },
+                              Seconds(10)));
+  EXPECT_THAT(told(), ElementsAre("createIndex books"));
+  world.nodes.at("a1")->options().automatic = world.nodes.at("b1")->options().automatic = true;
+  ASSERT_TRUE(settles());
+  EXPECT_THAT(told(), ElementsAre("createIndex books", "write " + first, "write " + second));
 }
 
 TEST_F(ChangeReaderTest, PagesEndAnywhereAndGoOnThere) {
