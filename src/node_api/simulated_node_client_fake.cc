@@ -7,8 +7,8 @@
 namespace miroir {
 
 SimulatedNodeClient::SimulatedNodeClient(SimulatedNode& node, Clock& clock, Random& random,
-                                         const SimulatedNetwork& network)
-    : node_(node), clock_(clock), random_(random), network_(network) {}
+                                         const SimulatedNetwork& network, ReadJournal* journal)
+    : node_(node), clock_(clock), random_(random), network_(network), journal_(journal) {}
 
 Microseconds SimulatedNodeClient::draw(Microseconds min, Microseconds max) {
   return min + Microseconds(static_cast<std::int64_t>(random_.unit() *
@@ -71,14 +71,20 @@ Async<Result<Enqueued>> SimulatedNodeClient::enqueue(NodeWrite write, TaskUid ui
 
 Async<Result<void>> SimulatedNodeClient::put_key(Json key, Instant deadline) {
   MIROIR_CO_TRY(const Fate fate, co_await travel(deadline));
-  node_.put_key(key);
-  co_return co_await come_back(fate, deadline);
+  const bool full = node_.options().full;
+  if (!full) node_.put_key(key);
+  MIROIR_CO_CHECK(co_await come_back(fate, deadline));
+  if (full) co_return fail(ErrorCode::kUnavailable, "no space left on device");
+  co_return Result<void>();
 }
 
 Async<Result<void>> SimulatedNodeClient::delete_key(std::string uid, Instant deadline) {
   MIROIR_CO_TRY(const Fate fate, co_await travel(deadline));
-  node_.delete_key(uid);
-  co_return co_await come_back(fate, deadline);
+  const bool full = node_.options().full;
+  if (!full) node_.delete_key(uid);
+  MIROIR_CO_CHECK(co_await come_back(fate, deadline));
+  if (full) co_return fail(ErrorCode::kUnavailable, "no space left on device");
+  co_return Result<void>();
 }
 
 Async<Result<std::optional<NodeTask>>> SimulatedNodeClient::newest_task(Instant deadline) {
@@ -140,16 +146,25 @@ Async<Result<std::vector<Json>>> SimulatedNodeClient::keys(Instant deadline) {
 }
 
 Async<Result<DocumentPage>> SimulatedNodeClient::documents(DocumentQuery query, Instant deadline) {
-  co_return co_await call<DocumentPage>(
-      deadline, [&](const SimulatedNode& node) { return simulated_documents(node, query); });
+  std::map<std::string, std::optional<Json>> told;
+  auto page = co_await call<DocumentPage>(deadline, [&](const SimulatedNode& node) {
+    if (journal_ != nullptr) told = simulated_answers(node, query);
+    return simulated_documents(node, query);
+  });
+  if (!page) co_return page;
+  for (auto& [id, document] : told)
+    journal_->documents[{query.index_uid, id}] = {clock_.now(), std::move(document)};
+  co_return page;
 }
 
 Async<Result<std::vector<DigestCounts>>> SimulatedNodeClient::digests(std::string index_uid,
                                                                       std::vector<SlotRange> ranges,
                                                                       Instant deadline) {
-  co_return co_await call<std::vector<DigestCounts>>(deadline, [&](const SimulatedNode& node) {
+  auto counts = co_await call<std::vector<DigestCounts>>(deadline, [&](const SimulatedNode& node) {
     return simulated_digests(node, index_uid, ranges);
   });
+  if (counts && journal_ != nullptr) journal_->digests[index_uid] = clock_.now();
+  co_return counts;
 }
 
 Async<Result<void>> SimulatedNodeClient::probe(Instant deadline) {

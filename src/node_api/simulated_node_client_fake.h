@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "node_api/read_journal_fake.h"
 #include "node_api/simulated_node_fake.h"
 
 namespace miroir {
@@ -20,11 +21,11 @@ struct SimulatedNetwork {
   bool cut = false;  // nothing arrives: kUnavailable
 };
 
-// One process's way to a simulated node. Node, clock, randomness and network outlive it.
+// One process's way to a simulated node. Node, clock, randomness, network and journal outlive it.
 class SimulatedNodeClient : public NodeClient {
  public:
   SimulatedNodeClient(SimulatedNode& node, Clock& clock, Random& random,
-                      const SimulatedNetwork& network);
+                      const SimulatedNetwork& network, ReadJournal* journal = nullptr);
 
   Async<Result<Enqueued>> enqueue(NodeWrite write, TaskUid uid, std::string metadata,
                                   Instant deadline) override;
@@ -64,6 +65,7 @@ class SimulatedNodeClient : public NodeClient {
   Clock& clock_;
   Random& random_;
   const SimulatedNetwork& network_;
+  ReadJournal* journal_;
 };
 
 }  // namespace miroir

@@ -128,6 +128,10 @@ void SimulatedNode::run_batch(const std::vector<TaskUid>& uids) {
     if (!told && random_.chance(options_.task_failure))
       batch_error = simulated_task_error("internal", "Failed by chance.");
     if (batch_error) break;
+    if (alone_ && alone_(queued.task)) {
+      outcomes[uid].error = simulated_task_error("internal", "It fails wherever it runs.");
+      continue;
+    }
     std::map<std::string, Index> before_task = disk_.indexes;
     outcomes[uid] = apply_simulated_write(disk_, queued.task, *queued.write, options_.names, now);
     if (outcomes[uid].error) disk_.indexes = std::move(before_task);

@@ -71,8 +71,12 @@ class SimulatedNode {
   // Connections die with the node's process, and what was on its way in them.
   void drop_late_requests() { delayed_.clear(); }
 
-  // Tasks that must fail: asked for every task, the error's code or nothing.
+  // Tasks that must fail, and their batch with them: asked for every task, the error's code or
+  // nothing.
   void fail_tasks(std::function<std::optional<std::string>(const NodeTask&)> rule);
+
+  // …and those that fail alone, whatever they are batched with.
+  void fail_alone(std::function<bool(const NodeTask&)> rule) { alone_ = std::move(rule); }
 
   // Faults of disks.
   Disk snapshot() const { return disk_; }
@@ -109,6 +113,7 @@ class SimulatedNode {
   std::uint64_t restarts_ = 0;
   std::multimap<Instant, Delayed> delayed_;
   std::function<std::optional<std::string>(const NodeTask&)> rule_;
+  std::function<bool(const NodeTask&)> alone_;
 };
 
 }  // namespace miroir

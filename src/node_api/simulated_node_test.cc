@@ -97,6 +97,34 @@ TEST_F(SimulatedNodeTest, OneBatchHasOneFate) {
   EXPECT_EQ(node_.documents("i").size(), 1u);
 }
 
+TEST_F(SimulatedNodeTest, WhatFailsWhereverItRunsFailsAlone) {
+  node_.fail_alone([](const NodeTask& task) { return task.custom_metadata == "miroir:1"; });
+  enqueue(write_of(R"({"id":1})"), 0).value();
+  node_.enqueue(write_of(R"({"id":2})"), 1, "").value();
+  node_.settle();
+  EXPECT_EQ(task(0).status, "failed");
+  EXPECT_EQ(task(1).status, "succeeded");
+}
+
+TEST_F(SimulatedNodeTest, TheJournalKnowsWhatReachedTheReader) {
+  ReadJournal journal;
+  SimulatedNodeClient reader(node_, clock_, random_, network_, &journal);
+  enqueue(write_of(R"({"id":"1"})"), 0).value();
+  node_.settle();
+  run(reader.documents({.index_uid = "i", .ids = {"1", "2"}}, soon())).value();
+  ASSERT_EQ(journal.documents.size(), 2u);
+  EXPECT_TRUE((journal.documents[{"i", "1"}].document));
+  EXPECT_FALSE((journal.documents[{"i", "2"}].document));
+  network_.lose_answer = 1;
+  EXPECT_FALSE(run(reader.documents({.index_uid = "i", .ids = {"3"}}, soon())));
+  EXPECT_FALSE(run(reader.digests("i", {{}}, soon())));
+  EXPECT_EQ(journal.documents.size(), 2u);
+  EXPECT_TRUE(journal.digests.empty());
+  network_ = {};
+  run(reader.digests("i", {{}}, soon())).value();
+  EXPECT_EQ(journal.digests["i"], clock_.now());
+}
+
 TEST_F(SimulatedNodeTest, ABadDocumentFailsItsWholeTaskAndNoOther) {
   enqueue(write_of(R"({"id":1})"), 0).value();
   enqueue(write_of("{\"id\":2}\n{\"id\":\"not valid!\"}"), 1).value();

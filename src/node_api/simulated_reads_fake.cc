@@ -83,6 +83,19 @@ Result<DocumentPage> simulated_documents(const SimulatedNode& node, const Docume
   return page;
 }
 
+std::map<std::string, std::optional<Json>> simulated_answers(const SimulatedNode& node,
+                                                             const DocumentQuery& query) {
+  std::map<std::string, std::optional<Json>> answers;
+  const auto index = node.disk().indexes.find(query.index_uid);
+  if (index == node.disk().indexes.end()) return answers;
+  for (const std::string& id : query.ids) {
+    const auto found = index->second.documents.find(id);
+    answers[id] =
+        found == index->second.documents.end() ? std::nullopt : std::optional(found->second);
+  }
+  return answers;
+}
+
 Result<std::vector<DigestCounts>> simulated_digests(const SimulatedNode& node,
                                                     const std::string& index_uid,
                                                     const std::vector<SlotRange>& ranges) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,9 @@ Result<DocumentPage> simulated_documents(const SimulatedNode& node, const Docume
 Result<std::vector<DigestCounts>> simulated_digests(const SimulatedNode& node,
                                                     const std::string& index_uid,
                                                     const std::vector<SlotRange>& ranges);
+// What it says of each document that is asked for by its id.
+std::map<std::string, std::optional<Json>> simulated_answers(const SimulatedNode& node,
+                                                             const DocumentQuery& query);
 http::Response simulated_read(const SimulatedNode& node, const http::ClientRequest& request);
 
 }  // namespace miroir

@@ -23,6 +23,7 @@ Rows::const_iterator end_of(const Rows& rows, const std::string& end) {
 struct MemoryStore::Disk {
   Tables tables;
   std::function<bool(const Batch&)> full;
+  std::function<void(const Batch&)> observer;
   std::uint64_t commits = 0;
 
   Rows& rows(Table table) { return tables[static_cast<std::size_t>(table)]; }
@@ -45,6 +46,7 @@ struct MemoryStore::Disk {
       change_rows(its, change);
     }
     ++commits;
+    if (observer) observer(batch);
     return {};
   }
 
@@ -118,6 +120,10 @@ void MemoryStore::fail_commits(std::function<bool(const Batch&)> full) {
 
 void MemoryStore::fill_disk(bool full) {
   disk_->full = [full](const Batch&) { return full; };
+}
+
+void MemoryStore::observe(std::function<void(const Batch&)> observer) {
+  disk_->observer = std::move(observer);
 }
 
 MemoryStore::Tables MemoryStore::snapshot() const { return disk_->tables; }

@@ -27,6 +27,8 @@ class MemoryStore final : public Store {
   // Asked before every commit; true fails it as a full disk does.
   void fail_commits(std::function<bool(const Batch&)> full);
   void fill_disk(bool full);
+  // Shown every batch that was committed, as it happens.
+  void observe(std::function<void(const Batch&)> observer);
   // As a store that one process at a time has open.
   void be_exclusive() { exclusive_ = true; }
   bool exclusive() const override { return exclusive_; }

@@ -32,6 +32,7 @@ class ModelCheck {
       check_settings(node, uid, index, found->second);
       check_documents(node, uid, index, found->second);
     }
+    check_keys(node, disk);
   }
 
   std::vector<std::string> take() { return std::move(wrong_); }
@@ -40,6 +41,23 @@ class ModelCheck {
   template <class... Parts>
   void say(fmt::format_string<Parts...> format, Parts&&... parts) {
     wrong_.push_back(fmt::format(format, std::forward<Parts>(parts)...));
+  }
+
+  void check_keys(const std::string& node, const SimulatedNode::Disk& disk) {
+    std::map<std::string, std::string> held;
+    for (const auto& [uid, key] : disk.keys) held[uid] = key.find("name")->as_string();
+    if (held == model_.keys()) return;
+    for (const auto& [uid, name] : held) {
+      if (!model_.keys().contains(uid)) say("{} holds the key {}, which is deleted", node, uid);
+    }
+    for (const auto& [uid, name] : model_.keys()) {
+      const auto found = held.find(uid);
+      if (found == held.end()) {
+        say("{} lacks the key {}", node, uid);
+      } else if (found->second != name) {
+        say("{} calls the key {} {} instead of {}", node, uid, found->second, name);
+      }
+    }
   }
 
   void check_settings(const std::string& node, const std::string& uid, const Model::Index& index,

@@ -17,7 +17,7 @@ using Nodes = std::map<std::string, std::unique_ptr<SimulatedNode>>;
 // owns what, and share no code with what they check.
 
 // Every node holds the model's indexes, and of the model's documents exactly those that it owns,
-// with the model's content; and the settings that clients made.
+// with the model's content; and the settings and keys that clients made.
 std::vector<std::string> check_against_model(const Model& model, const Topology& topology,
                                              const Nodes& nodes);
 // The copies of a document are the same, stored fields included.

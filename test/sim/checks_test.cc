@@ -71,6 +71,21 @@ TEST_F(ChecksTest, DroppedAndForeignIndexesAreFound) {
   EXPECT_THAT(check(), ElementsAre(HasSubstr("index intruder"), HasSubstr("lacks index books")));
 }
 
+TEST_F(ChecksTest, LostRenamedAndDeletedKeysAreFound) {
+  model.keys() = {{"k1", "one"}, {"k2", "two"}};
+  for (auto& [id, node] : nodes) {
+    node->put_key(Json::object({{"uid", "k1"}, {"name", "one"}}));
+    node->put_key(Json::object({{"uid", "k2"}, {"name", "two"}}));
+  }
+  EXPECT_THAT(check(), IsEmpty());
+  nodes["a0"]->delete_key("k1");
+  nodes["a0"]->put_key(Json::object({{"uid", "k2"}, {"name", "other"}}));
+  nodes["b0"]->put_key(Json::object({{"uid", "k3"}, {"name", "three"}}));
+  EXPECT_THAT(check(),
+              ElementsAre(HasSubstr("a0 lacks the key k1"), HasSubstr("calls the key k2 other"),
+                          HasSubstr("b0 holds the key k3")));
+}
+
 TEST_F(ChecksTest, OtherStampsAreFound) {
   nodes["a0"]->corrupt("books", "w1", "_miroir_updated_at", "!!!");
   EXPECT_THAT(check(), IsEmpty());
@@ -96,10 +111,59 @@ Operation operation(int number, int status, Position position, std::string id) {
   return made;
 }
 
+bool none(Position) { return false; }
+
+std::shared_ptr<const Entry> key_change(Position position, std::string uid, std::string name) {
+  Entry entry;
+  entry.position = position;
+  entry.kind = name.empty() ? EntryKind::kDeleteKey : EntryKind::kPutKey;
+  entry.arguments = Json::object({{"uid", uid}, {"name", name}});
+  return std::make_shared<const Entry>(std::move(entry));
+}
+
+Operation key_operation(int number, int status, Act act, std::string uid, std::string name) {
+  Operation made;
+  made.number = number;
+  made.request = {act, "books", {std::move(uid)}, std::move(name)};
+  made.status = status;
+  return made;
+}
+
+TEST(HistoryTest, KeysFollowTheLog) {
+  std::vector<Operation> operations = {key_operation(0, 201, Act::kCreateKey, "k", "one"),
+                                       key_operation(1, 0, Act::kRenameKey, "k", "two"),
+                                       key_operation(2, 0, Act::kRenameKey, "k", "three"),
+                                       key_operation(3, 404, Act::kDeleteKey, "k", "")};
+  const History history =
+      replay(operations, {key_change(1, "k", "one"), key_change(2, "k", "three")}, none);
+  EXPECT_THAT(history.wrong, IsEmpty());
+  EXPECT_EQ(history.model.keys(), (std::map<std::string, std::string>{{"k", "three"}}));
+}
+
+TEST(HistoryTest, ChangesOfKeysThatAreLostOrNobodysAreFound) {
+  std::vector<Operation> operations = {key_operation(0, 201, Act::kCreateKey, "k", "one"),
+                                       key_operation(1, 204, Act::kDeleteKey, "k", "")};
+  EXPECT_THAT(replay(operations, {key_change(1, "k", "one")}, none).wrong,
+              ElementsAre(HasSubstr("op1 was acknowledged")));
+  operations.back().status = 503;
+  EXPECT_THAT(replay(operations, {key_change(1, "k", "one"), key_change(2, "k", "")}, none).wrong,
+              ElementsAre(HasSubstr("no request's")));
+}
+
+TEST(HistoryTest, WhatFailedOnEveryNodeDidNotHappen) {
+  std::vector<Operation> operations = {operation(0, 202, 1, "w0"), operation(1, 202, 2, "w1")};
+  const History history = replay(operations, {task(1, "op0"), task(2, "op1")},
+                                 [](Position position) { return position == 2; });
+  EXPECT_THAT(history.wrong, IsEmpty());
+  EXPECT_EQ(history.model.indexes().at("books").documents.size(), 1U);
+  EXPECT_TRUE(operations[0].valid);
+  EXPECT_FALSE(operations[1].valid);
+}
+
 TEST(HistoryTest, UnansweredRequestCountsWhereTheLogHasIt) {
   std::vector<Operation> operations = {operation(0, 202, 1, "w0"), operation(1, 0, 0, "w1"),
                                        operation(2, 0, 0, "w2")};
-  const History history = replay(operations, {task(1, "op0"), task(2, "op2")});
+  const History history = replay(operations, {task(1, "op0"), task(2, "op2")}, none);
   EXPECT_THAT(history.wrong, IsEmpty());
   EXPECT_TRUE(history.model.indexes().at("books").documents.contains("w0"));
   EXPECT_FALSE(history.model.indexes().at("books").documents.contains("w1"));
@@ -108,19 +172,19 @@ TEST(HistoryTest, UnansweredRequestCountsWhereTheLogHasIt) {
 
 TEST(HistoryTest, AcknowledgedWriteThatTheLogLostIsFound) {
   std::vector<Operation> operations = {operation(0, 202, 1, "w0"), operation(1, 202, 2, "w1")};
-  EXPECT_THAT(replay(operations, {task(1, "op0")}).wrong,
+  EXPECT_THAT(replay(operations, {task(1, "op0")}, none).wrong,
               ElementsAre(HasSubstr("op1 was acknowledged as task 2")));
 }
 
 TEST(HistoryTest, RefusedWriteThatTookPlaceIsFound) {
   std::vector<Operation> operations = {operation(0, 503, 0, "w0")};
-  EXPECT_THAT(replay(operations, {task(1, "op0")}).wrong,
+  EXPECT_THAT(replay(operations, {task(1, "op0")}, none).wrong,
               ElementsAre(HasSubstr("op0 was refused with 503")));
 }
 
 TEST(HistoryTest, WriteTakenTwiceIsFound) {
   std::vector<Operation> operations = {operation(0, 202, 1, "w0")};
-  EXPECT_THAT(replay(operations, {task(1, "op0"), task(2, "op0")}).wrong,
+  EXPECT_THAT(replay(operations, {task(1, "op0"), task(2, "op0")}, none).wrong,
               ElementsAre(HasSubstr("taken twice"), HasSubstr("task 2 is no request's")));
 }
 

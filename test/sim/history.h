@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,9 @@ struct History {
   Model model;
   std::vector<std::string> wrong;  // sentences: an acknowledged write that is not there…
 };
+// `cursed`: the entries that failed on every node.
 History replay(std::vector<Operation>& operations,
-               const std::vector<std::shared_ptr<const Entry>>& entries);
+               const std::vector<std::shared_ptr<const Entry>>& entries,
+               const std::function<bool(Position)>& cursed);
 
 }  // namespace miroir::sim

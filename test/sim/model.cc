@@ -63,8 +63,25 @@ bool Model::apply(const Request& request) {
         return tag != nullptr && *tag == Json(request.value);
       });
       return true;
+    case Act::kCreateKey:
+    case Act::kRenameKey:
+    case Act::kDeleteKey:
+      break;  // no tasks
   }
   return false;
+}
+
+bool Model::apply_failed(const Request& request) {
+  if (request.act == Act::kReplace || request.act == Act::kMerge) {
+    indexes_[request.index];
+    return false;
+  }
+  if (request.act != Act::kDeleteFilter || !indexes_.contains(request.index)) return false;
+  // One that finds nothing is sent to nobody, and succeeds.
+  Model other = *this;
+  other.apply(request);
+  return other.indexes_.at(request.index).documents.size() ==
+         indexes_.at(request.index).documents.size();
 }
 
 }  // namespace miroir::sim

@@ -21,10 +21,17 @@ class Model {
   };
   // False where a Meilisearch's task would fail (an index that does not exist, or that does).
   bool apply(const Request& request);
+  // The same of a request on documents whose task failed on every node: nothing of it happens, but
+  // that a write makes its index.
+  bool apply_failed(const Request& request);
   const std::map<std::string, Index>& indexes() const { return indexes_; }
+  // uid → name
+  std::map<std::string, std::string>& keys() { return keys_; }
+  const std::map<std::string, std::string>& keys() const { return keys_; }
 
  private:
   std::map<std::string, Index> indexes_;
+  std::map<std::string, std::string> keys_;
 };
 
 }  // namespace miroir::sim

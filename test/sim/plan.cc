@@ -30,7 +30,7 @@ Microseconds between(Random& random, Microseconds low, Microseconds high) {
 }
 
 Act draw_act(Random& random) {
-  const std::uint64_t dice = random.below(100);
+  const std::uint64_t dice = random.below(106);
   if (dice < 42) return Act::kReplace;
   if (dice < 62) return Act::kMerge;
   if (dice < 74) return Act::kDelete;
@@ -40,12 +40,24 @@ Act draw_act(Random& random) {
   if (dice < 93) return Act::kCreate;
   if (dice < 95) return Act::kDrop;
   if (dice < 96) return Act::kSwap;
-  return Act::kSettings;
+  if (dice < 100) return Act::kSettings;
+  if (dice < 103) return Act::kCreateKey;
+  return dice < 105 ? Act::kRenameKey : Act::kDeleteKey;
 }
 
-Request draw_request(Random& random, int number) {
+// A uid is made once: by the request of that number.
+std::string key_uid(int number) { return fmt::format("00000000-0000-4000-8000-{:012}", number); }
+
+Request draw_request(Random& random, int number, std::vector<std::string>& keys) {
   Request request;
   request.act = draw_act(random);
+  if (is_key_act(request.act)) {
+    if (keys.empty()) request.act = Act::kCreateKey;
+    if (request.act == Act::kCreateKey) keys.push_back(key_uid(number));
+    request.ids = {request.act == Act::kCreateKey ? keys.back() : keys[random.below(keys.size())]};
+    if (request.act != Act::kDeleteKey) request.value = "u" + std::to_string(number);
+    return request;
+  }
   request.index = draw_index(random);
   request.value = "u" + std::to_string(number);
   const auto add = [&](std::string id) {
@@ -93,6 +105,12 @@ class FaultDrawer {
         fault.duration = between(random_, Milliseconds(0), Seconds(15));
         fault.handlers = static_cast<int>(random_.below(random_.chance(0.5) ? 40 : 400));
         break;
+      case FaultKind::kCurse:
+        fault.handlers = 3 + static_cast<int>(random_.below(15));
+        break;
+      case FaultKind::kForeignKey:
+        fault.handlers = static_cast<int>(random_.below(100));
+        break;
       case FaultKind::kClockStep:
         fault.duration = between(random_, -Seconds(30), Seconds(30));
         break;
@@ -126,11 +144,12 @@ Phase draw_phase(const Plan& plan, Random& requests, Random& random, const Fault
   phase.length = between(random, Seconds(10), Seconds(60));
   const int count = 15 + static_cast<int>(requests.below(35));
   Microseconds at{0};
+  std::vector<std::string> keys;
   for (int i = 0; i < count; ++i) {
     // Bursts, then nothing for a while.
     if (requests.chance(0.5)) at = between(requests, Milliseconds(0), phase.length);
     at += between(requests, Microseconds(0), Milliseconds(20));
-    phase.steps.push_back({at, draw_request(requests, first_number + i)});
+    phase.steps.push_back({at, draw_request(requests, first_number + i, keys)});
   }
   const int victims = static_cast<int>(random.below(static_cast<std::uint64_t>(plan.groups)));
   FaultDrawer drawer(plan, random, victims);
@@ -164,15 +183,28 @@ double seconds(Microseconds time) { return static_cast<double>(time.count()) / 1
 
 }  // namespace
 
+bool is_key_act(Act act) { return act >= Act::kCreateKey; }
+
+bool is_document_act(Act act) { return act <= Act::kClear; }
+
 bool damages(FaultKind kind) { return kind >= FaultKind::kFailTasks; }
+
+bool damages(const Phase& phase) {
+  return std::ranges::any_of(phase.steps, [](const Step& step) {
+    const Fault* fault = std::get_if<Fault>(&step.what);
+    return fault != nullptr && damages(fault->kind);
+  });
+}
 
 std::string_view name(FaultKind kind) {
   static constexpr std::array<std::string_view, kFaultKinds> kNames = {"crash",
                                                                        "node-down",
+                                                                       "node-full",
                                                                        "cut",
                                                                        "network",
                                                                        "store-full",
                                                                        "clock-step",
+                                                                       "curse",
                                                                        "fail-tasks",
                                                                        "fail-index-tasks",
                                                                        "snapshot",
@@ -183,7 +215,8 @@ std::string_view name(FaultKind kind) {
                                                                        "corrupt",
                                                                        "remember",
                                                                        "put-back",
-                                                                       "put-back-task"};
+                                                                       "put-back-task",
+                                                                       "foreign-key"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -220,9 +253,10 @@ std::string node_name(int group, int place) {
 }
 
 std::string describe(const Request& request) {
-  static constexpr std::array<std::string_view, 10> kNames = {
+  static constexpr std::array<std::string_view, 13> kNames = {
       "POST",       "PUT",          "DELETE",     "delete-batch", "delete by filter",
-      "delete all", "create index", "drop index", "settings",     "swap with the other"};
+      "delete all", "create index", "drop index", "settings",     "swap with the other",
+      "create key", "rename key",   "delete key"};
   return fmt::format("{} {} [{}] {}", kNames[static_cast<std::size_t>(request.act)], request.index,
                      join(request.ids), request.value);
 }
@@ -236,7 +270,13 @@ std::string describe(const Fault& fault) {
       return fmt::format("the wall clock is set {:.3f} s off", seconds(fault.duration));
     case FaultKind::kStoreFull:
       return fmt::format("store full for {:.3f} s", seconds(fault.duration));
+    case FaultKind::kCurse:
+      return fmt::format("p={:.2f} of the next {} entries on documents fail everywhere",
+                         fault.probability, fault.handlers);
+    case FaultKind::kForeignKey:
+      return fmt::format("foreign-key {} {}", fault.node, fault.handlers);
     case FaultKind::kNodeDown:
+    case FaultKind::kNodeFull:
     case FaultKind::kCut:
     case FaultKind::kSnapshot:
     case FaultKind::kRestore:

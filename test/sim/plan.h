@@ -23,25 +23,32 @@ enum class Act {
   kCreate,
   kDrop,
   kSettings,
-  kSwap  // of the two indexes
+  kSwap,  // of the two indexes
+  kCreateKey,
+  kRenameKey,
+  kDeleteKey
 };
+bool is_document_act(Act act);
+bool is_key_act(Act act);
 
 // One request of a client.
 struct Request {
   Act act = Act::kReplace;
   std::string index;
-  std::vector<std::string> ids;
-  std::string value;  // written nowhere else; filter deletes: the tag
+  std::vector<std::string> ids;  // of documents, or the key's
+  std::string value;  // written nowhere else; filter deletes: the tag; deletes of keys: nothing
 };
 
 enum class FaultKind {
   // What Miroir must bear without a repair.
   kCrash,      // of Miroir, `handlers` steps of its event loop after the time
   kNodeDown,   // a node is restarted
+  kNodeFull,   // a node's disk is full: it takes no writes
   kCut,        // nothing reaches the node
   kNetwork,    // requests and answers are lost, late, doubled, refused
   kStoreFull,  // no commit succeeds
   kClockStep,  // the wall clock is set forward or back
+  kCurse,      // some of the next `handlers` entries on documents fail on every node
   // What it must repair; only ever in one group at a time.
   kFailTasks,          // tasks on documents fail on one node, some or all
   kFailIndexTasks,     // and those on indexes and settings
@@ -54,8 +61,9 @@ enum class FaultKind {
   kRemember,           // a document is read…
   kPutBack,            // …and put back as it was then
   kPutBackTask,        // the same through the node's own API
+  kForeignKey,         // a key is renamed or deleted on a node
 };
-inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kPutBackTask) + 1;
+inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kForeignKey) + 1;
 bool damages(FaultKind kind);
 std::string_view name(FaultKind kind);
 
@@ -79,6 +87,8 @@ struct Phase {
   Microseconds length{0};
   std::vector<Step> steps;  // in the order of their times
 };
+
+bool damages(const Phase& phase);
 
 struct Plan {
   std::uint64_t seed = 0;

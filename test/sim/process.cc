@@ -5,6 +5,7 @@
 #include "sim/model.h"
 #include "write/document_writer.h"
 #include "write/index_writer.h"
+#include "write/key_writer.h"
 #include "write/settings_writer.h"
 
 namespace miroir::sim {
@@ -63,6 +64,24 @@ http::Request http_request(const Request& request, int number) {
       out.path = index + "/settings";
       body = Json::object({{"stopWords", Json::array({request.value})}});
       break;
+    case Act::kCreateKey:
+      out.method = "POST";
+      out.path = "/keys";
+      body = Json::object({{"uid", request.ids.front()},
+                           {"name", request.value},
+                           {"actions", Json::array({"search"})},
+                           {"indexes", Json::array({"*"})},
+                           {"expiresAt", Json()}});
+      break;
+    case Act::kRenameKey:
+      out.method = "PATCH";
+      out.path = "/keys/" + request.ids.front();
+      body = Json::object({{"name", request.value}});
+      break;
+    case Act::kDeleteKey:
+      out.method = "DELETE";
+      out.path = "/keys/" + request.ids.front();
+      break;
   }
   if (out.path.starts_with(documents)) out.query = "customMetadata=op" + std::to_string(number);
   out.target = out.path + (out.query.empty() ? "" : "?" + out.query);
@@ -104,8 +123,8 @@ Async<void> Process::open() {
   log_ = std::move(*opened);
   std::map<std::string, std::unique_ptr<NodeClient>> clients;
   for (const auto& [id, node] : around_.nodes) {
-    clients[id] =
-        std::make_unique<SimulatedNodeClient>(*node, clock, random_, around_.networks[id]);
+    clients[id] = std::make_unique<SimulatedNodeClient>(*node, clock, random_, around_.networks[id],
+                                                        &around_.journals[id]);
   }
   cluster_ = std::make_unique<Cluster>(around_.topology, std::move(clients), *log_, clock, metrics_,
                                        executor);
@@ -130,6 +149,20 @@ void Process::serve(Request request, int number, std::function<void(http::Respon
            std::function<void(http::Response)> its_answer) -> Async<void> {
     its_answer(co_await self.handle(std::move(its_request), its_number));
   }(*this, std::move(request), number, std::move(answer)));
+}
+
+Async<http::Response> Process::handle_key(WriteContext context, Request request,
+                                          http::Request message) {
+  KeyWriter keys(std::move(context), random_);
+  const std::string& uid = request.ids.front();
+  if (request.act == Act::kDeleteKey) {
+    const auto removed = co_await keys.remove(uid);
+    co_return removed ? http::Response{204, {}, {}} : error_answer(removed.error());
+  }
+  const bool fresh = request.act == Act::kCreateKey;
+  const auto key = fresh ? co_await keys.create(std::move(message))
+                         : co_await keys.update(uid, std::move(message));
+  co_return key ? json_answer(fresh ? 201 : 200, *key) : error_answer(key.error());
 }
 
 Async<http::Response> Process::handle(Request request, int number) {
@@ -160,6 +193,10 @@ Async<http::Response> Process::handle(Request request, int number) {
       co_return co_await indexes.drop(request.index, std::move(message));
     case Act::kSettings:
       co_return co_await settings.change(request.index, "", std::move(message));
+    case Act::kCreateKey:
+    case Act::kRenameKey:
+    case Act::kDeleteKey:
+      co_return co_await handle_key(context, std::move(request), std::move(message));
   }
   co_return http::Response{};
 }

@@ -13,7 +13,9 @@
 #include "http/message.h"
 #include "node_api/simulated_node_client_fake.h"
 #include "sim/plan.h"
+#include "sim/witness.h"
 #include "store/memory_store_fake.h"
+#include "write/write_context.h"
 
 namespace miroir::sim {
 
@@ -25,6 +27,7 @@ struct Surroundings {
   MemoryStore& store;
   std::map<std::string, std::unique_ptr<SimulatedNode>>& nodes;
   std::map<std::string, SimulatedNetwork>& networks;
+  Journals& journals;
 };
 
 // One Miroir, up to its writers, on an io_context of its own. Destroyed it is a crash: nothing is
@@ -52,6 +55,7 @@ class Process {
  private:
   Async<void> open();
   Async<http::Response> handle(Request request, int number);
+  Async<http::Response> handle_key(WriteContext context, Request request, http::Request message);
 
   Surroundings around_;
   std::unique_ptr<boost::asio::io_context> io_;

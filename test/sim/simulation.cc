@@ -32,7 +32,7 @@ class Quiet {
 
   void run() {
     if (!world_.run_until([this] { return world_.settled(); }, kQuietMax))
-      return fail("does not settle: " + world_.why_unsettled());
+      return give_up("does not settle: " + world_.why_unsettled());
     world_.run_until([] { return false; }, kRest);
     if (!heal()) return;
     check_documents("healed");
@@ -50,6 +50,15 @@ class Quiet {
   void fail(std::string what) {
     world_.say("WRONG: " + what);
     outcome_.wrong.push_back(std::move(what));
+  }
+
+  // Before it is known that it will not end well.
+  void give_up(const std::string& what) {
+    auto repairs = world_.await(world_.process().reconciler().repairs(std::nullopt, 10));
+    if (repairs && *repairs) world_.say("the newest repairs: " + to_text(**repairs));
+    auto passes = world_.await(world_.process().reconciler().passes(1));
+    if (passes && *passes) world_.say("the last pass: " + to_text(**passes));
+    fail(what);
   }
 
   std::optional<Json> run_pass(PassKind kind) {
@@ -82,7 +91,8 @@ class Quiet {
   void check_documents(const std::string& when) {
     auto entries = world_.await(read_entries(world_.process().log()));
     if (!entries || !*entries) return fail("the log cannot be read");
-    const History history = replay(world_.operations(), **entries);
+    const History history = replay(world_.operations(), **entries,
+                                   [this](Position position) { return world_.cursed(position); });
     for (const std::string& wrong : history.wrong) fail(when + ": " + wrong);
     for (const std::string& wrong :
          check_against_model(history.model, world_.topology(), world_.nodes()))
@@ -121,12 +131,16 @@ class Quiet {
     if (!repairs || !*repairs) return fail("the audit cannot be read");
     const Json* rows = (*repairs)->find("results");
     if (rows == nullptr || !rows->is_array()) return fail("the audit has no results");
-    for (const Json& row : rows->as_array()) world_.say("repair: " + to_text(row));
-    outcome_.repairs = rows->size();
-    if (!damaged_ && rows->size() > 0)
-      fail(fmt::format("{} repairs where nothing was damaged", rows->size()));
-    if (rows->size() > 3 * world_.damaged_documents())
-      fail(fmt::format("{} repairs for at most {} damaged documents", rows->size(),
+    std::uint64_t done = 0;  // not what was only reported
+    for (const Json& row : rows->as_array()) {
+      world_.say("repair: " + to_text(row));
+      const Json* action = row.find("action");
+      if (action != nullptr && (*action == Json("restore") || *action == Json("delete"))) ++done;
+    }
+    outcome_.repairs = done;
+    if (!damaged_ && done > 0) fail(fmt::format("{} repairs where nothing was damaged", done));
+    if (done > 3 * world_.damaged_documents())
+      fail(fmt::format("{} repairs for at most {} damaged documents", done,
                        world_.damaged_documents()));
   }
 
@@ -134,14 +148,6 @@ class Quiet {
   Outcome& outcome_;
   bool damaged_;
 };
-
-bool damages(const Phase& phase) {
-  for (const Step& step : phase.steps) {
-    const Fault* fault = std::get_if<Fault>(&step.what);
-    if (fault != nullptr && damages(fault->kind)) return true;
-  }
-  return false;
-}
 
 std::string hash_of(World& world) {
   std::string all;
@@ -165,11 +171,16 @@ Outcome simulate(const Plan& plan) {
     world.run_phase(phase);
     damaged = damaged || damages(phase);
     Quiet(world, outcome, damaged).run();
+    for (std::string& wrong : world.witness().take_wrong()) {
+      world.say("WRONG: " + wrong);
+      outcome.wrong.push_back(std::move(wrong));
+    }
     if (!outcome.wrong.empty()) break;
   }
+  outcome.judged = world.witness().judged();
   outcome.requests = world.operations().size();
   for (const Operation& operation : world.operations())
-    outcome.acknowledged += operation.status == 202 ? 1 : 0;
+    outcome.acknowledged += operation.status >= 200 && operation.status < 300 ? 1 : 0;
   outcome.hash = hash_of(world);
   outcome.story = world.story();
   return outcome;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sim/plan.h"
+#include "sim/witness.h"
 
 namespace miroir::sim {
 
@@ -13,6 +14,7 @@ struct Outcome {
   std::uint64_t requests = 0;
   std::uint64_t acknowledged = 0;
   std::uint64_t repairs = 0;
+  Witness::Judged judged;
   // Of the story and of the nodes' disks at the end.
   std::string hash;
 };

@@ -28,15 +28,6 @@ bool has_base(const SimulatedNode& node, const Fault& fault) {
          document->second.find("_miroir_base") != nullptr;
 }
 
-bool fails_index_tasks(const Plan& plan) {
-  return std::ranges::any_of(plan.phases, [](const Phase& phase) {
-    return std::ranges::any_of(phase.steps, [](const Step& step) {
-      const Fault* fault = std::get_if<Fault>(&step.what);
-      return fault != nullptr && fault->kind == FaultKind::kFailIndexTasks;
-    });
-  });
-}
-
 bool is_being_dropped(const SimulatedNode& node, const std::string& index) {
   return std::ranges::any_of(node.disk().tasks, [&](const auto& entry) {
     const NodeTask& task = entry.second.task;
@@ -50,14 +41,23 @@ constexpr std::uint64_t kAllDocuments = std::uint64_t{kIndexes} * 3 * kIdsOfACla
 }  // namespace
 
 World::World(const Plan& plan)
-    : plan_(plan), topology_(make_topology(plan)), random_(plan.seed + 1'000'003) {
+    : plan_(plan),
+      topology_(make_topology(plan)),
+      random_(plan.seed + 1'000'003),
+      witness_(topology_, nodes_, journals_, clock_) {
   for (const NodeConfig& config : topology_.nodes()) {
     SimulatedNode::Options options;
     options.id = config.id;
     options.task_delay_max = plan.task_delay_max;
     nodes_[config.id] = std::make_unique<SimulatedNode>(clock_, random_.next(), options);
+    nodes_[config.id]->fail_alone([this](const NodeTask& task) {
+      const auto position = parse_task_metadata(task.custom_metadata);
+      return position && cursed(*position);
+    });
     networks_[config.id];
+    journals_[config.id];
   }
+  store_.observe([this](const Batch& batch) { witness_.committed(batch); });
 }
 
 World::~World() { process_.reset(); }
@@ -79,7 +79,8 @@ void World::step(Instant end) {
   }
   if (!process_)
     process_ = std::make_unique<Process>(
-        Surroundings{plan_, topology_, clock_, store_, nodes_, networks_}, random_.next());
+        Surroundings{plan_, topology_, clock_, store_, nodes_, networks_, journals_},
+        random_.next());
   if (process_->step()) {
     if (handlers_to_crash_ && --*handlers_to_crash_ < 0) crash(away_after_crash_);
     return;
@@ -128,11 +129,7 @@ void World::run_phase(const Phase& phase) {
 }
 
 void World::begin(const Request& request) {
-  if (request.act == Act::kSwap) {
-    // Where only one node misses it two indexes are under each other's names: not healed yet.
-    if (fails_index_tasks(plan_)) return;
-    swapped_ = true;
-  }
+  swapped_ = swapped_ || request.act == Act::kSwap;
   const int number = static_cast<int>(operations_.size());
   operations_.push_back({.number = number, .request = request});
   if (!process_ || !process_->ready()) {
@@ -187,6 +184,38 @@ void World::fail_tasks(const Fault& fault) {
   });
 }
 
+// Whatever is sent already has a number below these. Where replicas are damaged too, only one: of
+// several failures of one document it is not remembered which of them were everywhere.
+void World::curse(const Fault& fault) {
+  const bool one =
+      std::ranges::any_of(plan_.phases, [](const Phase& phase) { return damages(phase); });
+  for (int i = 1; i <= fault.handlers; ++i) {
+    if (one && !cursed_.empty()) return;
+    if (random_.chance(fault.probability))
+      cursed_.insert(witness_.head() + static_cast<Position>(i));
+  }
+}
+
+void World::touch_key(const Fault& fault) {
+  SimulatedNode& node = *nodes_[fault.node];
+  const auto dice = static_cast<std::size_t>(fault.handlers);
+  if (node.disk().keys.empty()) return;
+  const auto chosen = std::next(node.disk().keys.begin(),
+                                static_cast<std::ptrdiff_t>(dice % node.disk().keys.size()));
+  if (dice % 2 == 0) {
+    node.delete_key(std::string(chosen->first));
+  } else {
+    node.put_key(Json::object({{"uid", chosen->first}, {"name", "foreign"}}));
+  }
+}
+
+// A deleted key that comes back with an older disk is not healed yet.
+void World::forget_deleted_keys(SimulatedNode& node) {
+  for (const Operation& operation : operations_) {
+    if (operation.request.act == Act::kDeleteKey) node.delete_key(operation.request.ids.front());
+  }
+}
+
 void World::put_back(const Fault& fault, bool by_task) {
   SimulatedNode& node = *nodes_[fault.node];
   const auto found = remembered_.find(fault.node + "/" + fault.index + "/" + fault.id);
@@ -209,9 +238,10 @@ void World::put_back(const Fault& fault, bool by_task) {
 }
 
 void World::begin(const Fault& fault) {
-  SimulatedNode* node = fault.node.empty() ? nullptr : nodes_[fault.node].get();
+  SimulatedNode* node = nodes_[fault.node].get();
   node->catch_up();
   say(describe(fault));
+  if (damages(fault.kind)) witness_.damaged(clock_.now() + plan_.task_delay_max);
   const std::string place = fault.node + "/" + fault.index + "/" + fault.id;
   switch (fault.kind) {
     case FaultKind::kCrash:
@@ -220,6 +250,16 @@ void World::begin(const Fault& fault) {
       break;
     case FaultKind::kNodeDown:
       take_down(fault.node, fault.duration);
+      break;
+    case FaultKind::kNodeFull:
+      node->options().full = true;
+      later(fault.duration, [node] { node->options().full = false; });
+      break;
+    case FaultKind::kCurse:
+      curse(fault);
+      break;
+    case FaultKind::kForeignKey:
+      touch_key(fault);
       break;
     case FaultKind::kCut:
       networks_[fault.node].cut = true;
@@ -256,6 +296,7 @@ void World::begin(const Fault& fault) {
       node->fail_tasks({});
       node->restore(fault.kind == FaultKind::kWipe ? SimulatedNode::Disk{}
                                                    : snapshots_[fault.node]);
+      forget_deleted_keys(*node);
       break;
     case FaultKind::kForeignDelete:
       // Made by a PUT alone, and merged into again once it is gone here: two copies without a base,
@@ -293,9 +334,12 @@ void World::end_faults() {
     node->catch_up();
     if (node->options().down) node->drop_late_requests();
     node->options().down = false;
+    node->options().full = false;
     node->fail_tasks({});
     networks_[id] = {};
   }
+  // What was cursed stays so, on disks that come back too; no repair is.
+  cursed_.erase(cursed_.upper_bound(witness_.head()), cursed_.end());
   snapshots_.clear();
   remembered_.clear();
   say("faults end");

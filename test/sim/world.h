@@ -4,12 +4,14 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "sim/checks.h"
 #include "sim/history.h"
 #include "sim/process.h"
+#include "sim/witness.h"
 
 namespace miroir::sim {
 
@@ -39,6 +41,9 @@ class World {
   const Topology& topology() const { return topology_; }
   // Once every node has ended what it was given.
   const Nodes& nodes();
+  Witness& witness() { return witness_; }
+  // Whether the entry's task fails on every node.
+  bool cursed(Position position) const { return cursed_.contains(position); }
   // Documents that faults may have damaged, each time counted.
   std::uint64_t damaged_documents() const { return damaged_; }
 
@@ -49,6 +54,9 @@ class World {
   void take_down(const std::string& node, Microseconds for_so_long);
   void put_back(const Fault& fault, bool by_task);
   void fail_tasks(const Fault& fault);
+  void curse(const Fault& fault);
+  void touch_key(const Fault& fault);
+  void forget_deleted_keys(SimulatedNode& node);
   void end_faults();
   void later(Microseconds delay, std::function<void()> what);
   // One step of the event loop, or of time up to `end`.
@@ -61,12 +69,15 @@ class World {
   MemoryStore store_;
   Nodes nodes_;
   std::map<std::string, SimulatedNetwork> networks_;
+  Journals journals_;
+  Witness witness_;
   std::unique_ptr<Process> process_;
 
   std::multimap<Instant, std::function<void()>> due_;
   std::map<std::string, Instant> down_until_;
   std::map<std::string, SimulatedNode::Disk> snapshots_;
   std::map<std::string, Json> remembered_;
+  std::set<Position> cursed_;
   bool swapped_ = false;  // a swap was asked for, some time
   std::optional<int> handlers_to_crash_;
   Microseconds away_after_crash_{0};

@@ -1,0 +1,171 @@
+#include "sim/witness.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "node_api/stored_fields.h"
+
+namespace miroir::sim {
+namespace {
+
+const Json kNothing;
+
+const Json& at(const Json& object, std::string_view name) {
+  const Json* found = object.find(name);
+  return found == nullptr ? kNothing : *found;
+}
+
+std::uint64_t number(const Json& object, std::string_view name) {
+  const Json& value = at(object, name);
+  return value.is_integer() ? value.as_uint64() : 0;
+}
+
+const Json& stamp_of(const Json& document) { return at(document, FieldNames().updated_at); }
+
+bool is_deleted(const Json& copy) { return at(copy, "treatment") == Json("delete"); }
+
+const Json* copy_on(const Json& row, const Json& node) {
+  for (const Json& copy : at(row, "copies").as_array()) {
+    if (at(copy, "node") == node) return &copy;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Witness::Witness(const Topology& topology, const Nodes& nodes, const Journals& journals,
+                 const Clock& clock)
+    : topology_(topology), nodes_(nodes), journals_(journals), clock_(clock) {}
+
+void Witness::committed(const Batch& batch) {
+  for (const Batch::Change& change : batch.changes()) {
+    if (change.kind != Batch::Change::Kind::kPut) continue;
+    if (change.table == Table::kEntry) head_ = std::max(head_, number_of(change.key));
+    if (change.table == Table::kPass) pass_written(*parse_json(change.value));
+    if (change.table == Table::kRepair) audited(*parse_json(change.value));
+  }
+}
+
+void Witness::damaged(Instant until) { damaged_until_ = std::max(damaged_until_, until); }
+
+void Witness::pass_written(const Json& pass) {
+  const std::uint64_t its = number(pass, "pass");
+  if (at(pass, "state") == Json("running")) {
+    begun_[its] = {clock_.now(), head_};
+    return;
+  }
+  const auto begun = begun_.find(its);
+  if (begun == begun_.end()) return;
+  if (at(pass, "clean") == Json(true)) pass_was_clean(pass, begun->second);
+  begun_.erase(begun);
+}
+
+void Witness::pass_was_clean(const Json& pass, const Begun& begun) {
+  // What was written meanwhile it need not have seen.
+  if (head_ != begun.head) return;
+  const std::string which =
+      fmt::format("pass {} ({})", number(pass, "pass"), at(pass, "kind").as_string());
+  ++judged_.clean_passes;
+  for (const Json& report : at(pass, "indexes").as_array()) {
+    const std::string& index = at(report, "index").as_string();
+    const bool holds_documents = std::ranges::any_of(nodes_, [&](const auto& node) {
+      const auto found = node.second->disk().indexes.find(index);
+      return found != node.second->disk().indexes.end() && !found->second.documents.empty();
+    });
+    if (!holds_documents) continue;
+    for (const auto& [node, journal] : journals_) {
+      if (topology_.shards_of(node).empty()) continue;
+      const auto answered = journal.digests.find(index);
+      if (answered != journal.digests.end() && answered->second >= begun.at) continue;
+      wrong_.push_back(
+          fmt::format("{} counts as clean, and {} told it nothing of {}", which, node, index));
+    }
+  }
+  if (damaged_until_ >= begun.at) return;
+  ++judged_.equal_passes;
+  check_alike(which, at(pass, "kind") == Json("deep"));
+}
+
+void Witness::check_alike(const std::string& which, bool contents) {
+  struct Copy {
+    std::string node;
+    const Json* document;
+  };
+  std::map<std::pair<std::string, std::string>, std::vector<Copy>> copies;
+  for (const auto& [node, simulated] : nodes_) {
+    for (const auto& [uid, index] : simulated->disk().indexes) {
+      for (const auto& [id, document] : index.documents)
+        copies[{uid, id}].push_back({node, &document});
+    }
+  }
+  for (const auto& [what, its] : copies) {
+    const auto owners = topology_.owners(topology_.shard_of(slot_of(what.second)));
+    const bool everywhere = its.size() == owners.size();
+    const bool alike = std::ranges::all_of(its, [&](const Copy& copy) {
+      if (contents) return *copy.document == *its.front().document;
+      return stamp_of(*copy.document) == stamp_of(*its.front().document);
+    });
+    if (everywhere && alike) continue;
+    std::string where;
+    for (const Copy& copy : its)
+      where += fmt::format(" {}: {}", copy.node, to_text(*copy.document));
+    wrong_.push_back(
+        fmt::format("{} counts as clean, and {}/{} is{}", which, what.first, what.second, where));
+  }
+}
+
+void Witness::audited(const Json& row) {
+  const auto begun = begun_.find(number(row, "pass"));
+  if (begun == begun_.end()) return;
+  const auto& copies = at(row, "copies").as_array();
+  if (std::ranges::any_of(copies, is_deleted)) check_deletion(row, begun->second.at);
+  if (at(row, "repaired") == Json(true)) check_repaired(row, begun->second.at);
+}
+
+const ReadJournal::Answer* Witness::told(const std::string& node, const Json& row,
+                                         Instant since) const {
+  const auto& documents = journals_.at(node).documents;
+  const auto found = documents.find({at(row, "index").as_string(), at(row, "id").as_string()});
+  return found == documents.end() || found->second.at < since ? nullptr : &found->second;
+}
+
+// Every owner was asked for it.
+void Witness::check_deletion(const Json& row, Instant since) {
+  ++judged_.deletions;
+  const std::string& id = at(row, "id").as_string();
+  for (const std::string& owner : topology_.owners(topology_.shard_of(slot_of(id)))) {
+    if (told(owner, row, since) != nullptr) continue;
+    wrong_.push_back(fmt::format("a repair deletes, and {} was not read: {}", owner, to_text(row)));
+  }
+}
+
+// What the nodes told it last is what it ought to be.
+void Witness::check_repaired(const Json& row, Instant since) {
+  ++judged_.repairs;
+  const Json* winner = copy_on(row, at(row, "winner"));
+  const ReadJournal::Answer* source =
+      winner == nullptr ? nullptr : told(at(row, "winner").as_string(), row, since);
+  for (const Json& copy : at(row, "copies").as_array()) {
+    if (at(copy, "treatment") == Json("leave")) continue;
+    const ReadJournal::Answer* now = told(at(copy, "node").as_string(), row, since);
+    bool right = now != nullptr && now->document.has_value() != is_deleted(copy);
+    if (right && now->document) {
+      right = winner != nullptr &&
+              stamp_of(*now->document) == Json(encode_stamp(at(*winner, "stamp").as_uint64()));
+      // The winner may be lost between its reading and the other's.
+      if (right && source != nullptr && source->document &&
+          stamp_of(*source->document) == stamp_of(*now->document))
+        right = *source->document == *now->document;
+    }
+    if (right) continue;
+    wrong_.push_back(fmt::format("the audit says repaired, and {} was last seen with {}: {}",
+                                 at(copy, "node").as_string(),
+                                 now == nullptr  ? "nothing read"
+                                 : now->document ? to_text(*now->document)
+                                                 : "no document",
+                                 to_text(row)));
+  }
+}
+
+}  // namespace miroir::sim

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "cluster/topology.h"
+#include "node_api/read_journal_fake.h"
+#include "sim/checks.h"
+#include "store/store.h"
+
+namespace miroir::sim {
+
+using Journals = std::map<std::string, ReadJournal>;
+
+// Watches a running Miroir from outside: what it writes down of its passes and repairs, against
+// what the nodes told it and what they hold. A pass that could not read every replica deletes
+// nothing and is not clean (invariant 2); a clean one leaves nothing unlike; `repaired` stands only
+// where the replica was seen to hold the winner.
+class Witness {
+ public:
+  Witness(const Topology& topology, const Nodes& nodes, const Journals& journals,
+          const Clock& clock);
+
+  // Of Miroir's store, as it happens.
+  void committed(const Batch& batch);
+  // Of the log, as far as it is durable.
+  std::uint64_t head() const { return head_; }
+  // A fault changes what nodes hold, now or up to a moment to come: until then they may be unlike.
+  void damaged(Instant until);
+
+  std::vector<std::string> take_wrong() { return std::exchange(wrong_, {}); }
+  // How often it could judge: a check that never happens proves nothing.
+  struct Judged {
+    std::uint64_t clean_passes = 0;
+    std::uint64_t equal_passes = 0;
+    std::uint64_t deletions = 0;
+    std::uint64_t repairs = 0;
+  };
+  const Judged& judged() const { return judged_; }
+
+ private:
+  struct Begun {
+    Instant at;
+    std::uint64_t head = 0;
+  };
+  void pass_written(const Json& pass);
+  void pass_was_clean(const Json& pass, const Begun& begun);
+  void check_alike(const std::string& which, bool contents);
+  void audited(const Json& row);
+  void check_deletion(const Json& row, Instant since);
+  void check_repaired(const Json& row, Instant since);
+  const ReadJournal::Answer* told(const std::string& node, const Json& row, Instant since) const;
+
+  const Topology& topology_;
+  const Nodes& nodes_;
+  const Journals& journals_;
+  const Clock& clock_;
+  std::uint64_t head_ = 0;  // of the log
+  Instant damaged_until_{};
+  std::map<std::uint64_t, Begun> begun_;  // passes that have not ended
+  std::vector<std::string> wrong_;
+  Judged judged_;
+};
+
+}  // namespace miroir::sim

@@ -1,0 +1,161 @@
+#include "sim/witness.h"
+
+#include <gtest/gtest.h>
+
+#include "base/simulated_clock_fake.h"
+
+namespace miroir::sim {
+namespace {
+
+constexpr Stamp kStamp = 1'767'225'600'000'001;
+
+Json document(Stamp stamp, const std::string& value) {
+  return Json::object({{"id", "w1"}, {"v", value}, {"_miroir_updated_at", encode_stamp(stamp)}});
+}
+
+// Two replicas, told or not told; and what a Miroir writes down of them.
+class WitnessTest : public ::testing::Test {
+ protected:
+  WitnessTest() {
+    for (const NodeConfig& config : topology_.nodes()) {
+      nodes_[config.id] =
+          std::make_unique<SimulatedNode>(clock_, 1, SimulatedNode::Options{.id = config.id});
+      nodes_[config.id]->write_directly("books", "w1", document(kStamp, "x"));
+      journals_[config.id];
+    }
+  }
+
+  void begin() {
+    write(Table::kPass, R"({"pass":1,"kind":"light","state":"running"})");
+    clock_.advance(Seconds(1));
+  }
+  void end_clean(const std::string& kind = "light") {
+    clock_.advance(Seconds(1));
+    write(Table::kPass, R"({"pass":1,"kind":")" + kind +
+                            R"(","state":"completed","clean":true,"indexes":[{"index":"books"}]})");
+  }
+  void answer_digests() {
+    for (auto& [node, journal] : journals_) journal.digests["books"] = clock_.now();
+  }
+  void answer(const std::string& node, std::optional<Json> told) {
+    journals_[node].documents[{"books", "w1"}] = {clock_.now(), std::move(told)};
+  }
+  void audit(bool repaired, const std::string& treatment) {
+    Json copies = Json::array();
+    copies.push_back(Json::object({{"node", "a"}, {"treatment", "leave"}, {"stamp", kStamp}}));
+    copies.push_back(Json::object({{"node", "b"}, {"treatment", treatment}}));
+    write(Table::kRepair,
+          to_text(Json::object({{"pass", 1},
+                                {"index", "books"},
+                                {"id", "w1"},
+                                {"winner", treatment == "delete" ? Json() : Json("a")},
+                                {"repaired", repaired},
+                                {"copies", std::move(copies)}})));
+  }
+  void write(Table table, std::string row) {
+    witness_.committed(Batch().put(table, "key", std::move(row)));
+  }
+  std::size_t wrong() { return witness_.take_wrong().size(); }
+
+  Topology topology_ = *Topology::make({{"a", "http://a", 0}, {"b", "http://b", 1}}, 4);
+  SimulatedClock clock_;
+  Nodes nodes_;
+  Journals journals_;
+  Witness witness_{topology_, nodes_, journals_, clock_};
+};
+
+TEST_F(WitnessTest, CleanPassThatAskedEverybodyHolds) {
+  begin();
+  answer_digests();
+  end_clean();
+  EXPECT_EQ(wrong(), 0U);
+  EXPECT_EQ(witness_.judged().clean_passes, 1U);
+  EXPECT_EQ(witness_.judged().equal_passes, 1U);
+}
+
+TEST_F(WitnessTest, CleanPassWithoutAReplicaIsWrong) {
+  answer_digests();
+  clock_.advance(Seconds(1));
+  begin();
+  journals_["a"].digests["books"] = clock_.now();
+  end_clean();
+  EXPECT_EQ(wrong(), 1U);
+}
+
+TEST_F(WitnessTest, CleanPassNeedNotHaveSeenWhatWasWrittenMeanwhile) {
+  begin();
+  witness_.committed(Batch().put(Table::kEntry, key_of(1), "{}"));
+  end_clean();
+  EXPECT_EQ(wrong(), 0U);
+}
+
+TEST_F(WitnessTest, CleanPassOverUnlikeReplicasIsWrong) {
+  nodes_["b"]->write_directly("books", "w1", document(kStamp + 1, "x"));
+  begin();
+  answer_digests();
+  end_clean();
+  EXPECT_EQ(wrong(), 1U);
+  nodes_["b"]->delete_directly("books", "w1");
+  begin();
+  answer_digests();
+  end_clean();
+  EXPECT_EQ(wrong(), 1U);
+}
+
+TEST_F(WitnessTest, OnlyADeepPassSeesContents) {
+  nodes_["b"]->write_directly("books", "w1", document(kStamp, "y"));
+  begin();
+  answer_digests();
+  end_clean();
+  EXPECT_EQ(wrong(), 0U);
+  begin();
+  answer_digests();
+  end_clean("deep");
+  EXPECT_EQ(wrong(), 1U);
+}
+
+TEST_F(WitnessTest, DamageDuringAPassIsNotItsFault) {
+  begin();
+  answer_digests();
+  witness_.damaged(clock_.now());
+  nodes_["b"]->delete_directly("books", "w1");
+  end_clean();
+  EXPECT_EQ(wrong(), 0U);
+}
+
+TEST_F(WitnessTest, DeletionWithoutReadingEveryOwnerIsWrong) {
+  begin();
+  answer("b", document(kStamp, "x"));
+  audit(false, "delete");
+  EXPECT_EQ(wrong(), 1U);
+  answer("a", std::nullopt);
+  audit(false, "delete");
+  EXPECT_EQ(wrong(), 0U);
+}
+
+TEST_F(WitnessTest, RepairedMeansSeenWithTheWinner) {
+  begin();
+  answer("a", document(kStamp, "x"));
+  audit(true, "replace");
+  EXPECT_EQ(wrong(), 1U) << "never read";
+  answer("b", std::nullopt);
+  audit(true, "replace");
+  EXPECT_EQ(wrong(), 1U) << "read, and not there";
+  answer("b", document(kStamp - 1, "x"));
+  audit(true, "replace");
+  EXPECT_EQ(wrong(), 1U) << "older";
+  answer("b", document(kStamp, "y"));
+  audit(true, "replace");
+  EXPECT_EQ(wrong(), 1U) << "another content";
+  answer("b", document(kStamp, "x"));
+  audit(true, "replace");
+  EXPECT_EQ(wrong(), 0U);
+  audit(true, "delete");
+  EXPECT_EQ(wrong(), 1U) << "still there";
+  answer("b", std::nullopt);
+  audit(true, "delete");
+  EXPECT_EQ(wrong(), 0U);
+}
+
+}  // namespace
+}  // namespace miroir::sim
