@@ -1,5 +1,7 @@
 #include "anti_entropy/instruments.h"
 
+#include "anti_entropy/reports.h"
+
 namespace miroir::anti_entropy {
 namespace {
 constexpr std::size_t kIndexLabelsMax = 200;
@@ -34,16 +36,47 @@ Instruments::OfIndex& Instruments::of(const std::string& index) {
   const std::string name = label(index);
   if (auto found = indexes_.find(name); found != indexes_.end()) return found->second;
   OfIndex handles{
-      metrics_.gauge("miroir_antientropy_unresolved_documents",
-                     "Documents that differ and could not be repaired in the last pass.",
-                     {{"index", name}}),
-      metrics_.counter("miroir_antientropy_conflicts_total",
-                       "Documents with equal stamps and different contents.", {{"index", name}})};
-  return indexes_.emplace(name, handles).first->second;
+      .unresolved = metrics_.gauge(
+          "miroir_antientropy_unresolved_documents",
+          "Documents that differ and could not be repaired in the last pass.", {{"index", name}}),
+      .divergent_passes =
+          metrics_.gauge("miroir_antientropy_divergent_passes",
+                         "Passes in a row that found documents to differ.", {{"index", name}}),
+      .conflicts = metrics_.counter("miroir_antientropy_conflicts_total",
+                                    "Documents with equal stamps and different contents.",
+                                    {{"index", name}}),
+      .states = {}};
+  for (const auto& [state, reason] : shard_states()) {
+    const Labels labels{
+        {"index", name}, {"state", std::string(state)}, {"reason", std::string(reason)}};
+    handles.states.emplace(
+        std::pair{state, reason},
+        metrics_.gauge("miroir_antientropy_shard_state",
+                       "Shards by what the last pass knows of their replicas.", labels));
+  }
+  return indexes_.emplace(name, std::move(handles)).first->second;
 }
 
-void Instruments::set_unresolved(const std::string& index, std::uint64_t documents) {
-  of(index).unresolved.set(static_cast<double>(documents));
+void Instruments::show(const IndexReport& index) {
+  OfIndex& its = of(index.uid);
+  its.unresolved.set(static_cast<double>(index.unresolved));
+  its.divergent_in_a_row = index.divergent > 0 ? its.divergent_in_a_row + 1 : 0;
+  its.divergent_passes.set(static_cast<double>(its.divergent_in_a_row));
+  const auto counts = index.states();
+  for (auto& [state, gauge] : its.states) {
+    const auto count = counts.find(state);
+    gauge.set(count == counts.end() ? 0 : static_cast<double>(count->second));
+  }
+}
+
+void Instruments::forget_all_but(const std::set<std::string>& uids) {
+  for (auto& [uid, its] : indexes_) {
+    if (uids.contains(uid)) continue;
+    its.unresolved.set(0);
+    its.divergent_passes.set(0);
+    its.divergent_in_a_row = 0;
+    for (auto& [state, gauge] : its.states) gauge.set(0);
+  }
 }
 
 void Instruments::add_conflict(const std::string& index) { of(index).conflicts.increment(); }

@@ -40,6 +40,10 @@ AntiEntropyOptions parse_anti_entropy(YamlBlock block) {
   if (options.tombstone_retention < std::chrono::hours(1)) {
     block.refuse("tombstone_retention", "at least 1h");
   }
+  YamlBlock breaker = block.block("breaker");
+  options.breaker.share = breaker.number("share", options.breaker.share, 0, 1);
+  options.breaker.min_documents = static_cast<std::uint64_t>(breaker.integer(
+      "min_documents", static_cast<std::int64_t>(options.breaker.min_documents), 0, 1'000'000'000));
   options.audit_retention = block.duration("audit_retention", options.audit_retention);
   block.one_of("foreign_documents", "report", {"report"});
   options.tie = block.one_of("tie", "quarantine", {"quarantine", "hash"}) == "hash"

@@ -13,6 +13,11 @@ namespace miroir {
 
 enum class ForeignDocuments { kReport };  // documents written behind Miroir's back
 enum class TieRule { kQuarantine, kHash };
+// Deletes and tie-breaks of one pass in one shard, beyond which a person must agree.
+struct BreakerOptions {
+  double share = 0.05;                // of the shard's documents…
+  std::uint64_t min_documents = 100;  // …but never fewer than these
+};
 
 // The block `anti_entropy` of the configuration (VOCABULARY.md).
 struct AntiEntropyOptions {
@@ -27,6 +32,7 @@ struct AntiEntropyOptions {
   Microseconds audit_retention = std::chrono::days(30);
   ForeignDocuments foreign_documents = ForeignDocuments::kReport;
   TieRule tie = TieRule::kQuarantine;
+  BreakerOptions breaker;
 };
 
 AntiEntropyOptions parse_anti_entropy(YamlBlock block);

@@ -28,6 +28,10 @@ TEST(AntiEntropyOptionsTest, NamesAndDefaultsAreTheOriginals) {
   EXPECT_EQ(options.fingerprint_batch_size, 1'000U);
   EXPECT_FALSE(options.auto_repair);
   EXPECT_EQ(options.tie, TieRule::kHash);
+  EXPECT_EQ(options.breaker.share, 0.05);
+  EXPECT_EQ(options.breaker.min_documents, 100U);
+  EXPECT_EQ(parse("breaker:\n  share: 0.5\n  min_documents: 7\n").value().breaker.min_documents,
+            7U);
   EXPECT_EQ(options.names.updated_at, "_miroir_updated_at");
   EXPECT_EQ(parse("enabled: true").value().schedule, std::chrono::hours(6));
 }
@@ -46,6 +50,7 @@ TEST(AntiEntropyOptionsTest, RefusalsNameLineKeyAndWhatWasExpected) {
     const std::string key = std::string(wrong).substr(0, std::string_view(wrong).find(':'));
     EXPECT_NE(message.find(key), std::string::npos) << wrong << " → " << message;
   }
+  EXPECT_NE(refusal("breaker:\n  share: 1.5\n").find("breaker.share"), std::string::npos);
 }
 
 }  // namespace

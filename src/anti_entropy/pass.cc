@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <set>
 
+#include "anti_entropy/breaker.h"
 #include "anti_entropy/doubt.h"
 #include "anti_entropy/light.h"
+#include "anti_entropy/quarantine.h"
 #include "anti_entropy/replicated_state.h"
 #include "anti_entropy/scan.h"
+#include "anti_entropy/unresolved.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -46,6 +49,8 @@ class Pass {
     report_.started = tools_.clock.wall_now();
     report_.head = tools_.log.head();
     audit_.begin(order_.number);
+    tools_.breaker.begin(order_.number, order_.kind == PassKind::kDeep);
+    tools_.quarantine.begin(order_.number);
 
     auto done = co_await compare_everything();
     if (done) {
@@ -73,7 +78,17 @@ class Pass {
     for (const auto& [uid, index] : tools_.log.catalogue().indexes())
       incarnations.push_back(index.incarnation);
     for (Position incarnation : incarnations) MIROIR_CO_CHECK(co_await compare_index(incarnation));
+    MIROIR_CO_CHECK(co_await forget_dropped({incarnations.begin(), incarnations.end()}));
     co_return co_await promote();
+  }
+
+  Async<Result<void>> forget_dropped(std::set<Position> incarnations) {
+    std::set<std::string> uids;
+    for (const IndexReport& index : report_.indexes) uids.insert(index.uid);
+    tools_.instruments.forget_all_but(uids);
+    MIROIR_CO_CHECK(co_await tools_.breaker.forget_all_but(incarnations));
+    MIROIR_CO_CHECK(co_await tools_.quarantine.forget_all_but(incarnations));
+    co_return co_await forget_unresolved_but(tools_.store, std::move(incarnations));
   }
 
   Async<Result<void>> compare_state() {
@@ -120,7 +135,7 @@ class Pass {
     its.complete = compared.has_value();
     note_shards(roster, its);
     tools_.instruments.shards_scanned.increment(its.shards_compared);
-    tools_.instruments.set_unresolved(its.uid, its.unresolved);
+    tools_.instruments.show(its);
     judge_healing(roster, its);
     report_.indexes.push_back(std::move(its));
     co_return compared;
@@ -132,13 +147,35 @@ class Pass {
     const bool deep = order_.kind == PassKind::kDeep || !in_doubt.empty();
     Resolver resolver(tools_, index, roster, audit_, order_.number, order_.repairs,
                       deep ? tools_.instruments.deep_bytes : tools_.instruments.light_bytes, its);
+    // What no digest shows is asked about again by every pass.
+    MIROIR_CO_TRY(auto unresolved, co_await load_unresolved(tools_.store, index.incarnation));
+    MIROIR_CO_CHECK(co_await resolver.add({unresolved.begin(), unresolved.end()}));
     LightComparison light(tools_, index, roster, resolver, its);
     MIROIR_CO_CHECK(co_await light.run());
     if (deep) {
       DeepComparison contents(tools_, index, roster, resolver);
       MIROIR_CO_CHECK(co_await contents.run());
     }
+    if (unresolved != resolver.unresolved()) {
+      MIROIR_CO_CHECK(
+          co_await save_unresolved(tools_.store, index.incarnation, resolver.unresolved()));
+    }
+    if (order_.repairs) MIROIR_CO_CHECK(co_await end_restraints(index, roster));
     co_return co_await end_doubts(in_doubt, roster, its);
+  }
+
+  // Breakers and quarantines end where this pass saw that there is nothing left to hold back.
+  Async<Result<void>> end_restraints(const IndexUnderTest& index, const Roster& roster) {
+    const Topology& topology = tools_.cluster.topology();
+    std::vector<ShardId> compared;
+    for (const Roster::Part& part : roster.parts(topology)) {
+      if (part.source && part.groups.size() == topology.groups().size())
+        std::ranges::copy(part.shards, std::back_inserter(compared));
+    }
+    const bool whole = compared.size() == topology.shard_count();
+    MIROIR_CO_CHECK(co_await tools_.breaker.compared(index.incarnation, std::move(compared)));
+    if (order_.kind != PassKind::kDeep || !whole) co_return Result<void>{};
+    co_return co_await tools_.quarantine.compared(index.incarnation);
   }
 
   // Of a node in doubt all documents were compared with those of a peer that is not, and nothing is
@@ -180,7 +217,8 @@ class Pass {
             topology.owners(shard),
             [&](const std::string& owner) { return owner != node && roster.in_sync(owner); });
         const auto note = its.notes.find(shard);
-        proven = proven && peer && (note == its.notes.end() || note->second.unresolved == 0);
+        proven = proven && peer &&
+                 (note == its.notes.end() || note->second.unresolved == note->second.looping);
       }
       if (!proven) unproven_.insert(node);
     }
@@ -196,8 +234,10 @@ class Pass {
       if (member.standing == Standing::kHealing && !unproven_.contains(node)) {
         auto history = co_await tools_.forwarders.recheck(node, tools_.clock.now() + kReadTimeout);
         if (history && history->verdict == History::Verdict::kOurs) {
-          MIROIR_CO_CHECK(co_await tools_.cluster.set_state(node, ReplicaState::kInSync, ""));
-          state = "in_sync: proven equal to its peers";
+          const auto proven = co_await tools_.cluster.prove_in_sync(node, member.setbacks);
+          if (proven) state = "in_sync: proven equal to its peers";
+          if (!proven && proven.error().code != ErrorCode::kConflict)
+            co_return std::unexpected(proven.error());
         }
       }
       report_.nodes[node] = std::move(state);

@@ -4,22 +4,27 @@
 #include <deque>
 #include <map>
 
+#include "anti_entropy/breaker.h"
 #include "anti_entropy/pass.h"
+#include "anti_entropy/quarantine.h"
 #include "base/logging.h"
 #include "log/lease.h"
 
 namespace miroir {
 
 using anti_entropy::Audit;
+using anti_entropy::Breaker;
 using anti_entropy::Instruments;
 using anti_entropy::PassOrder;
 using anti_entropy::PassReport;
 using anti_entropy::PassState;
+using anti_entropy::Quarantine;
 using anti_entropy::Tools;
 
 namespace {
 constexpr std::size_t kOrdersMax = 16;
 constexpr std::size_t kReportsKept = 32;
+constexpr std::size_t kQuarantinedShown = 1'000;
 constexpr Microseconds kLeaseRetry = Milliseconds(500);
 }  // namespace
 
@@ -32,6 +37,8 @@ struct Reconciler::State {
         options(std::move(options_)),
         instruments(metrics),
         audit(store),
+        breaker(store, options.breaker),
+        quarantine(store),
         reads(executor, options.max_read_concurrency),
         tools{.log = log_,
               .store = store_,
@@ -41,6 +48,8 @@ struct Reconciler::State {
               .executor = executor,
               .options = options,
               .instruments = instruments,
+              .breaker = breaker,
+              .quarantine = quarantine,
               .reads = reads,
               .stopping = [this] { return stopping || !lease.held(); }},
         lease(store_, clock_, "reconciler", random.uuid_v4()),
@@ -53,6 +62,7 @@ struct Reconciler::State {
   Async<void> execute(PassOrder order);
   Async<Result<void>> keep(PassReport report);
   Json describe(const PassOrder& order) const;
+  Json newest() const;  // report
 
   Store& store;
   Clock& clock;
@@ -60,6 +70,8 @@ struct Reconciler::State {
   AntiEntropyOptions options;
   Instruments instruments;
   Audit audit;
+  Breaker breaker;
+  Quarantine quarantine;
   Semaphore reads;
   Tools tools;
   Lease lease;  // one process at a time reconciles
@@ -81,6 +93,8 @@ struct Reconciler::State {
 
 // Passes that a crash cut off are marked so; the schedule goes on from the last deep pass.
 Async<Result<void>> Reconciler::State::recover() {
+  MIROIR_CO_CHECK(co_await breaker.load());
+  MIROIR_CO_CHECK(co_await quarantine.load());
   MIROIR_CO_TRY(std::vector<Json> passes,
                 co_await anti_entropy::load_passes(store, kReportsKept * 4));
   deep_due = clock.wall_now() + options.schedule;
@@ -257,6 +271,33 @@ Async<Result<Json>> Reconciler::pass(PassKind kind, std::optional<bool> repair) 
   co_return state.reports.at(number);
 }
 
+Async<Result<Json>> Reconciler::approve(std::uint64_t pass) {
+  State& state = *state_;
+  if (!state.started || state.stopping)
+    co_return fail(ErrorCode::kUnavailable, "the reconciler is not running");
+  const std::vector<Breaker::Trip> trips = state.breaker.trips();
+  const bool deep = std::ranges::any_of(
+      trips, [&](const Breaker::Trip& trip) { return trip.pass == pass && trip.deep; });
+  MIROIR_CO_TRY(const std::uint64_t documents, co_await state.breaker.approve(pass));
+  if (documents == 0) {
+    co_return fail(ErrorCode::kNotFound, "nothing waits because of pass " + std::to_string(pass));
+  }
+  MIROIR_CO_TRY(const std::uint64_t next, start(deep ? PassKind::kDeep : PassKind::kLight, true));
+  co_return Json::object({{"approved", documents}, {"pass", next}});
+}
+
+Json Reconciler::State::newest() const {
+  Json newest;
+  std::uint64_t number = 0;
+  for (const auto& [kind, pass] : last) {
+    const Json* its = pass.find("pass");
+    if (its == nullptr || its->as_uint64() <= number) continue;
+    number = its->as_uint64();
+    newest = pass;
+  }
+  return newest;
+}
+
 Json Reconciler::status() const {
   const State& state = *state_;
   auto last = [&](PassKind kind) {
@@ -266,15 +307,8 @@ Json Reconciler::status() const {
   Json waiting = Json::array();
   for (const PassOrder& order : state.orders) waiting.push_back(state.describe(order));
   // The indexes as the newest pass saw them.
-  Json indexes = Json::array();
-  const Json light = last(PassKind::kLight);
-  const Json deep = last(PassKind::kDeep);
-  auto number = [](const Json& pass) {
-    const Json* its = pass.find("pass");
-    return its == nullptr ? std::uint64_t{0} : its->as_uint64();
-  };
-  const Json& newest = number(light) > number(deep) ? light : deep;
-  if (const Json* its = newest.find("indexes")) indexes = *its;
+  const Json newest = state.newest();
+  const Json* indexes = newest.find("indexes");
   return Json::object({{"enabled", state.options.enabled},
                        {"autoRepair", state.options.auto_repair},
                        {"leader", state.lease.held()},
@@ -282,9 +316,48 @@ Json Reconciler::status() const {
                        {"waiting", std::move(waiting)},
                        {"nextLightAt", state.started ? Json(to_rfc3339(state.light_due)) : Json()},
                        {"nextDeepAt", state.started ? Json(to_rfc3339(state.deep_due)) : Json()},
+                       {"indexes", indexes == nullptr ? Json::array() : *indexes},
+                       {"lastLight", last(PassKind::kLight)},
+                       {"lastDeep", last(PassKind::kDeep)}});
+}
+
+Json Reconciler::divergence() const {
+  const State& state = *state_;
+  const Json newest = state.newest();
+  Json indexes = Json::array();
+  if (const Json* its = newest.find("indexes")) {
+    for (const Json& index : its->as_array()) {
+      const Json* uid = index.find("index");
+      const Json* shards = index.find("divergence");
+      const Json* problems = index.find("problems");
+      if (uid == nullptr || shards == nullptr || problems == nullptr) continue;
+      if (shards->size() == 0 && problems->size() == 0) continue;
+      indexes.push_back(
+          Json::object({{"index", *uid}, {"shards", *shards}, {"problems", *problems}}));
+    }
+  }
+  Json breaker = Json::array();
+  for (const Breaker::Trip& trip : state.breaker.trips()) {
+    breaker.push_back(Json::object({{"index", trip.index},
+                                    {"shard", std::uint64_t{trip.shard}},
+                                    {"pass", trip.pass},
+                                    {"documents", trip.documents},
+                                    {"limit", trip.limit},
+                                    {"approved", trip.approved}}));
+  }
+  Json quarantined = Json::array();
+  for (const auto& [key, held] : state.quarantine.held()) {
+    if (quarantined.size() == kQuarantinedShown) break;
+    quarantined.push_back(
+        Json::object({{"index", held.index}, {"id", key.second}, {"pass", held.pass}}));
+  }
+  const Json* pass = newest.find("pass");
+  const Json* problems = newest.find("problems");
+  return Json::object({{"pass", pass == nullptr ? Json() : *pass},
                        {"indexes", std::move(indexes)},
-                       {"lastLight", light},
-                       {"lastDeep", deep}});
+                       {"breaker", std::move(breaker)},
+                       {"quarantined", std::move(quarantined)},
+                       {"problems", problems == nullptr ? Json::array() : *problems}});
 }
 
 Async<Result<Json>> Reconciler::passes(std::size_t limit) {

@@ -36,9 +36,15 @@ class Reconciler {
   Result<std::uint64_t> start(PassKind kind, std::optional<bool> repair);
   Async<Result<Json>> pass(PassKind kind, std::optional<bool> repair);
 
+  // Lets the deletes and tie-breaks that the breaker stopped in that pass be carried out, by a pass
+  // that begins now. kNotFound: nothing waits because of it.
+  Async<Result<Json>> approve(std::uint64_t pass);
+
   // For the admin API (shapes in docs/admin.md): what runs now, the last pass of each kind, the
   // state of every index's shards with a reason, when the next pass is due.
   Json status() const;
+  // What is not in sync, shard by shard, and what waits for a person.
+  Json divergence() const;
   Async<Result<Json>> passes(std::size_t limit);
   Async<Result<Json>> repairs(std::optional<std::uint64_t> pass, std::size_t limit);
 

@@ -127,6 +127,40 @@ TEST_F(ReconcilerTest, CopyCorruptOnEveryReplicaIsQuarantined) {
   EXPECT_EQ(member(document(owner("id7"), "id7"), "v"), Json("flipped"));
 }
 
+TEST_F(ReconcilerTest, WhatOnlyADeepPassSawIsAskedAboutByTheLightPassesThatFollow) {
+  for (const std::string& name : owners("id7"))
+    ASSERT_TRUE(node(name).corrupt(kIndex, "id7", "v", "flipped"));
+  ASSERT_EQ(number(run_pass(PassKind::kLight), "unresolved"), 0U);
+  ASSERT_EQ(number(run_pass(PassKind::kDeep), "unresolved"), 1U);
+  EXPECT_EQ(number(run_pass(PassKind::kLight), "unresolved"), 1U);
+  stop_reconciler();
+  start_reconciler();
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(number(light, "unresolved"), 1U);
+  const auto state = [&](const char* which, const char* reason) {
+    return world.process->metrics
+        .gauge("miroir_antientropy_shard_state", "",
+               {{"index", kIndex}, {"state", which}, {"reason", reason}})
+        .value();
+  };
+  EXPECT_EQ(state("quarantined", "documents"), 1) << to_text(light);
+  EXPECT_EQ(state("in_sync", "equal"), 7);
+  write(7, 8, "second");
+  EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+  EXPECT_EQ(state("quarantined", "documents"), 0);
+}
+
+TEST_F(ReconcilerTest, AuditKeepsTheContentThatWasOverwritten) {
+  const Json old = document(owner("id7"), "id7");
+  write(7, 8, "second");
+  owner("id7").write_directly(kIndex, "id7", old);
+  run_pass(PassKind::kLight);
+  for (const Json& copy : member(repair_of("id7"), "copies").as_array()) {
+    const bool overwritten = member(copy, "treatment") == Json("replace");
+    EXPECT_EQ(copy.find("document") != nullptr, overwritten) << to_text(copy);
+  }
+}
+
 TEST_F(ReconcilerTest, ManyKindsOfDamageAtOnceAreHealed) {
   const Json old_30 = document(owner("id30", 1), "id30");
   const Json old_40 = document(owner("id40"), "id40");

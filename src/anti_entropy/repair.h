@@ -7,12 +7,16 @@
 
 namespace miroir::anti_entropy {
 
+// Why what was decided of a document was not carried out.
+enum class Held { kNo, kDryRun, kBreaker, kQuarantine };
+
 // What became of a document that was found to differ.
 struct Handled {
   Judged judged;
   Position read_at = 0;
   bool repaired = false;  // only if it was read again and is right
   std::string outcome;    // for people
+  Held held = Held::kNo;
 };
 
 // The winner's text as it must be written: stored fields as they are, `_vectors` explicit where the

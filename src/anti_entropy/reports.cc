@@ -1,6 +1,6 @@
 #include "anti_entropy/reports.h"
 
-#include <tuple>
+#include <algorithm>
 
 namespace miroir::anti_entropy {
 namespace {
@@ -33,13 +33,12 @@ Json copy_to_json(const DocumentCopies& copies, const Copy& copy, const Verdict&
   return json;
 }
 
-// State, reason and a sentence of one shard.
-std::tuple<std::string, std::string> state_of(const ShardNote& note) {
-  if (!note.unknown.empty()) return {"unknown", note.unknown};
-  if (note.unresolved > 0) return {"diverged", "documents that could not be repaired"};
-  if (!note.problem.empty()) return {"diverged", note.problem};
-  return {"in_sync", "repaired"};
+std::string documents(std::uint64_t count) {
+  return count == 1 ? "1 document" : std::to_string(count) + " documents";
 }
+
+constexpr std::pair<std::string_view, std::string_view> kEqual{"in_sync", "equal"};
+constexpr std::pair<std::string_view, std::string_view> kNotCompared{"unknown", "not_compared"};
 
 std::string audit_key(std::uint64_t pass, const std::string& index, const std::string& id) {
   return key_of(pass) + key_join(index, id);
@@ -55,24 +54,61 @@ bool IndexReport::clean() const {
   return true;
 }
 
-Json IndexReport::to_json() const {
-  std::map<std::tuple<std::string, std::string>, std::pair<std::uint64_t, std::uint64_t>> states;
+ShardState state_of(const ShardNote& note) {
+  const std::uint64_t quarantined = note.looping + note.undecided;
+  const std::uint64_t diverged =
+      note.unresolved - std::min(note.unresolved, quarantined + note.waiting + note.reported);
+  if (!note.unknown.empty()) return {"unknown", "replica", note.unknown, note.unresolved};
+  if (!note.problem.empty()) return {"diverged", "no_source", note.problem, note.unresolved};
+  if (note.waiting > 0)
+    return {"repair_pending", "breaker", "breaker: " + documents(note.waiting), note.waiting};
+  if (diverged > 0) return {"diverged", "documents", documents(diverged), diverged};
+  if (note.reported > 0)
+    return {"repair_pending", "repairs_off", "repairs are off: " + documents(note.reported),
+            note.reported};
+  if (quarantined > 0) return {"quarantined", "documents", documents(quarantined), quarantined};
+  return {"in_sync", "repaired", documents(note.repaired) + " repaired", note.repaired};
+}
+
+const std::vector<std::pair<std::string_view, std::string_view>>& shard_states() {
+  static const std::vector<std::pair<std::string_view, std::string_view>> all = {
+      kEqual,
+      {"in_sync", "repaired"},
+      {"unknown", "replica"},
+      kNotCompared,
+      {"diverged", "documents"},
+      {"diverged", "no_source"},
+      {"repair_pending", "breaker"},
+      {"repair_pending", "repairs_off"},
+      {"quarantined", "documents"}};
+  return all;
+}
+
+std::map<std::pair<std::string_view, std::string_view>, std::uint64_t> IndexReport::states() const {
+  std::map<std::pair<std::string_view, std::string_view>, std::uint64_t> counts;
+  if (shards > notes.size()) counts[complete ? kEqual : kNotCompared] += shards - notes.size();
   for (const auto& [shard, note] : notes) {
-    auto& [count, documents] = states[state_of(note)];
-    ++count;
-    documents += note.unresolved > 0 ? note.unresolved : note.repaired;
+    const ShardState state = state_of(note);
+    ++counts[{state.state, state.code}];
   }
+  return counts;
+}
+
+Json IndexReport::to_json() const {
   Json list = Json::array();
-  if (shards > notes.size()) {
-    list.push_back(Json::object({{"state", complete ? "in_sync" : "unknown"},
-                                 {"reason", complete ? "equal" : "not compared"},
-                                 {"shards", std::uint64_t{shards - notes.size()}}}));
+  for (const auto& [state, count] : states()) {
+    list.push_back(
+        Json::object({{"state", state.first}, {"reason", state.second}, {"shards", count}}));
   }
-  for (const auto& [state, counts] : states) {
-    list.push_back(Json::object({{"state", std::get<0>(state)},
-                                 {"reason", std::get<1>(state)},
-                                 {"shards", counts.first},
-                                 {"documents", counts.second}}));
+  Json unlike = Json::array();
+  for (const auto& [shard, note] : notes) {
+    const ShardState state = state_of(note);
+    if (state.state == "in_sync") continue;
+    unlike.push_back(Json::object({{"shard", std::uint64_t{shard}},
+                                   {"state", state.state},
+                                   {"reason", state.code},
+                                   {"why", state.text},
+                                   {"documents", state.documents}}));
   }
   Json texts = Json::array();
   for (const std::string& problem : problems) texts.push_back(problem);
@@ -80,6 +116,7 @@ Json IndexReport::to_json() const {
                        {"shards", std::uint64_t{shards}},
                        {"shardsCompared", std::uint64_t{shards_compared}},
                        {"states", std::move(list)},
+                       {"divergence", std::move(unlike)},
                        {"divergent", divergent},
                        {"repaired", repaired},
                        {"unresolved", unresolved},
@@ -183,12 +220,10 @@ Async<Result<std::vector<Json>>> Audit::load(std::optional<std::uint64_t> pass, 
 
 Json to_json(const Handled& handled, const std::string& index, std::uint64_t pass, WallTime now) {
   const auto& [copies, knowledge, decision] = handled.judged;
-  // A tie broken by hash keeps the losers' contents.
-  const bool keep_losers = decision.reason == Reason::kTieHash;
   Json list = Json::array();
   for (std::size_t i = 0; i < copies.owners.size(); ++i) {
-    const bool loser = keep_losers && decision.owners[i].treatment == Treatment::kReplace;
-    list.push_back(copy_to_json(copies, copies.owners[i], decision.owners[i], false, loser));
+    const bool overwritten = decision.owners[i].treatment == Treatment::kReplace;
+    list.push_back(copy_to_json(copies, copies.owners[i], decision.owners[i], false, overwritten));
   }
   for (std::size_t i = 0; i < copies.strays.size(); ++i) {
     list.push_back(copy_to_json(copies, copies.strays[i], decision.strays[i], true, false));

@@ -15,10 +15,26 @@ namespace miroir::anti_entropy {
 // What a pass found of one shard.
 struct ShardNote {
   std::uint64_t repaired = 0;
-  std::uint64_t unresolved = 0;
-  std::string unknown;  // why it could not be compared
-  std::string problem;  // what else is wrong ("no replica in sync")
+  std::uint64_t unresolved = 0;  // of these:
+  std::uint64_t waiting = 0;     // …for a person, at the breaker
+  std::uint64_t reported = 0;    // …only, because repairs are off
+  std::uint64_t looping = 0;     // quarantined: repaired again and again
+  std::uint64_t undecided = 0;   // quarantined: nobody wins
+  std::string unknown;           // why it could not be compared
+  std::string problem;           // what else is wrong ("no replica in sync")
 };
+
+// A shard is never in a state without a reason. The codes are labels of metrics, the texts are for
+// people; `documents` that the reason is about.
+struct ShardState {
+  std::string_view state;
+  std::string_view code;
+  std::string text;
+  std::uint64_t documents = 0;
+};
+ShardState state_of(const ShardNote& note);
+// All pairs of state and code that there are.
+const std::vector<std::pair<std::string_view, std::string_view>>& shard_states();
 
 struct IndexReport {
   std::string uid;
@@ -35,7 +51,9 @@ struct IndexReport {
 
   // Every replica was compared and in sync, and nothing is left to do.
   bool clean() const;
-  // {"shards", "states": [{"state", "reason", "shards", "documents"}], "problems"}
+  // How many shards are in which state: by state and code.
+  std::map<std::pair<std::string_view, std::string_view>, std::uint64_t> states() const;
+  // docs/admin.md has an example.
   Json to_json() const;
 };
 

@@ -1,6 +1,10 @@
 #include "anti_entropy/resolver.h"
 
 #include <algorithm>
+#include <map>
+
+#include "anti_entropy/breaker.h"
+#include "anti_entropy/quarantine.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -63,40 +67,102 @@ Async<Result<void>> Resolver::resolve(std::vector<std::string> ids) {
   MIROIR_CO_TRY(Settled settled,
                 co_await settle_and_judge(tools_, index_, roster_, std::move(ids), bytes_));
   for (const std::string& id : settled.moving) moving_.insert(id);
+  MIROIR_CO_TRY(Sorted sorted, co_await sort(std::move(settled)));
+  if (!sorted.ended.empty())
+    MIROIR_CO_CHECK(co_await tools_.log.clear_taints(std::move(sorted.ended)));
 
-  std::vector<Handled> handled;
-  std::vector<Taint> ended;
-  Settled repairable{.read_at = settled.read_at, .documents = {}, .moving = {}};
-  for (Judged& judged : settled.documents) {
-    if (judged.decision.action == Action::kNone) {
-      std::ranges::copy(ended_taints(tools_, index_, settled.read_at, judged),
-                        std::back_inserter(ended));
-    } else if (repairs_ && changes_anything(judged)) {
-      repairable.documents.push_back(std::move(judged));
-    } else {
-      std::string outcome =
-          changes_anything(judged) ? "reported only: repairs are off" : "left as it is";
-      handled.push_back({.judged = std::move(judged),
-                         .read_at = settled.read_at,
-                         .repaired = false,
-                         .outcome = std::move(outcome)});
-    }
-  }
-  if (!ended.empty()) MIROIR_CO_CHECK(co_await tools_.log.clear_taints(std::move(ended)));
-  if (!repairable.documents.empty()) {
+  std::vector<Handled> handled = std::move(sorted.left);
+  if (!sorted.repairable.documents.empty()) {
     std::set<std::string> sent;
-    for (const Judged& judged : repairable.documents) sent.insert(judged.copies.id);
-    MIROIR_CO_TRY(std::vector<Handled> repaired,
-                  co_await repair(tools_, index_, roster_, std::move(repairable), pass_, bytes_));
-    for (Handled& one : repaired) {
+    for (const Judged& judged : sorted.repairable.documents) sent.insert(judged.copies.id);
+    MIROIR_CO_TRY(
+        std::vector<Handled> repaired,
+        co_await repair(tools_, index_, roster_, std::move(sorted.repairable), pass_, bytes_));
+    std::vector<const Judged*> verified;
+    for (const Handled& one : repaired) {
       sent.erase(one.judged.copies.id);
-      handled.push_back(std::move(one));
+      if (one.repaired) verified.push_back(&one.judged);
     }
+    MIROIR_CO_CHECK(co_await tools_.quarantine.repaired(index_, std::move(verified)));
+    std::ranges::move(repaired, std::back_inserter(handled));
     moving_.insert(sent.begin(), sent.end());  // dropped: written meanwhile
   }
   for (const Handled& one : handled) count(one);
   report_.moving = moving_.size();
   co_return co_await audit_.record(index_.uid, std::move(handled), tools_.clock.wall_now());
+}
+
+Handled Resolver::leave(Judged judged, Position read_at, std::string outcome, Held held) const {
+  return {.judged = std::move(judged),
+          .read_at = read_at,
+          .repaired = false,
+          .outcome = std::move(outcome),
+          .held = held};
+}
+
+Async<Result<Resolver::Sorted>> Resolver::sort(Settled settled) {
+  Sorted sorted;
+  const Position read_at = sorted.repairable.read_at = settled.read_at;
+  std::map<ShardId, std::vector<Judged>> to_be_agreed;
+  for (Judged& judged : settled.documents) {
+    if (judged.decision.action == Action::kNone) {
+      std::ranges::copy(ended_taints(tools_, index_, read_at, judged),
+                        std::back_inserter(sorted.ended));
+    } else if (!changes_anything(judged)) {
+      sorted.left.push_back(leave(std::move(judged), read_at, "left as it is", Held::kNo));
+    } else if (!repairs_) {
+      sorted.left.push_back(
+          leave(std::move(judged), read_at, "reported only: repairs are off", Held::kDryRun));
+    } else {
+      MIROIR_CO_TRY(const bool restrained, co_await tools_.quarantine.restrain(index_, judged));
+      if (restrained && !changes_anything(judged)) {
+        sorted.left.push_back(leave(std::move(judged), read_at,
+                                    "quarantined: it was repaired again and again",
+                                    Held::kQuarantine));
+      } else if (needs_agreement(judged)) {
+        const ShardId shard = tools_.cluster.topology().shard_of(slot_of(judged.copies.id));
+        to_be_agreed[shard].push_back(std::move(judged));
+      } else {
+        sorted.repairable.documents.push_back(std::move(judged));
+      }
+    }
+  }
+  for (auto& [shard, documents] : to_be_agreed)
+    MIROIR_CO_CHECK(co_await ask_breaker(shard, std::move(documents), sorted));
+  co_return sorted;
+}
+
+Async<Result<void>> Resolver::ask_breaker(ShardId shard, std::vector<Judged> documents,
+                                          Sorted& sorted) {
+  const Breaker::Place place{index_.uid, index_.incarnation, shard};
+  const bool sized = tools_.breaker.depends_on_size(place, documents.size());
+  const std::uint64_t size = sized ? co_await documents_in(shard) : 0;
+  MIROIR_CO_TRY(const bool admitted, co_await tools_.breaker.admit(place, documents.size(), size));
+  for (Judged& judged : documents) {
+    if (admitted) {
+      sorted.repairable.documents.push_back(std::move(judged));
+    } else {
+      sorted.left.push_back(leave(std::move(judged), sorted.repairable.read_at,
+                                  "held back by the breaker until a person agrees",
+                                  Held::kBreaker));
+    }
+  }
+  co_return Result<void>{};
+}
+
+// As the owner that has most of them counts; one that does not answer counts for nothing.
+Async<std::uint64_t> Resolver::documents_in(ShardId shard) {
+  const Topology& topology = tools_.cluster.topology();
+  std::uint64_t most = 0;
+  for (const std::string& owner : topology.owners(shard)) {
+    if (!roster_.readable(owner)) continue;
+    auto permit = co_await tools_.reads.acquire();
+    const std::vector<SlotRange> slots{topology.slots_of(shard)};
+    const auto counts = co_await tools_.cluster.client(owner).digests(
+        index_.uid, slots, tools_.clock.now() + kReadTimeout);
+    if (counts && !counts->empty()) most = std::max(most, counts->front().documents());
+  }
+  co_return most;
 }
 
 void Resolver::count(const Handled& handled) {
@@ -113,6 +179,10 @@ void Resolver::count(const Handled& handled) {
   } else {
     ++note.unresolved;
     ++report_.unresolved;
+    note.waiting += handled.held == Held::kBreaker ? 1 : 0;
+    note.reported += handled.held == Held::kDryRun ? 1 : 0;
+    note.looping += handled.held == Held::kQuarantine ? 1 : 0;
+    note.undecided += handled.judged.decision.action == Action::kQuarantine ? 1 : 0;
     given_up_.insert(id);
   }
 }

@@ -21,9 +21,21 @@ class Resolver {
   // Begins another round: documents that could not be repaired are left alone. False where the last
   // one repaired nothing, so that another would find the same.
   bool next_round();
+  // Documents that differ and were not repaired, so far.
+  const std::set<std::string>& unresolved() const { return given_up_; }
 
  private:
+  struct Sorted {
+    Settled repairable;
+    std::vector<Handled> left;
+    std::vector<Taint> ended;
+  };
   Async<Result<void>> resolve(std::vector<std::string> ids);
+  Async<Result<Sorted>> sort(Settled settled);
+  // Those that the breaker lets through are added to `sorted.repairable`, the others left.
+  Async<Result<void>> ask_breaker(ShardId shard, std::vector<Judged> documents, Sorted& sorted);
+  Async<std::uint64_t> documents_in(ShardId shard);
+  Handled leave(Judged judged, Position read_at, std::string outcome, Held held) const;
   void count(const Handled& handled);
 
   const Tools& tools_;

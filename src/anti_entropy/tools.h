@@ -14,6 +14,9 @@
 
 namespace miroir::anti_entropy {
 
+class Breaker;
+class Quarantine;
+
 // What every part of a pass works with. References outlive the pass.
 struct Tools {
   Log& log;
@@ -24,6 +27,8 @@ struct Tools {
   Executor executor;
   const AntiEntropyOptions& options;
   Instruments& instruments;
+  Breaker& breaker;
+  Quarantine& quarantine;
   Semaphore& reads;                // max_read_concurrency
   std::function<bool()> stopping;  // asked between two requests
 };

@@ -47,6 +47,35 @@ std::string nodes_table(const Json& topology) {
   return out;
 }
 
+// One line for each shard that is not in sync, then how many are in which state.
+std::string shards_table(const Json& divergence, const Json& passes) {
+  std::string out = fmt::format("{:<24} {:>6}  {:<15} {}\n", "INDEX", "SHARD", "STATE", "REASON");
+  const auto rows = [](const Json& object, std::string_view name) {
+    const Json* list = object.find(name);
+    return list != nullptr && list->is_array() ? *list : Json::array();
+  };
+  const Json unlike = rows(divergence, "indexes");
+  const Json all = rows(passes, "indexes");
+  for (const Json& index : all.as_array()) {
+    const std::string uid = text(index, "index");
+    for (const Json& other : unlike.as_array()) {
+      if (text(other, "index") != uid) continue;
+      const Json shards = rows(other, "shards");
+      const Json problems = rows(other, "problems");
+      for (const Json& shard : shards.as_array())
+        out += fmt::format("{:<24} {:>6}  {:<15} {}\n", uid, text(shard, "shard"),
+                           text(shard, "state"), text(shard, "why"));
+      for (const Json& problem : problems.as_array())
+        out += fmt::format("{:<24} {:>6}  {:<15} {}\n", uid, "all", "problem", problem.as_string());
+    }
+    const Json states = rows(index, "states");
+    for (const Json& state : states.as_array())
+      out += fmt::format("{:<24} {:>6}  {:<15} {}\n", uid, "(" + text(state, "shards") + ")",
+                         text(state, "state"), text(state, "reason"));
+  }
+  return out;
+}
+
 // The reconciler's report, one value a line, nested names joined with a point.
 void append_lines(std::string& out, const std::string& name, const Json& value) {
   if (value.is_object() && value.size() > 0) {
@@ -72,7 +101,9 @@ Result<std::string> status(const std::string& url, const std::string& admin_key)
                   co_await get(*client, clock, "/_miroir/topology", admin_key));
     MIROIR_CO_TRY(const Json passes,
                   co_await get(*client, clock, "/_miroir/anti-entropy/status", admin_key));
-    std::string out = nodes_table(topology) + "\n";
+    MIROIR_CO_TRY(const Json divergence,
+                  co_await get(*client, clock, "/_miroir/anti-entropy/divergence", admin_key));
+    std::string out = nodes_table(topology) + "\n" + shards_table(divergence, passes) + "\n";
     append_lines(out, "", passes);
     co_return out;
   };

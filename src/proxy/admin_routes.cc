@@ -88,6 +88,24 @@ Async<http::Response> start_pass(Proxy::State* state, http::Request request) {
   co_return json_answer(202, Json::object({{"pass", Json(*number)}}));
 }
 
+// {"pass": N}
+Async<http::Response> approve_pass(Proxy::State* state, http::Request request) {
+  constexpr std::string_view kCode = "bad_request";
+  auto body = meili::json_body(request.body);
+  if (!body) co_return error_answer(body.error());
+  if (auto error = meili::check_fields(*body, {"pass"})) co_return error_answer(*error);
+  const Json* pass = body->find("pass");
+  if (pass == nullptr || !pass->is_integer() || pass->as_int64() < 1) {
+    co_return error_answer(
+        meili::api_error(kCode, "Invalid value at `.pass`: expected the number of a pass"));
+  }
+  auto approved = co_await state->parts.reconciler.approve(pass->as_uint64());
+  if (!approved && approved.error().code == ErrorCode::kNotFound)
+    co_return error_answer(meili::api_error(kCode, approved.error().message));
+  if (!approved) co_return error_answer(to_api_error(approved.error()));
+  co_return json_answer(202, *approved);
+}
+
 Async<http::Response> list_passes(Proxy::State* state, http::Request request) {
   const meili::Parameters query = http::parse_query(request.query);
   if (auto error = meili::check_parameters(query, {"limit"})) co_return error_answer(*error);
@@ -156,6 +174,10 @@ void add_admin_routes(Routes& routes, Proxy::State& state) {
       [s](Route::Values, http::Request r) { return start_pass(s, std::move(r)); });
   add("GET", "anti-entropy/status",
       [s](Route::Values, http::Request) { return answer(s->parts.reconciler.status()); });
+  add("POST", "anti-entropy/approve",
+      [s](Route::Values, http::Request r) { return approve_pass(s, std::move(r)); });
+  add("GET", "anti-entropy/divergence",
+      [s](Route::Values, http::Request) { return answer(s->parts.reconciler.divergence()); });
   add("GET", "anti-entropy/passes",
       [s](Route::Values, http::Request r) { return list_passes(s, std::move(r)); });
   add("GET", "anti-entropy/repairs",

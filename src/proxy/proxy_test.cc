@@ -153,6 +153,7 @@ TEST_F(ProxyTest, NothingIsServedWithoutAKey) {
                                                         {"GET", "metrics"},
                                                         {"POST", "anti-entropy/start"},
                                                         {"GET", "anti-entropy/status"},
+                                                        {"GET", "anti-entropy/divergence"},
                                                         {"GET", "anti-entropy/passes"},
                                                         {"GET", "anti-entropy/repairs"}}) {
     const std::string target = std::string("/_miroir/") + path;
@@ -303,6 +304,12 @@ TEST_F(ProxyTest, PassesAreStartedWatchedAndListed) {
     EXPECT_EQ(send("GET", target, "", "adminKey").status, 200) << path;
   }
   EXPECT_EQ(send("GET", "/_miroir/anti-entropy/passes?limit=x", "", "adminKey").status, 400);
+  EXPECT_EQ(code(send("POST", "/_miroir/anti-entropy/approve")), "miroir_invalid_auth");
+  for (const char* wrong : {"", "{}", R"({"pass":"1"})", R"({"pass":0})", R"({"pass":1,"x":1})",
+                            R"({"pass":1})"}) {  // nothing waits
+    EXPECT_EQ(send("POST", "/_miroir/anti-entropy/approve", wrong, "adminKey").status, 400)
+        << wrong;
+  }
 }
 
 TEST_F(ProxyTest, RequestsAreCountedByTheirTemplate) {

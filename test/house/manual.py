@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-READERS = "string|required_string|boolean|integer|milliseconds|duration|schedule|bytes|one_of|block|blocks"
+READERS = "string|number|strings|required_string|boolean|integer|milliseconds|duration|schedule|bytes|one_of|block|blocks"
 KEY = re.compile(rf'(?:\b(?:{READERS})\(\s*|field_name\(block,\s*)"([a-z_]+)"')
 NAME = re.compile(r'"(miroir_[a-z_]+)"')
 VARIABLE = re.compile(r'take_environment\("(MIROIR_[A-Z_]+)"')
