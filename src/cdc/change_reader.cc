@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cdc/event.h"
+#include "forward/overtaken.h"
 
 namespace miroir::cdc {
 namespace {
@@ -92,13 +93,18 @@ Async<Result<ChangeReader::Step>> ChangeReader::take_records(std::shared_ptr<con
   if (fate == Fate::kInPart) {
     MIROIR_CO_TRY(happened, co_await shards_that_happened(entry->position));
   }
+  // A sweep deletes only what was not written since it looked.
+  Overtaken newer;
+  if (entry->origin == Origin::kTtlExpire) {
+    MIROIR_CO_TRY(newer, co_await overtaken(log_, entry));
+  }
   std::uint64_t number = 0;
   bool full = false;
   const auto read = co_await log_.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
     const std::uint64_t its = number++;
     if (its < given(page, *entry)) return {};
-    full = page.lost > 0 || (happened[topology.shard_of(record.slot)] &&
-                             !add(page, *entry, its, &record, selection));
+    const bool is_event = happened[topology.shard_of(record.slot)] && !newer.contains(record.id);
+    full = page.lost > 0 || (is_event && !add(page, *entry, its, &record, selection));
     if (full) return fail(ErrorCode::kCancelled, "the page is full");
     page.next = {entry->position, its + 1};
     return {};

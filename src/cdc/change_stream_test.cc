@@ -108,6 +108,24 @@ TEST_F(ChangeStreamTest, SettingsLetSweepsAndInternalWritesBeEvents) {
   EXPECT_EQ(suppressed("system"), 0);
 }
 
+// The sweep looked before the client wrote: what it would delete lives.
+TEST_F(ChangeStreamTest, ASweepOfWhatWasWrittenMeanwhileIsNoDelete) {
+  cdc.emit_ttl_deletes = true;
+  start();
+  world.create_index("books");
+  const Position looked = world.write("books", {"1", "2"}, "a");
+  world.write("books", {"2"}, "longer");
+  Entry sweep;
+  sweep.origin = Origin::kTtlExpire;
+  sweep.kind = EntryKind::kDeleteDocuments;
+  sweep.index_uid = "books";
+  sweep.arguments = Json::object({{"readAt", looked}});
+  world.append_records(sweep, {{slot_of("1"), 1, "1", ""}, {slot_of("2"), 1, "2", ""}});
+  ASSERT_TRUE(settles());
+  EXPECT_THAT(brief(all()),
+              ElementsAre("createIndex books", "write 1", "write 2", "write 2", "delete 1"));
+}
+
 TEST_F(ChangeStreamTest, WhatIsRefusedIsRepeatedUntilItIsTaken) {
   add_sink("audit");
   start();
