@@ -19,7 +19,7 @@ add_compile_definitions(BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
 
 add_library(miroir_base_libraries INTERFACE)
 target_link_libraries(miroir_base_libraries INTERFACE Boost::headers spdlog::spdlog simdjson::simdjson yaml-cpp
-  prometheus-cpp::core PkgConfig::XXHASH PkgConfig::ZSTD PkgConfig::UTF8PROC OpenSSL::Crypto Threads::Threads)
+  prometheus-cpp::core date-tz PkgConfig::XXHASH PkgConfig::ZSTD PkgConfig::UTF8PROC OpenSSL::Crypto Threads::Threads)
 add_library(miroir_http_libraries INTERFACE)
 target_link_libraries(miroir_http_libraries INTERFACE Boost::headers)
 add_library(miroir_sqlite_libraries INTERFACE)
@@ -30,3 +30,6 @@ add_library(miroir_cli_libraries INTERFACE)
 target_link_libraries(miroir_cli_libraries INTERFACE CLI11::CLI11)
 add_library(miroir_test_libraries INTERFACE)
 target_link_libraries(miroir_test_libraries INTERFACE GTest::gmock GTest::gtest GTest::gtest_main rapidcheck)
+
+# The one file that knows the time zones, as Debian's library was built.
+set_source_files_properties(src/base/time_zone.cc PROPERTIES COMPILE_DEFINITIONS USE_OS_TZDB=1)

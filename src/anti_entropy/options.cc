@@ -23,8 +23,16 @@ AntiEntropyOptions parse_anti_entropy(YamlBlock block) {
   options.enabled = block.boolean("enabled", options.enabled);
   options.schedule = block.schedule("schedule", options.schedule);
   options.light_interval = block.duration("light_interval", options.light_interval);
-  // The original's default, and all that there is: every pass looks at every shard.
-  block.integer("shards_per_pass", 0, 0, 0);
+  options.shards_per_pass =
+      static_cast<std::uint32_t>(block.integer("shards_per_pass", 0, 0, 65'536));
+  for (const std::string& text : block.strings("windows")) {
+    if (auto window = Window::parse(text)) {
+      options.windows.push_back(*window);
+    } else {
+      block.refuse("windows", "times like \"01:00-05:00 Europe/Paris\" (`" + text +
+                                  "`: " + window.error().message + ")");
+    }
+  }
   options.max_read_concurrency = static_cast<std::size_t>(block.integer(
       "max_read_concurrency", static_cast<std::int64_t>(options.max_read_concurrency), 1, 64));
   options.fingerprint_batch_size = static_cast<std::size_t>(

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "anti_entropy/window.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/yaml.h"
@@ -33,6 +34,8 @@ struct AntiEntropyOptions {
   ForeignDocuments foreign_documents = ForeignDocuments::kReport;
   TieRule tie = TieRule::kQuarantine;
   BreakerOptions breaker;
+  std::vector<Window> windows;        // of scheduled deep passes; none: always
+  std::uint32_t shards_per_pass = 0;  // of a scheduled deep pass; 0: all
 };
 
 AntiEntropyOptions parse_anti_entropy(YamlBlock block);

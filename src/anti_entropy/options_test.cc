@@ -50,6 +50,11 @@ TEST(AntiEntropyOptionsTest, RefusalsNameLineKeyAndWhatWasExpected) {
     const std::string key = std::string(wrong).substr(0, std::string_view(wrong).find(':'));
     EXPECT_NE(message.find(key), std::string::npos) << wrong << " → " << message;
   }
+  EXPECT_EQ(
+      parse("windows: [\"01:00-05:00 Europe/Paris\", \"12:00-13:00\"]\n").value().windows.size(),
+      2U);
+  EXPECT_NE(refusal("windows: [\"01:00-05:00 Atlantis\"]\n").find("Atlantis"), std::string::npos);
+  EXPECT_EQ(parse("shards_per_pass: 7\n").value().shards_per_pass, 7U);
   EXPECT_NE(refusal("breaker:\n  share: 1.5\n").find("breaker.share"), std::string::npos);
 }
 

@@ -9,12 +9,14 @@
 #include "anti_entropy/quarantine.h"
 #include "anti_entropy/replicated_state.h"
 #include "anti_entropy/scan.h"
+#include "anti_entropy/sweep.h"
 #include "anti_entropy/unresolved.h"
 
 namespace miroir::anti_entropy {
 namespace {
 
 constexpr std::size_t kPassesConsidered = 1'000;
+constexpr std::size_t kShardsAtATime = 8;  // read between two savings of how far a sweep is
 constexpr auto kTombstoneAgeMin = std::chrono::hours(1);
 
 std::string describe(const Member& member) {
@@ -72,6 +74,11 @@ class Pass {
 
  private:
   Async<Result<void>> compare_everything() {
+    if (order_.kind == PassKind::kDeep) {
+      MIROIR_CO_TRY(sweep_, co_await Sweep::load(tools_.store, order_.scheduled, order_.number,
+                                                 report_.head, report_.started));
+      report_.resumes = sweep_->pass() == order_.number ? 0 : sweep_->pass();
+    }
     roster_ = co_await Roster::call(tools_, report_.head);
     MIROIR_CO_CHECK(co_await compare_state());
     std::vector<Position> incarnations;
@@ -79,7 +86,9 @@ class Pass {
       incarnations.push_back(index.incarnation);
     for (Position incarnation : incarnations) MIROIR_CO_CHECK(co_await compare_index(incarnation));
     MIROIR_CO_CHECK(co_await forget_dropped({incarnations.begin(), incarnations.end()}));
-    co_return co_await promote();
+    MIROIR_CO_CHECK(co_await promote());
+    if (sweep_) MIROIR_CO_CHECK(co_await end_sweep(std::move(incarnations)));
+    co_return Result<void>{};
   }
 
   Async<Result<void>> forget_dropped(std::set<Position> incarnations) {
@@ -154,7 +163,7 @@ class Pass {
     MIROIR_CO_CHECK(co_await light.run());
     if (deep) {
       DeepComparison contents(tools_, index, roster, resolver);
-      MIROIR_CO_CHECK(co_await contents.run());
+      MIROIR_CO_CHECK(co_await read_shards(index, roster, its, contents, !in_doubt.empty()));
     }
     if (unresolved != resolver.unresolved()) {
       MIROIR_CO_CHECK(
@@ -162,6 +171,39 @@ class Pass {
     }
     if (order_.repairs) MIROIR_CO_CHECK(co_await end_restraints(index, roster));
     co_return co_await end_doubts(in_doubt, roster, its);
+  }
+
+  // All shards where the index is in doubt; otherwise those that the sweep has still to read.
+  Async<Result<void>> read_shards(const IndexUnderTest& index, const Roster& roster,
+                                  const IndexReport& its, DeepComparison& contents, bool all) {
+    const std::uint32_t count = tools_.cluster.topology().shard_count();
+    std::vector<ShardId> shards =
+        sweep_ && !all ? sweep_->left(index.incarnation, count) : Sweep::all(count);
+    if (sweep_ && !all && order_.scheduled && tools_.options.shards_per_pass > 0)
+      shards.resize(std::min<std::size_t>(shards.size(), tools_.options.shards_per_pass));
+    for (std::size_t first = 0; first < shards.size(); first += kShardsAtATime) {
+      const std::size_t end = std::min(shards.size(), first + kShardsAtATime);
+      const std::vector<ShardId> some(shards.begin() + static_cast<std::ptrdiff_t>(first),
+                                      shards.begin() + static_cast<std::ptrdiff_t>(end));
+      MIROIR_CO_CHECK(co_await contents.run(some));
+      if (!sweep_) continue;
+      const bool clean = roster.all_in_sync() && its.unresolved == 0 && its.problems.empty();
+      MIROIR_CO_CHECK(co_await sweep_->done(index.incarnation, some, clean));
+    }
+    co_return Result<void>{};
+  }
+
+  Async<Result<void>> end_sweep(std::vector<Position> incarnations) {
+    const std::uint32_t count = tools_.cluster.topology().shard_count();
+    report_.whole = std::ranges::all_of(incarnations, [&](Position incarnation) {
+      const IndexState* state = tools_.log.catalogue().by_incarnation(incarnation);
+      return state == nullptr || !state->primary_key || sweep_->left(incarnation, count).empty();
+    });
+    if (!nothing_left()) sweep_->spoil();
+    report_.sweep_head = sweep_->head();
+    report_.sweep_started = sweep_->started();
+    report_.sweep_clean = sweep_->clean();
+    co_return co_await (report_.whole ? sweep_->end() : sweep_->save());
   }
 
   // Breakers and quarantines end where this pass saw that there is nothing left to hold back.
@@ -234,7 +276,7 @@ class Pass {
       if (member.standing == Standing::kHealing && !unproven_.contains(node)) {
         auto history = co_await tools_.forwarders.recheck(node, tools_.clock.now() + kReadTimeout);
         if (history && history->verdict == History::Verdict::kOurs) {
-          const auto proven = co_await tools_.cluster.prove_in_sync(node, member.setbacks);
+          const auto proven = co_await tools_.cluster.set_state(node, ReplicaState::kInSync, "");
           if (proven) state = "in_sync: proven equal to its peers";
           if (!proven && proven.error().code != ErrorCode::kConflict)
             co_return std::unexpected(proven.error());
@@ -245,8 +287,10 @@ class Pass {
     co_return Result<void>{};
   }
 
-  bool is_clean() const {
-    return report_.state == PassState::kCompleted && roster_.all_in_sync() && state_left_.empty() &&
+  bool is_clean() const { return report_.state == PassState::kCompleted && nothing_left(); }
+
+  bool nothing_left() const {
+    return roster_.all_in_sync() && state_left_.empty() &&
            std::ranges::all_of(report_.indexes, &IndexReport::clean);
   }
 
@@ -257,6 +301,7 @@ class Pass {
   Roster roster_;
   std::vector<StateDifference> state_left_;
   std::set<std::string> unproven_;
+  std::optional<Sweep> sweep_;  // of a deep pass
 };
 
 const Json* number_in(const Json& pass, std::string_view key) {
@@ -277,17 +322,17 @@ Async<Result<void>> collect_tombstones(const Tools& tools) {
   const WallTime now = tools.clock.wall_now();
   Position before = 0;
   for (const Json& pass : passes) {
-    const Json* started = number_in(pass, "startedMicroseconds");
-    const Json* head = number_in(pass, "head");
-    const Json* kind = pass.find("kind");
-    const Json* clean = pass.find("clean");
-    if (started == nullptr || head == nullptr || kind == nullptr || clean == nullptr) continue;
-    const Microseconds age = now - WallTime(Microseconds(started->as_int64()));
-    const bool clean_deep =
-        *kind == Json("deep") && *clean == Json(true) && age >= kTombstoneAgeMin;
-    if (clean_deep || age >= tools.options.tombstone_retention) {
-      before = std::max(before, head->as_uint64());
-    }
+    const auto head_if_old = [&](const Json& what, Microseconds age_min) {
+      const Json* started = number_in(what, "startedMicroseconds");
+      const Json* head = number_in(what, "head");
+      if (started == nullptr || head == nullptr) return Position{0};
+      const Microseconds age = now - WallTime(Microseconds(started->as_int64()));
+      return age >= age_min ? head->as_uint64() : Position{0};
+    };
+    before = std::max(before, head_if_old(pass, tools.options.tombstone_retention));
+    // The sweep that this pass ended, all of it clean.
+    if (const Json* sweep = pass.find("cleanSweep"))
+      before = std::max(before, head_if_old(*sweep, kTombstoneAgeMin));
   }
   if (before == 0) co_return Result<void>{};
   std::vector<Position> incarnations;

@@ -9,6 +9,7 @@ struct PassOrder {
   std::uint64_t number = 0;
   PassKind kind = PassKind::kLight;
   bool repairs = true;
+  bool scheduled = false;  // a deep one goes on with what was begun, some shards at a time
 };
 
 // One run of the reconciler over everything: nodes' histories, replicated state, then index by

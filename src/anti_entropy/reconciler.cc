@@ -1,98 +1,29 @@
 #include "anti_entropy/reconciler.h"
 
 #include <algorithm>
-#include <deque>
-#include <map>
 
-#include "anti_entropy/breaker.h"
-#include "anti_entropy/pass.h"
-#include "anti_entropy/quarantine.h"
+#include "anti_entropy/reconciler_state.h"
 #include "base/logging.h"
-#include "log/lease.h"
 
 namespace miroir {
 
-using anti_entropy::Audit;
 using anti_entropy::Breaker;
-using anti_entropy::Instruments;
 using anti_entropy::PassOrder;
 using anti_entropy::PassReport;
 using anti_entropy::PassState;
-using anti_entropy::Quarantine;
-using anti_entropy::Tools;
 
 namespace {
 constexpr std::size_t kOrdersMax = 16;
 constexpr std::size_t kReportsKept = 32;
-constexpr std::size_t kQuarantinedShown = 1'000;
+constexpr Microseconds kPauseLooks = Seconds(60);
+const std::string kPausedRow = "reconciler paused";
 constexpr Microseconds kLeaseRetry = Milliseconds(500);
 }  // namespace
 
-struct Reconciler::State {
-  State(Log& log_, Store& store_, Cluster& cluster, Forwarders& forwarders, Clock& clock_,
-        Random& random, Metrics& metrics, Executor executor_, AntiEntropyOptions options_)
-      : store(store_),
-        clock(clock_),
-        executor(executor_),
-        options(std::move(options_)),
-        instruments(metrics),
-        audit(store),
-        breaker(store, options.breaker),
-        quarantine(store),
-        reads(executor, options.max_read_concurrency),
-        tools{.log = log_,
-              .store = store_,
-              .cluster = cluster,
-              .forwarders = forwarders,
-              .clock = clock_,
-              .executor = executor,
-              .options = options,
-              .instruments = instruments,
-              .breaker = breaker,
-              .quarantine = quarantine,
-              .reads = reads,
-              .stopping = [this] { return stopping || !lease.held(); }},
-        lease(store_, clock_, "reconciler", random.uuid_v4()),
-        wake(executor),
-        ended(executor) {}
-
-  Async<Result<void>> recover();
-  Async<void> wait_until_due();
-  std::optional<PassOrder> next_order();
-  Async<void> execute(PassOrder order);
-  Async<Result<void>> keep(PassReport report);
-  Json describe(const PassOrder& order) const;
-  Json newest() const;  // report
-
-  Store& store;
-  Clock& clock;
-  Executor executor;
-  AntiEntropyOptions options;
-  Instruments instruments;
-  Audit audit;
-  Breaker breaker;
-  Quarantine quarantine;
-  Semaphore reads;
-  Tools tools;
-  Lease lease;  // one process at a time reconciles
-  Signal wake;
-  Signal ended;  // of a pass, or of run()
-
-  bool started = false;
-  bool running = false;
-  bool stopping = false;
-  std::uint64_t next_number = 1;
-  std::deque<PassOrder> orders;
-  std::optional<PassOrder> current;
-  WallTime light_due;
-  WallTime deep_due;
-  std::map<std::uint64_t, Json> reports;  // the newest, for those who wait
-  std::map<PassKind, Json> last;
-  std::optional<std::uint64_t> quiet;  // the last pass, if it was a light one that found nothing
-};
-
 // Passes that a crash cut off are marked so; the schedule goes on from the last deep pass.
 Async<Result<void>> Reconciler::State::recover() {
+  MIROIR_CO_TRY(const auto pause_row, co_await store.get(Table::kMeta, kPausedRow));
+  paused = pause_row.has_value();
   MIROIR_CO_CHECK(co_await breaker.load());
   MIROIR_CO_CHECK(co_await quarantine.load());
   MIROIR_CO_TRY(std::vector<Json> passes,
@@ -112,7 +43,9 @@ Async<Result<void>> Reconciler::State::recover() {
     }
     const bool deep = *kind == Json("deep");
     last[deep ? PassKind::kDeep : PassKind::kLight] = *pass;
-    if (deep) deep_due = WallTime(Microseconds(began->as_int64())) + options.schedule;
+    if (!deep) continue;
+    deep_due = WallTime(Microseconds(began->as_int64())) + options.schedule;
+    if (*pass->find("state") == Json("cut_off")) deep_due = clock.wall_now();
   }
   if (batch.empty()) co_return Result<void>{};
   co_return co_await store.commit(std::move(batch));
@@ -120,8 +53,7 @@ Async<Result<void>> Reconciler::State::recover() {
 
 Async<void> Reconciler::State::wait_until_due() {
   while (!stopping && orders.empty()) {
-    const WallTime due = std::min(light_due, deep_due);
-    const Microseconds left = due - clock.wall_now();
+    const Microseconds left = next_due() - clock.wall_now();
     if (left <= Microseconds::zero()) co_return;
     TaskGroup alarm(executor);
     alarm.spawn("reconciler's alarm",
@@ -141,9 +73,38 @@ std::optional<PassOrder> Reconciler::State::next_order() {
     return order;
   }
   const WallTime now = clock.wall_now();
-  if (now >= deep_due) return PassOrder{next_number++, PassKind::kDeep, options.auto_repair};
-  if (now >= light_due) return PassOrder{next_number++, PassKind::kLight, options.auto_repair};
+  if (paused) return std::nullopt;
+  if (now >= deep_due && open(options.windows, now))
+    return PassOrder{next_number++, PassKind::kDeep, options.auto_repair, true};
+  if (now >= light_due)
+    return PassOrder{next_number++, PassKind::kLight, options.auto_repair, true};
   return std::nullopt;
+}
+
+WallTime Reconciler::State::next_due() const {
+  if (paused) return clock.wall_now() + kPauseLooks;  // resume() wakes before
+  return std::min(light_due, next_opening(options.windows, std::max(deep_due, clock.wall_now())));
+}
+
+// Whether the pass that runs is to end for now: a person paused, or its window closed.
+bool Reconciler::State::interrupted() const {
+  if (!current) return false;
+  return cut_current || (current->scheduled && current->kind == PassKind::kDeep &&
+                         !open(options.windows, clock.wall_now()));
+}
+
+Async<Result<void>> Reconciler::State::set_paused(bool to) {
+  Batch batch;
+  if (to) {
+    batch.put(Table::kMeta, kPausedRow, to_rfc3339(clock.wall_now()));
+  } else {
+    batch.erase(Table::kMeta, kPausedRow);
+  }
+  MIROIR_CO_CHECK(co_await store.commit(std::move(batch)));
+  paused = to;
+  cut_current = to && current.has_value();
+  wake.notify_all();
+  co_return Result<void>{};
 }
 
 Json Reconciler::State::describe(const PassOrder& order) const {
@@ -193,7 +154,8 @@ Async<void> Reconciler::State::execute(PassOrder order) {
   }
   const WallTime now = clock.wall_now();
   light_due = now + options.light_interval;
-  if (order.kind == PassKind::kDeep) deep_due = report.started + options.schedule;
+  if (order.kind == PassKind::kDeep)
+    deep_due = report.state == PassState::kCutOff ? now : report.started + options.schedule;
   Json json = report.to_json();
   if (auto kept = co_await keep(std::move(report)); !kept) {
     log_warning("cannot record a pass", {{"pass", order.number}, {"error", kept.error().message}});
@@ -202,6 +164,7 @@ Async<void> Reconciler::State::execute(PassOrder order) {
   reports[order.number] = std::move(json);
   while (reports.size() > kReportsKept) reports.erase(reports.begin());
   current.reset();
+  cut_current = false;
   ended.notify_all();
 }
 
@@ -271,6 +234,12 @@ Async<Result<Json>> Reconciler::pass(PassKind kind, std::optional<bool> repair) 
   co_return state.reports.at(number);
 }
 
+Async<Result<void>> Reconciler::pause() { co_return co_await state_->set_paused(true); }
+
+bool Reconciler::paused() const { return state_->paused; }
+
+Async<Result<void>> Reconciler::resume() { co_return co_await state_->set_paused(false); }
+
 Async<Result<Json>> Reconciler::approve(std::uint64_t pass) {
   State& state = *state_;
   if (!state.started || state.stopping)
@@ -284,90 +253,6 @@ Async<Result<Json>> Reconciler::approve(std::uint64_t pass) {
   }
   MIROIR_CO_TRY(const std::uint64_t next, start(deep ? PassKind::kDeep : PassKind::kLight, true));
   co_return Json::object({{"approved", documents}, {"pass", next}});
-}
-
-Json Reconciler::State::newest() const {
-  Json newest;
-  std::uint64_t number = 0;
-  for (const auto& [kind, pass] : last) {
-    const Json* its = pass.find("pass");
-    if (its == nullptr || its->as_uint64() <= number) continue;
-    number = its->as_uint64();
-    newest = pass;
-  }
-  return newest;
-}
-
-Json Reconciler::status() const {
-  const State& state = *state_;
-  auto last = [&](PassKind kind) {
-    const auto found = state.last.find(kind);
-    return found == state.last.end() ? Json() : found->second;
-  };
-  Json waiting = Json::array();
-  for (const PassOrder& order : state.orders) waiting.push_back(state.describe(order));
-  // The indexes as the newest pass saw them.
-  const Json newest = state.newest();
-  const Json* indexes = newest.find("indexes");
-  return Json::object({{"enabled", state.options.enabled},
-                       {"autoRepair", state.options.auto_repair},
-                       {"leader", state.lease.held()},
-                       {"running", state.current ? state.describe(*state.current) : Json()},
-                       {"waiting", std::move(waiting)},
-                       {"nextLightAt", state.started ? Json(to_rfc3339(state.light_due)) : Json()},
-                       {"nextDeepAt", state.started ? Json(to_rfc3339(state.deep_due)) : Json()},
-                       {"indexes", indexes == nullptr ? Json::array() : *indexes},
-                       {"lastLight", last(PassKind::kLight)},
-                       {"lastDeep", last(PassKind::kDeep)}});
-}
-
-Json Reconciler::divergence() const {
-  const State& state = *state_;
-  const Json newest = state.newest();
-  Json indexes = Json::array();
-  if (const Json* its = newest.find("indexes")) {
-    for (const Json& index : its->as_array()) {
-      const Json* uid = index.find("index");
-      const Json* shards = index.find("divergence");
-      const Json* problems = index.find("problems");
-      if (uid == nullptr || shards == nullptr || problems == nullptr) continue;
-      if (shards->size() == 0 && problems->size() == 0) continue;
-      indexes.push_back(
-          Json::object({{"index", *uid}, {"shards", *shards}, {"problems", *problems}}));
-    }
-  }
-  Json breaker = Json::array();
-  for (const Breaker::Trip& trip : state.breaker.trips()) {
-    breaker.push_back(Json::object({{"index", trip.index},
-                                    {"shard", std::uint64_t{trip.shard}},
-                                    {"pass", trip.pass},
-                                    {"documents", trip.documents},
-                                    {"limit", trip.limit},
-                                    {"approved", trip.approved}}));
-  }
-  Json quarantined = Json::array();
-  for (const auto& [key, held] : state.quarantine.held()) {
-    if (quarantined.size() == kQuarantinedShown) break;
-    quarantined.push_back(
-        Json::object({{"index", held.index}, {"id", key.second}, {"pass", held.pass}}));
-  }
-  const Json* pass = newest.find("pass");
-  const Json* problems = newest.find("problems");
-  return Json::object({{"pass", pass == nullptr ? Json() : *pass},
-                       {"indexes", std::move(indexes)},
-                       {"breaker", std::move(breaker)},
-                       {"quarantined", std::move(quarantined)},
-                       {"problems", problems == nullptr ? Json::array() : *problems}});
-}
-
-Async<Result<Json>> Reconciler::passes(std::size_t limit) {
-  MIROIR_CO_TRY(std::vector<Json> passes, co_await anti_entropy::load_passes(state_->store, limit));
-  co_return Json::object({{"results", Json(std::move(passes))}});
-}
-
-Async<Result<Json>> Reconciler::repairs(std::optional<std::uint64_t> pass, std::size_t limit) {
-  MIROIR_CO_TRY(std::vector<Json> repairs, co_await state_->audit.load(pass, limit));
-  co_return Json::object({{"results", Json(std::move(repairs))}});
 }
 
 }  // namespace miroir

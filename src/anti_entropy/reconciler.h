@@ -22,7 +22,7 @@ enum class PassKind { kLight, kDeep };
 // Proves that the replicas are equal, and heals them where they are not (DESIGN.md, "The
 // reconciler"). Runs a light pass every `light_interval` and a deep one by `schedule` while it
 // holds the leader lease; its repairs are entries of the log. Stops between two requests; a pass
-// cut off is reported as such and begins anew.
+// cut off is reported as such, and a deep one goes on where it was.
 class Reconciler {
  public:
   Reconciler(Log& log, Store& store, Cluster& cluster, Forwarders& forwarders, Clock& clock,
@@ -35,6 +35,12 @@ class Reconciler {
   // when it ended. `repair` overrides `auto_repair`.
   Result<std::uint64_t> start(PassKind kind, std::optional<bool> repair);
   Async<Result<Json>> pass(PassKind kind, std::optional<bool> repair);
+
+  // No pass begins by itself until resume(), over restarts; one that runs is cut off. A deep pass
+  // goes on later where it was. What start() orders runs all the same.
+  Async<Result<void>> pause();
+  Async<Result<void>> resume();
+  bool paused() const;
 
   // Lets the deletes and tie-breaks that the breaker stopped in that pass be carried out, by a pass
   // that begins now. kNotFound: nothing waits because of it.

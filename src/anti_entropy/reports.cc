@@ -165,6 +165,14 @@ Json PassReport::to_json() const {
   // For the passes that follow: times as numbers.
   json.set("startedMicroseconds", started.time_since_epoch().count());
   if (!error.empty()) json.set("error", error);
+  if (kind != PassKind::kDeep) return json;
+  json.set("resumes", resumes == 0 ? Json() : Json(resumes));
+  json.set("whole", whole);
+  if (whole && sweep_clean) {
+    json.set("cleanSweep",
+             Json::object({{"head", sweep_head},
+                           {"startedMicroseconds", sweep_started.time_since_epoch().count()}}));
+  }
   return json;
 }
 

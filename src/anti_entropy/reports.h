@@ -77,6 +77,13 @@ struct PassReport {
   std::uint64_t unresolved = 0;
   bool clean = false;
   std::string error;
+  // Of a deep pass: the pass that began the reading that this one went on with, 0: itself; whether
+  // it ended it, and where that began, as far as collecting tombstones must know.
+  std::uint64_t resumes = 0;
+  bool whole = false;
+  bool sweep_clean = false;
+  Position sweep_head = 0;
+  WallTime sweep_started;
 
   Json to_json() const;
 };

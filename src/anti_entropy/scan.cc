@@ -46,8 +46,10 @@ Async<Result<bool>> DeepComparison::read_all(std::string node, SlotRanges slots,
       query.index_uid = index_.uid;
       query.slots = {{static_cast<Slot>(next), static_cast<Slot>(last)}};
       query.limit = limit;
-      auto page = co_await tools_.cluster.client(node).documents(std::move(query),
-                                                                 tools_.clock.now() + kReadTimeout);
+      const Instant asked = tools_.clock.now();
+      auto page =
+          co_await tools_.cluster.client(node).documents(std::move(query), asked + kReadTimeout);
+      const Microseconds took = tools_.clock.now() - asked;
       if (page && page->documents.size() < std::min<std::uint64_t>(page->total, limit)) {
         page = fail(ErrorCode::kCorrupt, "answered fewer documents than it says match");
       }
@@ -78,17 +80,29 @@ Async<Result<bool>> DeepComparison::read_all(std::string node, SlotRanges slots,
       page_size.adapt(page->documents.size(), bytes);
       limit = page_size.limit();
       next = last + 1;
+      const Microseconds rest = throttles_[node].after(took, bytes);
+      if (rest > Microseconds::zero()) co_await tools_.clock.sleep_for(rest);
     }
   }
   co_return true;
 }
 
-Async<Result<std::optional<ReplicaScan>>> DeepComparison::scan(std::string node) {
+Async<Result<std::optional<ReplicaScan>>> DeepComparison::scan(std::string node,
+                                                               std::vector<ShardId> shards) {
   auto permit = co_await tools_.reads.acquire();
   const Topology& topology = tools_.cluster.topology();
   ReplicaScan scan;
-  for (ShardId shard : topology.shards_of(node))
-    scan.trees.emplace(shard, MerkleTree(topology.slots_of(shard)));
+  SlotRanges slots;
+  for (ShardId shard : shards) {
+    const SlotRange its = topology.slots_of(shard);
+    if (!topology.owns(node, its.first)) continue;
+    scan.trees.emplace(shard, MerkleTree(its));
+    if (!slots.empty() && slots.back().last + 1 == its.first) {
+      slots.back().last = its.last;
+    } else {
+      slots.push_back(its);
+    }
+  }
   auto fold = [&](DocumentCopy document, const Hash128& content) -> Result<void> {
     ++scan.documents;
     Copy copy;
@@ -104,7 +118,7 @@ Async<Result<std::optional<ReplicaScan>>> DeepComparison::scan(std::string node)
     }
     return {};
   };
-  MIROIR_CO_TRY(const bool read, co_await read_all(node, topology.ranges_of(node), fold));
+  MIROIR_CO_TRY(const bool read, co_await read_all(node, std::move(slots), fold));
   if (!read) co_return std::nullopt;
   co_return scan;
 }
@@ -140,10 +154,10 @@ Async<Result<void>> DeepComparison::compare(ShardId shard, SlotRange run) {
   co_return co_await resolver_.add(std::move(ids));
 }
 
-Async<Result<void>> DeepComparison::run() {
+Async<Result<void>> DeepComparison::run(std::vector<ShardId> shards) {
   std::vector<std::string> nodes = roster_.readable_nodes();
   std::vector<Async<Result<std::optional<ReplicaScan>>>> running;
-  for (const std::string& node : nodes) running.push_back(scan(node));
+  for (const std::string& node : nodes) running.push_back(scan(node, shards));
   auto results = co_await gather(std::move(running));
 
   std::map<std::string, ReplicaScan> scans;
@@ -155,7 +169,7 @@ Async<Result<void>> DeepComparison::run() {
     MIROIR_CO_CHECK(co_await resolver_.add(std::move(scan.suspects)));
   }
   // Where copies moved meanwhile the second reading finds them equal, or settling leaves them out.
-  for (ShardId shard = 0; shard < tools_.cluster.topology().shard_count(); ++shard) {
+  for (ShardId shard : shards) {
     for (const SlotRange& run : unequal_runs(scans, shard)) {
       MIROIR_CO_CHECK(co_await compare(shard, run));
     }

@@ -6,6 +6,7 @@
 
 #include "anti_entropy/merkle.h"
 #include "anti_entropy/resolver.h"
+#include "anti_entropy/throttle.h"
 
 namespace miroir::anti_entropy {
 
@@ -25,14 +26,14 @@ struct ReplicaScan {
 class DeepComparison {
  public:
   DeepComparison(const Tools& tools, IndexUnderTest index, Roster& roster, Resolver& resolver);
-  // Errors are the log's, the store's, or kConflict and kCancelled; a node that fails is lost from
-  // the roster.
-  Async<Result<void>> run();
+  // Reads these shards. Errors are the log's, the store's, or kConflict and kCancelled; a node that
+  // fails is lost from the roster.
+  Async<Result<void>> run(std::vector<ShardId> shards);
 
  private:
   using EachCopy = std::function<Result<void>(DocumentCopy copy, const Hash128& content)>;
 
-  Async<Result<std::optional<ReplicaScan>>> scan(std::string node);
+  Async<Result<std::optional<ReplicaScan>>> scan(std::string node, std::vector<ShardId> shards);
   // Calls `each` for every document of the node in these slots; false: the node was lost.
   Async<Result<bool>> read_all(std::string node, SlotRanges slots, EachCopy each);
   Async<Result<void>> compare(ShardId shard, SlotRange run);
@@ -42,6 +43,7 @@ class DeepComparison {
   IndexUnderTest index_;
   Roster& roster_;
   Resolver& resolver_;
+  std::map<std::string, Throttle> throttles_;  // of nodes
 };
 
 }  // namespace miroir::anti_entropy

@@ -51,7 +51,8 @@ Async<http::Response> ready(Proxy::State* state) {
   co_return json_answer(whole ? 200 : 503, Json::object({{"ready", whole}}));
 }
 
-// {"kind": "light" | "deep", "repair": bool, "wait": bool}; deep, as configured, without waiting.
+// {"kind": "light" | "deep", "auto_repair": bool, "wait": bool}; deep, as configured, without
+// waiting.
 Async<http::Response> start_pass(Proxy::State* state, http::Request request) {
   constexpr std::string_view kCode = "bad_request";
   Json body = Json::object();
@@ -60,12 +61,12 @@ Async<http::Response> start_pass(Proxy::State* state, http::Request request) {
     if (!parsed) co_return error_answer(parsed.error());
     body = std::move(*parsed);
   }
-  if (auto error = meili::check_fields(body, {"kind", "repair", "wait"})) {
+  if (auto error = meili::check_fields(body, {"kind", "auto_repair", "wait"})) {
     co_return error_answer(*error);
   }
   auto kind = meili::string_field(body, "kind", kCode);
   auto wait = meili::boolean_field(body, "wait", false, kCode);
-  auto repair = meili::boolean_field(body, "repair", true, kCode);
+  auto repair = meili::boolean_field(body, "auto_repair", true, kCode);
   if (!kind) co_return error_answer(kind.error());
   if (!wait) co_return error_answer(wait.error());
   if (!repair) co_return error_answer(repair.error());
@@ -76,7 +77,7 @@ Async<http::Response> start_pass(Proxy::State* state, http::Request request) {
   }
   const PassKind pass = wanted == "light" ? PassKind::kLight : PassKind::kDeep;
   const std::optional<bool> repairs =
-      body.find("repair") == nullptr ? std::nullopt : std::optional(*repair);
+      body.find("auto_repair") == nullptr ? std::nullopt : std::optional(*repair);
   Reconciler& reconciler = state->parts.reconciler;
   if (*wait) {
     auto report = co_await reconciler.pass(pass, repairs);
@@ -86,6 +87,13 @@ Async<http::Response> start_pass(Proxy::State* state, http::Request request) {
   auto number = reconciler.start(pass, repairs);
   if (!number) co_return error_answer(to_api_error(number.error()));
   co_return json_answer(202, Json::object({{"pass", Json(*number)}}));
+}
+
+Async<http::Response> set_paused(Proxy::State* state, bool paused) {
+  Reconciler& reconciler = state->parts.reconciler;
+  auto done = co_await (paused ? reconciler.pause() : reconciler.resume());
+  if (!done) co_return error_answer(to_api_error(done.error(), "miroir_store_unavailable"));
+  co_return json_answer(200, Json::object({{"paused", paused}}));
 }
 
 // {"pass": N}
@@ -174,6 +182,10 @@ void add_admin_routes(Routes& routes, Proxy::State& state) {
       [s](Route::Values, http::Request r) { return start_pass(s, std::move(r)); });
   add("GET", "anti-entropy/status",
       [s](Route::Values, http::Request) { return answer(s->parts.reconciler.status()); });
+  add("POST", "anti-entropy/pause",
+      [s](Route::Values, http::Request) { return set_paused(s, true); });
+  add("POST", "anti-entropy/resume",
+      [s](Route::Values, http::Request) { return set_paused(s, false); });
   add("POST", "anti-entropy/approve",
       [s](Route::Values, http::Request r) { return approve_pass(s, std::move(r)); });
   add("GET", "anti-entropy/divergence",

@@ -154,6 +154,8 @@ TEST_F(ProxyTest, NothingIsServedWithoutAKey) {
                                                         {"POST", "anti-entropy/start"},
                                                         {"GET", "anti-entropy/status"},
                                                         {"GET", "anti-entropy/divergence"},
+                                                        {"POST", "anti-entropy/pause"},
+                                                        {"POST", "anti-entropy/resume"},
                                                         {"GET", "anti-entropy/passes"},
                                                         {"GET", "anti-entropy/repairs"}}) {
     const std::string target = std::string("/_miroir/") + path;

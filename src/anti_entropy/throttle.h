@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/clock.h"
+
+namespace miroir::anti_entropy {
+
+// Leaves a node alone for a while when it answers reads much more slowly than it can: somebody
+// else needs it. What it can is learned from its best answers, and slowly forgotten.
+class Throttle {
+ public:
+  // After an answer of so many bytes that took so long: how long to wait before the next question.
+  Microseconds after(Microseconds took, std::uint64_t bytes);
+
+ private:
+  std::optional<double> best_;  // microseconds for a byte; a small answer counts for kBytesMin
+  Microseconds rest_{0};
+};
+
+}  // namespace miroir::anti_entropy
