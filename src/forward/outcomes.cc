@@ -131,7 +131,8 @@ Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::s
       kind != EntryKind::kUpdateSettings) {
     co_return Result<void>();
   }
-  if (entry->target) co_return Result<void>();
+  // Another copy than the one named may still be there.
+  if (entry->target || names_exact_stamps(*entry)) co_return Result<void>();
   std::vector<Taint> taints = context_.log.taints(entry->incarnation);
   std::erase_if(taints, [&](const Taint& taint) {
     return taint.node != node || taint.newest() >= entry->position;

@@ -131,12 +131,14 @@ PartBuilder::PartBuilder(const Entry& entry, FieldNames names, std::uint64_t byt
 Result<void> PartBuilder::add(const BodyRecord& record) {
   switch (entry_.kind) {
     case EntryKind::kWriteDocuments:
-      append_spliced(ndjson_, record.document,
-                     fields_of_whole_write(record.id, entry_.stamp, record.checksum, names_));
+      append_stored(ndjson_, record.document,
+                    fields_of_whole_write(record.id, entry_.stamp, record.checksum, names_),
+                    names_);
       ndjson_.push_back('\n');
       break;
     case EntryKind::kMergeDocuments:
-      append_spliced(ndjson_, record.document, fields_of_merge(record.id, entry_.stamp, names_));
+      append_stored(ndjson_, record.document, fields_of_merge(record.id, entry_.stamp, names_),
+                    names_);
       ndjson_.push_back('\n');
       break;
     case EntryKind::kRepairDocuments:
@@ -144,12 +146,14 @@ Result<void> PartBuilder::add(const BodyRecord& record) {
       ndjson_.push_back('\n');
       break;
     case EntryKind::kDeleteDocuments:
-      ids_.push_back(record.id);
-      bytes_ += record.id.size() + 3;
-      break;
     case EntryKind::kRepairDeletes:
-      copies_.push_back({record.id, record.slot, record.checksum});
-      bytes_ += record.id.size() + 128;
+      if (names_exact_stamps(entry_)) {
+        copies_.push_back({record.id, record.slot, record.checksum});
+        bytes_ += record.id.size() + 128;
+      } else {
+        ids_.push_back(record.id);
+        bytes_ += record.id.size() + 3;
+      }
       break;
     default:
       return fail(ErrorCode::kInternal, "this kind of entry has no records");

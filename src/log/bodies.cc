@@ -59,7 +59,8 @@ Async<Result<Body>> Bodies::write(std::function<Result<std::optional<BodyRecord>
       append_record(piece, *record);
       ++body.records;
       body.bytes += record->id.size() + record->document.size();
-      if (record->document.empty()) pending.deletes.emplace_back(record->id, record->slot);
+      if (record->document.empty())
+        pending.deletes.push_back({record->id, record->slot, record->checksum});
       hashes.push_back(xxh3_64(record->id));
     }
     if (piece.size() < kPieceBytes && (more || piece.empty())) continue;

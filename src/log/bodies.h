@@ -21,7 +21,12 @@ struct PendingBody {
   std::uint64_t stored = 0;  // compressed bytes
   EntryStamp written = 0;
   // What its records would delete: an entry that deletes needs tombstones in its own transaction.
-  std::vector<std::pair<std::string, EntrySlot>> deletes;
+  struct Delete {
+    std::string id;
+    EntrySlot slot = 0;
+    EntryStamp exact_stamp = 0;  // where the entry names one
+  };
+  std::vector<Delete> deletes;
 };
 
 // Bodies in kBody (id, piece → records). A row in kMeta says that no entry names a body yet; the

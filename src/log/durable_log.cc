@@ -162,8 +162,16 @@ std::vector<Tombstone> DurableLog::tombstones_of(const Entry& entry,
   // A delete by filter may be resolved after the index was dropped.
   if (appender_.tentative_catalogue().by_incarnation(entry.incarnation) == nullptr)
     return tombstones;
-  for (const auto& [id, slot] : body.deletes)
-    tombstones.push_back({entry.incarnation, id, slot, entry.position, entry.stamp});
+  // What expired is dead as it was: whatever was written since lives.
+  const bool of_expiry = names_exact_stamps(entry);
+  for (const auto& [id, slot, exact_stamp] : body.deletes) {
+    tombstones.push_back({.incarnation = entry.incarnation,
+                          .id = id,
+                          .slot = slot,
+                          .position = entry.position,
+                          .stamp = of_expiry ? exact_stamp : entry.stamp,
+                          .of_expiry = of_expiry});
+  }
   return tombstones;
 }
 

@@ -63,6 +63,11 @@ Result<std::size_t> index_of(std::span<const std::string_view> names, std::strin
 std::string_view name(Origin origin) { return kOrigins[static_cast<std::size_t>(origin)]; }
 std::string_view name(EntryKind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
 
+bool names_exact_stamps(const Entry& entry) {
+  return entry.kind == EntryKind::kRepairDeletes ||
+         (entry.kind == EntryKind::kDeleteDocuments && entry.origin == Origin::kTtlExpire);
+}
+
 std::string encode(const Entry& entry) {
   Json json = Json::object({{"position", entry.position},
                             {"stamp", entry.stamp},

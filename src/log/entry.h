@@ -26,7 +26,8 @@ std::string_view name(Origin origin);
 enum class EntryKind {
   kWriteDocuments,   // POST: replace. Body: documents
   kMergeDocuments,   // PUT. Body: documents
-  kDeleteDocuments,  // by id. Body: ids; also what a delete by filter becomes when it is resolved
+  kDeleteDocuments,  // by id. Body: ids; also what a delete by filter becomes when it is resolved.
+                     // Of origin kTtlExpire: conditional. Body: ids, with the exact stamps
   kDeleteByFilter,   // arguments.filter; has no body until it is resolved
   kClearDocuments,   // delete-all
   kCreateIndex,
@@ -47,7 +48,7 @@ std::string_view name(EntryKind kind);
 // One document, or one id, of an entry's body.
 struct BodyRecord {
   EntrySlot slot = 0;
-  std::uint64_t checksum = 0;  // of the content, for whole writes; kRepairDeletes: the exact stamp
+  std::uint64_t checksum = 0;  // of the content, for whole writes; conditional deletes: exact stamp
   std::string id;              // string form
   std::string document;        // JSON text as the client wrote it; empty for deletes
 };
@@ -80,6 +81,9 @@ struct Entry {
   std::string custom_metadata;
   std::optional<meili::ApiError> born_failed;  // judged at the append; reaches no node
 };
+
+// A delete of exactly the copies that its records name, whatever else the documents have become.
+bool names_exact_stamps(const Entry& entry);
 
 std::string encode(const Entry& entry);
 Result<Entry> decode_entry(std::string_view text);

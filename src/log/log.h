@@ -72,7 +72,8 @@ struct Tombstone {
   std::string id;
   EntrySlot slot = 0;
   Position position = 0;
-  EntryStamp stamp = 0;
+  EntryStamp stamp = 0;    // copies up to this one are dead
+  bool of_expiry = false;  // its stamp is the expired copy's, older than the entry
 };
 
 // The one durable, totally ordered log, and what is derived from it (tasks, catalogue, tombstones,
@@ -136,7 +137,7 @@ class Log {
   virtual std::vector<Taint> index_taints() const = 0;
 
   // Tombstones are written in append's transaction for kDeleteDocuments and with resolve(). A
-  // document's newest.
+  // document's with the greatest stamp.
   virtual Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation,
                                                             std::string id) = 0;
   virtual std::uint64_t tombstone_count(const std::string& index_uid) const = 0;

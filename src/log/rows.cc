@@ -4,6 +4,8 @@ namespace miroir {
 namespace {
 
 constexpr std::size_t kPage = 4'096;
+// Beside the slot, in a tombstone's row.
+constexpr std::uint64_t kOfExpiry = 1ULL << 16;
 
 std::string text_of(const Json& json, std::string_view key) {
   const Json* value = json.find(key);
@@ -81,7 +83,8 @@ std::string tombstone_row(const Tombstone& tombstone) {
 }
 
 std::string encode(const Tombstone& tombstone) {
-  return key_of(tombstone.stamp) + key_of(tombstone.slot);
+  const std::uint64_t of_expiry = tombstone.of_expiry ? kOfExpiry : 0;
+  return key_of(tombstone.stamp) + key_of(tombstone.slot | of_expiry);
 }
 
 Result<Tombstone> decode_tombstone(const Row& row) {
@@ -95,7 +98,8 @@ Result<Tombstone> decode_tombstone(const Row& row) {
                    .id = row.key.substr(8, key.size() - kAround),
                    .slot = static_cast<EntrySlot>(number_of(value.substr(8))),
                    .position = number_of(key.substr(key.size() - 8)),
-                   .stamp = number_of(value)};
+                   .stamp = number_of(value),
+                   .of_expiry = (number_of(value.substr(8)) & kOfExpiry) != 0};
 }
 
 std::string taint_row(const Taint& taint) {

@@ -8,6 +8,7 @@ namespace miroir {
 namespace {
 
 constexpr std::size_t kCollectPage = 1'000;
+constexpr std::size_t kFindPage = 8;
 
 }  // namespace
 
@@ -43,11 +44,21 @@ Async<Result<std::optional<Tombstone>>> Tombstones::find(Store& store, Position 
   if (positions == newest_.end() || !positions->second.contains(xxh3_128(id)))
     co_return std::optional<Tombstone>();
   const std::string rows = tombstone_rows(incarnation, id);
-  MIROIR_CO_TRY(const auto newest,
-                co_await store.scan(Table::kTombstone, rows, prefix_end(rows), 1, true));
-  if (newest.empty()) co_return std::optional<Tombstone>();
-  MIROIR_CO_TRY(Tombstone tombstone, decode_tombstone(newest.front()));
-  co_return tombstone;
+  std::string end = prefix_end(rows);
+  std::optional<Tombstone> greatest;
+  while (true) {
+    MIROIR_CO_TRY(const auto page,
+                  co_await store.scan(Table::kTombstone, rows, end, kFindPage, true));
+    for (const Row& row : page) {
+      MIROIR_CO_TRY(Tombstone tombstone, decode_tombstone(row));
+      // An expiry's stamp may be older than a delete before it; a delete's is newer than all.
+      const bool last = !tombstone.of_expiry;
+      if (!greatest || greatest->stamp < tombstone.stamp) greatest = std::move(tombstone);
+      if (last) co_return greatest;
+    }
+    if (page.size() < kFindPage) co_return greatest;
+    end = page.back().key;
+  }
 }
 
 std::uint64_t Tombstones::count(Position incarnation) const {

@@ -23,7 +23,7 @@ class Tombstones {
   static void add(const Tombstone& tombstone, Batch& batch);
   void added(const Tombstone& tombstone);
 
-  // The document's newest.
+  // The document's with the greatest stamp.
   Async<Result<std::optional<Tombstone>>> find(Store& store, Position incarnation, std::string id);
   // Documents that have one.
   std::uint64_t count(Position incarnation) const;

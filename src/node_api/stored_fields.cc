@@ -1,5 +1,7 @@
 #include "node_api/stored_fields.h"
 
+#include <cmath>
+
 #include "base/assert.h"
 #include "base/content_hash.h"
 #include "base/json_scan.h"
@@ -14,6 +16,8 @@ constexpr std::size_t kSlotWidth = 6;
 constexpr std::size_t kStampWidth = 18;
 constexpr std::size_t kSymbolWidth = 3;
 constexpr std::size_t kChecksumWidth = 16;
+constexpr std::string_view kNull = "null";
+constexpr double kExpiryEnd = 9'007'199'254'740'992;  // beyond it a number is not exact everywhere
 constexpr Checksum kChecksumMask = (Checksum{1} << 48) - 1;
 
 std::string encode(std::uint64_t value, std::size_t width) {
@@ -65,6 +69,10 @@ bool is_reserved(std::string_view key, const FieldNames& names) {
   return key.starts_with(kReservedPrefix) || key == names.updated_at || key == names.expires_at;
 }
 
+bool is_expiry(std::string_view key, const FieldNames& names) {
+  return names.expiry && key == names.expires_at;
+}
+
 std::string encode_slot(Slot slot) { return encode(slot, kSlotWidth); }
 std::string encode_stamp(Stamp stamp) { return encode(stamp, kStampWidth); }
 std::string encode_symbol(std::uint8_t symbol) {
@@ -88,6 +96,51 @@ std::optional<std::uint8_t> decode_symbol(std::string_view text) {
 }
 std::optional<Checksum> decode_checksum(std::string_view text) {
   return decode(text, kChecksumWidth, kChecksumMask);
+}
+
+std::string encode_expiry(std::int64_t milliseconds) {
+  MIROIR_ASSERT(milliseconds >= 0);
+  return encode_stamp(static_cast<Stamp>(milliseconds));
+}
+
+Result<std::string> read_expiry(std::string_view client) {
+  if (client == kNull) return std::string(kNull);
+  MIROIR_TRY(const Json value, parse_json(client));
+  const double number = value.is_number() ? value.as_double() : -1;
+  if (number < 0 || number >= kExpiryEnd || number != std::floor(number)) {
+    return fail(ErrorCode::kInvalid,
+                "expected whole milliseconds since the UNIX epoch, or null for no expiry");
+  }
+  return std::to_string(static_cast<std::int64_t>(number));
+}
+
+std::optional<std::string> shown_expiry(std::string_view stored) {
+  if (stored == kNull) return std::string(kNull);
+  const auto text = string_value(stored);
+  const auto milliseconds = text ? decode_stamp(*text) : std::nullopt;
+  if (!milliseconds) return std::nullopt;
+  return std::to_string(*milliseconds);
+}
+
+void append_stored(std::string& out, std::string_view document, std::vector<StoredField> fields,
+                   const FieldNames& names) {
+  std::string stored;
+  if (document.find(names.expires_at) != std::string_view::npos) {
+    const auto members = top_level_fields(document);
+    MIROIR_ASSERT(members.has_value());
+    for (const FieldView& member : *members) {
+      if (member.key != names.expires_at) continue;
+      stored = member.value == kNull ? std::string(kNull)
+                                     : quoted(encode_expiry(std::stoll(std::string(member.value))));
+    }
+  }
+  if (stored.empty()) return append_spliced(out, document, fields);
+  std::string bare;
+  const auto cut =
+      append_without(bare, document, [&](std::string_view key) { return key == names.expires_at; });
+  MIROIR_ASSERT(cut.has_value());
+  fields.push_back({names.expires_at, std::move(stored)});
+  append_spliced(out, bare, fields);
 }
 
 std::vector<StoredField> fields_of_merge(std::string_view id, Stamp stamp,

@@ -49,6 +49,7 @@ Checksum checksum_of(const Hash128& content);
 struct FieldNames {
   std::string updated_at = "_miroir_updated_at";
   std::string expires_at = "_miroir_expires_at";
+  bool expiry = false;  // documents may expire: clients write and see `expires_at`
 };
 inline constexpr std::string_view kReservedPrefix = "_miroir_";
 inline constexpr std::string_view kSlotField = "_miroir_slot";
@@ -56,8 +57,10 @@ inline constexpr std::string_view kBaseField = "_miroir_base";
 inline constexpr std::string_view kChecksumField = "_miroir_checksum";
 inline constexpr std::array<std::string_view, kDigestPositions> kDigestFields = {
     "_miroir_digest_0", "_miroir_digest_1", "_miroir_digest_2"};
-// Whether clients may neither write nor see the field.
+// Whether the field is ours.
 bool is_reserved(std::string_view key, const FieldNames& names);
+// Whether it is the one of ours that clients write and see all the same.
+bool is_expiry(std::string_view key, const FieldNames& names);
 
 // Text forms, without quotes: slot 6, stamps 18, symbol 3, checksum 16 characters.
 std::string encode_slot(Slot slot);
@@ -79,6 +82,17 @@ struct StoredFields {
   std::optional<std::int64_t> expires_at;  // milliseconds since epoch
   bool operator==(const StoredFields&) const = default;
 };
+
+// An expiry has two texts: the client's, milliseconds since the UNIX epoch or null for none; and the
+// stored one, of our alphabet.
+Result<std::string> read_expiry(std::string_view client);  // whole, below 2^53; in plain digits
+std::optional<std::string> shown_expiry(std::string_view stored);
+std::string encode_expiry(std::int64_t milliseconds);  // without quotes, as the others
+
+// Appends a client's document with these fields added, and its expiry, if it has one, as it is
+// stored.
+void append_stored(std::string& out, std::string_view document, std::vector<StoredField> fields,
+                   const FieldNames& names);
 
 // What a whole write stores: everything. What a merge (PUT) stores: slot, stamp, digest, leaving
 // base and checksum.

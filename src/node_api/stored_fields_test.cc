@@ -10,6 +10,42 @@ namespace {
 
 const FieldNames kNames;
 
+TEST(StoredFieldsTest, AnExpiryIsWholeMilliseconds) {
+  for (const auto& [given, read] :
+       std::vector<std::pair<const char*, const char*>>{{"0", "0"},
+                                                        {"1752000000000", "1752000000000"},
+                                                        {"1.752e12", "1752000000000"},
+                                                        {"9007199254740991", "9007199254740991"},
+                                                        {"null", "null"}}) {
+    EXPECT_EQ(read_expiry(given).value(), read);
+  }
+  for (const char* wrong : {"-1", "1.5", "\"1752000000000\"", "9007199254740992", "true", "{}"})
+    EXPECT_FALSE(read_expiry(wrong)) << wrong;
+  EXPECT_EQ(shown_expiry('"' + encode_expiry(5000) + '"'), "5000");
+  EXPECT_EQ(shown_expiry("null"), "null");
+  EXPECT_EQ(shown_expiry("\"5000\""), std::nullopt);
+  EXPECT_EQ(shown_expiry("5000"), std::nullopt);
+}
+
+TEST(StoredFieldsTest, AnExpiryIsStoredInOurAlphabet) {
+  std::string text;
+  append_stored(text, R"({"id":7,"_miroir_expires_at":5000})", fields_of_merge("7", 1, kNames),
+                kNames);
+  const auto copy = parse_copy(text, "id", kNames);
+  ASSERT_TRUE(copy);
+  EXPECT_EQ(copy->stored.expires_at, 5000);
+  EXPECT_EQ(text.find("5000"), std::string::npos);
+  text.clear();
+  append_stored(text, R"({"id":7,"_miroir_expires_at":null})", fields_of_merge("7", 1, kNames),
+                kNames);
+  EXPECT_EQ(parse_copy(text, "id", kNames)->stored.expires_at, std::nullopt);
+  // Only the document's own member is the expiry.
+  text.clear();
+  append_stored(text, R"({"id":7,"a":{"_miroir_expires_at":5}})", fields_of_merge("7", 1, kNames),
+                kNames);
+  EXPECT_NE(text.find(R"({"_miroir_expires_at":5})"), std::string::npos);
+}
+
 TEST(StoredFieldsTest, TextOrderIsNumericOrder) {
   EXPECT_TRUE(rc::check([] {
     const auto a = *rc::gen::inRange<Stamp>(0, Stamp{1} << 54);

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "meili/filter.h"
-#include "node_api/stored_fields.h"
 
 namespace miroir {
 namespace {
@@ -29,18 +28,26 @@ bool are_names(std::string_view member) {
   return std::ranges::find(kNames, member) != kNames.end();
 }
 
+// What of a document is answered: an expiry may be among it.
+std::string_view shown_of(std::string_view member, const FieldNames& names) {
+  const bool answered = member == "attributesToRetrieve" || member == "fields";
+  return names.expiry && answered ? std::string_view(names.expires_at) : std::string_view();
+}
+
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at))
     text.replace(at, from.size(), to);
 }
 
-void conceal_names(Json& value) {
+// `shown`: a name that may stay; empty: none.
+void conceal_names(Json& value, std::string_view shown = {}) {
+  if (value.is_string() && value.as_string() == shown) return;
   if (value.is_string() && value.as_string().starts_with(kReservedPrefix)) {
     value = Json(std::string(kAbsentPrefix) + value.as_string().substr(kReservedPrefix.size()));
   } else if (value.is_array()) {
-    for (Json& each : value.as_array()) conceal_names(each);
+    for (Json& each : value.as_array()) conceal_names(each, shown);
   } else if (value.is_object()) {
-    for (auto& [name, each] : value.as_object()) conceal_names(each);
+    for (auto& [name, each] : value.as_object()) conceal_names(each, shown);
   }
 }
 
@@ -91,10 +98,15 @@ bool conceal_filter_text(std::string& text) {
 }
 
 // A parameter: names between commas.
-bool conceal_list_text(std::string& text) {
-  std::string list = "," + text;
-  replace_all(list, "," + std::string(kReservedPrefix), "," + std::string(kAbsentPrefix));
-  list.erase(0, 1);
+bool conceal_list_text(std::string& text, std::string_view shown) {
+  std::string list;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    Json name(text.substr(at, end - at));
+    conceal_names(name, shown);
+    list += (at == 0 ? "" : ",") + name.as_string();
+    at = end + 1;
+  }
   const bool changed = list != text;
   text = std::move(list);
   return changed;
@@ -102,45 +114,45 @@ bool conceal_list_text(std::string& text) {
 
 }  // namespace
 
-void conceal_reserved(Json& body) {
+void conceal_reserved(Json& body, const FieldNames& names) {
   if (!body.is_object()) return;
   for (auto& [name, value] : body.as_object()) {
     if (name == "filter") {
       conceal_filter(value);
     } else if (are_names(name)) {
-      conceal_names(value);
+      conceal_names(value, shown_of(name, names));
     } else if (name == "federation") {
-      conceal_reserved(value);
+      conceal_reserved(value, names);
     } else if (name == "queries" && value.is_array()) {
-      for (Json& query : value.as_array()) conceal_reserved(query);
+      for (Json& query : value.as_array()) conceal_reserved(query, names);
     }
   }
 }
 
-std::string concealed_body(std::string body) {
+std::string concealed_body(std::string body, const FieldNames& names) {
   // A name can also be written with escapes.
   if (body.find(kReservedPrefix) == std::string::npos && body.find('\\') == std::string::npos)
     return body;
   const auto given = parse_json(body);
   if (!given) return body;  // a node refuses it
   Json concealed = *given;
-  conceal_reserved(concealed);
+  conceal_reserved(concealed, names);
   return concealed == *given ? std::move(body) : to_text(concealed);
 }
 
-std::string concealed_query(std::string query) {
+std::string concealed_query(std::string query, const FieldNames& names) {
   auto pairs = http::parse_query(query);
   bool changed = false;
   for (auto& [name, value] : pairs) {
     if (name == "filter") changed = conceal_filter_text(value) || changed;
-    if (are_names(name)) changed = conceal_list_text(value) || changed;
+    if (are_names(name)) changed = conceal_list_text(value, shown_of(name, names)) || changed;
   }
   return changed ? http::build_query(pairs) : query;
 }
 
-http::Request concealed(http::Request request) {
-  request.body = concealed_body(std::move(request.body));
-  if (const std::string query = concealed_query(request.query); query != request.query) {
+http::Request concealed(http::Request request, const FieldNames& names) {
+  request.body = concealed_body(std::move(request.body), names);
+  if (const std::string query = concealed_query(request.query, names); query != request.query) {
     request.query = query;
     request.target = request.path + "?" + query;
   }

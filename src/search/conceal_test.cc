@@ -67,5 +67,20 @@ TEST(ConcealTest, PathsAreNamesOfNoFields) {
   EXPECT_EQ(given.target, request.path + "?fields=_miroir-slot");
 }
 
+TEST(ConcealTest, AnExpiryThatClientsMaySeeCanBeAskedForAndNothingElse) {
+  FieldNames names;
+  names.expiry = true;
+  EXPECT_EQ(concealed_body(R"({"attributesToRetrieve":["_miroir_expires_at","_miroir_slot"],)"
+                           R"("sort":["_miroir_expires_at:asc"],"facets":["_miroir_expires_at"]})",
+                           names),
+            R"({"attributesToRetrieve":["_miroir_expires_at","_miroir-slot"],)"
+            R"("sort":["_miroir-expires_at:asc"],"facets":["_miroir-expires_at"]})");
+  EXPECT_EQ(concealed_query("fields=_miroir_expires_at,id", names), "fields=_miroir_expires_at,id");
+  EXPECT_NE(concealed_query("fields=_miroir_expires_at,_miroir_slot", names).find("_miroir-slot"),
+            std::string::npos);
+  EXPECT_EQ(concealed_body(R"({"fields":["_miroir_expires_at"]})"),
+            R"({"fields":["_miroir-expires_at"]})");
+}
+
 }  // namespace
 }  // namespace miroir

@@ -94,7 +94,7 @@ Result<std::uint64_t> collect_documents(std::string_view answer, const DocumentO
 }  // namespace
 
 Async<http::Response> Searcher::document(std::string, std::string id, http::Request request) {
-  request = concealed(std::move(request));
+  request = concealed(std::move(request), options_.names);
   const Slot slot = slot_of(id);
   auto owners = owners_to_read(cluster_.topology(), readable_nodes(cluster_), slot, turn_++);
   if (owners.empty()) owners = last_resort(cluster_, cluster_.topology().shard_of(slot));
@@ -115,7 +115,7 @@ Async<http::Response> Searcher::document(std::string, std::string id, http::Requ
 }
 
 Async<http::Response> Searcher::documents(std::string index_uid, http::Request request) {
-  request = concealed(std::move(request));
+  request = concealed(std::move(request), options_.names);
   if (one_node_answers()) co_return co_await passed(std::move(request), AnswerShape::kDocuments);
   std::optional<Json> query;
   if (request.method == "GET") {
@@ -189,7 +189,7 @@ Async<http::Response> Searcher::gathered_documents(Json query, std::string index
 }
 
 Async<http::Response> Searcher::facet_search(std::string index_uid, http::Request request) {
-  request = concealed(std::move(request));
+  request = concealed(std::move(request), options_.names);
   auto body = parse_json(request.body);
   if (one_node_answers() || !body || !body->is_object()) {
     co_return co_await passed(std::move(request), AnswerShape::kSearch);

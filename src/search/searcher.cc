@@ -220,7 +220,7 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_federated(MakeBody make, http
 }
 
 Async<http::Response> Searcher::search(std::string index_uid, http::Request request) {
-  request = concealed(std::move(request));
+  request = concealed(std::move(request), options_.names);
   if (one_node_answers()) co_return co_await passed(std::move(request), AnswerShape::kSearch);
   std::optional<Json> body;
   if (request.method == "GET") {
@@ -275,7 +275,7 @@ Async<http::Response> Searcher::federated(Json body, http::Request request) {
 }
 
 Async<http::Response> Searcher::multi_search(http::Request request) {
-  request = concealed(std::move(request));
+  request = concealed(std::move(request), options_.names);
   auto body = parse_json(request.body);
   const Json* federation = body && body->is_object() ? body->find("federation") : nullptr;
   const bool is_federated = federation != nullptr && federation->is_object();

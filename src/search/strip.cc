@@ -10,7 +10,8 @@ enum class Place {
   kOpaque,     // copied as it is
   kAnswer,     // a search's answer, or statistics
   kAnswers,    // an object or array of answers
-  kDocument,   // members may be reserved; `_formatted` and `_matchesPosition` are documents too
+  kDocument,   // members may be reserved; `_matchesPosition` is a document too
+  kFormatted,  // the same, with numbers as strings
   kDocuments,  // an array of documents
   kNames,      // an object by field name
 };
@@ -78,7 +79,10 @@ class Stripper {
       ++at_;
       if (drops(place, key)) {
         skip_space();
+        const std::size_t value_start = at_;
         if (!skip_value()) return false;
+        if (key == names_.expires_at && names_.expiry)
+          show_expiry(place, text_.substr(value_start, at_ - value_start), first);
         continue;
       }
       if (!first) out_ += ',';
@@ -89,8 +93,23 @@ class Stripper {
     }
   }
 
+  void show_expiry(Place place, std::string_view stored, bool& first) {
+    if (place == Place::kNames) return;
+    const auto shown = shown_expiry(stored);
+    if (!shown) return;
+    out_ += first ? "\"" : ",\"";
+    first = false;
+    out_ += names_.expires_at;
+    out_ +=
+        place == Place::kFormatted && *shown != "null" ? "\":\"" + *shown + '"' : "\":" + *shown;
+  }
+
   bool drops(Place place, std::string_view key) const {
-    if (place != Place::kDocument && place != Place::kNames) return false;
+    if (place != Place::kDocument && place != Place::kFormatted && place != Place::kNames)
+      return false;
+    // How many documents have one.
+    if (place == Place::kNames && shape_ == AnswerShape::kStats && is_expiry(key, names_))
+      return false;
     // A key with escapes is parsed; ours never need any, but a node might write them.
     if (key.find('\\') == std::string_view::npos) return is_reserved(key, names_);
     auto parsed = parse_json("\"" + std::string(key) + "\"");
@@ -100,7 +119,8 @@ class Stripper {
   Place place_of(Place place, std::string_view key) const {
     switch (place) {
       case Place::kDocument:
-        return key == "_formatted" || key == "_matchesPosition" ? Place::kDocument : Place::kOpaque;
+        if (key == "_formatted") return Place::kFormatted;
+        return key == "_matchesPosition" ? Place::kDocument : Place::kOpaque;
       case Place::kAnswers:
         return Place::kAnswer;
       case Place::kAnswer:

@@ -16,7 +16,8 @@ enum class AnswerShape {
   kStats,  // {"fieldDistribution": {…}} or {"indexes": {uid: {"fieldDistribution"…}}}
 };
 
-// The answer without the reserved fields, in one pass over its bytes: members of documents, of
+// The answer without the reserved fields (but an expiry that clients may see, in milliseconds), in
+// one pass over its bytes: members of documents, of
 // their `_formatted` and
 // `_matchesPosition`, and of lists by field name. A client's own nested fields are never touched.
 // `answer` is valid JSON; text that is not is returned as it came.

@@ -23,6 +23,26 @@ TEST(StripTest, EveryStoredFieldIsCutOutOfADocumentAndNothingElse) {
             R"({"id":1,"title":"a"})");
 }
 
+TEST(StripTest, AnExpiryThatClientsMaySeeIsShownInMilliseconds) {
+  FieldNames names;
+  names.expiry = true;
+  const std::string stored = '"' + encode_expiry(1'752'000'000'000) + '"';
+  EXPECT_EQ(strip_reserved(R"({"hits":[{"_miroir_expires_at":)" + stored +
+                               R"(,"id":1,"_formatted":{"id":"1","_miroir_expires_at":)" + stored +
+                               R"(}},{"id":2,"_miroir_expires_at":null}],"facetDistribution":)" +
+                               R"({"_miroir_expires_at":{)" + stored + R"(:1}}})",
+                           AnswerShape::kSearch, names),
+            R"({"hits":[{"_miroir_expires_at":1752000000000,"id":1,"_formatted":{"id":"1",)"
+            R"("_miroir_expires_at":"1752000000000"}},{"id":2,"_miroir_expires_at":null}],)"
+            R"("facetDistribution":{}})");
+  EXPECT_EQ(
+      strip_reserved(R"({"id":1,"_miroir_expires_at":"not ours"})", AnswerShape::kDocument, names),
+      R"({"id":1})");
+  EXPECT_EQ(strip_reserved(R"({"fieldDistribution":{"_miroir_expires_at":3,"_miroir_slot":4}})",
+                           AnswerShape::kStats, names),
+            R"({"fieldDistribution":{"_miroir_expires_at":3}})");
+}
+
 TEST(StripTest, WhatIsLeftKeepsItsBytes) {
   const std::string own = R"({"id":1,"t":"\u0041\/é","n":1e2,"z":-0.0,"big":18446744073709551616})";
   std::string with = own;

@@ -47,6 +47,44 @@ TEST(DocumentWriterTest, AReservedFieldAnywhereRefusesAllAndLogsNothing) {
   }
 }
 
+WriteOptions with_expiry() {
+  WriteOptions options;
+  options.names.expiry = true;
+  return options;
+}
+
+TEST(DocumentWriterTest, AnExpiryIsTakenInMillisecondsAndStoredInOurAlphabet) {
+  WriteWorld world(with_expiry());
+  for (const char* name : {"_miroir_expires_at", "_miroir_expires\\u005fat"}) {
+    const auto accepted =
+        world.post("movies", R"([{"id":1,")" + std::string(name) + R"(":1.752e12,"t":"a"}])");
+    ASSERT_EQ(accepted.status, 202) << accepted.message();
+    world.ended(accepted);
+    const std::string node =
+        world.world.topology().owner(0, world.world.topology().shard_of(slot_of("1")));
+    const std::string text = world.world.nodes.at(node)->documents("movies").at("1");
+    const auto copy = parse_copy(text, "id", {});
+    ASSERT_TRUE(copy);
+    EXPECT_EQ(copy->stored.expires_at, 1'752'000'000'000);
+    EXPECT_EQ(*copy->stored.checksum, checksum_of(*content_hash_of_copy(text, {})));
+  }
+}
+
+TEST(DocumentWriterTest, AnExpiryThatIsNoneRefusesAllAndLogsNothing) {
+  for (const char* wrong : {"\"2030-01-01\"", "-1", "1.5", "1e300", "[]"}) {
+    WriteWorld world(with_expiry());
+    const auto refused = world.post(
+        "movies", R"([{"id":1},{"id":2,"_miroir_expires_at":)" + std::string(wrong) + "}]");
+    EXPECT_EQ(refused.status, 400) << wrong;
+    EXPECT_EQ(refused.code(), "miroir_reserved_field") << wrong;
+    EXPECT_NE(refused.message().find("Document 2"), std::string::npos) << refused.message();
+    EXPECT_NE(refused.message().find("milliseconds"), std::string::npos) << refused.message();
+    EXPECT_EQ(world.world.log().head(), 0u);
+  }
+  WriteWorld world(with_expiry());
+  EXPECT_EQ(world.post("movies", R"({"id":1,"_miroir_slot":1})").code(), "miroir_reserved_field");
+}
+
 TEST(DocumentWriterTest, AReservedFieldIsFoundInEveryFormat) {
   for (const auto& [type, body] : std::vector<std::pair<std::string, std::string>>{
            {"application/x-ndjson", "{\"id\":1}\n{\"id\":2,\"_miroir_slot\":1}\n"},

@@ -41,7 +41,8 @@ struct DocumentRules {
 // document refuses them all.
 std::expected<Payload, meili::ApiError> cut_documents(std::string_view body, BodyFormat format);
 
-// No top-level reserved field in any document (400 miroir_reserved_field).
+// No top-level reserved field in any document but an expiry that is one (400
+// miroir_reserved_field).
 std::optional<meili::ApiError> find_reserved_field(const Payload& payload, const FieldNames& names);
 
 // One document as the log keeps it, or Meilisearch's error for its id or its _geo.

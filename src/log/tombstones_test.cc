@@ -1,0 +1,75 @@
+#include "log/tombstones.h"
+
+#include <gtest/gtest.h>
+
+#include "log/log_process_fake.h"
+
+namespace miroir {
+namespace {
+
+constexpr EntryStamp kExact = 7;  // as the fake's records say
+
+class SweptTest : public testing::Test {
+ protected:
+  SweptTest() {
+    incarnation_ = process_->create("a");
+    process_->append_documents(EntryKind::kWriteDocuments, "a", {"x"});
+  }
+  void restart() {
+    process_.reset();
+    process_ = std::make_unique<LogProcess>(store_, clock_);
+  }
+  Entry sweep() {
+    Entry entry = process_->documents(EntryKind::kDeleteDocuments, "a", {"x"});
+    entry.origin = Origin::kTtlExpire;
+    entry.task_type.clear();
+    return process_->append({entry}).value().front();
+  }
+  Tombstone tombstone() {
+    return *process_->run(process_->log().tombstone(incarnation_, "x")).value();
+  }
+
+  MemoryStore store_;
+  SimulatedClock clock_;
+  std::unique_ptr<LogProcess> process_ = std::make_unique<LogProcess>(store_, clock_);
+  Position incarnation_ = 0;
+};
+
+TEST_F(SweptTest, ASweepIsRememberedByTheStampOfWhatExpired) {
+  const Entry swept = sweep();
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(tombstone().stamp, kExact);
+    EXPECT_TRUE(tombstone().of_expiry);
+    EXPECT_EQ(tombstone().slot, 1);
+    EXPECT_EQ(tombstone().position, swept.position);
+    restart();
+  }
+}
+
+TEST_F(SweptTest, NoNumberOfSweepsHidesADeleteBeforeThem) {
+  const Position deleted = process_->append_documents(EntryKind::kDeleteDocuments, "a", {"x"});
+  for (int i = 0; i < 20; ++i) sweep();
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(tombstone().position, deleted);
+    EXPECT_FALSE(tombstone().of_expiry);
+    restart();
+  }
+  ASSERT_TRUE(process_->run(process_->log().collect_tombstones(incarnation_, deleted)));
+  EXPECT_EQ(tombstone().stamp, kExact);
+}
+
+TEST_F(SweptTest, ASweepThatFailedEverywhereIsForgotten) {
+  const Entry swept = sweep();
+  ASSERT_TRUE(process_->run(process_->log().void_tombstones(incarnation_, swept.position, {"x"})));
+  EXPECT_EQ(process_->run(process_->log().tombstone(incarnation_, "x")).value(), std::nullopt);
+}
+
+TEST_F(SweptTest, ARepairOfWhatWasSweptIsOvertaken) {
+  const Position before = process_->log().head();
+  sweep();
+  EXPECT_TRUE(
+      process_->run(process_->log().later_writes(incarnation_, "x", before)).value().overtaken);
+}
+
+}  // namespace
+}  // namespace miroir
