@@ -1,12 +1,16 @@
 #include "anti_entropy/decide.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
+#include <utility>
 
 #include "base/assert.h"
 
 namespace miroir::anti_entropy {
 namespace {
+
+using Expiry = std::int64_t;
 
 class Judge {
  public:
@@ -188,8 +192,12 @@ class Judge {
   const Copy& owner(std::size_t i) const { return copies_.owners[i]; }
 
   static bool same(const Copy& a, const Copy& b) {
-    return a.stored.stamp == b.stored.stamp && a.stored.base == b.stored.base &&
-           a.content == b.content;
+    return a.stored.stamp == b.stored.stamp && a.stored.base == b.stored.base && says(a) == says(b);
+  }
+
+  // The expiry is no part of the content, and one that is another is a difference.
+  static std::pair<Hash128, Expiry> says(const Copy& copy) {
+    return {copy.content, copy.stored.expires_at.value_or(std::numeric_limits<Expiry>::max())};
   }
 
   void elect(std::vector<std::size_t> sources, Stamp newest) {
@@ -238,18 +246,19 @@ class Judge {
       if (alike()) return true;
     }
 
-    std::map<Hash128, std::size_t> votes;
-    for (std::size_t i : sources) ++votes[owner(i).content];
-    for (const auto& [content, count] : votes) {
+    std::map<std::pair<Hash128, Expiry>, std::size_t> votes;
+    for (std::size_t i : sources) ++votes[says(owner(i))];
+    for (const auto& [said, count] : votes) {
       if (count * 2 <= sources.size()) continue;
-      std::erase_if(sources, [&](std::size_t i) { return owner(i).content != content; });
+      std::erase_if(sources, [&](std::size_t i) { return says(owner(i)) != said; });
       reason = Reason::kMajority;
       return true;
     }
-    if (tie_ == TieRule::kQuarantine) return false;
-    const Hash128 greatest = votes.rbegin()->first;
-    std::erase_if(sources, [&](std::size_t i) { return owner(i).content != greatest; });
-    reason = Reason::kTieHash;
+    const auto greatest = votes.rbegin()->first;
+    const bool only_expiry = votes.begin()->first.first == greatest.first;
+    if (tie_ == TieRule::kQuarantine && !only_expiry) return false;
+    std::erase_if(sources, [&](std::size_t i) { return says(owner(i)) != greatest; });
+    reason = only_expiry ? Reason::kLaterExpiry : Reason::kTieHash;
     return true;
   }
 
@@ -333,6 +342,8 @@ const std::vector<Rule>& rules() {
       {Reason::kChecksum, "checksum",
        "equal stamps: the copy that agrees with its own checksum wins"},
       {Reason::kMajority, "majority", "equal stamps: most replicas hold this content"},
+      {Reason::kLaterExpiry, "later_expiry",
+       "equal stamps, equal but for the expiry: the later one wins, none being the latest"},
       {Reason::kTieHash, "tie_hash",
        "equal stamps, nothing else to tell: the greater hash wins, as configured"},
       {Reason::kDeleted, "deleted", "it was deleted after its newest copy was written"},

@@ -17,7 +17,7 @@ struct Knowledge {
   Stamp cleared = 0;             // of the index's newest delete-all
   Stamp born = 0;                // of the index's birth
   Stamp newest = 0;              // the log's newest, read after the copies
-  WallTime now;
+  WallTime now = WallTime::min();  // what expired by then is to go
 };
 
 enum class Action {
@@ -37,6 +37,7 @@ enum class Reason {
   kGreaterBase,
   kChecksum,
   kMajority,
+  kLaterExpiry,
   kTieHash,
   kDeleted,
   kCleared,

@@ -247,6 +247,52 @@ TEST(DecideTest, ReplicaThatMissedTheExtensionDoesNotKillTheDocument) {
   expect(decide_on({extended, expired}), Action::kRestore, Reason::kHighestStamp);
 }
 
+TEST(DecideTest, NothingExpiresWhereNothingMay) {
+  Knowledge knowledge = known();
+  knowledge.now = Knowledge().now;
+  Copy expired = whole("a", kNew);
+  expired.stored.expires_at = 0;
+  expect(decide_on({expired, absent("b")}, knowledge), Action::kRestore, Reason::kMissing);
+}
+
+TEST(DecideTest, OfCopiesThatDifferOnlyInTheirExpiryTheLaterOneWins) {
+  Copy early = whole("a", kNew);
+  early.stored.expires_at = 5;
+  Copy late = whole("b", kNew);
+  late.stored.expires_at = 2'000'000;
+  const Copy never = whole("b", kNew);
+  for (const TieRule tie : {TieRule::kQuarantine, TieRule::kHash}) {
+    Decision decision = decide_on({early, late}, known(), tie);
+    expect(decision, Action::kRestore, Reason::kLaterExpiry);
+    EXPECT_EQ(decision.winner, 1U);
+    EXPECT_EQ(decision.owners[0], (Verdict{Finding::kUnlike, Treatment::kReplace}));
+    decision = decide_on({late, never}, known(), tie);
+    expect(decision, Action::kRestore, Reason::kLaterExpiry);
+    EXPECT_EQ(decision.winner, 1U);
+  }
+}
+
+TEST(DecideTest, ExpiryHasItsMajorityToo) {
+  Copy early = whole("a", kNew);
+  early.stored.expires_at = 1'000'001;
+  Copy same = whole("b", kNew);
+  same.stored.expires_at = 1'000'001;
+  const Decision decision = decide_on({early, same, whole("c", kNew)});
+  expect(decision, Action::kRestore, Reason::kMajority);
+  EXPECT_EQ(decision.owners[2].treatment, Treatment::kReplace);
+}
+
+TEST(DecideTest, OfTheCopyThatMissedAnExtensionAndTookTheNextMergeTheOthersExpiryWins) {
+  Copy extended = merged("a", kNew, kOld, 1);
+  extended.stored.expires_at = 1'000'001;
+  Copy missed = merged("b", kNew, kOld, 1);
+  missed.stored.expires_at = 5;
+  missed.tainted = true;
+  const Decision decision = decide_on({extended, missed});
+  EXPECT_EQ(name(decision.action), name(Action::kRestore));
+  EXPECT_EQ(decision.owners[1].treatment, Treatment::kReplace);
+}
+
 TEST(DecideTest, ForeignDocumentIsReported) {
   const Decision decision = decide_on({foreign("a"), absent("b")});
   expect(decision, Action::kReport, Reason::kForeign);

@@ -21,6 +21,7 @@ Hash128 fingerprint(std::string_view id, const Hash128& content, const StoredFie
   // A missing stamp is 0: no entry has it.
   append_number(bytes, stored.stamp.value_or(0));
   append_number(bytes, stored.base.value_or(0));
+  append_number(bytes, static_cast<std::uint64_t>(stored.expires_at.value_or(-1)));
   return xxh3_128(bytes);
 }
 

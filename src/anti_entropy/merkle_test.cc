@@ -54,6 +54,16 @@ TEST(AntiEntropyAcceptance, test_content_hash_excludes_internal_fields) {
   EXPECT_NE(bare, hash(R"(,"nested":{"_miroir_slot":"!"})"));
 }
 
+TEST(MerkleTest, AnotherExpiryUnderTheSameStampIsAnotherFingerprint) {
+  StoredFields expiring = stamped(1);
+  const Hash128 never = fingerprint("a", xxh3_128("x"), expiring);
+  expiring.expires_at = 5;
+  const Hash128 soon = fingerprint("a", xxh3_128("x"), expiring);
+  expiring.expires_at = 6;
+  EXPECT_NE(never, soon);
+  EXPECT_NE(soon, fingerprint("a", xxh3_128("x"), expiring));
+}
+
 TEST(MerkleTest, OrderDoesNotMatterAndTwiceIsNotNever) {
   const Hash128 a = fingerprint("a", xxh3_128("x"), stamped(1));
   const Hash128 b = fingerprint("b", xxh3_128("x"), stamped(1));

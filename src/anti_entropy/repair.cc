@@ -75,15 +75,15 @@ Result<std::vector<BodyRecord>> records_of(const std::vector<const Judged*>& doc
   return records;
 }
 
-Entry entry_for(const Tools& tools, const IndexUnderTest& index, const std::string& node,
+Entry entry_for(const Tools& tools, const IndexUnderTest& index, std::optional<std::string> node,
                 EntryKind kind, const Written& written, Position read_at, std::uint64_t pass) {
   Entry entry;
-  entry.origin = Origin::kAntiEntropy;
+  entry.origin = node ? Origin::kAntiEntropy : Origin::kTtlExpire;
   entry.kind = kind;
   entry.index_uid = index.uid;
   entry.incarnation = index.incarnation;
   entry.primary_key = index.primary_key;
-  entry.target = node;
+  entry.target = std::move(node);
   entry.arguments = Json::object({{"readAt", read_at}, {"pass", pass}});
   entry.body = written.body.id;
   entry.body_pieces = written.body.pieces;
@@ -118,6 +118,21 @@ Async<Result<void>> drop_touched(const Tools& tools, const IndexUnderTest& index
   co_return Result<void>{};
 }
 
+// The winners that expired, as a sweep names them: every owner is told, and the log remembers.
+std::vector<BodyRecord> expired_of(const std::vector<Judged>& documents) {
+  std::vector<BodyRecord> records;
+  for (const Judged& judged : documents) {
+    if (judged.decision.action != Action::kDelete || judged.decision.reason != Reason::kExpired)
+      continue;
+    const Copy& winner = judged.copies.owners[*judged.decision.winner];
+    records.push_back({.slot = slot_of(judged.copies.id),
+                       .checksum = *winner.stored.stamp,
+                       .id = judged.copies.id,
+                       .document = ""});
+  }
+  return records;
+}
+
 // Bodies are held until their entries are appended.
 struct Prepared {
   std::vector<Entry> entries;
@@ -127,6 +142,12 @@ struct Prepared {
 Async<Result<Prepared>> prepare_entries(const Tools& tools, const IndexUnderTest& index,
                                         const Settled& settled, std::uint64_t pass) {
   Prepared prepared;
+  if (auto expired = expired_of(settled.documents); !expired.empty()) {
+    MIROIR_CO_TRY(const Written written, co_await write_records(tools, std::move(expired)));
+    prepared.entries.push_back(entry_for(tools, index, std::nullopt, EntryKind::kDeleteDocuments,
+                                         written, settled.read_at, pass));
+    prepared.bodies.push_back(written.body);
+  }
   Plan plan = make_plan(settled.documents);
   for (auto& [node, its] : plan) {
     if (!its.replace.empty()) {
@@ -212,7 +233,7 @@ bool verified(const Judged& before, const Judged& after, const Roster& roster) {
     if (now == nullptr || !now->present() || !winner) return false;
     const Copy& source = before.copies.owners[*winner];
     return now->stored.stamp == source.stored.stamp && now->stored.base == source.stored.base &&
-           now->content == source.content;
+           now->stored.expires_at == source.stored.expires_at && now->content == source.content;
   };
   for (std::size_t i = 0; i < before.copies.owners.size(); ++i) {
     if (!right(before.copies.owners[i], before.decision.owners[i])) return false;
@@ -254,8 +275,10 @@ Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest in
   MIROIR_CO_TRY(const std::vector<Entry> entries,
                 co_await append_repairs(tools, index, settled, pass));
   std::vector<Async<Applied>> waits;
-  for (const Entry& entry : entries)
-    waits.push_back(await_applied(tools, *entry.target, entry.position));
+  for (const Entry& entry : entries) {
+    // What all are told of the expired comes before what each is told.
+    if (entry.target) waits.push_back(await_applied(tools, *entry.target, entry.position));
+  }
   std::map<std::string, std::string> errors;  // by node
   for (const Applied& applied : co_await gather(std::move(waits))) {
     if (applied.error) errors[applied.node] = *applied.error;

@@ -188,7 +188,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
   Knowledge knowledge;
   knowledge.born = state->born;
   knowledge.newest = tools.log.head_stamp();
-  knowledge.now = tools.clock.wall_now();
+  if (tools.options.names.expiry) knowledge.now = tools.clock.wall_now();
 
   MIROIR_CO_TRY(const Clears clears, co_await clears_of(tools, *state));
 
