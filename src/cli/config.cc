@@ -18,7 +18,7 @@ void refuse_what_is_not_there(YamlBlock& root) {
                 "no such key: every `replica_group` is a replica, so give nodes more groups");
   }
   // Blocks of the original that this version does not have: silence would be a promise.
-  for (const char* block : {"ttl", "leader_election", "peer_discovery", "rebalancer"}) {
+  for (const char* block : {"leader_election", "peer_discovery", "rebalancer"}) {
     if (root.has(block)) root.refuse(block, "no such block: this version does not have it yet");
   }
 }
@@ -66,6 +66,8 @@ Result<Config> parse_config(std::string_view yaml, const std::string& file) {
   config.search = parse_scatter(root.block("scatter"));
   config.anti_entropy = parse_anti_entropy(root.block("anti_entropy"));
   config.cdc = parse_cdc(root.block("cdc"));
+  config.ttl = parse_ttl(root.block("ttl"));
+  config.anti_entropy.names.expiry = config.ttl.enabled;
   if (config.cdc.enabled) config.log.stream_age = config.cdc.retention;
   parse_server(root.block("server"), config.proxy);
   parse_metrics(root.block("metrics"), config.proxy);

@@ -13,6 +13,7 @@
 #include "proxy/authorization.h"
 #include "proxy/options.h"
 #include "search/searcher.h"
+#include "ttl/options.h"
 
 namespace miroir {
 
@@ -28,6 +29,7 @@ struct Config {
   SearchOptions search;
   AntiEntropyOptions anti_entropy;
   CdcOptions cdc;
+  TtlOptions ttl;
   ProxyOptions proxy;
   Secrets secrets;
   LogLevel log_level = LogLevel::kInfo;

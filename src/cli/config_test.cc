@@ -91,6 +91,7 @@ const std::vector<Key> kKeys = {
     {"cdc.enabled", {"true", "false"}, {"on", "1"}, "true or false"},
     {"cdc.retention", {"\"24h\"", "90m"}, {"24", "\"0s\"", "x"}, "a duration like"},
     {"cdc.emit_ttl_deletes", {"true", "false"}, {"yes"}, "true or false"},
+    {"ttl.enabled", {"true", "false"}, {"yes"}, "true or false"},
     {"cdc.emit_internal_writes", {"true", "false"}, {"yes"}, "true or false"},
     {"cdc.sinks", {"[]"}, {"3", "{id: a}"}, "a list of mappings"},
     {"server.port",
@@ -158,7 +159,7 @@ TEST(ConfigTest, EveryBlockRefusesUnknownKeysAndWhatIsNoBlock) {
 }
 
 TEST(ConfigTest, WhatThisVersionDoesNotHaveIsRefusedInWords) {
-  for (const char* block : {"ttl", "leader_election", "peer_discovery", "rebalancer"}) {
+  for (const char* block : {"leader_election", "peer_discovery", "rebalancer"}) {
     const std::string refusal = refusal_of(std::string(block) + ": {enabled: true}");
     EXPECT_TRUE(refusal.starts_with("m.yaml:2: miroir." + std::string(block))) << refusal;
     EXPECT_NE(refusal.find("this version does not have it yet"), std::string::npos);

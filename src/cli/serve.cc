@@ -19,6 +19,7 @@
 #include "node_api/http_node_client.h"
 #include "proxy/proxy.h"
 #include "store/sqlite_store.h"
+#include "ttl/sweeper.h"
 
 namespace miroir {
 
@@ -96,10 +97,24 @@ Async<Result<void>> run(const Config& config, Store& store, asio::io_context& co
                                                         random, metrics, executor},
                                                        config.cdc));
   }
+  std::unique_ptr<Sweeper> sweeper;
+  if (config.ttl.enabled) {
+    MIROIR_CO_TRY(sweeper, co_await Sweeper::open({.log = **log,
+                                                   .store = store,
+                                                   .cluster = cluster,
+                                                   .clock = clock,
+                                                   .random = random,
+                                                   .metrics = metrics,
+                                                   .executor = executor,
+                                                   .names = config.anti_entropy.names,
+                                                   .paused = [&] { return reconciler.paused(); }},
+                                                  config.ttl));
+  }
   WriteOptions write;
   write.names = config.anti_entropy.names;
   write.request_timeout = config.proxy.request_timeout;
-  Proxy proxy({**log, cluster, forwarders, reconciler, clock, random, metrics, changes.get()},
+  Proxy proxy({**log, cluster, forwarders, reconciler, clock, random, metrics, changes.get(),
+               sweeper.get()},
               config.secrets, write, config.search);
   MIROIR_CO_CHECK(co_await proxy.prepare());
   MetricsHandler metrics_handler(metrics);
@@ -112,6 +127,7 @@ Async<Result<void>> run(const Config& config, Store& store, asio::io_context& co
   tasks.spawn("forwarders", forwarders.run());
   if (config.anti_entropy.enabled) tasks.spawn("reconciler", reconciler.run());
   if (changes) tasks.spawn("change stream", changes->run());
+  if (sweeper) tasks.spawn("sweeper", sweeper->run());
   tasks.spawn("server", server->run());
   tasks.spawn("metrics server", metrics_listener->run());
   std::printf("listening on %s\nmetrics on %s/metrics\n", server->url().c_str(),
@@ -124,6 +140,7 @@ Async<Result<void>> run(const Config& config, Store& store, asio::io_context& co
   if (changes) co_await changes->stop();  // its readers would wait out the grace
   co_await server->stop(kStopGrace);
   co_await metrics_listener->stop(Milliseconds(0));
+  if (sweeper) co_await sweeper->stop();
   co_await reconciler.stop();
   co_await forwarders.stop();
   co_await health.stop();

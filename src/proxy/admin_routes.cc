@@ -178,6 +178,8 @@ void add_admin_routes(Routes& routes, Proxy::State& state) {
   });
   add("GET", "changes",
       [s](Route::Values, http::Request r) { return read_changes(s, std::move(r)); });
+  add("POST", "indexes/{uid}/ttl-policy",
+      [s](Route::Values v, http::Request r) { return set_ttl_policy(s, v[0], std::move(r)); });
   add("POST", "anti-entropy/start",
       [s](Route::Values, http::Request r) { return start_pass(s, std::move(r)); });
   add("GET", "anti-entropy/status",

@@ -19,6 +19,7 @@
 namespace miroir {
 
 class ChangeStream;
+class Sweeper;
 
 // What the proxy composes; all of it outlives it.
 struct ProxyParts {
@@ -30,6 +31,7 @@ struct ProxyParts {
   Random& random;
   Metrics& metrics;
   ChangeStream* changes = nullptr;  // nullptr: there is none
+  Sweeper* sweeper = nullptr;       // nullptr: nothing expires
 };
 
 // The client API and /_miroir: finds the route, judges the key before the body is read, and gives

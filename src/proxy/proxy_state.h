@@ -54,4 +54,8 @@ void add_admin_routes(Routes& routes, Proxy::State& state);
 // GET /_miroir/changes
 Async<http::Response> read_changes(Proxy::State* state, http::Request request);
 
+// POST /_miroir/indexes/{uid}/ttl-policy
+Async<http::Response> set_ttl_policy(Proxy::State* state, std::string index_uid,
+                                     http::Request request);
+
 }  // namespace miroir
