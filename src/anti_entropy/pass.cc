@@ -158,7 +158,7 @@ class Pass {
                       deep ? tools_.instruments.deep_bytes : tools_.instruments.light_bytes, its);
     // What no digest shows is asked about again by every pass.
     MIROIR_CO_TRY(auto unresolved, co_await load_unresolved(tools_.store, index.incarnation));
-    MIROIR_CO_CHECK(co_await resolver.add({unresolved.begin(), unresolved.end()}));
+    MIROIR_CO_CHECK(co_await resolver.add_again(unresolved));
     LightComparison light(tools_, index, roster, resolver, its);
     MIROIR_CO_CHECK(co_await light.run());
     if (deep) {

@@ -150,6 +150,19 @@ TEST_F(ReconcilerTest, WhatOnlyADeepPassSawIsAskedAboutByTheLightPassesThatFollo
   EXPECT_EQ(state("quarantined", "documents"), 0);
 }
 
+TEST_F(ReconcilerTest, ConflictIsCountedOnceHoweverOftenItIsSeen) {
+  Entry merge;
+  merge.kind = EntryKind::kMergeDocuments;
+  merge.index_uid = kIndex;
+  world.append_records(std::move(merge), {{slot_of("m1"), 0, "m1", R"({"id":"m1","v":1})"}});
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  ASSERT_TRUE(owner("m1").corrupt(kIndex, "m1", "v", "flipped"));  // no checksum tells who is right
+  for (const PassKind kind : {PassKind::kDeep, PassKind::kLight, PassKind::kDeep})
+    EXPECT_EQ(number(run_pass(kind), "unresolved"), 1U);
+  EXPECT_EQ(member(repair_of("m1"), "reason"), Json("tie"));
+  EXPECT_EQ(metric("miroir_antientropy_conflicts_total", {{"index", kIndex}}), 1);
+}
+
 TEST_F(ReconcilerTest, AuditKeepsTheContentThatWasOverwritten) {
   const Json old = document(owner("id7"), "id7");
   write(7, 8, "second");

@@ -47,6 +47,11 @@ Async<Result<void>> Resolver::add(std::vector<std::string> ids) {
   co_return Result<void>{};
 }
 
+Async<Result<void>> Resolver::add_again(std::set<std::string> ids) {
+  known_ = std::move(ids);
+  co_return co_await add({known_.begin(), known_.end()});
+}
+
 Async<Result<void>> Resolver::flush() {
   if (pending_.empty()) co_return Result<void>{};
   std::vector<std::string> batch(pending_.begin(), pending_.end());
@@ -170,7 +175,8 @@ void Resolver::count(const Handled& handled) {
   ShardNote& note = report_.notes[tools_.cluster.topology().shard_of(slot_of(id))];
   ++report_.divergent;
   tools_.instruments.mismatches_found.increment();
-  if (is_conflict(handled.judged.decision.reason)) tools_.instruments.add_conflict(index_.uid);
+  if (is_conflict(handled.judged.decision.reason) && !known_.contains(id))
+    tools_.instruments.add_conflict(index_.uid);
   if (handled.repaired) {
     ++note.repaired;
     ++report_.repaired;

@@ -17,6 +17,8 @@ class Resolver {
 
   // Each document is seen through once in a round.
   Async<Result<void>> add(std::vector<std::string> ids);
+  // …these too, which an earlier pass left unresolved: what is known is no new conflict.
+  Async<Result<void>> add_again(std::set<std::string> ids);
   Async<Result<void>> flush();
   // Begins another round: documents that could not be repaired are left alone. False where the last
   // one repaired nothing, so that another would find the same.
@@ -47,6 +49,7 @@ class Resolver {
   Counter bytes_;
   IndexReport& report_;
   std::set<std::string> pending_;
+  std::set<std::string> known_;
   std::set<std::string> given_up_;
   std::set<std::string> moving_;
   std::uint64_t repaired_in_round_ = 0;
