@@ -276,7 +276,7 @@ class Pass {
       if (member.standing == Standing::kHealing && !unproven_.contains(node)) {
         auto history = co_await tools_.forwarders.recheck(node, tools_.clock.now() + kReadTimeout);
         if (history && history->verdict == History::Verdict::kOurs) {
-          const auto proven = co_await tools_.cluster.set_state(node, ReplicaState::kInSync, "");
+          const auto proven = co_await tools_.cluster.prove_in_sync(node, member.setbacks);
           if (proven) state = "in_sync: proven equal to its peers";
           if (!proven && proven.error().code != ErrorCode::kConflict)
             co_return std::unexpected(proven.error());

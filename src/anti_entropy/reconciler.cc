@@ -53,6 +53,9 @@ Async<Result<void>> Reconciler::State::recover() {
 
 Async<void> Reconciler::State::wait_until_due() {
   while (!stopping && orders.empty()) {
+    // A wall clock that was set back puts nothing off.
+    light_due = std::min(light_due, clock.wall_now() + options.light_interval);
+    deep_due = std::min(deep_due, clock.wall_now() + options.schedule);
     const Microseconds left = next_due() - clock.wall_now();
     if (left <= Microseconds::zero()) co_return;
     TaskGroup alarm(executor);

@@ -35,6 +35,7 @@ Async<Member> examine(const Tools& tools, NodeConfig node, Position fence) {
     co_return member;
   }
   status = tools.cluster.status(node.id);
+  member.setbacks = status.setbacks;
   member.standing = status.state == ReplicaState::kInSync ? Standing::kInSync : Standing::kHealing;
   member.why = status.state_why;
   co_return member;

@@ -22,7 +22,8 @@ struct Member {
   std::string node;
   int group = 0;
   Standing standing = Standing::kUnknown;
-  std::string why;  // of kUnknown and kHealing
+  std::string why;             // of kUnknown and kHealing
+  std::uint64_t setbacks = 0;  // as the pass began
 };
 
 // A history that is not the log's is first settled by the node's forwarder: it marks the node stale

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cluster/entry_failures.h"
+
 namespace miroir::anti_entropy {
 namespace {
 
@@ -111,25 +113,18 @@ DocumentCopies assemble(const Tools& tools, const IndexUnderTest& index, const R
   return document;
 }
 
-// What failed on every owner of the document did not happen there (invariant 4).
-bool took_effect(const Tools& tools, const std::map<std::string, Json>& failures,
-                 const std::string& id) {
-  const Topology& topology = tools.cluster.topology();
-  const auto owners = topology.owners(topology.shard_of(slot_of(id)));
-  return !std::ranges::all_of(owners,
-                              [&](const std::string& owner) { return failures.contains(owner); });
-}
-
 struct Clears {
   struct Clear {
     Stamp stamp = 0;
-    std::map<std::string, Json> failures;
+    EntryFailures failures;
   };
   std::vector<Clear> newest_first;
 
-  Stamp of(const Tools& tools, const std::string& id) const {
+  // Of those that did not fail on every owner of the document.
+  Stamp of(const Topology& topology, const std::string& id) const {
+    const std::vector<std::string> owners = topology.owners(topology.shard_of(slot_of(id)));
     for (const Clear& clear : newest_first) {
-      if (took_effect(tools, clear.failures, id)) return clear.stamp;
+      if (!clear.failures.on_all(owners)) return clear.stamp;
     }
     return 0;
   }
@@ -139,8 +134,9 @@ Async<Result<Clears>> clears_of(const Tools& tools, const IndexState& index) {
   Clears clears;
   const std::vector<IndexState::Clear> all = index.clears;
   for (auto clear = all.rbegin(); clear != all.rend(); ++clear) {
-    MIROIR_CO_TRY(auto failures, co_await tools.log.failures(clear->position));
-    const bool everywhere = failures.empty();
+    MIROIR_CO_TRY(auto failures,
+                  co_await EntryFailures::of(tools.log, tools.cluster, clear->position));
+    const bool everywhere = failures.none();
     clears.newest_first.push_back({clear->stamp, std::move(failures)});
     if (everywhere) break;
   }
@@ -205,7 +201,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
     if (!moving) {
       MIROIR_CO_TRY(const auto tombstone, co_await tools.log.tombstone(index.incarnation, id));
       if (tombstone) judged.knowledge.deleted = tombstone->stamp;
-      judged.knowledge.cleared = clears.of(tools, id);
+      judged.knowledge.cleared = clears.of(tools.cluster.topology(), id);
       judged.decision = decide(judged.copies, judged.knowledge, tools.options.tie);
       if (judged.decision.action != Action::kNone) {
         MIROIR_CO_TRY(const Log::Later later,

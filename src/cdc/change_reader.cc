@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cdc/event.h"
+#include "cluster/entry_failures.h"
 #include "forward/overtaken.h"
 
 namespace miroir::cdc {
@@ -149,14 +150,11 @@ Async<Result<ChangeReader::Fate>> ChangeReader::fate_of(std::shared_ptr<const En
 
 // By shard: whether it was not failed, nor void, on all its owners.
 Async<Result<std::vector<bool>>> ChangeReader::shards_that_happened(Position position) const {
-  MIROIR_CO_TRY(const auto failures, co_await log_.failures(position));
+  MIROIR_CO_TRY(const auto failures, co_await EntryFailures::of(log_, cluster_, position));
   const Topology& topology = cluster_.topology();
   std::vector<bool> happened(topology.shard_count());
-  for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
-    happened[shard] = std::ranges::any_of(topology.owners(shard), [&](const std::string& owner) {
-      return !failures.contains(owner);
-    });
-  }
+  for (ShardId shard = 0; shard < topology.shard_count(); ++shard)
+    happened[shard] = !failures.on_all(topology.owners(shard));
   co_return happened;
 }
 

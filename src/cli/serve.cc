@@ -18,6 +18,7 @@
 #include "http/server.h"
 #include "node_api/http_node_client.h"
 #include "proxy/proxy.h"
+#include "recovery/recovery.h"
 #include "store/sqlite_store.h"
 #include "ttl/sweeper.h"
 
@@ -28,6 +29,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr Milliseconds kStopGrace{5'000};
+constexpr Milliseconds kFirstLook{5'000};
 
 Result<std::string> store_path(const Config& config) {
   constexpr std::string_view kSqlite = "sqlite:";
@@ -91,6 +93,7 @@ Async<Result<void>> run(const Config& config, Store& store, asio::io_context& co
   Forwarders forwarders(**log, cluster, clock, random, metrics, executor, forward);
   Reconciler reconciler(**log, store, cluster, forwarders, clock, random, metrics, executor,
                         config.anti_entropy);
+  Recovery recovery(**log, cluster, clock, config.anti_entropy.names);
   std::unique_ptr<ChangeStream> changes;
   if (config.cdc.enabled) {
     MIROIR_CO_TRY(changes, co_await ChangeStream::open({**log, store, cluster, forwarders, clock,
@@ -122,12 +125,15 @@ Async<Result<void>> run(const Config& config, Store& store, asio::io_context& co
   MIROIR_CO_TRY(auto metrics_listener,
                 http::Server::listen(executor, clock, metrics_server(config), metrics_handler));
 
+  // Nothing fails from here on.
   TaskGroup tasks(executor);
   tasks.spawn("health", health.run());
   tasks.spawn("forwarders", forwarders.run());
+  co_await forwarders.look_at_all(clock.now() + kFirstLook);
   if (config.anti_entropy.enabled) tasks.spawn("reconciler", reconciler.run());
   if (changes) tasks.spawn("change stream", changes->run());
   if (sweeper) tasks.spawn("sweeper", sweeper->run());
+  tasks.spawn("recovery", recovery.run());
   tasks.spawn("server", server->run());
   tasks.spawn("metrics server", metrics_listener->run());
   std::printf("listening on %s\nmetrics on %s/metrics\n", server->url().c_str(),

@@ -153,6 +153,7 @@ Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std
   State::Node& node = state_->node(id);
   const ReplicaState before = node.status.state;
   const std::string why_before = node.status.state_why;
+  if (replica != ReplicaState::kInSync) ++node.status.setbacks;
   if (before == replica && why_before == why) co_return Result<void>();
   // Memory first: a save that the forwarder begins meanwhile must carry the new state.
   node.status.state = replica;
@@ -161,7 +162,7 @@ Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std
   node.progress.reason = why;
   auto saved = co_await state_->log.save_progress(id, node.progress);
   if (!saved) {
-    if (replica == ReplicaState::kInSync) {
+    if (replica == ReplicaState::kInSync && node.status.state == ReplicaState::kInSync) {
       node.status.state = before;
       node.status.state_why = why_before;
       node.progress.state = name(before);
@@ -191,6 +192,12 @@ Async<Result<void>> Cluster::verify(std::string id, Instant deadline) {
   Error error{ErrorCode::kUnavailable, "its history is not the log's: " + history.why};
   report_unhealthy(id, error);  // its forwarder looks anew
   co_return std::unexpected(std::move(error));
+}
+
+Async<Result<void>> Cluster::prove_in_sync(std::string id, std::uint64_t setbacks) {
+  if (state_->node(id).status.setbacks != setbacks)
+    co_return fail(ErrorCode::kConflict, "node " + id + " fell back meanwhile");
+  co_return co_await set_state(std::move(id), ReplicaState::kInSync, "");
 }
 
 Async<Result<void>> Cluster::promote(std::string id, Position head) {

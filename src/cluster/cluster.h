@@ -28,9 +28,10 @@ struct NodeStatus {
   bool healthy = false;       // answers
   std::string unhealthy_why;  // the last error
   ReplicaState state = ReplicaState::kJoining;
-  std::string state_why;  // a sentence, empty while in sync
-  Position done = 0;      // everything up to here that concerns the node has ended there
-  bool stopped = false;   // its forwarder stopped its lane and waits for a person
+  std::string state_why;       // a sentence, empty while in sync
+  Position done = 0;           // everything up to here that concerns the node has ended there
+  bool stopped = false;        // its forwarder stopped its lane and waits for a person
+  std::uint64_t setbacks = 0;  // how often it was found not to be in sync
 };
 
 struct HealthOptions {
@@ -71,6 +72,8 @@ class Cluster {
   // Durable when it returns.
   Async<Result<void>> set_state(std::string node, ReplicaState state, std::string why);
 
+  // In sync, unless it was found not to be since `setbacks` was read (kConflict).
+  Async<Result<void>> prove_in_sync(std::string node, std::uint64_t setbacks);
   // A person's word that a stale node is right where nobody in sync is left to compare it with. Of
   // use only to one that has applied the whole log; kConflict says what is against it.
   Async<Result<void>> promote(std::string node, Position head);
@@ -112,7 +115,14 @@ struct History {
   std::string
       resume_at;    // enqueuedAt of the node's newest task, whose uid is resume_after + offset
   std::string why;  // a sentence for people where the verdict is not kOurs
+  // The newest position of a log that was ahead of this one, and of which the node holds tasks; 0:
+  // none (invariant 11).
+  Position lost = 0;
 };
+// How `why`, and a node's state, begin where the log is what went back.
+inline constexpr std::string_view kLogWentBack = "the log went back";
+// Looks for such tasks in the whole queue of a node that the log never knew.
+Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Instant deadline);
 // Tasks are known as ours by their metadata, or, where the route keeps none, by number, kind and
 // index of the log's entry at that position.
 Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, Log& log,

@@ -42,26 +42,38 @@ std::string renamed_by(const Entry& entry, std::string name) {
 
 // Meilisearch renames the indexes of old tasks when it swaps or renames: the node may stand after
 // any of the entries that follow.
-Async<bool> names_index(std::string index_uid, std::shared_ptr<const Entry> entry, Log& log) {
+Async<Result<bool>> names_index(std::string index_uid, std::shared_ptr<const Entry> entry,
+                                Log& log) {
   std::string name = entry->index_uid;
   if (name == index_uid || entry->kind == EntryKind::kSwapIndexes) co_return true;
   for (Position next = entry->position; next <= log.head();) {
-    auto entries = co_await log.entries(next, kPage);
-    if (!entries || entries->empty()) co_return false;
-    for (const std::shared_ptr<const Entry>& later : *entries) {
+    MIROIR_CO_TRY(const auto entries, co_await log.entries(next, kPage));
+    if (entries.empty()) co_return false;
+    for (const std::shared_ptr<const Entry>& later : entries) {
       name = renamed_by(*later, std::move(name));
       if (name == index_uid) co_return true;
     }
-    next = entries->back()->position + 1;
+    next = entries.back()->position + 1;
   }
   co_return false;
 }
 
-// The position of a task, if it is one of ours.
-Async<std::optional<Position>> identify(const NodeTask& task, std::int64_t offset, Log& log) {
+// Whether the log has, or had, an entry of that position.
+Async<Result<bool>> knows(Log& log, Position position) {
+  if (position > log.head()) co_return false;
+  if (position <= log.forgotten()) co_return true;
+  const auto entry = co_await log.entry(position);
+  if (!entry && entry.error().code != ErrorCode::kNotFound)
+    co_return std::unexpected(entry.error());
+  co_return entry.has_value();
+}
+
+// The position of a task, if it is one of ours. What cannot be read is not somebody else's.
+Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64_t offset,
+                                                Log& log) {
   if (auto position = parse_task_metadata(task.custom_metadata)) {
-    if (*position <= log.head()) co_return position;
-    co_return std::nullopt;  // beyond our log
+    MIROIR_CO_TRY(const bool known, co_await knows(log, *position));
+    co_return known ? position : std::nullopt;
   }
   if (task.type == node_task_type(EntryKind::kWriteDocuments) ||
       task.type == node_task_type(EntryKind::kDeleteDocuments)) {
@@ -70,10 +82,28 @@ Async<std::optional<Position>> identify(const NodeTask& task, std::int64_t offse
   const std::int64_t position = std::int64_t{task.uid} - offset;
   if (position < 1 || static_cast<Position>(position) > log.head()) co_return std::nullopt;
   auto entry = co_await log.entry(static_cast<Position>(position));
-  if (!entry || (*entry)->born_failed || node_task_type((*entry)->kind) != task.type)
-    co_return std::nullopt;
-  if (!co_await names_index(task.index_uid, *entry, log)) co_return std::nullopt;
+  if (!entry && entry.error().code == ErrorCode::kNotFound) co_return std::nullopt;
+  MIROIR_CO_CHECK(entry);
+  if ((*entry)->born_failed || node_task_type((*entry)->kind) != task.type) co_return std::nullopt;
+  MIROIR_CO_TRY(const bool names, co_await names_index(task.index_uid, *entry, log));
+  if (!names) co_return std::nullopt;
   co_return static_cast<Position>(position);
+}
+
+// The newest position that a task of ours carries and the log does not know: it is beyond its head,
+// or left out since another node told of such.
+Async<Result<Position>> lost_in(const std::vector<NodeTask>& tasks, Log& log) {
+  Position newest = 0;
+  for (const NodeTask& task : tasks)
+    newest = std::max(newest, parse_task_metadata(task.custom_metadata).value_or(0));
+  if (newest == 0) co_return Position{0};
+  MIROIR_CO_TRY(const bool known, co_await knows(log, newest));
+  co_return known ? Position{0} : newest;
+}
+
+std::string why_lost(Position lost, Position head) {
+  return std::string(kLogWentBack) + ": the node holds a task of entry " + std::to_string(lost) +
+         ", which the log does not know (its head is " + std::to_string(head) + ")";
 }
 
 // The node still has the last task we saw: are those after it ours?
@@ -83,12 +113,16 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
                   .resume_after = progress.acknowledged,
                   .offset = progress.offset,
                   .resume_at = progress.acknowledged_at,
-                  .why = {}};
+                  .why = {},
+                  .lost = 0};
   while (first <= std::int64_t{newest.uid}) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), newest.uid, kPage, deadline));
+    MIROIR_CO_TRY(const Position lost, co_await lost_in(page, log));
+    history.lost = std::max(history.lost, lost);
     for (const NodeTask& task : page) {
-      const std::optional<Position> position = co_await identify(task, progress.offset, log);
+      MIROIR_CO_TRY(const std::optional<Position> position,
+                    co_await identify(task, progress.offset, log));
       if (position &&
           std::int64_t{task.uid} == static_cast<std::int64_t>(*position) + progress.offset) {
         history.resume_after = *position;
@@ -103,6 +137,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
     if (page.size() < kPage) break;
     first = std::int64_t{page.back().uid} + 1;
   }
+  if (history.lost > 0) history.why = why_lost(history.lost, log.head());
   if (history.verdict == History::Verdict::kForeign) {
     history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
     history.resume_at = newest.enqueued_at;
@@ -134,7 +169,8 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
     for (auto task = page.rbegin(); task != page.rend() && !found; ++task) {
-      const std::optional<Position> position = co_await identify(*task, progress.offset, log);
+      MIROIR_CO_TRY(const std::optional<Position> position,
+                    co_await identify(*task, progress.offset, log));
       if (position && *position <= task->uid) {
         history.resume_after = *position;
         found = true;
@@ -177,6 +213,7 @@ std::string_view node_task_type(EntryKind kind) {
       return "taskDeletion";
     case EntryKind::kPutKey:
     case EntryKind::kDeleteKey:
+    case EntryKind::kAdoptIndex:
     case EntryKind::kTaskOperation:
       return "";
   }
@@ -195,6 +232,21 @@ std::optional<Position> parse_task_metadata(std::string_view metadata) {
       std::from_chars(metadata.data(), metadata.data() + metadata.size(), position);
   if (error != std::errc() || end != metadata.data() + metadata.size()) return std::nullopt;
   return position;
+}
+
+Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Instant deadline) {
+  MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client.newest_task(deadline));
+  std::int64_t last = newest ? std::int64_t{newest->uid} : -1;
+  for (int pages = 0; pages < kPagesBackMax && last >= 0; ++pages) {
+    const std::int64_t first =
+        std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
+    MIROIR_CO_TRY(const std::vector<NodeTask> page,
+                  co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
+    MIROIR_CO_TRY(const Position lost, co_await lost_in(page, log));
+    if (lost > 0) co_return lost;
+    last = first - 1;
+  }
+  co_return Position{0};
 }
 
 Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, Log& log,

@@ -8,6 +8,7 @@ namespace miroir {
 namespace {
 
 constexpr std::size_t kReadAhead = 256;
+constexpr Position kPositionsLeftOut = 1'000'000;
 
 }  // namespace
 
@@ -33,18 +34,38 @@ Async<Result<void>> Forwarder::join(Instant until) {
       nodes, [this](const NodeConfig& node) { return context_.cluster.status(node.id).done == 0; });
   ReplicaState state = ReplicaState::kJoining;
   if (!indexes.empty()) {
-    row.reason = "it held indexes before it joined";
+    MIROIR_CO_TRY(const Position lost, co_await find_lost_positions(client_, context_.log, until));
+    row.reason = lost == 0 ? "it held indexes before it joined"
+                           : std::string(kLogWentBack) + ": the node holds entries of another";
+    MIROIR_CO_CHECK(co_await raise_log(lost));
   } else if (all_new) {
     state = ReplicaState::kInSync;  // empty, as the others are
   } else {
     row.reason = kBroughtUp;
     complete_at_ = context_.log.head();
   }
+  if (!all_new) row.joined = looked_up_to_ = context_.log.head();
   progress_ = row;
   co_return co_await context_.cluster.join(node_, std::move(row), state);
 }
 
+// Positions go on far above those that the node was sent before the log went back (another may have
+// been sent more), so that what carries such a number is never taken for what is given it again.
+Async<Result<void>> Forwarder::raise_log(Position lost) {
+  if (lost <= context_.log.head()) co_return Result<void>();
+  MIROIR_CO_CHECK(
+      co_await context_.log.append([&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
+        Entry entry;
+        entry.origin = Origin::kSystem;
+        entry.kind = EntryKind::kTaskOperation;
+        entry.position = lost + kPositionsLeftOut;
+        return std::vector{std::move(entry)};
+      }));
+  co_return Result<void>();
+}
+
 Async<Result<void>> Forwarder::adopt(History history) {
+  MIROIR_CO_CHECK(co_await raise_log(history.lost));
   if (history.verdict != History::Verdict::kOurs) {
     log_warning("node's history", {{"node", node_}, {"why", history.why}});
     complete_at_.reset();
@@ -53,8 +74,9 @@ Async<Result<void>> Forwarder::adopt(History history) {
         node_, joining ? ReplicaState::kJoining : ReplicaState::kStale, history.why));
     if (history.verdict == History::Verdict::kWentBack ||
         history.resume_after < progress_.acknowledged) {
-      co_await adopt_older(std::move(history));
-      co_return Result<void>();
+      // What the node does not hold any more is sent again; what it holds may still be under way.
+      looked_up_to_ = std::max(looked_up_to_, watcher_.passed());
+      watcher_.restart(std::min(watcher_.done(), history.resume_after));
     }
   }
   co_await recover_tasks(history.resume_after);
@@ -67,16 +89,6 @@ Async<Result<void>> Forwarder::adopt(History history) {
   progress_.acknowledged_at = history.resume_at;
   progress_.offset = history.offset;
   co_return co_await save();
-}
-
-// Everything after the node's newest task of ours is sent again.
-Async<void> Forwarder::adopt_older(History history) {
-  looked_up_to_ = std::max(looked_up_to_, watcher_.passed());
-  watcher_.restart(history.resume_after);
-  progress_.acknowledged = history.resume_after;
-  progress_.acknowledged_at = history.resume_at;
-  progress_.offset = history.offset;
-  co_await insist(context_.clock, "progress", [this] { return save(); });
 }
 
 Async<Result<void>> Forwarder::drain() {
@@ -101,6 +113,8 @@ Async<void> Forwarder::recover_tasks(Position last) {
       }(context_.log, watcher_.passed() + 1, entries);
     });
     if (entries.empty()) watcher_.pass(last);
+    // Of what is forgotten nobody knows how it ended.
+    if (co_await skip_to(std::min(last, context_.log.forgotten()))) continue;
     for (std::shared_ptr<const Entry>& entry : entries) {
       if (entry->position > last) {
         watcher_.pass(last);

@@ -4,6 +4,7 @@
 #include <deque>
 #include <limits>
 
+#include "cluster/entry_failures.h"
 #include "forward/overtaken.h"
 #include "forward/plan.h"
 #include "forward/voiding.h"
@@ -38,6 +39,7 @@ Forwarder::Forwarder(ForwardContext context, Outcomes& outcomes, FilterResolver&
 Async<void> Forwarder::run() {
   for (;;) {
     auto established = co_await establish();
+    looked_ = true;
     Error why;
     if (established) {
       context_.cluster.report_healthy(node_);
@@ -137,6 +139,8 @@ Async<Error> Forwarder::forward() {
   std::deque<std::shared_ptr<const Entry>> ahead;
   for (;;) {
     if (auto trouble = watcher_.take_trouble()) co_return std::move(*trouble);
+    // Entries that are gone leave no trace among those that follow.
+    if (co_await skip_to(context_.log.forgotten())) continue;
     if (ahead.empty() && watcher_.passed() >= context_.log.head()) attempts_ = 0;
     if (watcher_.size() >= context_.options.tasks_in_flight_max ||
         (ahead.empty() && watcher_.passed() >= context_.log.head())) {
@@ -196,14 +200,14 @@ Async<bool> Forwarder::held_back(std::shared_ptr<const Entry> entry) {
   }
   if (position > looked_up_to_ || !concerns(*entry, node_, context_.cluster.topology()))
     co_return false;
-  auto failures = co_await context_.log.failures(position);
+  auto failures = co_await EntryFailures::of(context_.log, context_.cluster, position);
   if (!failures) {
     co_await context_.clock.sleep_for(kInsistDelay);
     co_return true;
   }
-  const auto here = failures->find(node_);
-  if (here == failures->end() || !voided_by(here->second)) co_return false;
-  watcher_.add_refused(position, here->second);
+  const Json* here = failures->on(node_);
+  if (here == nullptr || !voided_by(*here)) co_return false;
+  watcher_.add_refused(position, *here);
   co_return true;
 }
 
@@ -216,19 +220,18 @@ Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {
   auto write = co_await build(entry);
   if (write) {
     if (*write) co_return co_await enqueue(std::move(entry), std::move(**write));
-    if (entry->kind == EntryKind::kRepairDocuments) {
-      co_await not_sent(std::move(entry), "all of it was written again after it was read");
-    } else {
-      watcher_.pass(entry->position);
-    }
+    const bool repair = entry->kind == EntryKind::kRepairDocuments;
+    co_await not_sent(std::move(entry), repair ? "all of it was written again after it was read"
+                                               : "it failed on all nodes that it was sent to");
     co_return Result<void>();
   }
-  if (write.error().code == ErrorCode::kNotFound) {
-    co_await skip_to_head();
+  if (write.error().code == ErrorCode::kNotFound && co_await skip_to(context_.log.trimmed()))
+    co_return Result<void>();
+  if (write.error().code == ErrorCode::kTooLarge) {
+    // Nobody was asked: it says nothing of the node.
+    co_await not_sent(std::move(entry), write.error().message);
     co_return Result<void>();
   }
-  if (write.error().code == ErrorCode::kTooLarge)
-    co_return co_await refused(std::move(entry), write.error());
   // The store, not the node.
   log_warning("cannot read an entry",
               {{"position", entry->position}, {"error", write.error().message}});
@@ -239,14 +242,12 @@ Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {
 Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const Entry> entry) {
   const Topology& topology = context_.cluster.topology();
   // What failed on all owners did not happen, and shall not when it is sent again.
-  std::map<std::string, Json> failures;
-  if (entry->position <= looked_up_to_) {
-    MIROIR_CO_TRY(failures, co_await context_.log.failures(entry->position));
+  std::optional<EntryFailures> failures;
+  if (entry->position <= looked_up_to_ && !entry->target) {
+    MIROIR_CO_TRY(failures,
+                  co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
   }
-  const auto failed_on = [&](const std::vector<std::string>& owners) {
-    return std::ranges::all_of(owners, [&](const auto& node) { return failures.contains(node); });
-  };
-  if (entry->kind == EntryKind::kClearDocuments && failures.size() == topology.nodes().size())
+  if (entry->kind == EntryKind::kClearDocuments && failures && failures->everywhere())
     co_return std::nullopt;
   if (!has_records(entry->kind)) {
     MIROIR_CO_TRY(NodeWrite write, write_of(*entry, progress_.offset));
@@ -260,8 +261,7 @@ Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const E
   MIROIR_CO_CHECK(
       co_await context_.log.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
         if (newer.contains(record.id) || !is_for(*entry, record, node_, topology)) return {};
-        if (!failures.empty() && !entry->target &&
-            failed_on(topology.owners(topology.shard_of(record.slot))))
+        if (failures && failures->on_all(topology.owners(topology.shard_of(record.slot))))
           return {};
         return part.add(record);
       }));
@@ -269,6 +269,7 @@ Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const E
 }
 
 Async<Result<void>> Forwarder::put_key(std::shared_ptr<const Entry> entry) {
+  MIROIR_CO_CHECK(co_await look_before_use(deadline()));
   Result<void> done;
   if (entry->kind == EntryKind::kPutKey) {
     done = co_await client_.put_key(entry->arguments, deadline());
@@ -311,6 +312,7 @@ Async<Result<void>> Forwarder::enqueue(std::shared_ptr<const Entry> entry, NodeW
                        " was asked: start it with --experimental-replication-parameters");
   }
   accepted();
+  last_contact_ = context_.clock.now();
   progress_.acknowledged = entry->position;
   progress_.acknowledged_at = std::move(enqueued->enqueued_at);
   unsaved_ = true;
@@ -319,7 +321,6 @@ Async<Result<void>> Forwarder::enqueue(std::shared_ptr<const Entry> entry, NodeW
 }
 
 void Forwarder::accepted() {
-  last_contact_ = context_.clock.now();
   attempts_ = 0;
   if (refusals_ == 0) return;
   refusals_ = 0;
@@ -366,9 +367,11 @@ Async<Result<void>> Forwarder::look_before_use(Instant until) {
   co_return Result<void>();
 }
 
-// The log no longer holds what this node missed: the reconciler brings it by comparison, and the
-// lane goes on.
-Async<void> Forwarder::skip_to_head() {
+// The log no longer holds what this node missed, up to `last`: the reconciler brings it by
+// comparison, and the lane goes on behind it. Whether there was anything.
+Async<bool> Forwarder::skip_to(Position last) {
+  const Position first = watcher_.passed();
+  if (first >= last) co_return false;
   const std::string why = "the log no longer holds what it missed; it is healed by comparison";
   const ReplicaState state = context_.cluster.status(node_).state;
   complete_at_.reset();
@@ -376,16 +379,26 @@ Async<void> Forwarder::skip_to_head() {
     return context_.cluster.set_state(
         node_, state == ReplicaState::kInSync ? ReplicaState::kStale : state, why);
   });
-  watcher_.pass(context_.log.head());
+  const bool before = progress_.skipped_to > 0;
+  progress_.skipped_after = before ? std::min(progress_.skipped_after, first) : first;
+  progress_.skipped_to = std::max(progress_.skipped_to, last);
+  co_await insist(context_.clock, "progress", [this] { return save(); });
+  handed_over_ = std::max(handed_over_, last);
+  watcher_.pass(last);
+  co_return true;
 }
 
 Async<void> Forwarder::promote_if_complete() {
   if (!complete_at_ || watcher_.done() < *complete_at_) co_return;
   complete_at_.reset();
-  if (context_.cluster.status(node_).state != ReplicaState::kJoining) co_return;
+  const NodeStatus status = context_.cluster.status(node_);
+  if (status.state != ReplicaState::kJoining) co_return;
   // It was empty and has applied the whole log: the same prefix, the same content.
-  co_await insist(context_.clock, "replica state",
-                  [this] { return context_.cluster.set_state(node_, ReplicaState::kInSync, ""); });
+  for (;;) {
+    auto proven = co_await context_.cluster.prove_in_sync(node_, status.setbacks);
+    if (proven || proven.error().code == ErrorCode::kConflict) co_return;
+    co_await context_.clock.sleep_for(kInsistDelay);
+  }
 }
 
 }  // namespace miroir

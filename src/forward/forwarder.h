@@ -44,6 +44,7 @@ class Forwarder {
   void hold(Position position) { held_.emplace(position, std::nullopt); }
   void release(Position position, std::optional<Json> outcome);
 
+  bool has_looked() const { return looked_; }
   const std::string& node() const { return node_; }
   const TaskWatcher& tasks() const { return watcher_; }
   std::int64_t offset() const { return progress_.offset; }
@@ -51,8 +52,8 @@ class Forwarder {
  private:
   Async<Result<void>> establish();
   Async<Result<void>> join(Instant deadline);
+  Async<Result<void>> raise_log(Position lost);
   Async<Result<void>> adopt(History history);
-  Async<void> adopt_older(History history);
   Async<Result<void>> drain();
   Async<void> recover_tasks(Position last);
   Async<Error> forward();
@@ -65,7 +66,7 @@ class Forwarder {
   Async<void> not_sent(std::shared_ptr<const Entry> entry, std::string why);
   void accepted();
   Async<Result<void>> look_before_use(Instant deadline);
-  Async<void> skip_to_head();
+  Async<bool> skip_to(Position last);
   Async<void> promote_if_complete();
   Position durable_done() const;
   Async<void> back_off();
@@ -85,6 +86,7 @@ class Forwarder {
   Position looked_up_to_ = 0;
   std::map<Position, std::optional<Json>> held_;
   bool unsaved_ = false;
+  bool looked_ = false;  // at its node, whatever came of it
   Instant last_contact_{};
   int attempts_ = 0;
   int refusals_ = 0;

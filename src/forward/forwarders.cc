@@ -15,6 +15,7 @@ namespace {
 
 constexpr Microseconds kTrimInterval = Seconds(10);
 constexpr Microseconds kLagInterval = Seconds(1);
+constexpr Microseconds kLookInterval = Milliseconds(5);
 
 }  // namespace
 
@@ -214,6 +215,13 @@ Async<void> Forwarders::run() {
 }
 
 Async<void> Forwarders::stop() { co_await state_->group.stop(); }
+
+Async<void> Forwarders::look_at_all(Instant deadline) {
+  ForwardContext& context = state_->context;
+  const auto looked = [](const auto& forwarder) { return forwarder->has_looked(); };
+  while (!std::ranges::all_of(state_->forwarders, looked) && context.clock.now() < deadline)
+    co_await context.clock.sleep_for(kLookInterval);
+}
 
 bool Forwarders::processing(Position task) const {
   return std::ranges::any_of(state_->forwarders,

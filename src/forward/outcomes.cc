@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "cluster/entry_failures.h"
 #include "forward/plan.h"
 
 namespace miroir {
@@ -59,28 +60,14 @@ Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::st
   // A delete by filter that nobody looked up names nothing yet.
   if (entry->target || is_key(entry->kind) || unresolved(*entry)) co_return Result<void>();
   MIROIR_CO_TRY(std::vector<Named> named, co_await named_by(entry, node));
-  std::map<std::pair<Position, std::string>, Position> existing;
-  std::set<Position> incarnations;
-  for (const Named& what : named) incarnations.insert(what.incarnation);
-  for (Position incarnation : incarnations) {
-    for (Taint& taint : context_.log.taints(incarnation)) {
-      if (taint.node == node) existing[{incarnation, std::move(taint.id)}] = taint.position;
-    }
-  }
   std::vector<Taint> taints;
-  for (const Named& what : named) {
-    auto before = existing.find({what.incarnation, what.id});
-    if (before == existing.end()) {
-      taints.push_back({what.incarnation, what.id, node, entry->position});
-    } else if (entry->kind == EntryKind::kDropIndex) {
-      // Nothing is left to doubt but the drop: what was before it goes with it.
-      taints.push_back({what.incarnation, what.id, node, entry->position});
-    } else if (before->second != entry->position) {
-      const Position newest = std::max(before->second & ~Taint::kSeveral, entry->position);
-      taints.push_back({what.incarnation, what.id, node, newest | Taint::kSeveral});
-    }
+  for (const Named& what : named)
+    taints.push_back({what.incarnation, what.id, node, entry->position});
+  if (!taints.empty()) {
+    // Of an index whose drop failed nothing is left to doubt but the drop.
+    const bool alone = entry->kind == EntryKind::kDropIndex;
+    MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints), alone));
   }
-  if (!taints.empty()) MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints)));
   // The catalogue has no such index any more, whoever failed: the reconciler drops it there.
   if (entry->kind == EntryKind::kDropIndex) co_return Result<void>();
   co_return co_await end_if_failed_everywhere(entry, std::move(named));
@@ -88,23 +75,19 @@ Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::st
 
 Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
                                                        std::vector<Named> named) {
-  MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(entry->position));
+  MIROIR_CO_TRY(const auto failures,
+                co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
   const Topology& topology = context_.cluster.topology();
-  const auto all_failed = [&](const std::vector<std::string>& owners) {
-    return std::ranges::all_of(owners,
-                               [&](const std::string& owner) { return failures.contains(owner); });
-  };
-  std::vector<std::string> everyone;
-  for (const NodeConfig& node : topology.nodes()) everyone.push_back(node.id);
   const bool whole = !has_records(entry->kind);
 
   std::vector<Taint> over;
   std::vector<std::string> not_deleted;
   std::map<Position, std::vector<Taint>> existing;
   for (const Named& what : named) {
-    const std::vector<std::string> owners =
-        whole || what.id.empty() ? everyone : topology.owners(what.shard);
-    if (!all_failed(owners)) continue;
+    const bool failed_everywhere = whole || what.id.empty()
+                                       ? failures.everywhere()
+                                       : failures.on_all(topology.owners(what.shard));
+    if (!failed_everywhere) continue;
     if (entry->kind == EntryKind::kDeleteDocuments) not_deleted.push_back(what.id);
     auto [taints, fresh] = existing.try_emplace(what.incarnation);
     if (fresh) {

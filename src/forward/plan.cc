@@ -69,7 +69,8 @@ bool has_records(EntryKind kind) {
 bool is_key(EntryKind kind) { return kind == EntryKind::kPutKey || kind == EntryKind::kDeleteKey; }
 
 bool reaches_nodes(const Entry& entry) {
-  return !entry.born_failed && entry.kind != EntryKind::kTaskOperation;
+  return !entry.born_failed && entry.kind != EntryKind::kTaskOperation &&
+         entry.kind != EntryKind::kAdoptIndex;
 }
 
 bool unresolved(const Entry& entry) {

@@ -16,7 +16,8 @@ namespace miroir {
 // every node.
 bool has_records(EntryKind kind);
 bool is_key(EntryKind kind);
-// Whether any node is to be sent something of it: not what was born failed, or is about tasks.
+// Whether any node is to be sent something of it: not what was born failed, is about tasks, or only
+// what nodes hold already.
 bool reaches_nodes(const Entry& entry);
 // A delete by filter whose documents nobody has looked up yet.
 bool unresolved(const Entry& entry);

@@ -50,7 +50,9 @@ Async<Result<void>> QueueUpkeep::look_at(const Forwarder& forwarder) {
   if (oldest.empty()) co_return Result<void>();
 
   std::vector<Entry> entries;
-  std::int64_t first = std::int64_t{oldest.front().uid} - offset;
+  Position& forgotten = forgotten_[forwarder.node()];
+  std::int64_t first =
+      std::max(std::int64_t{oldest.front().uid} - offset, static_cast<std::int64_t>(forgotten));
   // Whole requests only: a deletion for every few tasks would fill the queue that it empties.
   for (; first + kForgottenTasksMax <= before && std::ssize(entries) < kEntriesMax;
        first += kForgottenTasksMax) {
@@ -59,6 +61,7 @@ Async<Result<void>> QueueUpkeep::look_at(const Forwarder& forwarder) {
   if (entries.empty()) co_return Result<void>();
   MIROIR_CO_CHECK(co_await context_.log.append(
       [&](const Catalogue&, Position) -> Result<std::vector<Entry>> { return entries; }));
+  forgotten = static_cast<Position>(std::max<std::int64_t>(0, first));
   co_return Result<void>();
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "forward/context.h"
@@ -22,6 +24,7 @@ class QueueUpkeep {
 
   ForwardContext context_;
   const std::vector<std::unique_ptr<Forwarder>>& forwarders_;
+  std::map<std::string, Position> forgotten_;  // up to here: it may not have been done yet
 };
 
 }  // namespace miroir

@@ -16,6 +16,7 @@ constexpr std::size_t kReadAhead = 256;
 constexpr std::size_t kOpenMax = 50'000;
 // Events in between are looked at together.
 constexpr Microseconds kLookInterval = Milliseconds(2);
+constexpr Microseconds kDetailsTimeout = Seconds(2);
 // An owner that was restarted is back by then, and may apply what the others could not.
 constexpr Microseconds kAwaitedFor = Seconds(60);
 
@@ -229,8 +230,10 @@ Async<Result<bool>> TaskEnds::decide(OpenEntry open, Ends ends) {
   if (nodes.empty()) co_return true;
   MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(open.entry->position));
   std::erase_if(nodes, [&](std::size_t node) {
-    const auto failure = failures.find(forwarders_[node]->node());
-    return failure != failures.end() && voided_by(failure->second);
+    const std::string& name = forwarders_[node]->node();
+    const auto failure = failures.find(name);
+    return (failure != failures.end() && voided_by(failure->second)) ||
+           context_.cluster.progress(name).skipped(open.entry->position);
   });
   if (nodes.empty()) co_return true;
   const Instant since =
@@ -280,11 +283,11 @@ Async<Result<TaskEnds::Ends>> TaskEnds::ends_of(const OpenEntry& open) {
       MIROIR_CO_TRY(failures, co_await context_.log.failures(entry.position));
     }
     EndedTask& end = ends[node];
-    if (!is_key(entry.kind)) {
+    // Details only; a node that is away is not waited for.
+    if (!is_key(entry.kind) && context_.cluster.status(forwarder.node()).healthy) {
       const std::int64_t uid = static_cast<std::int64_t>(entry.position) + forwarder.offset();
       auto task = co_await context_.cluster.client(forwarder.node())
-                      .task(static_cast<TaskUid>(uid),
-                            context_.clock.now() + context_.options.request_timeout);
+                      .task(static_cast<TaskUid>(uid), context_.clock.now() + kDetailsTimeout);
       if (task && *task && (*task)->ended() && (*task)->type == node_task_type(entry.kind)) {
         end = to_ended_task(**task);
       }

@@ -82,7 +82,7 @@ void TaskWatcher::report_trouble(Error error) {
 }
 
 bool TaskWatcher::has_ended(Position position) const {
-  if (position > passed_) return false;
+  if (position > passed_ || context_.cluster.progress(node_).skipped(position)) return false;
   auto found = in_flight_.find(position);
   return found == in_flight_.end() || found->second.ended;
 }

@@ -45,6 +45,7 @@ class TaskWatcher {
 
   std::size_t size() const { return in_flight_.size(); }
   Position done() const { return in_flight_.empty() ? passed_ : in_flight_.begin()->first - 1; }
+  // Ended there: not where the node skipped it.
   bool has_ended(Position position) const;
   bool has_begun(Position position) const;
   // Of recent tasks only.

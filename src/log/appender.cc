@@ -81,11 +81,13 @@ Position Appender::next_position() const { return state_->tentative_position + 1
 void Appender::number(std::vector<Entry>& entries) {
   const auto now = static_cast<EntryStamp>(state_->clock.wall_now().time_since_epoch().count());
   for (Entry& entry : entries) {
-    entry.position = ++state_->tentative_position;
-    entry.stamp = state_->tentative_stamp = std::max(state_->tentative_stamp + 1, now);
+    entry.position = std::max(state_->tentative_position + 1, entry.position);
+    state_->tentative_position = entry.position;
+    entry.stamp = std::max({state_->tentative_stamp + 1, now, entry.stamp});
+    state_->tentative_stamp = entry.stamp;
     if (entry.task == 0) entry.task = entry.position;
-    if (entry.kind == EntryKind::kCreateIndex && entry.incarnation == 0 && !entry.born_failed)
-      entry.incarnation = entry.position;
+    const bool born = entry.kind == EntryKind::kCreateIndex || entry.kind == EntryKind::kAdoptIndex;
+    if (born && entry.incarnation == 0 && !entry.born_failed) entry.incarnation = entry.position;
   }
 }
 

@@ -30,6 +30,18 @@ class CatalogueChange {
     indexes_.emplace(entry_.index_uid, std::move(index));
   }
 
+  // Its documents are older than this entry: nothing of them was born with it, cleared or deleted.
+  void adopt() {
+    IndexState index;
+    index.uid = entry_.index_uid;
+    index.incarnation = entry_.incarnation;
+    index.created_at = index.updated_at = entry_.stamp;
+    if (const std::string* key = text_of(entry_.arguments, "primaryKey")) index.primary_key = *key;
+    if (const Json* settings = entry_.arguments.find("clientSettings")) index.settings = *settings;
+    index.settings_version = entry_.position;
+    indexes_.insert_or_assign(entry_.index_uid, std::move(index));
+  }
+
   void update() {
     IndexState* index = named();
     if (index == nullptr) return;
@@ -146,6 +158,8 @@ void Catalogue::apply(const Entry& entry) {
       return change.update();
     case EntryKind::kDropIndex:
       return change.drop();
+    case EntryKind::kAdoptIndex:
+      return change.adopt();
     case EntryKind::kSwapIndexes:
       return change.swap();
     case EntryKind::kUpdateSettings:

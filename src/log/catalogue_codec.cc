@@ -68,6 +68,8 @@ void put_key(Batch& batch, const Entry& entry, const Catalogue& after) {
 Batch CatalogueCodec::apply(Catalogue& catalogue, const Entry& entry) {
   const IndexState* before = catalogue.index(entry.index_uid);
   const bool had_primary_key = before != nullptr && before->primary_key.has_value();
+  const Position replaced =
+      before != nullptr && entry.kind == EntryKind::kAdoptIndex ? before->incarnation : 0;
   catalogue.apply(entry);
   Batch batch;
   if (entry.born_failed || entry.target) return batch;
@@ -77,6 +79,7 @@ Batch CatalogueCodec::apply(Catalogue& catalogue, const Entry& entry) {
   }
   if (entry.kind == EntryKind::kDropIndex)
     batch.erase(Table::kMeta, updated_row(entry.incarnation));
+  if (replaced != 0) batch.erase(Table::kMeta, updated_row(replaced));
   for (const std::string& uid : touched(entry)) {
     const IndexState* index = catalogue.index(uid);
     if (index == nullptr) {

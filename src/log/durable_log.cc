@@ -18,6 +18,15 @@ bool only_writes_documents(const Entry& entry) {
   return entry.kind == EntryKind::kWriteDocuments || entry.kind == EntryKind::kMergeDocuments;
 }
 
+// The incarnation of which nothing is left.
+Position ended_by(const Entry& entry) {
+  if (entry.born_failed) return 0;
+  if (entry.kind == EntryKind::kDropIndex) return entry.incarnation;
+  if (entry.kind != EntryKind::kAdoptIndex) return 0;
+  const Json* replaces = entry.arguments.find("replaces");
+  return replaces != nullptr && replaces->is_integer() ? replaces->as_uint64() : 0;
+}
+
 }  // namespace
 
 Async<Result<std::unique_ptr<Log>>> Log::open(Store& store, Clock& clock, Metrics& metrics,
@@ -132,9 +141,9 @@ Result<Appender::Proposal> DurableLog::propose(std::vector<Entry>& entries) {
         tombstones.push_back(std::move(tombstone));
       }
     }
-    if (entry.kind == EntryKind::kDropIndex && !entry.born_failed) {
-      Tombstones::drop(entry.incarnation, proposal.batch);
-      dropped.push_back(entry.incarnation);
+    if (const Position ended = ended_by(entry); ended != 0) {
+      Tombstones::drop(ended, proposal.batch);
+      dropped.push_back(ended);
     }
     proposal.batch.put(Table::kEntry, key_of(entry.position), encode(entry));
     proposal.entries.push_back(std::make_shared<const Entry>(entry));

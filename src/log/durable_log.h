@@ -53,7 +53,7 @@ class DurableLog final : public Log {
   Async<Result<void>> save_progress(std::string node, NodeProgress progress) override;
   std::map<std::string, NodeProgress> progress() const override { return progress_; }
 
-  Async<Result<void>> add_taints(std::vector<Taint> taints) override;
+  Async<Result<void>> add_taints(std::vector<Taint> taints, bool alone) override;
   Async<Result<void>> clear_taints(std::vector<Taint> taints) override;
   bool tainted(Position incarnation, const std::string& id, const std::string& node) const override;
   std::vector<Taint> taints(Position incarnation) const override;
@@ -77,6 +77,8 @@ class DurableLog final : public Log {
 
   Async<Result<void>> trim(Position applied_everywhere, Position applied_here) override;
   std::uint64_t bytes() const override { return appender_.head().body_bytes; }
+  Position trimmed() const override { return views_->trimmed; }
+  Position forgotten() const override { return views_->forgotten; }
 
  private:
   DurableLog(Store& store, Clock& clock, Executor executor, LogOptions options, Appender::Head head,

@@ -9,11 +9,11 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kOrigins = {"client", "antientropy", "ttl_expire", "move",
                                                       "system"};
-constexpr std::array<std::string_view, 16> kKinds = {
-    "writeDocuments",  "mergeDocuments", "deleteDocuments", "deleteByFilter",
-    "clearDocuments",  "createIndex",    "updateIndex",     "dropIndex",
-    "swapIndexes",     "updateSettings", "putKey",          "deleteKey",
-    "repairDocuments", "repairDeletes",  "forgetNodeTasks", "taskOperation"};
+constexpr std::array<std::string_view, 17> kKinds = {
+    "writeDocuments",  "mergeDocuments", "deleteDocuments", "deleteByFilter",  "clearDocuments",
+    "createIndex",     "updateIndex",    "dropIndex",       "adoptIndex",      "swapIndexes",
+    "updateSettings",  "putKey",         "deleteKey",       "repairDocuments", "repairDeletes",
+    "forgetNodeTasks", "taskOperation"};
 
 // What an entry was encoded from: absent members mean the default.
 class Members {

@@ -33,6 +33,9 @@ enum class EntryKind {
   kCreateIndex,
   kUpdateIndex,  // arguments.primaryKey, arguments.newUid
   kDropIndex,
+  // Recovery: an index as nodes hold it, of which the log lost the history; no node's business.
+  // arguments.primaryKey, .settings, .clientSettings, .replaces (an incarnation)
+  kAdoptIndex,
   kSwapIndexes,      // arguments: [{"indexes": [a, b], "rename": bool}]
   kUpdateSettings,   // arguments.settings: complete, as every node shall have them
   kPutKey,           // arguments: the key
@@ -54,6 +57,7 @@ struct BodyRecord {
 };
 
 struct Entry {
+  // Both are the log's; what is given to append() is the least that they may become.
   Position position = 0;
   EntryStamp stamp = 0;  // microseconds since the UNIX epoch; rises strictly with the position
   Origin origin = Origin::kClient;

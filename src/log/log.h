@@ -51,6 +51,16 @@ struct NodeProgress {
   std::string acknowledged_at;    // …and that task's enqueuedAt
   std::string state = "joining";  // in_sync, stale, joining
   std::string reason;             // why it is not in sync
+  // Newest entry when it joined, where others had entries before it: until then it was no owner.
+  Position joined = 0;
+  // Entries that it was never sent, because they were not kept: after the first, up to the last.
+  Position skipped_after = 0;
+  Position skipped_to = 0;
+  bool skipped(Position position) const {
+    return skipped_after < position && position <= skipped_to;
+  }
+  // Whether what it made of the entry says nothing: it was not there, or skipped it.
+  bool lacks(Position position) const { return position <= joined || skipped(position); }
 };
 
 // A document whose entry failed on one node while it was applied elsewhere.
@@ -127,7 +137,9 @@ class Log {
   virtual Async<Result<void>> save_progress(std::string node, NodeProgress progress) = 0;
   virtual std::map<std::string, NodeProgress> progress() const = 0;
 
-  virtual Async<Result<void>> add_taints(std::vector<Taint> taints) = 0;
+  // Of a document that is tainted already by another entry both are remembered; `alone`: what was
+  // before it goes with it.
+  virtual Async<Result<void>> add_taints(std::vector<Taint> taints, bool alone = false) = 0;
   virtual Async<Result<void>> clear_taints(std::vector<Taint> taints) = 0;
   // In memory: the reconciler and the readers ask often.
   virtual bool tainted(Position incarnation, const std::string& id,
@@ -169,6 +181,9 @@ class Log {
   // only later by size up to `applied_here`, for a node that is away lacks those.
   virtual Async<Result<void>> trim(Position applied_everywhere, Position applied_here) = 0;
   virtual std::uint64_t bytes() const = 0;  // bodies kept
+  virtual Position trimmed() const = 0;     // entries up to here have no body any more
+  // Entries up to here are gone, but for those that something refers to.
+  virtual Position forgotten() const = 0;
 };
 
 }  // namespace miroir

@@ -1,7 +1,5 @@
 #include "log/recent_entries.h"
 
-#include "base/assert.h"
-
 namespace miroir {
 namespace {
 
@@ -10,7 +8,8 @@ constexpr std::size_t kEntriesMax = 4'096;
 }  // namespace
 
 void RecentEntries::add(std::shared_ptr<const Entry> entry) {
-  MIROIR_ASSERT(entries_.empty() || entry->position == entries_.back()->position + 1);
+  // After a recovery numbers are left out.
+  if (!entries_.empty() && entry->position != entries_.back()->position + 1) entries_.clear();
   entries_.push_back(std::move(entry));
   if (entries_.size() > kEntriesMax) entries_.pop_front();
 }

@@ -11,7 +11,7 @@ namespace miroir {
 // The newest durable entries, as every forwarder that is not behind asks for them.
 class RecentEntries {
  public:
-  void add(std::shared_ptr<const Entry> entry);      // the position after the newest
+  void add(std::shared_ptr<const Entry> entry);      // newer than all
   void replace(std::shared_ptr<const Entry> entry);  // where it is still here
   // nullptr: not here (any more).
   std::shared_ptr<const Entry> find(Position position) const;

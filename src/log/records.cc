@@ -31,8 +31,8 @@ Async<Result<void>> DurableLog::save_progress(std::string node, NodeProgress pro
   co_return Result<void>();
 }
 
-Async<Result<void>> DurableLog::add_taints(std::vector<Taint> taints) {
-  return taints_.add(std::move(taints));
+Async<Result<void>> DurableLog::add_taints(std::vector<Taint> taints, bool alone) {
+  return taints_.add(std::move(taints), alone);
 }
 
 Async<Result<void>> DurableLog::clear_taints(std::vector<Taint> taints) {

@@ -61,7 +61,10 @@ std::string encode(const NodeProgress& progress) {
                                {"acknowledged", progress.acknowledged},
                                {"acknowledgedAt", progress.acknowledged_at},
                                {"state", progress.state},
-                               {"reason", progress.reason}}));
+                               {"reason", progress.reason},
+                               {"joined", progress.joined},
+                               {"skippedAfter", progress.skipped_after},
+                               {"skippedTo", progress.skipped_to}}));
 }
 
 Result<NodeProgress> decode_progress(std::string_view text) {
@@ -71,7 +74,10 @@ Result<NodeProgress> decode_progress(std::string_view text) {
                       .acknowledged = position_at(json, "acknowledged"),
                       .acknowledged_at = text_of(json, "acknowledgedAt"),
                       .state = text_of(json, "state"),
-                      .reason = text_of(json, "reason")};
+                      .reason = text_of(json, "reason"),
+                      .joined = position_at(json, "joined"),
+                      .skipped_after = position_at(json, "skippedAfter"),
+                      .skipped_to = position_at(json, "skippedTo")};
 }
 
 std::string tombstone_rows(Position incarnation, std::string_view id) {

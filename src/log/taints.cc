@@ -1,5 +1,7 @@
 #include "log/taints.h"
 
+#include <algorithm>
+
 #include "log/rows.h"
 
 namespace miroir {
@@ -12,8 +14,18 @@ Async<Result<void>> Taints::load() {
   });
 }
 
-Async<Result<void>> Taints::add(std::vector<Taint> taints) {
+// With what is known of the document on that node.
+void Taints::merge(Taint& taint) const {
+  const auto documents = taints_.find(taint.incarnation);
+  if (documents == taints_.end()) return;
+  const auto before = documents->second.find({taint.id, taint.node});
+  if (before == documents->second.end() || before->second == taint.position) return;
+  taint.position = std::max(before->second & ~Taint::kSeveral, taint.newest()) | Taint::kSeveral;
+}
+
+Async<Result<void>> Taints::add(std::vector<Taint> taints, bool alone) {
   const Semaphore::Permit permit = co_await one_at_a_time_.acquire();
+  if (!alone) std::ranges::for_each(taints, [this](Taint& taint) { merge(taint); });
   Batch batch;
   for (const Taint& taint : taints)
     batch.put(Table::kTaint, taint_row(taint), key_of(taint.position));

@@ -18,7 +18,7 @@ class Taints {
   Taints(Store& store, Executor executor) : store_(store), one_at_a_time_(executor, 1) {}
   Async<Result<void>> load();
 
-  Async<Result<void>> add(std::vector<Taint> taints);
+  Async<Result<void>> add(std::vector<Taint> taints, bool alone);
   // Those that are still at the position given: one that failed again meanwhile stays.
   Async<Result<void>> clear(std::vector<Taint> taints);
 
@@ -29,6 +29,7 @@ class Taints {
 
  private:
   using Document = std::pair<std::string, std::string>;  // id, node
+  void merge(Taint& taint) const;
   Store& store_;
   Semaphore one_at_a_time_;
   std::map<Position, std::map<Document, Position>> taints_;

@@ -14,6 +14,8 @@ namespace {
 // An append races with the index's drop or re-creation; more often than this somebody recreates it
 // in a loop.
 constexpr int kAttemptsMax = 5;
+// At most what a lane adds to a document.
+constexpr std::uint64_t kStoredFieldsBytes = 256;
 
 using Query = meili::Parameters;
 
@@ -186,7 +188,7 @@ Async<Result<DocumentWriter::Prepared>> DocumentWriter::prepare(const Addition& 
         return std::nullopt;
       }
       ++next;
-      bytes += document.size();
+      bytes += document.size() + kStoredFieldsBytes;
       part.shards.insert(topology.shard_of(record->slot));
       return std::move(*record);
     });

@@ -187,6 +187,22 @@ Json settings_for_client(Json answer, const Json& settings) {
   return answer;
 }
 
+Json settings_from_node(Json answer) {
+  if (!answer.is_object()) return Json::object();
+  const Json* rules = answer.find("filterableAttributes");
+  if (rules == nullptr || !rules->is_array()) return answer;
+  const Json ours = filter_rule(Json::array({"_miroir_*"}), false, true, true);
+  Json clients = Json::array();
+  bool after_ours = false;
+  for (const Json& rule : rules->as_array()) {
+    // The primary key's comes after the one for our fields; a client's own is among the others.
+    const bool primary_keys = std::exchange(after_ours, rule == ours);
+    if (!after_ours && !primary_keys) clients.push_back(rule);
+  }
+  answer.set("filterableAttributes", std::move(clients));
+  return answer;
+}
+
 Json details_of_reset() {
   Json details = Json::object();
   for (const auto& [name, route] : kSettings) details.set(name, Json());

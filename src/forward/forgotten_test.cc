@@ -1,0 +1,114 @@
+// What the log does not hold any more: for nodes that need it, and for those who ask what became of
+// it.
+#include <gtest/gtest.h>
+
+#include "forward/forward_world_fake.h"
+
+namespace miroir {
+namespace {
+
+using Options = ForwardWorld::Options;
+
+Options forgetful() {
+  Options options;
+  options.nodes_per_group = 1;
+  options.log.retention_age = std::chrono::hours(1);
+  options.log.tasks_kept = 5;
+  return options;
+}
+
+void down(ForwardWorld& world, const std::string& node, bool down) {
+  world.nodes.at(node)->options().down = down;
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status(node).healthy == !down; }));
+}
+
+TEST(ForgottenTest, ANodeThatMissedForgottenEntriesIsNotInSync) {
+  ForwardWorld world(1, forgetful());
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "a"));
+  down(world, "b0", true);
+  for (int n = 0; n < 5; ++n) world.await_task(world.write("books", {"2"}, std::to_string(n)));
+  world.run_for(std::chrono::hours(2));
+  // Young bodies after the gap: nothing that is read tells of it.
+  for (int n = 0; n < 4; ++n) world.await_task(world.write("books", {"3"}, std::to_string(n)));
+  world.run_for(std::chrono::minutes(2));
+  ASSERT_GT(world.log().forgotten(), 4U);
+  down(world, "b0", false);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kStale);
+  EXPECT_FALSE(world.documents_of_group(1, "books").contains("2")) << "the reconciler brings it";
+  EXPECT_TRUE(world.documents_of_group(1, "books").contains("3"));
+}
+
+TEST(ForgottenTest, WhatWasSkippedIsNotApplied) {
+  ForwardWorld world(2, forgetful());
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "a"));
+  down(world, "b0", true);
+  for (int n = 0; n < 5; ++n) world.await_task(world.write("books", {"2"}, std::to_string(n)));
+  world.run_for(std::chrono::hours(2));
+  world.nodes.at("a0")->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+    if (task.type != "documentAdditionOrUpdate") return std::nullopt;
+    return "internal";
+  });
+  const Position young = world.write("books", {"4"}, "a");
+  world.run_for(Seconds(5));
+  down(world, "b0", false);
+  EXPECT_EQ(world.await_task(young).status, "succeeded") << "only what is gone is skipped";
+  EXPECT_TRUE(world.documents_of_group(1, "books").contains("4"));
+}
+
+TEST(ForgottenTest, ANodeThatJoinsLaterIsNotSentWhatWasCancelledOrFailedBefore) {
+  Options options;
+  options.nodes_per_group = 1;
+  ForwardWorld world(3, options);
+  world.nodes.at("b0")->options().down = true;
+  world.start();
+  world.create_index("books");
+  world.nodes.at("a0")->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+    if (task.type != "documentAdditionOrUpdate") return std::nullopt;
+    return "internal";
+  });
+  EXPECT_EQ(world.await_task(world.write("books", {"1"}, "a")).status, "failed");
+  world.nodes.at("a0")->fail_tasks(nullptr);
+  world.await_task(world.write("books", {"2"}, "a"));
+  down(world, "b0", false);
+  ASSERT_TRUE(
+      world.run_until([&] { return world.cluster().status("b0").state == ReplicaState::kInSync; }));
+  world.await_task(world.write("books", {"3"}, "a"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_EQ(world.documents_of_group(1, "books"), world.documents_of_group(0, "books"));
+  EXPECT_EQ(world.documents_of_group(1, "books").size(), 2U);
+  world.crash();
+  world.start();
+  world.await_task(world.write("books", {"4"}, "a"));
+  EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kInSync);
+}
+
+TEST(ForgottenTest, TasksUnderWayOnARestoredDiskAreWatchedToTheirEnd) {
+  Options options;
+  options.nodes_per_group = 1;
+  options.task_delay_max = Seconds(60);
+  ForwardWorld world(4, options);
+  world.start();
+  world.create_index("books");
+  for (int n = 0; n < 5; ++n) world.write("books", {std::to_string(n)}, "a");
+  world.run_for(Milliseconds(500));
+  const SimulatedNode::Disk old = world.nodes.at("b0")->snapshot();  // enqueued, not ended
+  for (int n = 5; n < 9; ++n) world.write("books", {std::to_string(n)}, "a");
+  world.run_for(Milliseconds(500));
+  world.nodes.at("b0")->restore(old);
+  ASSERT_TRUE(
+      world.run_until([&] { return world.cluster().status("b0").state == ReplicaState::kStale; }));
+  const Position newest_kept = old.tasks.rbegin()->first;
+  ASSERT_FALSE(
+      world.nodes.at("b0")->disk().tasks.at(static_cast<TaskUid>(newest_kept)).task.ended());
+  EXPECT_LT(world.cluster().status("b0").done, newest_kept) << "they have not ended";
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_EQ(world.documents_of_group(1, "books"), world.documents_of_group(0, "books"));
+}
+
+}  // namespace
+}  // namespace miroir

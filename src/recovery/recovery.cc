@@ -1,0 +1,166 @@
+#include "recovery/recovery.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/logging.h"
+#include "write/node_settings.h"
+
+namespace miroir {
+namespace {
+
+constexpr Microseconds kInterval = Seconds(1);
+constexpr Microseconds kRequestTimeout = Seconds(60);
+constexpr std::size_t kPage = 1'000;
+
+bool waits(const NodeStatus& status) {
+  return status.state != ReplicaState::kInSync && status.state_why.starts_with(kLogWentBack);
+}
+
+Entry system_entry(EntryKind kind, Json arguments) {
+  Entry entry;
+  entry.origin = Origin::kSystem;
+  entry.kind = kind;
+  entry.arguments = std::move(arguments);
+  return entry;
+}
+
+}  // namespace
+
+Async<void> Recovery::run() {
+  for (;;) {
+    if (const std::vector<std::string> waiting = ready_nodes(); !waiting.empty()) {
+      if (auto done = co_await recover(waiting); !done)
+        log_error("recovery did not succeed", {{"error", done.error().message}});
+    }
+    co_await clock_.sleep_for(kInterval);
+  }
+}
+
+Instant Recovery::deadline() const { return clock_.now() + kRequestTimeout; }
+
+std::vector<std::string> Recovery::ready_nodes() const {
+  std::vector<std::string> waiting;
+  for (const NodeConfig& node : cluster_.topology().nodes()) {
+    const NodeStatus status = cluster_.status(node.id);
+    if (!status.healthy || status.stopped || status.done < log_.head()) return {};
+    if (waits(status)) waiting.push_back(node.id);
+  }
+  return waiting;
+}
+
+Async<Result<void>> Recovery::recover(std::vector<std::string> waiting) {
+  std::map<std::string, NodeHolds> nodes;
+  for (const NodeConfig& node : cluster_.topology().nodes()) {
+    MIROIR_CO_TRY(nodes[node.id], co_await read(node.id));
+  }
+  std::vector<Position> replaced;
+  for (const auto& [uid, index] : log_.catalogue().indexes()) replaced.push_back(index.incarnation);
+  MIROIR_CO_TRY(const auto entries, co_await log_.append([&](const Catalogue& catalogue, Position) {
+    return adopt(catalogue, nodes);
+  }));
+  for (Position incarnation : replaced) {
+    if (log_.catalogue().by_incarnation(incarnation) == nullptr)
+      MIROIR_CO_CHECK(co_await log_.clear_taints(log_.taints(incarnation)));
+  }
+  for (const std::string& node : waiting)
+    MIROIR_CO_CHECK(co_await cluster_.set_state(node, ReplicaState::kInSync, ""));
+
+  std::string adopted;
+  for (const Entry& entry : entries) {
+    if (entry.kind == EntryKind::kAdoptIndex)
+      adopted += (adopted.empty() ? "" : ", ") + entry.index_uid;
+  }
+  log_warning("recovered: the nodes were ahead of the log, and are taken as they are",
+              {{"indexes", adopted}, {"position", log_.head()}});
+  co_return Result<void>();
+}
+
+Async<Result<Recovery::NodeHolds>> Recovery::read(std::string node) {
+  NodeClient& client = cluster_.client(node);
+  NodeHolds holds;
+  MIROIR_CO_TRY(holds.indexes, co_await client.indexes(deadline()));
+  for (const NodeIndex& index : holds.indexes) {
+    MIROIR_CO_TRY(holds.settings[index.uid], co_await client.settings(index.uid, deadline()));
+    MIROIR_CO_TRY(const Stamp newest, co_await newest_stamp(node, index));
+    holds.newest = std::max(holds.newest, newest);
+  }
+  MIROIR_CO_TRY(const std::vector<Json> keys, co_await client.keys(deadline()));
+  for (const Json& key : keys) {
+    if (const Json* uid = key.find("uid"); uid != nullptr && uid->is_string())
+      holds.keys.emplace(uid->as_string(), key);
+  }
+  co_return holds;
+}
+
+// Clocks jump: stamps go on above those that are there already.
+Async<Result<Stamp>> Recovery::newest_stamp(std::string node, NodeIndex index) {
+  Stamp newest = log_.head_stamp();
+  if (!index.primary_key) co_return newest;
+  for (;;) {
+    DocumentQuery query;
+    query.index_uid = index.uid;
+    query.filter = Json(names_.updated_at + " > \"" + encode_stamp(newest) + "\"");
+    query.fields = {*index.primary_key, names_.updated_at};
+    query.limit = kPage;
+    auto page = co_await cluster_.client(node).documents(std::move(query), deadline());
+    // Not by our settings: nothing in it is ours.
+    if (!page && page.error().code == ErrorCode::kInvalid) co_return newest;
+    MIROIR_CO_CHECK(page);
+    const Stamp before = newest;
+    for (std::string& text : page->documents) {
+      MIROIR_CO_TRY(const DocumentCopy copy,
+                    parse_copy(std::move(text), *index.primary_key, names_));
+      newest = std::max(newest, copy.stored.stamp.value_or(0));
+    }
+    if (newest == before) co_return newest;
+  }
+}
+
+// Entries that make the catalogue what the nodes hold. An index that several nodes hold is taken
+// with the settings of the first; one that none holds stays, and is made again, empty.
+Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
+                                           const std::map<std::string, NodeHolds>& nodes) const {
+  std::vector<Entry> entries;
+  std::set<std::string> adopted;
+  Stamp newest = 0;
+  for (const auto& [node, holds] : nodes) {
+    newest = std::max(newest, holds.newest);
+    for (const NodeIndex& index : holds.indexes) {
+      if (!adopted.insert(index.uid).second) continue;
+      const IndexState* known = catalogue.index(index.uid);
+      Json settings = settings_from_node(holds.settings.at(index.uid));
+      // A node never tells the keys of embedders.
+      if (const Json* embedders = known == nullptr ? nullptr : known->settings.find("embedders"))
+        settings.set("embedders", *embedders);
+      const std::string primary_key = index.primary_key.value_or("");
+      Entry entry = system_entry(
+          EntryKind::kAdoptIndex,
+          Json::object({{"primaryKey", index.primary_key ? Json(*index.primary_key) : Json()},
+                        {"settings", settings_for_node(settings, Json(), primary_key)},
+                        {"clientSettings", settings}}));
+      if (known != nullptr) entry.arguments.set("replaces", known->incarnation);
+      entry.index_uid = index.uid;
+      entry.primary_key = primary_key;
+      entries.push_back(std::move(entry));
+    }
+  }
+  // Keys that every node holds are clients'; a node's own default keys are only its own.
+  for (const auto& [uid, key] : nodes.begin()->second.keys) {
+    const bool everywhere = std::ranges::all_of(
+        nodes, [&](const auto& node) { return node.second.keys.contains(uid); });
+    if (everywhere && catalogue.key(uid) == nullptr)
+      entries.push_back(system_entry(EntryKind::kPutKey, key));
+  }
+  for (const auto& [uid, key] : catalogue.keys()) {
+    const bool nowhere = std::ranges::none_of(
+        nodes, [&](const auto& node) { return node.second.keys.contains(uid); });
+    if (nowhere)
+      entries.push_back(system_entry(EntryKind::kDeleteKey, Json::object({{"uid", uid}})));
+  }
+  if (entries.empty()) entries.push_back(system_entry(EntryKind::kTaskOperation, Json::object()));
+  entries.front().stamp = newest + 1;
+  return entries;
+}
+
+}  // namespace miroir

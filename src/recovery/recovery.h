@@ -1,0 +1,48 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "cluster/cluster.h"
+#include "log/log.h"
+
+namespace miroir {
+
+// The log was lost, or an older copy of it was put back, while the nodes went on (invariant 11).
+// Lanes notice it by the tasks that the nodes hold, and raise the log's positions above them; the
+// nodes are stale from then on, and nothing of them is changed. Once all of them answer and have
+// applied what was written since, they are taken as they are: the catalogue becomes what they hold,
+// stamps go on above theirs, and all are sources again, so that the reconciler restores on each
+// what others have. Nothing is deleted but keys that no node holds; what was deleted last, and not
+// on every node, may come back.
+class Recovery {
+ public:
+  Recovery(Log& log, Cluster& cluster, Clock& clock, FieldNames names)
+      : log_(log), cluster_(cluster), clock_(clock), names_(std::move(names)) {}
+  Async<void> run();
+
+ private:
+  struct NodeHolds {
+    std::vector<NodeIndex> indexes;
+    std::map<std::string, Json> settings;  // by index
+    std::map<std::string, Json> keys;      // by uid
+    Stamp newest = 0;                      // stamp of a document, where it is beyond the log's
+  };
+  // The nodes that wait for it; none while one of all cannot be asked.
+  std::vector<std::string> ready_nodes() const;
+  Async<Result<void>> recover(std::vector<std::string> waiting);
+  Async<Result<NodeHolds>> read(std::string node);
+  Async<Result<Stamp>> newest_stamp(std::string node, NodeIndex index);
+  Result<std::vector<Entry>> adopt(const Catalogue& catalogue,
+                                   const std::map<std::string, NodeHolds>& nodes) const;
+  Instant deadline() const;
+
+  Log& log_;
+  Cluster& cluster_;
+  Clock& clock_;
+  FieldNames names_;
+};
+
+}  // namespace miroir

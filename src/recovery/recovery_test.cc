@@ -1,0 +1,141 @@
+#include "recovery/recovery.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "forward/forward_world_fake.h"
+
+namespace miroir {
+namespace {
+
+class RecoveryTest : public testing::Test {
+ protected:
+  RecoveryTest() : world_(5, {}) {
+    start();
+    world_.create_index("books");
+    write("first", 0, 40);
+  }
+
+  void start() {
+    world_.start();
+    recovery_ =
+        std::make_unique<Recovery>(world_.log(), world_.cluster(), world_.clock, FieldNames());
+    boost::asio::co_spawn(*world_.process->io, recovery_->run(), boost::asio::detached);
+    bool looked = false;
+    boost::asio::co_spawn(*world_.process->io,
+                          world_.process->forwarders->look_at_all(world_.clock.now() + Seconds(5)),
+                          [&](std::exception_ptr) { looked = true; });
+    ASSERT_TRUE(world_.run_until([&] { return looked; }));
+  }
+
+  // Miroir dies, and finds this instead of its store.
+  void restart_on(MemoryStore::Tables disk) {
+    world_.crash();
+    recovery_.reset();
+    world_.store.restore(std::move(disk));
+    start();
+  }
+
+  void write(const std::string& value, int first, int end) {
+    std::vector<std::string> ids;
+    for (int n = first; n < end; ++n) ids.push_back("id" + std::to_string(n));
+    const TaskEnd ended = world_.await_task(world_.write("books", ids, value));
+    ASSERT_EQ(ended.status, "succeeded") << to_text(ended.error);
+  }
+
+  bool all_in_sync() const {
+    for (const NodeConfig& node : world_.topology().nodes()) {
+      if (world_.cluster().status(node.id).state != ReplicaState::kInSync) return false;
+    }
+    return true;
+  }
+
+  std::map<std::string, std::map<std::string, std::string>> everything() {
+    std::map<std::string, std::map<std::string, std::string>> all;
+    for (auto& [name, node] : world_.nodes) all[name] = node->documents("books");
+    return all;
+  }
+
+  mutable ForwardWorld world_;
+  std::unique_ptr<Recovery> recovery_;
+};
+
+TEST_F(RecoveryTest, ALostStoreIsMadeAnewFromTheNodes) {
+  const Position head = world_.log().head();
+  const auto before = everything();
+  restart_on({});
+  ASSERT_TRUE(
+      world_.run_until([&] { return all_in_sync() && world_.log().catalogue().index("books"); }));
+  EXPECT_EQ(everything(), before) << "nothing was changed";
+  const IndexState* books = world_.log().catalogue().index("books");
+  EXPECT_EQ(books->primary_key, "id");
+  EXPECT_EQ(books->born, 0U) << "its documents are older than the log";
+  EXPECT_GT(world_.log().head(), head) << "positions go on above the nodes'";
+
+  write("second", 0, 60);
+  for (const int group : {0, 1}) {
+    const auto documents = world_.documents_of_group(group, "books");
+    EXPECT_EQ(documents.size(), 60U);
+    EXPECT_NE(documents.at("id1").find("second"), std::string::npos);
+  }
+  // And the new log knows the nodes again.
+  restart_on(world_.store.snapshot());
+  world_.run_for(Seconds(30));
+  EXPECT_TRUE(all_in_sync());
+}
+
+TEST_F(RecoveryTest, AnOlderStoreForgetsWhatTheNodesWentOnToDo) {
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  world_.await_task(world_.remove("books", {"id1"}));
+  write("second", 2, 5);
+  const Position films = world_.create_index("films");
+  world_.await_task(films);
+  const auto before = everything();
+  const Position head = world_.log().head();
+  restart_on(yesterday);
+  const Position early = world_.write("books", {"id7"}, "before it was noticed");
+  ASSERT_TRUE(
+      world_.run_until([&] { return all_in_sync() && world_.log().catalogue().index("films"); }));
+  EXPECT_GT(world_.log().head(), head);
+  EXPECT_EQ(world_.await_task(early).status, "succeeded");
+  write("third", 3, 4);
+  auto after = everything();
+  for (auto& [node, documents] : after) {
+    const auto& its = before.at(node);
+    EXPECT_EQ(documents.contains("id1"), false) << "nobody holds it";
+    for (const auto& [id, text] : its) {
+      if (id != "id3" && id != "id7") EXPECT_EQ(documents.at(id), text) << id;
+    }
+    if (documents.contains("id7"))
+      EXPECT_NE(documents.at("id7").find("before it was noticed"), std::string::npos);
+    if (documents.contains("id3")) EXPECT_NE(documents.at("id3").find("third"), std::string::npos);
+  }
+}
+
+TEST_F(RecoveryTest, NothingIsTakenWhileANodeIsAway) {
+  world_.nodes.at("b0")->options().down = true;
+  restart_on({});
+  world_.run_for(Seconds(120));
+  EXPECT_EQ(world_.log().catalogue().index("books"), nullptr);
+  EXPECT_FALSE(all_in_sync());
+  world_.nodes.at("b0")->options().down = false;
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  EXPECT_NE(world_.log().catalogue().index("books"), nullptr);
+}
+
+TEST_F(RecoveryTest, ANodeThatMiroirNeverWroteToIsNotTaken) {
+  world_.crash();
+  for (auto& [name, node] : world_.nodes) {
+    node->wipe();
+    ASSERT_TRUE(node->enqueue(CreateIndex{"theirs", "id"}, std::nullopt, ""));
+    node->settle();
+  }
+  restart_on({});
+  world_.run_for(Seconds(60));
+  EXPECT_EQ(world_.log().catalogue().index("theirs"), nullptr);
+}
+
+}  // namespace
+}  // namespace miroir
