@@ -18,9 +18,7 @@ bool EntryFailures::on_all(const std::vector<std::string>& owners) const {
   for (const std::string& owner : owners) {
     if (failures_.contains(owner)) {
       failed = true;
-    } else if (!cluster_->joined(owner) || cluster_->progress(owner).lacks(position_)) {
-      continue;
-    } else {
+    } else if (!cluster_->progress(owner).lacks(position_)) {
       return false;
     }
   }

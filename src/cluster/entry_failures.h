@@ -17,8 +17,8 @@ class EntryFailures {
   bool none() const { return failures_.empty(); }
   // nullptr: it did not fail there.
   const Json* on(const std::string& node) const;
-  // Whether it failed on each of these owners that was there at the time and did not skip it, and
-  // so did not happen: never where nobody is known to have failed.
+  // Whether it failed on each of these owners, but for those that joined after it was decided or
+  // skipped it, and so did not happen: never where nobody is known to have failed.
   bool on_all(const std::vector<std::string>& owners) const;
   bool everywhere() const;
 

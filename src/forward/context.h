@@ -21,6 +21,8 @@ struct ForwardContext {
   // rows at once, so that after a crash the tasks that are open can be found.
   Position& settled;
   Signal& settling;  // raised when it moves
+  // Whether `settled` tells: what was in the log at the start has been looked at.
+  bool& backlog_read;
 };
 
 // Between two attempts of what must succeed before anything else may happen.

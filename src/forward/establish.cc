@@ -8,6 +8,7 @@ namespace miroir {
 namespace {
 
 constexpr std::size_t kReadAhead = 256;
+constexpr Microseconds kBacklogLook = Milliseconds(5);
 constexpr Position kPositionsLeftOut = 1'000'000;
 
 }  // namespace
@@ -44,7 +45,12 @@ Async<Result<void>> Forwarder::join(Instant until) {
     row.reason = kBroughtUp;
     complete_at_ = context_.log.head();
   }
-  if (!all_new) row.joined = looked_up_to_ = context_.log.head();
+  if (!all_new) {
+    // What is decided, is decided without it; of all else it is an owner.
+    while (!context_.backlog_read) co_await context_.clock.sleep_for(kBacklogLook);
+    row.joined = context_.settled;
+    looked_up_to_ = context_.log.head();
+  }
   progress_ = row;
   co_return co_await context_.cluster.join(node_, std::move(row), state);
 }

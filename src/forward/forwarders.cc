@@ -24,8 +24,8 @@ struct Forwarders::State {
         Executor executor, ForwardOptions options)
       : stirred(executor),
         settling(executor),
-        context{log,     cluster, clock,   random, executor, std::move(options),
-                stirred, settled, settling},
+        context{log,     cluster, clock,    random,      executor, std::move(options),
+                stirred, settled, settling, backlog_read},
         outcomes(context),
         resolver(context, [this](std::string node) { return recheck(std::move(node)); }),
         group(executor),
@@ -65,6 +65,7 @@ struct Forwarders::State {
   };
   Signal stirred;
   Position settled = 0;
+  bool backlog_read = false;
   Signal settling;
   ForwardContext context;
   Outcomes outcomes;

@@ -69,6 +69,7 @@ Async<void> TaskEnds::run() {
     const Position settled =
         entries_.empty() ? read_ : std::min(read_, entries_.begin()->first - 1);
     if (std::exchange(context_.settled, settled) != settled) context_.settling.notify_all();
+    context_.backlog_read |= read_ >= began_with_ || entries_.size() >= kOpenMax;
     if (read_ < context_.log.head() && entries_.size() < kOpenMax) {
       if (!read) co_await context_.clock.sleep_for(kInsistDelay);
       continue;

@@ -51,7 +51,7 @@ struct NodeProgress {
   std::string acknowledged_at;    // …and that task's enqueuedAt
   std::string state = "joining";  // in_sync, stale, joining
   std::string reason;             // why it is not in sync
-  // Newest entry when it joined, where others had entries before it: until then it was no owner.
+  // When it joined, entries up to here had ended on the others: it was no owner of them.
   Position joined = 0;
   // Entries that it was never sent, because they were not kept: after the first, up to the last.
   Position skipped_after = 0;
