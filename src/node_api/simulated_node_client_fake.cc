@@ -132,7 +132,12 @@ Async<Result<std::vector<NodeIndex>>> SimulatedNodeClient::indexes(Instant deadl
 Async<Result<Json>> SimulatedNodeClient::settings(std::string index_uid, Instant deadline) {
   co_return co_await call<Json>(deadline, [&](const SimulatedNode& node) -> Result<Json> {
     MIROIR_TRY(const SimulatedNode::Index* index, simulated_index(node, index_uid));
-    return index->settings;
+    // In one order, whatever the history of their changes.
+    std::map<std::string, Json> sorted;
+    for (const auto& [name, value] : index->settings.as_object()) sorted.emplace(name, value);
+    Json settings = Json::object();
+    for (auto& [name, value] : sorted) settings.set(name, std::move(value));
+    return settings;
   });
 }
 

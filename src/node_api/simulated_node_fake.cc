@@ -69,7 +69,7 @@ Result<Enqueued> SimulatedNode::enqueue(NodeWrite write, std::optional<TaskUid> 
   queued.task.status = "enqueued";
   queued.task.type = simulated_task_type(write);
   queued.task.index_uid = simulated_task_index(write);
-  queued.task.enqueued_at = to_rfc3339(clock_.wall_now());
+  queued.task.enqueued_at = wall_time();
   const bool document_route = queued.task.type.starts_with("document");
   if (document_route) queued.task.custom_metadata = std::move(metadata);
   queued.task.details = Json::object();
@@ -117,7 +117,7 @@ std::vector<TaskUid> SimulatedNode::next_batch() const {
 // A task that cannot be applied fails alone; one that is made to fail takes its batch with it, as a
 // bad `_geo` does (FACTS.md: "One batch, one fate").
 void SimulatedNode::run_batch(const std::vector<TaskUid>& uids) {
-  const std::string now = to_rfc3339(clock_.wall_now());
+  const std::string now = wall_time();
   const std::map<std::string, Index> before_batch = disk_.indexes;
   std::optional<Json> batch_error;
   std::map<TaskUid, SimulatedOutcome> outcomes;
@@ -134,7 +134,11 @@ void SimulatedNode::run_batch(const std::vector<TaskUid>& uids) {
     }
     std::map<std::string, Index> before_task = disk_.indexes;
     outcomes[uid] = apply_simulated_write(disk_, queued.task, *queued.write, options_.names, now);
-    if (outcomes[uid].error) disk_.indexes = std::move(before_task);
+    if (outcomes[uid].error) {
+      disk_.indexes = std::move(before_task);
+    } else if (watcher_) {
+      watcher_(queued.task, before_task);
+    }
   }
   if (batch_error) disk_.indexes = before_batch;
   for (const TaskUid uid : uids) {
@@ -149,16 +153,42 @@ void SimulatedNode::run_batch(const std::vector<TaskUid>& uids) {
   }
 }
 
+std::string SimulatedNode::wall_time() const {
+  return to_rfc3339(clock_.wall_now() + options_.clock_offset);
+}
+
+void SimulatedNode::cancel_tasks() {
+  const std::string now = wall_time();
+  for (auto& [uid, queued] : disk_.tasks) {
+    if (!is_pending(queued)) continue;
+    queued.write.reset();
+    queued.task.status = "canceled";
+    queued.task.finished_at = now;
+  }
+  QueuedTask cancelation;
+  cancelation.task.uid = disk_.next_uid;
+  cancelation.task.status = "succeeded";
+  cancelation.task.type = "taskCancelation";
+  cancelation.task.enqueued_at = cancelation.task.started_at = cancelation.task.finished_at = now;
+  disk_.tasks.emplace(disk_.next_uid++, std::move(cancelation));
+}
+
 void SimulatedNode::write_directly(const std::string& index_uid, const std::string& id,
                                    Json document) {
   Index& index = disk_.indexes[index_uid];
-  if (index.created_at.empty()) index.created_at = to_rfc3339(clock_.wall_now());
+  if (index.created_at.empty()) index.created_at = wall_time();
   index.documents.insert_or_assign(id, std::move(document));
 }
 
 void SimulatedNode::delete_directly(const std::string& index_uid, const std::string& id) {
   const auto index = disk_.indexes.find(index_uid);
   if (index != disk_.indexes.end()) index->second.documents.erase(id);
+}
+
+void SimulatedNode::set_directly(const std::string& index_uid, const std::string& setting,
+                                 Json value) {
+  const auto index = disk_.indexes.find(index_uid);
+  if (index != disk_.indexes.end()) index->second.settings.set(setting, std::move(value));
 }
 
 bool SimulatedNode::corrupt(const std::string& index_uid, const std::string& id,

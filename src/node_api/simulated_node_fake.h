@@ -28,6 +28,7 @@ class SimulatedNode {
     bool full = false;        // a full disk: no writes
     bool down = false;        // refuses connections
     bool speaks_task_ids = true;
+    Microseconds clock_offset{0};  // its wall clock's, from the true time
   };
   // Text as the node answers it: top-level members of a document.
   using Documents = std::map<std::string, Json>;
@@ -78,6 +79,12 @@ class SimulatedNode {
   // …and those that fail alone, whatever they are batched with.
   void fail_alone(std::function<bool(const NodeTask&)> rule) { alone_ = std::move(rule); }
 
+  // Behind Miroir's back: every task that has not ended is cancelled, by a task.
+  void cancel_tasks();
+  // Shown every task that was applied, with the indexes as they were before it.
+  using Watcher = std::function<void(const NodeTask&, const std::map<std::string, Index>& before)>;
+  void watch(Watcher watcher) { watcher_ = std::move(watcher); }
+
   // Faults of disks.
   Disk snapshot() const { return disk_; }
   void restore(Disk disk) {
@@ -90,6 +97,7 @@ class SimulatedNode {
   // Behind Miroir's back, at once and without a task: the whole document, or its end.
   void write_directly(const std::string& index_uid, const std::string& id, Json document);
   void delete_directly(const std::string& index_uid, const std::string& id);
+  void set_directly(const std::string& index_uid, const std::string& setting, Json value);
   // Sets one field and leaves the stamp.
   bool corrupt(const std::string& index_uid, const std::string& id, const std::string& field,
                Json value);
@@ -103,6 +111,7 @@ class SimulatedNode {
     TaskUid uid;
     std::string metadata;
   };
+  std::string wall_time() const;
   std::vector<TaskUid> next_batch() const;
   void run_batch(const std::vector<TaskUid>& uids);
 
@@ -114,6 +123,7 @@ class SimulatedNode {
   std::multimap<Instant, Delayed> delayed_;
   std::function<std::optional<std::string>(const NodeTask&)> rule_;
   std::function<bool(const NodeTask&)> alone_;
+  Watcher watcher_;
 };
 
 }  // namespace miroir

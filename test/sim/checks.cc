@@ -102,6 +102,24 @@ std::vector<std::string> check_against_model(const Model& model, const Topology&
   return check.take();
 }
 
+std::optional<std::string> check_repair(const Model& model, const Topology& topology,
+                                        const Repaired& repair) {
+  const Json* expected = nullptr;
+  const auto index = model.indexes().find(repair.index);
+  if (index != model.indexes().end() && topology.owns(repair.node, slot_of(repair.id))) {
+    const auto found = index->second.documents.find(repair.id);
+    if (found != index->second.documents.end()) expected = &found->second;
+  }
+  if (!repair.document && expected == nullptr) return std::nullopt;
+  if (repair.document && expected != nullptr &&
+      without_stored_fields(*repair.document) == *expected)
+    return std::nullopt;
+  return fmt::format("the repair at {} makes {}/{} on {} {} instead of {}", repair.position,
+                     repair.index, repair.id, repair.node,
+                     repair.document ? to_text(*repair.document) : "absent",
+                     expected == nullptr ? "absent" : to_text(*expected));
+}
+
 std::vector<std::string> check_replicas_equal(const Nodes& nodes) {
   std::vector<std::string> wrong;
   std::map<std::string, std::pair<std::string, const Json*>> first;

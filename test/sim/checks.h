@@ -13,6 +13,15 @@ namespace miroir::sim {
 
 using Nodes = std::map<std::string, std::unique_ptr<SimulatedNode>>;
 
+// A document that a repair changed on a node.
+struct Repaired {
+  std::uint64_t position = 0;  // of the repair
+  std::string node;
+  std::string index;
+  std::string id;
+  std::optional<Json> document;  // nothing: deleted
+};
+
 // What is wrong, in sentences; empty: all holds. These know the model, the nodes' disks and who
 // owns what, and share no code with what they check.
 
@@ -20,6 +29,10 @@ using Nodes = std::map<std::string, std::unique_ptr<SimulatedNode>>;
 // with the model's content; and the settings and keys that clients made.
 std::vector<std::string> check_against_model(const Model& model, const Topology& topology,
                                              const Nodes& nodes);
+// What a repair wrote is what the model holds at its place in the log; what it deleted is gone
+// there.
+std::optional<std::string> check_repair(const Model& model, const Topology& topology,
+                                        const Repaired& repair);
 // The copies of a document are the same, stored fields included.
 std::vector<std::string> check_replicas_equal(const Nodes& nodes);
 

@@ -86,6 +86,18 @@ TEST_F(ChecksTest, LostRenamedAndDeletedKeysAreFound) {
                           HasSubstr("b0 holds the key k3")));
 }
 
+TEST_F(ChecksTest, RepairsThatAreNotTheModelsAreFound) {
+  const auto repair = [&](std::string id, std::optional<Json> document) {
+    return check_repair(model, topology, {7, "a0", "books", std::move(id), std::move(document)});
+  };
+  const Json right = model.indexes().at("books").documents.at("w1");
+  EXPECT_FALSE(repair("w1", right));
+  EXPECT_FALSE(repair("w2", std::nullopt));
+  EXPECT_TRUE(repair("w1", std::nullopt)) << "it is not deleted";
+  EXPECT_TRUE(repair("w2", Json::object({{"id", "w2"}}))) << "it is";
+  EXPECT_TRUE(repair("w1", model.indexes().at("books").documents.at("m1"))) << "another content";
+}
+
 TEST_F(ChecksTest, OtherStampsAreFound) {
   nodes["a0"]->corrupt("books", "w1", "_miroir_updated_at", "!!!");
   EXPECT_THAT(check(), IsEmpty());

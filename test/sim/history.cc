@@ -63,7 +63,8 @@ std::string metadata_of(int number) { return "op" + std::to_string(number); }
 
 History replay(std::vector<Operation>& operations,
                const std::vector<std::shared_ptr<const Entry>>& entries,
-               const std::function<bool(Position)>& cursed) {
+               const std::function<bool(Position)>& cursed,
+               const std::function<void(const Model&, Position)>& at) {
   History history;
   replay_keys(operations, entries, history);
   std::map<Position, const Entry*> tasks;
@@ -113,10 +114,12 @@ History replay(std::vector<Operation>& operations,
       history.wrong.push_back(fmt::format("task {} is no request's", position));
   }
   for (auto& [position, operation] : order) {
+    if (at) at(history.model, position);
     const bool fails = is_document_act(operation->request.act) && cursed(position);
     operation->valid = fails ? history.model.apply_failed(operation->request)
                              : history.model.apply(operation->request);
   }
+  if (at) at(history.model, entries.empty() ? 1 : entries.back()->position + 1);
   return history;
 }
 

@@ -28,9 +28,11 @@ struct History {
   Model model;
   std::vector<std::string> wrong;  // sentences: an acknowledged write that is not there…
 };
-// `cursed`: the entries that failed on every node.
+// `cursed`: the entries that failed on every node. `at` is shown the model as it is at the end of
+// the log, and before each request on its way there, with that request's position.
 History replay(std::vector<Operation>& operations,
                const std::vector<std::shared_ptr<const Entry>>& entries,
-               const std::function<bool(Position)>& cursed);
+               const std::function<bool(Position)>& cursed,
+               const std::function<void(const Model&, Position)>& at = {});
 
 }  // namespace miroir::sim

@@ -105,6 +105,9 @@ class FaultDrawer {
         fault.duration = between(random_, Milliseconds(0), Seconds(15));
         fault.handlers = static_cast<int>(random_.below(random_.chance(0.5) ? 40 : 400));
         break;
+      case FaultKind::kStorm:
+        fault.handlers = 1 + static_cast<int>(random_.below(6));
+        break;
       case FaultKind::kCurse:
         fault.handlers = 3 + static_cast<int>(random_.below(15));
         break;
@@ -113,6 +116,7 @@ class FaultDrawer {
         break;
       case FaultKind::kClockStep:
         fault.duration = between(random_, -Seconds(30), Seconds(30));
+        if (random_.chance(0.5)) fault.duration *= 120;
         break;
       case FaultKind::kRestore:
       case FaultKind::kWipe:
@@ -156,8 +160,10 @@ Phase draw_phase(const Plan& plan, Random& requests, Random& random, const Fault
   // Each run knows only some kinds: a mix of all hides what a few would show.
   for (int kind = 0; kind < kFaultKinds; ++kind) {
     const auto fault = static_cast<FaultKind>(kind);
-    if (!random.chance(0.35) || !faults.contains(fault)) continue;
-    for (std::uint64_t i = 1 + random.below(3); i > 0; --i) {
+    // Storms are long.
+    const bool storm = fault == FaultKind::kStorm;
+    if (!random.chance(storm ? 0.3 : 0.35) || !faults.contains(fault)) continue;
+    for (std::uint64_t i = storm ? 1 : 1 + random.below(3); i > 0; --i) {
       const Microseconds when = between(random, Milliseconds(0), phase.length);
       Fault drawn = drawer.draw(fault);
       if (fault == FaultKind::kRestore || fault == FaultKind::kPutBack ||
@@ -197,26 +203,19 @@ bool damages(const Phase& phase) {
 }
 
 std::string_view name(FaultKind kind) {
-  static constexpr std::array<std::string_view, kFaultKinds> kNames = {"crash",
-                                                                       "node-down",
-                                                                       "node-full",
-                                                                       "cut",
-                                                                       "network",
-                                                                       "store-full",
-                                                                       "clock-step",
-                                                                       "curse",
-                                                                       "fail-tasks",
-                                                                       "fail-index-tasks",
-                                                                       "snapshot",
-                                                                       "restore",
-                                                                       "wipe",
-                                                                       "foreign-delete",
-                                                                       "foreign-delete-task",
-                                                                       "corrupt",
-                                                                       "remember",
-                                                                       "put-back",
-                                                                       "put-back-task",
-                                                                       "foreign-key"};
+  static constexpr std::array<std::string_view, kFaultKinds> kNames = {
+      "crash",          "node-down",
+      "node-full",      "cut",
+      "network",        "store-full",
+      "clock-step",     "curse",
+      "fail-tasks",     "fail-index-tasks",
+      "cancel-tasks",   "snapshot",
+      "restore",        "wipe",
+      "foreign-delete", "foreign-delete-task",
+      "corrupt",        "remember",
+      "put-back",       "put-back-task",
+      "foreign-key",    "foreign-setting",
+      "storm"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -239,6 +238,8 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   plan.light_interval = between(shape, Seconds(5), Seconds(40));
   plan.deep_interval = between(shape, Seconds(20), Seconds(300));
   plan.task_delay_max = between(shape, Milliseconds(1), Milliseconds(700));
+  if (shape.chance(0.3)) plan.node_clocks_max = std::chrono::hours(1);
+  if (shape.chance(0.3)) plan.deletes_max = 1 + shape.below(3);
   const int phases = shape.chance(0.8) ? 1 : 2;
   int requests_drawn = 0;
   for (int i = 0; i < phases; ++i) {
@@ -273,6 +274,13 @@ std::string describe(const Fault& fault) {
     case FaultKind::kCurse:
       return fmt::format("p={:.2f} of the next {} entries on documents fail everywhere",
                          fault.probability, fault.handlers);
+    case FaultKind::kStorm:
+      return fmt::format("storm around {} {}/{}, a write every {} handlers", fault.node,
+                         fault.index, fault.id, fault.handlers);
+    case FaultKind::kCancelTasks:
+      return fmt::format("cancel-tasks {}", fault.node);
+    case FaultKind::kForeignSetting:
+      return fmt::format("foreign-setting {} {}", fault.node, fault.index);
     case FaultKind::kForeignKey:
       return fmt::format("foreign-key {} {}", fault.node, fault.handlers);
     case FaultKind::kNodeDown:

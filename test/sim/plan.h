@@ -52,6 +52,7 @@ enum class FaultKind {
   // What it must repair; only ever in one group at a time.
   kFailTasks,          // tasks on documents fail on one node, some or all
   kFailIndexTasks,     // and those on indexes and settings
+  kCancelTasks,        // what a node has not done yet is cancelled behind Miroir's back
   kSnapshot,           // of a node's disk
   kRestore,            // the node comes back with its last snapshot
   kWipe,               // the node comes back empty
@@ -62,8 +63,10 @@ enum class FaultKind {
   kPutBack,            // …and put back as it was then
   kPutBackTask,        // the same through the node's own API
   kForeignKey,         // a key is renamed or deleted on a node
+  kForeignSetting,     // settings are changed on a node
+  kStorm,              // a document vanishes, or is back, and clients write while it is repaired
 };
-inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kForeignKey) + 1;
+inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kStorm) + 1;
 bool damages(FaultKind kind);
 std::string_view name(FaultKind kind);
 
@@ -98,6 +101,9 @@ struct Plan {
   Microseconds light_interval{0};
   Microseconds deep_interval{0};
   Microseconds task_delay_max{0};
+  Microseconds node_clocks_max{0};  // how far nodes' wall clocks are off
+  // Of one pass in one shard that need nobody's agreement (invariant 7).
+  std::uint64_t deletes_max = 100;
   std::vector<Phase> phases;
 };
 

@@ -136,6 +136,7 @@ Async<void> Process::open() {
   AntiEntropyOptions options;
   options.light_interval = around_.plan.light_interval;
   options.schedule = around_.plan.deep_interval;
+  options.breaker.min_documents = around_.plan.deletes_max;
   reconciler_ = std::make_unique<Reconciler>(*log_, around_.store, *cluster_, *forwarders_, clock,
                                              random_, metrics_, executor, options);
   spawn(forwarders_->run());

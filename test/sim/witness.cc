@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "cluster/cluster.h"
+#include "log/entry.h"
 #include "node_api/stored_fields.h"
 
 namespace miroir::sim {
@@ -35,15 +37,45 @@ const Json* copy_on(const Json& row, const Json& node) {
 }  // namespace
 
 Witness::Witness(const Topology& topology, const Nodes& nodes, const Journals& journals,
-                 const Clock& clock)
-    : topology_(topology), nodes_(nodes), journals_(journals), clock_(clock) {}
+                 const Clock& clock, std::uint64_t deletes_max)
+    : topology_(topology),
+      nodes_(nodes),
+      journals_(journals),
+      clock_(clock),
+      deletes_max_(deletes_max) {}
 
 void Witness::committed(const Batch& batch) {
   for (const Batch::Change& change : batch.changes()) {
     if (change.kind != Batch::Change::Kind::kPut) continue;
-    if (change.table == Table::kEntry) head_ = std::max(head_, number_of(change.key));
+    if (change.table == Table::kEntry) entry_written(number_of(change.key), change.value);
     if (change.table == Table::kPass) pass_written(*parse_json(change.value));
     if (change.table == Table::kRepair) audited(*parse_json(change.value));
+  }
+}
+
+void Witness::entry_written(std::uint64_t position, const std::string& row) {
+  head_ = std::max(head_, position);
+  const auto entry = decode_entry(row);
+  if (entry &&
+      (entry->kind == EntryKind::kRepairDocuments || entry->kind == EntryKind::kRepairDeletes))
+    repairs_.insert(position);
+}
+
+void Witness::applied(const std::string& node, const NodeTask& task,
+                      const std::map<std::string, SimulatedNode::Index>& before) {
+  const auto position = parse_task_metadata(task.custom_metadata);
+  if (!position || !repairs_.contains(*position)) return;
+  const auto held = before.find(task.index_uid);
+  const auto holds = nodes_.at(node)->disk().indexes.find(task.index_uid);
+  if (held == before.end() || holds == nodes_.at(node)->disk().indexes.end()) return;
+  for (const auto& [id, document] : held->second.documents) {
+    if (!holds->second.documents.contains(id))
+      repaired_.push_back({*position, node, task.index_uid, id, std::nullopt});
+  }
+  for (const auto& [id, document] : holds->second.documents) {
+    const auto old = held->second.documents.find(id);
+    if (old == held->second.documents.end() || old->second != document)
+      repaired_.push_back({*position, node, task.index_uid, id, document});
   }
 }
 
@@ -120,6 +152,7 @@ void Witness::audited(const Json& row) {
   if (begun == begun_.end()) return;
   const auto& copies = at(row, "copies").as_array();
   if (std::ranges::any_of(copies, is_deleted)) check_deletion(row, begun->second.at);
+  check_agreement(row);
   if (at(row, "repaired") == Json(true)) check_repaired(row, begun->second.at);
 }
 
@@ -138,6 +171,17 @@ void Witness::check_deletion(const Json& row, Instant since) {
     if (told(owner, row, since) != nullptr) continue;
     wrong_.push_back(fmt::format("a repair deletes, and {} was not read: {}", owner, to_text(row)));
   }
+}
+
+// Invariant 7, of deletes.
+void Witness::check_agreement(const Json& row) {
+  const auto counts = [](const Json& copy) { return is_deleted(copy) && !copy.find("inDoubt"); };
+  if (agreed_ || !std::ranges::any_of(at(row, "copies").as_array(), counts)) return;
+  if (at(row, "outcome").as_string().starts_with("held back")) return;
+  const ShardId shard = topology_.shard_of(slot_of(at(row, "id").as_string()));
+  std::uint64_t& count = deletes_[{number(row, "pass"), at(row, "index").as_string(), shard}];
+  if (++count == deletes_max_ + 1)
+    wrong_.push_back("nobody agreed to so many deletes: " + to_text(row));
 }
 
 // What the nodes told it last is what it ought to be.

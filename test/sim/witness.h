@@ -1,7 +1,9 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/clock.h"
@@ -20,13 +22,21 @@ using Journals = std::map<std::string, ReadJournal>;
 // where the replica was seen to hold the winner.
 class Witness {
  public:
+  // `deletes_max`: what a pass may delete of a shard before somebody agreed.
   Witness(const Topology& topology, const Nodes& nodes, const Journals& journals,
-          const Clock& clock);
+          const Clock& clock, std::uint64_t deletes_max);
 
   // Of Miroir's store, as it happens.
   void committed(const Batch& batch);
   // Of the log, as far as it is durable.
   std::uint64_t head() const { return head_; }
+  // A node's task was applied.
+  void applied(const std::string& node, const NodeTask& task,
+               const std::map<std::string, SimulatedNode::Index>& before);
+  const std::vector<Repaired>& repaired() const { return repaired_; }
+  bool pass_runs() const { return !begun_.empty(); }
+  // From here on passes may delete more.
+  void agreed() { agreed_ = true; }
   // A fault changes what nodes hold, now or up to a moment to come: until then they may be unlike.
   void damaged(Instant until);
 
@@ -45,11 +55,13 @@ class Witness {
     Instant at;
     std::uint64_t head = 0;
   };
+  void entry_written(std::uint64_t position, const std::string& row);
   void pass_written(const Json& pass);
   void pass_was_clean(const Json& pass, const Begun& begun);
   void check_alike(const std::string& which, bool contents);
   void audited(const Json& row);
   void check_deletion(const Json& row, Instant since);
+  void check_agreement(const Json& row);
   void check_repaired(const Json& row, Instant since);
   const ReadJournal::Answer* told(const std::string& node, const Json& row, Instant since) const;
 
@@ -57,6 +69,11 @@ class Witness {
   const Nodes& nodes_;
   const Journals& journals_;
   const Clock& clock_;
+  std::uint64_t deletes_max_;
+  bool agreed_ = false;
+  std::map<std::tuple<std::uint64_t, std::string, ShardId>, std::uint64_t> deletes_;
+  std::set<std::uint64_t> repairs_;  // positions of entries that repair documents
+  std::vector<Repaired> repaired_;
   std::uint64_t head_ = 0;  // of the log
   Instant damaged_until_{};
   std::map<std::uint64_t, Begun> begun_;  // passes that have not ended

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/simulated_clock_fake.h"
+#include "log/entry.h"
 
 namespace miroir::sim {
 namespace {
@@ -50,6 +51,7 @@ class WitnessTest : public ::testing::Test {
                                 {"id", "w1"},
                                 {"winner", treatment == "delete" ? Json() : Json("a")},
                                 {"repaired", repaired},
+                                {"outcome", "sent"},
                                 {"copies", std::move(copies)}})));
   }
   void write(Table table, std::string row) {
@@ -61,7 +63,7 @@ class WitnessTest : public ::testing::Test {
   SimulatedClock clock_;
   Nodes nodes_;
   Journals journals_;
-  Witness witness_{topology_, nodes_, journals_, clock_};
+  Witness witness_{topology_, nodes_, journals_, clock_, 1};
 };
 
 TEST_F(WitnessTest, CleanPassThatAskedEverybodyHolds) {
@@ -129,8 +131,39 @@ TEST_F(WitnessTest, DeletionWithoutReadingEveryOwnerIsWrong) {
   audit(false, "delete");
   EXPECT_EQ(wrong(), 1U);
   answer("a", std::nullopt);
+  witness_.agreed();
   audit(false, "delete");
   EXPECT_EQ(wrong(), 0U);
+}
+
+TEST_F(WitnessTest, MoreDeletesThanAgreedToAreWrong) {
+  begin();
+  answer("a", std::nullopt);
+  answer("b", document(kStamp, "x"));
+  audit(false, "delete");
+  EXPECT_EQ(wrong(), 0U);
+  audit(false, "delete");
+  EXPECT_EQ(wrong(), 1U);
+  witness_.agreed();
+  audit(false, "delete");
+  EXPECT_EQ(wrong(), 0U);
+}
+
+TEST_F(WitnessTest, WhatARepairChangedIsKept) {
+  Entry entry;
+  entry.kind = EntryKind::kRepairDeletes;
+  const auto before = nodes_["a"]->snapshot().indexes;
+  nodes_["a"]->delete_directly("books", "w1");
+  NodeTask task;
+  task.index_uid = "books";
+  task.custom_metadata = "miroir:7";
+  witness_.applied("a", task, before);
+  EXPECT_TRUE(witness_.repaired().empty()) << "no repair";
+  witness_.committed(Batch().put(Table::kEntry, key_of(7), encode(entry)));
+  witness_.applied("a", task, before);
+  ASSERT_EQ(witness_.repaired().size(), 1U);
+  EXPECT_EQ(witness_.repaired()[0].id, "w1");
+  EXPECT_FALSE(witness_.repaired()[0].document);
 }
 
 TEST_F(WitnessTest, RepairedMeansSeenWithTheWinner) {
@@ -150,6 +183,7 @@ TEST_F(WitnessTest, RepairedMeansSeenWithTheWinner) {
   answer("b", document(kStamp, "x"));
   audit(true, "replace");
   EXPECT_EQ(wrong(), 0U);
+  witness_.agreed();
   audit(true, "delete");
   EXPECT_EQ(wrong(), 1U) << "still there";
   answer("b", std::nullopt);

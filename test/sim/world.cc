@@ -44,12 +44,17 @@ World::World(const Plan& plan)
     : plan_(plan),
       topology_(make_topology(plan)),
       random_(plan.seed + 1'000'003),
-      witness_(topology_, nodes_, journals_, clock_) {
+      witness_(topology_, nodes_, journals_, clock_, plan.deletes_max) {
   for (const NodeConfig& config : topology_.nodes()) {
     SimulatedNode::Options options;
     options.id = config.id;
     options.task_delay_max = plan.task_delay_max;
+    options.clock_offset = Microseconds(static_cast<std::int64_t>(
+        (2 * random_.unit() - 1) * static_cast<double>(plan.node_clocks_max.count())));
     nodes_[config.id] = std::make_unique<SimulatedNode>(clock_, random_.next(), options);
+    nodes_[config.id]->watch([this, id = config.id](const NodeTask& task, const auto& before) {
+      witness_.applied(id, task, before);
+    });
     nodes_[config.id]->fail_alone([this](const NodeTask& task) {
       const auto position = parse_task_metadata(task.custom_metadata);
       return position && cursed(*position);
@@ -57,6 +62,7 @@ World::World(const Plan& plan)
     networks_[config.id];
     journals_[config.id];
   }
+  store_.be_exclusive();
   store_.observe([this](const Batch& batch) { witness_.committed(batch); });
 }
 
@@ -83,6 +89,7 @@ void World::step(Instant end) {
         random_.next());
   if (process_->step()) {
     if (handlers_to_crash_ && --*handlers_to_crash_ < 0) crash(away_after_crash_);
+    if (process_ && storm_.left > 0) blow();
     return;
   }
   if (process_->failed()) {
@@ -196,6 +203,56 @@ void World::curse(const Fault& fault) {
   }
 }
 
+// A copy of a document vanishes, or one comes back that was deleted: the next pass repairs it, and
+// in the same moment clients write this and other documents.
+void World::gather_storm(Fault fault) {
+  SimulatedNode& node = *nodes_[fault.node];
+  const auto index = node.disk().indexes.find(fault.index);
+  if (index == node.disk().indexes.end()) return;
+  const auto found = std::ranges::find_if(
+      index->second.documents, [](const auto& document) { return document.first[0] == 'w'; });
+  if (found == index->second.documents.end()) return;
+  fault.id = found->first;
+  const auto announce = [this, fault] {
+    ++damaged_;
+    const int strikes_at = static_cast<int>(random_.below(40));
+    const int countdown = static_cast<int>(random_.below(100));
+    storm_ = {fault.index, fault.id, fault.handlers, 40, strikes_at, countdown, clock_.now()};
+  };
+  if (random_.chance(0.55)) {
+    node.delete_directly(fault.index, fault.id);
+    return announce();
+  }
+  remembered_[fault.node + "/" + fault.index + "/" + fault.id] = found->second;
+  begin(Request{Act::kDelete, fault.index, {fault.id}, ""});
+  later(Seconds(3), [this, fault, announce] {
+    nodes_[fault.node]->catch_up();
+    put_back(fault, false);
+    announce();
+  });
+}
+
+// Whether every owner has told what it holds of the document.
+bool World::is_judged(const std::string& index, const std::string& id, Instant since) const {
+  return std::ranges::all_of(topology_.owners(topology_.shard_of(slot_of(id))),
+                             [&](const std::string& owner) {
+                               const auto& documents = journals_.at(owner).documents;
+                               const auto told = documents.find({index, id});
+                               return told != documents.end() && told->second.at >= since;
+                             });
+}
+
+void World::blow() {
+  if (!is_judged(storm_.index, storm_.id, storm_.announced) || --storm_.countdown > 0) return;
+  storm_.countdown = storm_.every;
+  --storm_.left;
+  Request request{Act::kReplace, storm_.index, {storm_.id}, ""};
+  request.value = "s" + std::to_string(operations_.size());
+  while (storm_.left != storm_.strikes_at && request.ids.front() == storm_.id)
+    request.ids.front() = "w" + std::to_string(random_.below(kIdsOfAClass));
+  begin(request);
+}
+
 void World::touch_key(const Fault& fault) {
   SimulatedNode& node = *nodes_[fault.node];
   const auto dice = static_cast<std::size_t>(fault.handlers);
@@ -260,6 +317,16 @@ void World::begin(const Fault& fault) {
       break;
     case FaultKind::kForeignKey:
       touch_key(fault);
+      break;
+    case FaultKind::kForeignSetting:
+      node->set_directly(fault.index, "stopWords", Json::array({"foreign"}));
+      break;
+    case FaultKind::kCancelTasks:
+      damaged_ += kAllDocuments;
+      node->cancel_tasks();
+      break;
+    case FaultKind::kStorm:
+      gather_storm(fault);
       break;
     case FaultKind::kCut:
       networks_[fault.node].cut = true;
@@ -329,6 +396,7 @@ void World::begin(const Fault& fault) {
 void World::end_faults() {
   due_.clear();
   handlers_to_crash_.reset();
+  storm_ = {};
   store_.fill_disk(false);
   for (auto& [id, node] : nodes_) {
     node->catch_up();

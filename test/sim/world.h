@@ -56,6 +56,9 @@ class World {
   void fail_tasks(const Fault& fault);
   void curse(const Fault& fault);
   void touch_key(const Fault& fault);
+  void blow();
+  void gather_storm(Fault fault);
+  bool is_judged(const std::string& index, const std::string& id, Instant since) const;
   void forget_deleted_keys(SimulatedNode& node);
   void end_faults();
   void later(Microseconds delay, std::function<void()> what);
@@ -78,6 +81,16 @@ class World {
   std::map<std::string, SimulatedNode::Disk> snapshots_;
   std::map<std::string, Json> remembered_;
   std::set<Position> cursed_;
+  // Writes that come while a document is repaired.
+  struct Storm {
+    std::string index;
+    std::string id;
+    int every = 0;       // handlers
+    int left = 0;        // writes; 0: none
+    int strikes_at = 0;  // so many writes before the end the document itself is written
+    int countdown = 0;
+    Instant announced{};
+  } storm_;
   bool swapped_ = false;  // a swap was asked for, some time
   std::optional<int> handlers_to_crash_;
   Microseconds away_after_crash_{0};
