@@ -1,23 +1,24 @@
 #include "anti_entropy/throttle.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace miroir::anti_entropy {
 namespace {
 
-constexpr double kBytesMin = 256 << 10;  // below, the time is the request's, not the bytes'
-constexpr double kSlow = 3;              // times the best
-constexpr double kForget = 1.01;         // of the best, with every answer
+constexpr double kSlow = 3;       // times the best
+constexpr double kForget = 1.01;  // of the best, with every answer
+constexpr Microseconds kSlowMin = Milliseconds(50);
 constexpr Microseconds kRestMin = Milliseconds(10);
-constexpr Microseconds kRestMax = Seconds(5);
+constexpr Microseconds kRestMax = Seconds(1);
 
 }  // namespace
 
 Microseconds Throttle::after(Microseconds took, std::uint64_t bytes) {
-  const double cost =
-      static_cast<double>(took.count()) / std::max(static_cast<double>(bytes), kBytesMin);
-  const bool slow = best_ && took >= kRestMin && cost > *best_ * kSlow;
-  best_ = best_ ? std::min(*best_ * kForget, cost) : cost;
+  const auto time = static_cast<double>(took.count());
+  double& best = best_.try_emplace(static_cast<int>(std::bit_width(bytes)), time).first->second;
+  const bool slow = took >= kSlowMin && time > best * kSlow;
+  best = std::min(best * kForget, time);
   // At least as long as it took, so that it is busy with us half of the time; longer while it
   // stays.
   rest_ = slow ? std::clamp(std::max(took, rest_ * 2), kRestMin, kRestMax) : rest_ / 2;

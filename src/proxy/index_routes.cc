@@ -59,9 +59,9 @@ Async<http::Response> get_settings(Proxy::State* state, std::string uid, std::st
   if (!body)
     co_return error_answer(to_api_error(std::move(body).error().with_context("a node's settings")));
   const IndexState* index = state->parts.log.catalogue().index(uid);
-  if (answer->status != 200 || index == nullptr) {
-    co_return http::json_response(answer->status, answer->body);
-  }
+  if (answer->status != 200) co_return http::json_response(answer->status, answer->body);
+  // Dropped, and the node does not know it yet.
+  if (index == nullptr) co_return error_answer(meili::index_not_found(uid));
   if (route.empty()) co_return json_answer(200, settings_for_client(*body, index->settings));
   const std::string setting = setting_of_route(route);
   Json whole = settings_for_client(Json::object({{setting, *body}}), index->settings);

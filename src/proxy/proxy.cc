@@ -54,6 +54,12 @@ std::optional<http::Response> Proxy::State::judge(const http::RequestHead& head)
 
 Async<std::optional<http::Response>> Proxy::admit(const http::RequestHead& head) {
   if (auto answer = answer_preflight(head)) co_return answer;
+  if (const std::string* encoding = head.headers.find("Content-Encoding");
+      encoding != nullptr && *encoding != "identity") {
+    co_return error_answer(meili::api_error(
+        "invalid_content_type", "Unsupported `Content-Encoding: " + *encoding +
+                                    "`: Miroir takes bodies uncompressed (`identity`)."));
+  }
   auto refusal = state_->judge(head);
   if (refusal && is_from_a_page(head)) let_page_read(*refusal);
   co_return refusal;

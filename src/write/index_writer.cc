@@ -7,6 +7,9 @@
 namespace miroir {
 namespace {
 
+// Until what is in the log is applied, whether an index is empty is not known.
+constexpr Microseconds kAppliedWait = Seconds(5);
+
 std::optional<std::string> optional_string(const Json& body, std::string_view name) {
   const Json* value = body.find(name);
   if (value == nullptr || !value->is_string()) return std::nullopt;
@@ -33,6 +36,7 @@ struct SwapPair {
 
 std::vector<SwapPair> parse_swaps(const Json& body) {
   std::vector<SwapPair> pairs;
+  if (!body.is_array()) return pairs;
   for (const Json& swap : body.as_array()) {
     const Json* indexes = swap.find("indexes");
     const Json* rename = swap.find("rename");
@@ -65,9 +69,11 @@ std::optional<meili::ApiError> judge_swaps(const std::vector<SwapPair>& pairs,
           list_of(taken) + ". Renaming doesn't overwrite the other index name.");
 }
 
-Json parsed_body(const http::Request& request) {
+Answer<Json> parsed_body(const http::Request& request) {
   auto body = parse_json(request.body);
-  return body ? std::move(*body) : Json();
+  if (!body)
+    return std::unexpected(meili::api_error("malformed_payload", std::move(body).error().message));
+  return std::move(*body);
 }
 
 }  // namespace
@@ -76,7 +82,9 @@ Async<http::Response> IndexWriter::create(http::Request request) {
   auto judged =
       co_await judge_at_node(context_, "POST", request.target, request.body, request.headers);
   if (!judged) co_return error_answer(judged.error());
-  const Json body = parsed_body(request);
+  const auto parsed = parsed_body(request);
+  if (!parsed) co_return error_answer(parsed.error());
+  const Json& body = *parsed;
   const std::string uid = optional_string(body, "uid").value_or("");
   const std::optional<std::string> primary_key = optional_string(body, "primaryKey");
 
@@ -98,57 +106,73 @@ Async<http::Response> IndexWriter::create(http::Request request) {
   co_return append_answer(context_, appended);
 }
 
-Async<bool> IndexWriter::holds_documents(std::string index_uid) {
+// Whether the index may hold a document once everything up to the log's head is applied: unless
+// owners of all shards have applied it, and say that they hold none.
+Async<bool> IndexWriter::may_hold_documents(std::string index_uid) {
   const Instant deadline = context_.clock.now() + context_.options.request_timeout;
-  for (const NodeConfig& node : context_.cluster.topology().nodes()) {
-    if (!context_.cluster.readable(node.id)) continue;
+  const Position head = context_.log.head();
+  const Topology& topology = context_.cluster.topology();
+  std::set<ShardId> empty;
+  for (const NodeConfig& node : topology.nodes()) {
+    if (!context_.cluster.readable(node.id) ||
+        !co_await context_.cluster.wait_done(node.id, head, context_.clock.now() + kAppliedWait))
+      continue;
     DocumentQuery query;
     query.index_uid = index_uid;
     query.limit = 1;
     auto page = co_await context_.cluster.client(node.id).documents(std::move(query), deadline);
     if (page && page->total > 0) co_return true;
+    if (page)
+      for (ShardId shard : topology.shards_of(node.id)) empty.insert(shard);
   }
-  co_return false;
+  co_return empty.size() < topology.shard_count();
 }
 
 Async<http::Response> IndexWriter::update(std::string index_uid, http::Request request) {
   auto judged =
       co_await judge_at_node(context_, "PATCH", request.target, request.body, request.headers);
   if (!judged) co_return error_answer(judged.error());
-  const Json body = parsed_body(request);
+  const auto parsed = parsed_body(request);
+  if (!parsed) co_return error_answer(parsed.error());
+  const Json& body = *parsed;
   const std::optional<std::string> primary_key = optional_string(body, "primaryKey");
   const std::optional<std::string> new_uid = optional_string(body, "uid");
-  const bool holds = primary_key.has_value() && co_await holds_documents(index_uid);
+  const IndexState* before = context_.log.catalogue().index(index_uid);
+  const EntryStamp changed_at = before == nullptr ? 0 : before->updated_at;
+  const bool other_key = primary_key.has_value() && before != nullptr && before->primary_key &&
+                         *before->primary_key != *primary_key;
+  const bool may_hold = other_key && co_await may_hold_documents(index_uid);
 
-  auto appended = co_await context_.log.append([&](const Catalogue& catalogue,
-                                                   Position) -> Result<std::vector<Entry>> {
-    const IndexState* index = catalogue.index(index_uid);
-    Entry entry = client_entry(EntryKind::kUpdateIndex, "indexUpdate", index_uid, index);
-    entry.arguments =
-        Json::object({{"primaryKey", or_null(primary_key)}, {"newUid", or_null(new_uid)}});
-    entry.task_details = Json::object({{"primaryKey", or_null(primary_key)}});
-    if (new_uid) {
-      entry.task_details.set("oldIndexUid", index_uid);
-      entry.task_details.set("newIndexUid", *new_uid);
-    }
-    std::vector<Entry> entries;
-    if (index == nullptr) {
-      entry.born_failed = meili::index_not_found(index_uid);
-    } else if (new_uid && *new_uid != index_uid && catalogue.index(*new_uid) != nullptr) {
-      entry.born_failed = already_exists(*new_uid);
-    } else if (primary_key && index->primary_key && *primary_key != *index->primary_key && holds) {
-      entry.born_failed =
-          meili::api_error("index_primary_key_already_exists",
-                           "Index `" + index_uid + "`: Index already has a primary key: `" +
-                               *index->primary_key + "`.");
-    } else if (primary_key && primary_key != index->primary_key) {
-      IndexState renamed = *index;
-      if (new_uid) renamed.uid = *new_uid;
-      entries.push_back(primary_key_settings(renamed, index->incarnation, *primary_key));
-    }
-    entries.insert(entries.begin(), std::move(entry));
-    return entries;
-  });
+  auto appended = co_await context_.log.append(
+      [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+        const IndexState* index = catalogue.index(index_uid);
+        Entry entry = client_entry(EntryKind::kUpdateIndex, "indexUpdate", index_uid, index);
+        entry.arguments =
+            Json::object({{"primaryKey", or_null(primary_key)}, {"newUid", or_null(new_uid)}});
+        entry.task_details = Json::object({{"primaryKey", or_null(primary_key)}});
+        if (new_uid) {
+          entry.task_details.set("oldIndexUid", index_uid);
+          entry.task_details.set("newIndexUid", *new_uid);
+        }
+        std::vector<Entry> entries;
+        if (index == nullptr) {
+          entry.born_failed = meili::index_not_found(index_uid);
+        } else if (new_uid && *new_uid != index_uid && catalogue.index(*new_uid) != nullptr) {
+          entry.born_failed = already_exists(*new_uid);
+        } else if (primary_key && index->primary_key && *primary_key != *index->primary_key &&
+                   (may_hold || index->updated_at != changed_at)) {
+          entry.born_failed =
+              meili::api_error("index_primary_key_already_exists",
+                               "Index `" + index_uid + "`: Index already has a primary key: `" +
+                                   *index->primary_key + "`.");
+        } else if (primary_key && primary_key != index->primary_key) {
+          IndexState renamed = *index;
+          if (new_uid) renamed.uid = *new_uid;
+          entries.push_back(primary_key_settings(renamed, index->incarnation, *primary_key));
+        }
+        entries.insert(entries.begin(), std::move(entry));
+        return entries;
+      });
   co_return append_answer(context_, appended);
 }
 
@@ -169,7 +193,9 @@ Async<http::Response> IndexWriter::swap(http::Request request) {
   auto judged =
       co_await judge_at_node(context_, "POST", request.target, request.body, request.headers);
   if (!judged) co_return error_answer(judged.error());
-  const Json body = parsed_body(request);
+  const auto parsed = parsed_body(request);
+  if (!parsed) co_return error_answer(parsed.error());
+  const Json& body = *parsed;
   const std::vector<SwapPair> pairs = parse_swaps(body);
 
   auto appended = co_await context_.log.append(

@@ -22,7 +22,7 @@ class IndexWriter {
 
  private:
   // Whether any readable node holds a document of the index; with nobody to ask: no.
-  Async<bool> holds_documents(std::string index_uid);
+  Async<bool> may_hold_documents(std::string index_uid);
 
   WriteContext context_;
 };

@@ -57,6 +57,45 @@ TEST_F(IndexWriterTest, AnIndexIsMadeOnEveryNodeWithOurRules) {
   }
 }
 
+TEST_F(IndexWriterTest, ThePrimaryKeyIsNotChangedOverDocumentsThatAreUnderWay) {
+  world.ended(create(R"({"uid":"movies","primaryKey":"id"})"));
+  world.world.write("movies", {"1"}, "a");
+  const auto under_way = world.ended(update("movies", R"({"primaryKey":"sku"})"));
+  EXPECT_EQ(error_of(under_way), "index_primary_key_already_exists");
+  for (auto& [name, node] : world.world.nodes) node->options().down = true;
+  ASSERT_TRUE(world.world.run_until([&] {
+    return !world.world.cluster().readable("a0") && !world.world.cluster().readable("b0");
+  }));
+  EXPECT_EQ(world.world.log().catalogue().index("movies")->primary_key, "id");
+  world.world.answer_dry_run = [](const std::string&, const http::ClientRequest&) {
+    return std::optional<Result<http::Response>>(http::Response{202, {}, "{}"});
+  };
+  const auto unknown = update("movies", R"({"primaryKey":"sku"})");
+  EXPECT_EQ(unknown.status, 202);
+  EXPECT_EQ(world.world.log().catalogue().index("movies")->primary_key, "id")
+      << "who cannot be read may hold one";
+}
+
+TEST_F(IndexWriterTest, ABodyThatOnlyTheNodeCanReadIsRefused) {
+  http::Headers seen;
+  world.world.answer_dry_run = [&](const std::string&, const http::ClientRequest& request) {
+    seen = request.headers;
+    return std::optional<Result<http::Response>>(http::Response{202, {}, "{}"});
+  };
+  http::Request request = WriteWorld::json_request("POST", "\x1f\x8b compressed");
+  request.headers.set("Content-Encoding", "gzip");
+  request.headers.set("Accept-Encoding", "gzip");
+  for (const auto& answer :
+       {world.answer(world.indexes().swap(request)), world.answer(world.indexes().create(request)),
+        world.answer(world.indexes().update("movies", request))}) {
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_EQ(answer.code(), "malformed_payload");
+  }
+  EXPECT_EQ(seen.find("Content-Encoding"), nullptr);
+  EXPECT_EQ(seen.find("Accept-Encoding"), nullptr);
+  EXPECT_EQ(swap("{}").status, 202) << "no pairs, nothing swapped";
+}
+
 TEST_F(IndexWriterTest, AnIndexThatExistsIsAcceptedAndFails) {
   world.ended(create(R"({"uid":"movies"})"));
   const Position before = world.index("movies")->incarnation;

@@ -92,7 +92,12 @@ Entry primary_key_settings(const IndexState& index, Position incarnation,
 }
 
 Async<Answer<Json>> judge_at_node(WriteContext context, std::string method, std::string target,
-                                  std::string body, http::Headers headers) {
+                                  std::string body, http::Headers clients) {
+  // Only what the node must know: Miroir reads the body and the answer as they are.
+  http::Headers headers;
+  for (const char* name : {"Authorization", "Content-Type"}) {
+    if (const std::string* value = clients.find(name)) headers.set(name, *value);
+  }
   const Instant deadline = context.clock.now() + context.options.request_timeout;
   Error last{ErrorCode::kUnavailable, "no node answers"};
   for (const NodeConfig& node : likeliest_first(context.cluster)) {
