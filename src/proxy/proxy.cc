@@ -49,6 +49,11 @@ std::optional<http::Response> Proxy::State::judge(const http::RequestHead& head)
   auto refusal = authorization.judge(head, match.route->action, match.index_uid,
                                      parts.log.catalogue(), parts.clock.wall_now());
   if (refusal) return error_answer(*refusal);
+  // Who needs no key does not fill the memory either.
+  const bool has_body = head.content_length.value_or(0) > 0 ||
+                        head.headers.find("Transfer-Encoding") != nullptr;
+  if (match.route->action == kNoKey && has_body)
+    return error_answer(meili::api_error("bad_request", "This route takes no body."));
   return std::nullopt;
 }
 

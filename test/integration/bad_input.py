@@ -47,6 +47,13 @@ class Clients(ClusterTest):
     def test_an_unknown_content_type(self):
         self.assert_error(self.api.call("POST", DOCUMENTS, "<id>1</id>", {"Content-Type": "text/xml"}), 415, "invalid_content_type")
 
+    def test_a_compressed_body(self):
+        answer = self.api.call("POST", "/swap-indexes", b"\x1f\x8b", {"Content-Encoding": "gzip"})
+        self.assertIn("gzip", self.assert_error(answer, 415, "invalid_content_type"))
+
+    def test_a_body_where_nobody_needs_a_key(self):
+        self.assert_error(self.api.call("GET", "/health", "x" * 1000), 400, "bad_request")
+
     def test_an_id_with_a_space_fails_its_whole_request(self):
         self.assertEqual(self.failed("POST", DOCUMENTS, [{"id": 200}, {"id": "a b"}]), "invalid_document_id")
 
