@@ -79,9 +79,11 @@ Result<std::unique_ptr<HttpNodeClient>> HttpNodeClient::create(Executor executor
   client_options.address = options.address;
   client_options.connections_max = options.connections_max;
   client_options.response_bytes_max = options.response_bytes_max;
-  MIROIR_TRY(auto client, http::Client::create(std::move(executor), clock, client_options));
-  return std::unique_ptr<HttpNodeClient>(new HttpNodeClient(
-      std::make_unique<Transport>(std::move(client), clock, random, std::move(options), metrics)));
+  MIROIR_TRY(auto reads, http::Client::create(executor, clock, client_options));
+  client_options.connections_max = options.own_connections_max;
+  MIROIR_TRY(auto own, http::Client::create(std::move(executor), clock, client_options));
+  return std::unique_ptr<HttpNodeClient>(new HttpNodeClient(std::make_unique<Transport>(
+      std::move(reads), std::move(own), clock, random, std::move(options), metrics)));
 }
 
 Async<Result<Enqueued>> HttpNodeClient::enqueue(NodeWrite write, TaskUid uid, std::string metadata,

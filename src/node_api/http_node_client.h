@@ -14,7 +14,8 @@ struct HttpNodeOptions {
   std::string address;  // "http://host:port"
   std::string master_key;
   FieldNames names = {};
-  std::size_t connections_max = 32;
+  std::size_t connections_max = 32;      // for clients' reads…
+  std::size_t own_connections_max = 16;  // …and, so that those hold up nothing, for all else
   std::uint64_t response_bytes_max = 1ULL << 30;
   int read_attempts_max = 3;
   Milliseconds retry_delay{50};  // at most, before the first repetition; doubles with each

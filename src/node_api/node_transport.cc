@@ -31,9 +31,14 @@ bool is_ordinary(NodeOperation operation, int status) {
 
 }  // namespace
 
-HttpNodeClient::Transport::Transport(std::unique_ptr<http::Client> client, Clock& clock,
+HttpNodeClient::Transport::Transport(std::unique_ptr<http::Client> clients_reads,
+                                     std::unique_ptr<http::Client> own, Clock& clock,
                                      Random& random, HttpNodeOptions options, Metrics& metrics)
-    : client_(std::move(client)), clock_(clock), random_(random), options_(std::move(options)) {
+    : reads_(std::move(clients_reads)),
+      own_(std::move(own)),
+      clock_(clock),
+      random_(random),
+      options_(std::move(options)) {
   for (const char* operation : kOperationNames) {
     durations_.push_back(metrics.histogram("miroir_node_request_duration_seconds",
                                            "How long requests to nodes took", kDurationBuckets,
@@ -58,7 +63,8 @@ Async<Result<http::Response>> HttpNodeClient::Transport::send(http::ClientReques
     request.headers.set("Authorization", "Bearer " + options_.master_key);
   const Instant start = clock_.now();
   if (start >= deadline) co_return failed({ErrorCode::kTimeout, "no time left"});
-  auto answer = co_await client_->send(std::move(request), deadline);
+  http::Client& client = operation == NodeOperation::kSearch ? *reads_ : *own_;
+  auto answer = co_await client.send(std::move(request), deadline);
   durations_[static_cast<std::size_t>(operation)].observe(
       std::chrono::duration<double>(clock_.now() - start).count());
   if (!answer) co_return failed(std::move(answer.error().error));

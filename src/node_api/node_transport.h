@@ -27,11 +27,11 @@ inline constexpr std::size_t kNodeOperations = 9;
 // Sends a node's requests with its key, measures them, and repeats those that only read.
 class HttpNodeClient::Transport {
  public:
-  Transport(std::unique_ptr<http::Client> client, Clock& clock, Random& random,
-            HttpNodeOptions options, Metrics& metrics);
+  Transport(std::unique_ptr<http::Client> clients_reads, std::unique_ptr<http::Client> own,
+            Clock& clock, Random& random, HttpNodeOptions options, Metrics& metrics);
 
   const HttpNodeOptions& options() const { return options_; }
-  std::uint64_t connections() const { return client_->connections(); }
+  std::uint64_t connections() const { return reads_->connections() + own_->connections(); }
 
   // Once. Any status is an answer.
   Async<Result<http::Response>> send(http::ClientRequest request, NodeOperation operation,
@@ -45,7 +45,8 @@ class HttpNodeClient::Transport {
  private:
   Result<http::Response> failed(Error error);
 
-  std::unique_ptr<http::Client> client_;
+  std::unique_ptr<http::Client> reads_;  // kSearch
+  std::unique_ptr<http::Client> own_;
   Clock& clock_;
   Random& random_;
   HttpNodeOptions options_;

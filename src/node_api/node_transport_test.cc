@@ -4,6 +4,8 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "http/server.h"
 
@@ -17,6 +19,10 @@ class Overloaded final : public http::Handler {
     co_return std::nullopt;
   }
   Async<http::Response> handle(http::Request request) override {
+    while (hold_searches && request.path == "/multi-search") {
+      boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, Milliseconds(1));
+      co_await timer.async_wait(boost::asio::use_awaitable);
+    }
     seen.push_back(std::move(request));
     if (refusals-- > 0) co_return refuse(503, "busy");
     co_return http::json_response(status, body);
@@ -25,6 +31,7 @@ class Overloaded final : public http::Handler {
     return http::json_response(
         code, to_text(Json::object({{"message", message}, {"code", "too_many_search_requests"}})));
   }
+  bool hold_searches = false;
   int refusals = 0;
   int status = 200;
   std::string body = "{}";
@@ -105,6 +112,20 @@ TEST_F(NodeTransportTest, WritesAreNeverRepeated) {
   EXPECT_EQ(handler_.seen.size(), 1u);
   EXPECT_EQ(*handler_.seen[0].headers.find("TaskId"), "1");
   EXPECT_EQ(*handler_.seen[0].headers.find("Authorization"), "Bearer secret");
+}
+
+TEST_F(NodeTransportTest, ClientsReadsHoldUpNothingElse) {
+  handler_.body = R"({"results":[],"total":0,"limit":1,"from":null,"next":null})";
+  handler_.hold_searches = true;
+  int under_way = 40;  // more than there are connections for them
+  for (int i = under_way; i > 0; --i) {
+    boost::asio::co_spawn(io_, client_->read({"POST", "/multi-search", {}, "{}"}, soon()),
+                          [&](std::exception_ptr, const auto&) { --under_way; });
+  }
+  EXPECT_TRUE(run(client_->newest_task(soon())));
+  EXPECT_EQ(under_way, 40);
+  handler_.hold_searches = false;
+  while (under_way > 0) io_.run_one();
 }
 
 TEST_F(NodeTransportTest, ANodeThatNumbersTasksItselfIsNotTrusted) {
