@@ -30,6 +30,7 @@ namespace {
 
 constexpr Milliseconds kStopGrace{5'000};
 constexpr Milliseconds kFirstLook{5'000};
+constexpr std::uint64_t kBodiesAtATime = 8;  // of the largest size
 
 Result<std::string> store_path(const Config& config) {
   constexpr std::string_view kSqlite = "sqlite:";
@@ -62,6 +63,7 @@ http::ServerOptions client_server(const Config& config) {
   options.bind = config.proxy.bind;
   options.port = config.proxy.port;
   options.body_bytes_max = config.proxy.body_bytes_max;
+  options.bodies_bytes_max = kBodiesAtATime * config.proxy.body_bytes_max;
   options.requests_max = config.proxy.requests_max;
   return options;
 }

@@ -39,6 +39,9 @@ class Counted {
   Signal& changed_;
 };
 
+// A body of at most this many bytes always has room.
+constexpr std::uint64_t kSmallBody = 64 * 1024;
+
 bool has_body(const Framing& framing) {
   return framing.chunked || framing.content_length.value_or(0) > 0;
 }
@@ -63,6 +66,7 @@ struct Server::State {
   TaskGroup connections;
   Signal ended;            // a request, or run()
   std::set<Socket*> idle;  // connections between requests: closed at once by stop()
+  std::uint64_t bodies_bytes = 0;
   std::size_t requests = 0;
   std::size_t running = 0;  // run()s
   bool stopping = false;
@@ -73,6 +77,7 @@ struct Server::State {
   Async<std::optional<ParsedRequest>> read_head(Socket& socket);
   Async<bool> serve_one(Socket& socket);
   std::optional<Response> over_a_limit(const ParsedRequest& parsed);
+  std::uint64_t room_for(const ParsedRequest& parsed) const;
   Async<bool> turn_away(Socket& socket, ParsedRequest parsed, Response refusal);
   Async<bool> answer(Socket& socket, Response response, bool keep_alive, bool head_only);
   Async<void> refuse(Socket& socket, int status, std::string message);
@@ -227,9 +232,21 @@ Async<std::optional<ParsedRequest>> Server::State::read_head(Socket& socket) {
   }
 }
 
+// What the request's body takes of the room for bodies.
+std::uint64_t Server::State::room_for(const ParsedRequest& parsed) const {
+  if (parsed.framing.chunked) return options.body_bytes_max;
+  const std::uint64_t bytes = parsed.framing.content_length.value_or(0);
+  return bytes <= kSmallBody ? 0 : bytes;
+}
+
 std::optional<Response> Server::State::over_a_limit(const ParsedRequest& parsed) {
   if (requests >= options.requests_max) {
     Response busy = handler.refuse(503, "too many requests are under way");
+    busy.headers.set("Retry-After", "1");
+    return busy;
+  }
+  if (bodies_bytes > 0 && bodies_bytes + room_for(parsed) > options.bodies_bytes_max) {
+    Response busy = handler.refuse(503, "too many large bodies are under way");
     busy.headers.set("Retry-After", "1");
     return busy;
   }
@@ -262,6 +279,12 @@ Async<bool> Server::State::serve_one(Socket& socket) {
   if (refusal) co_return co_await turn_away(socket, std::move(*parsed), std::move(*refusal));
 
   const Counted under_way(requests, ended);
+  struct Room {
+    std::uint64_t& all;
+    std::uint64_t bytes;
+    Room(std::uint64_t& a, std::uint64_t b) : all(a), bytes(b) { all += bytes; }
+    ~Room() { all -= bytes; }
+  } const room(bodies_bytes, room_for(*parsed));
   const bool head_only = parsed->head.method == "HEAD";
   Request request{std::move(parsed->head), {}};
   auto body = co_await read_body(socket, *parsed, request.body);

@@ -16,6 +16,9 @@ struct ServerOptions {
   std::string bind = "127.0.0.1";
   std::uint16_t port = 0;  // 0 takes a free one
   std::uint64_t body_bytes_max = 104'857'600;
+  // Of all requests together; beyond it 503 with Retry-After, but for small bodies. One that does
+  // not say its size counts as the largest.
+  std::uint64_t bodies_bytes_max = 8 * 104'857'600ULL;
   std::size_t head_bytes_max = 64 * 1024;
   std::size_t connections_max = 1024;
   std::size_t requests_max = 500;  // in handlers at a time; beyond it 503 with Retry-After

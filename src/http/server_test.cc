@@ -336,6 +336,30 @@ TEST_F(ServerTest, RequestsBeyondTheLimitAreTurnedAway) {
   }());
 }
 
+TEST_F(ServerTest, BodiesBeyondTheRoomForAllAreTurnedAway) {
+  options_.bodies_bytes_max = 150'000;
+  start();
+  // The closure outlives its coroutine: run() returns when that has ended.
+  run([&]() -> Async<void> {
+    const std::string large = "POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
+    RawPeer first = co_await dial(server_->port());
+    co_await first.say(large + "half");
+    RawPeer second = co_await dial(server_->port());
+    co_await second.say(large);
+    const std::string answer = co_await second.hear("too many large bodies");
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
+    EXPECT_THAT(answer, HasSubstr("Retry-After: 1\r\n"));
+    RawPeer small = co_await dial(server_->port());
+    co_await small.say(std::string(kGet));
+    EXPECT_THAT(co_await small.hear("GET /a"), StartsWith("HTTP/1.1 200 "));
+    co_await first.say(std::string(100'000 - 4, 'x'));
+    EXPECT_THAT(co_await first.hear("100000"), StartsWith("HTTP/1.1 200 "));
+    RawPeer third = co_await dial(server_->port());
+    co_await third.say(large + std::string(100'000, 'x'));
+    EXPECT_THAT(co_await third.hear("100000"), StartsWith("HTTP/1.1 200 "));
+  }());
+}
+
 TEST_F(ServerTest, ConnectionsBeyondTheLimitAreClosed) {
   options_.connections_max = 1;
   start();
