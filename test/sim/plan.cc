@@ -106,7 +106,7 @@ class FaultDrawer {
         fault.handlers = static_cast<int>(random_.below(random_.chance(0.5) ? 40 : 400));
         break;
       case FaultKind::kStorm:
-        fault.handlers = 1 + static_cast<int>(random_.below(6));
+        fault.handlers = 1 + static_cast<int>(random_.below(3));
         break;
       case FaultKind::kCurse:
         fault.handlers = 3 + static_cast<int>(random_.below(15));
@@ -160,11 +160,12 @@ Phase draw_phase(const Plan& plan, Random& requests, Random& random, const Fault
   // Each run knows only some kinds: a mix of all hides what a few would show.
   for (int kind = 0; kind < kFaultKinds; ++kind) {
     const auto fault = static_cast<FaultKind>(kind);
-    // Storms are long.
+    // Storms are long, and do harm only in a short moment.
     const bool storm = fault == FaultKind::kStorm;
-    if (!random.chance(storm ? 0.3 : 0.35) || !faults.contains(fault)) continue;
+    if (!random.chance(storm ? 0.4 : 0.35) || !faults.contains(fault)) continue;
     for (std::uint64_t i = storm ? 1 : 1 + random.below(3); i > 0; --i) {
-      const Microseconds when = between(random, Milliseconds(0), phase.length);
+      Microseconds when = between(random, Milliseconds(0), phase.length);
+      if (storm) when /= 2;  // it waits for a pass
       Fault drawn = drawer.draw(fault);
       if (fault == FaultKind::kRestore || fault == FaultKind::kPutBack ||
           fault == FaultKind::kPutBackTask) {

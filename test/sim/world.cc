@@ -215,11 +215,11 @@ void World::gather_storm(Fault fault) {
   fault.id = found->first;
   const auto announce = [this, fault] {
     ++damaged_;
-    const int strikes_at = static_cast<int>(random_.below(40));
-    const int countdown = static_cast<int>(random_.below(100));
+    const int strikes_at = static_cast<int>(random_.below(26));
+    const int countdown = static_cast<int>(random_.below(12));
     storm_ = {fault.index, fault.id, fault.handlers, 40, strikes_at, countdown, clock_.now()};
   };
-  if (random_.chance(0.55)) {
+  if (random_.chance(0.4)) {
     node.delete_directly(fault.index, fault.id);
     return announce();
   }
@@ -292,6 +292,19 @@ void World::put_back(const Fault& fault, bool by_task) {
                        .skip_creation = false,
                        .ndjson = to_text(found->second) + "\n"};
   (void)node.enqueue(std::move(write), std::nullopt, "");
+}
+
+// In between clients make the index anew: what comes back is of another life.
+void World::put_back_later(const Fault& fault) {
+  begin(Request{Act::kDrop, fault.index, {}, ""});
+  Request rebirth{Act::kReplace, fault.index, {"w0", "w1"}, ""};
+  std::erase(rebirth.ids, fault.id);
+  rebirth.value = "s" + std::to_string(operations_.size());
+  begin(rebirth);
+  later(Seconds(3), [this, fault] {
+    nodes_[fault.node]->catch_up();
+    put_back(fault, false);
+  });
 }
 
 void World::begin(const Fault& fault) {
@@ -388,6 +401,10 @@ void World::begin(const Fault& fault) {
     }
     case FaultKind::kPutBack:
     case FaultKind::kPutBackTask:
+      if (remembered_.contains(place) && random_.chance(0.2)) {
+        put_back_later(fault);
+        break;
+      }
       put_back(fault, fault.kind == FaultKind::kPutBackTask);
       break;
   }

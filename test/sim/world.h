@@ -53,6 +53,7 @@ class World {
   void crash(Microseconds away);
   void take_down(const std::string& node, Microseconds for_so_long);
   void put_back(const Fault& fault, bool by_task);
+  void put_back_later(const Fault& fault);
   void fail_tasks(const Fault& fault);
   void curse(const Fault& fault);
   void touch_key(const Fault& fault);
