@@ -122,7 +122,7 @@ class Writer(threading.Thread):
 
     def goes_on(self, writes):
         target = self.acknowledged + writes
-        wait_for("writes go on", lambda: self.wrong or self.acknowledged >= target)
+        wait_for("writes go on", lambda: self.wrong or self.acknowledged >= target, 180)
 
     def stop(self):
         self.ended.set()
