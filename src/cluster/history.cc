@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <set>
 
 #include "cluster/cluster.h"
 
@@ -145,6 +146,27 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
   co_return history;
 }
 
+// The offsets that the node's tasks may have had: an older disk was written under an older one,
+// which the tasks that carry their position tell.
+std::set<std::int64_t> offsets_of(const std::vector<NodeTask>& tasks, std::int64_t current) {
+  std::set<std::int64_t> offsets = {current};
+  for (const NodeTask& task : tasks) {
+    if (const auto position = parse_task_metadata(task.custom_metadata))
+      offsets.insert(std::int64_t{task.uid} - static_cast<std::int64_t>(*position));
+  }
+  return offsets;
+}
+
+// A swap that is taken for somebody else's would be done twice.
+Async<Result<std::optional<Position>>> identify_under(NodeTask task, std::set<std::int64_t> offsets,
+                                                      Log& log) {
+  for (const std::int64_t offset : offsets) {
+    MIROIR_CO_TRY(const std::optional<Position> position, co_await identify(task, offset, log));
+    if (position) co_return position;
+  }
+  co_return std::nullopt;
+}
+
 // The last task we saw is gone: the newest one of ours that is left tells how far back the node
 // went.
 Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log& log,
@@ -168,9 +190,10 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
         std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
+    const std::set<std::int64_t> offsets = offsets_of(page, progress.offset);
     for (auto task = page.rbegin(); task != page.rend() && !found; ++task) {
       MIROIR_CO_TRY(const std::optional<Position> position,
-                    co_await identify(*task, progress.offset, log));
+                    co_await identify_under(*task, offsets, log));
       if (position && *position <= task->uid) {
         history.resume_after = *position;
         found = true;
