@@ -19,11 +19,12 @@ std::uint64_t number(const Json& object, std::string_view name, std::uint64_t fa
 }
 
 void add_numbers(Json& sum, const Json& other) {
+  if (!other.is_object()) return;
   for (const auto& [name, value] : other.as_object()) {
     Json* own = sum.find(name);
     if (own == nullptr) {
       sum.set(name, value);
-    } else if (own->is_integer() && value.is_integer()) {
+    } else if (own->is_int64() && value.is_int64()) {
       *own = Json(own->as_int64() + value.as_int64());
     } else if (own->is_object() && value.is_object()) {
       add_numbers(*own, value);

@@ -208,8 +208,10 @@ std::string scattered_federation(const Json& body, const std::vector<SlotRange>&
   federation.set(page.by_pages ? "hitsPerPage" : "limit", Json(page.end()));
   federation.erase("mergeFacets");
   if (!slots.empty()) {
-    for (Json& query : request["queries"].as_array())
-      query.set("filter", join_filters(query.find("filter"), slots));
+    // What is no query is refused by the node that is asked.
+    for (Json& query : request["queries"].as_array()) {
+      if (query.is_object()) query.set("filter", join_filters(query.find("filter"), slots));
+    }
   }
   return to_text(request);
 }

@@ -204,5 +204,12 @@ RC_GTEST_PROP(ScatteredSearchTest, SameAsOneNodeThatHoldsAll, ()) {
   }
 }
 
+TEST(FederatedTest, WhatIsNoQueryIsLeftToTheNode) {
+  const Json body = *parse_json(R"({"federation":{},"queries":[1,{"indexUid":"a"}]})");
+  const Json sent = *parse_json(scattered_federation(body, {{0, 7}}));
+  EXPECT_EQ(sent.find("queries")->as_array()[0], Json(1));
+  EXPECT_NE(sent.find("queries")->as_array()[1].find("filter"), nullptr);
+}
+
 }  // namespace
 }  // namespace miroir

@@ -73,7 +73,7 @@ Result<FederatedHit> parse_hit(std::string_view document) {
 int compare_elements(const Json& a, const Json& b) {
   const Json* score_a = a.find("weightedScore");
   const Json* score_b = b.find("weightedScore");
-  if (score_a != nullptr && score_b != nullptr) {
+  if (score_a != nullptr && score_b != nullptr && score_a->is_number() && score_b->is_number()) {
     const double difference = score_a->as_double() - score_b->as_double();
     if (std::abs(difference) <= std::numeric_limits<double>::epsilon()) return 0;
     return difference > 0 ? 1 : -1;
@@ -209,6 +209,7 @@ Json merge_facets(const std::vector<Json>& facets, const FacetRules& rules) {
         distribution != nullptr && distribution->is_object()) {
       for (const auto& [attribute, values] : distribution->as_object()) {
         auto& merged = counts[attribute];
+        if (!values.is_object()) continue;
         for (const auto& [spelling, count] : values.as_object()) {
           ValueCount& value = merged[folded(spelling)];
           if (value.spelling.empty()) value.spelling = spelling;

@@ -84,5 +84,11 @@ TEST(MergeTest, FacetValuesStandByNameOrByCountAndAreCut) {
   EXPECT_EQ(to_text(merge_facets(facets, rules)["distribution"]["d"]), R"({"y":2,"x":1})");
 }
 
+TEST(MergeTest, GarbageOfANodeIsNobodysEnd) {
+  const Json facets = *parse_json(R"({"distribution":{"a":1,"b":{"x":2}},"stats":{"c":1}})");
+  const Json merged = merge_facets({facets, facets}, FacetRules());
+  EXPECT_EQ(to_text(*merged.find("distribution")->find("b")), R"({"x":4})");
+}
+
 }  // namespace
 }  // namespace miroir

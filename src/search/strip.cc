@@ -120,7 +120,7 @@ class Stripper {
     switch (place) {
       case Place::kDocument:
         if (key == "_formatted") return Place::kFormatted;
-        return key == "_matchesPosition" ? Place::kDocument : Place::kOpaque;
+        return key == "_matchesPosition" ? Place::kNames : Place::kOpaque;
       case Place::kAnswers:
         return Place::kAnswer;
       case Place::kAnswer:
@@ -214,7 +214,7 @@ void erase_all(std::string& text, std::string_view what) {
 
 std::string strip_reserved(std::string_view answer, AnswerShape shape, const FieldNames& names) {
   Stripper stripper(answer, shape, names);
-  if (!stripper.run()) return std::string(answer);
+  if (!stripper.run()) return "{}";  // no JSON: what it holds is not known
   return stripper.take();
 }
 

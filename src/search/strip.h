@@ -20,7 +20,7 @@ enum class AnswerShape {
 // one pass over its bytes: members of documents, of
 // their `_formatted` and
 // `_matchesPosition`, and of lists by field name. A client's own nested fields are never touched.
-// `answer` is valid JSON; text that is not is returned as it came.
+// `answer` is valid JSON; of text that is not nothing is passed on: {}.
 std::string strip_reserved(std::string_view answer, AnswerShape shape, const FieldNames& names);
 
 // An error's message without our filter rule among the available patterns.
