@@ -12,7 +12,7 @@ namespace miroir::http {
 
 namespace {
 
-constexpr Milliseconds kOnlyTheDeadline{0};
+constexpr std::optional<Pace> kOnlyTheDeadline;
 constexpr int kInterimAnswersMax = 8;
 
 using Answered = std::expected<Response, ClientError>;

@@ -170,7 +170,7 @@ Async<bool> Server::State::answer(Socket& socket, Response response, bool keep_a
   if (stopping) keep_alive = false;
   std::string head = response_head(response, keep_alive);
   if (head_only || is_bodiless(response.status)) response.body.clear();
-  const auto written = co_await socket.write(std::move(head), response.body, options.write_timeout);
+  const auto written = co_await socket.write(std::move(head), response.body, options.pace);
   if (!written) socket.close();
   co_return written.has_value() && keep_alive;
 }
@@ -183,14 +183,13 @@ Async<Result<void>> Server::State::read_body(Socket& socket, const ParsedRequest
                                              std::string& body) {
   const bool waits = parsed.expects_continue && has_body(parsed.framing) && socket.buffer().empty();
   if (waits) {
-    MIROIR_CO_CHECK(
-        co_await socket.write("HTTP/1.1 100 Continue\r\n\r\n", {}, options.write_timeout));
+    MIROIR_CO_CHECK(co_await socket.write("HTTP/1.1 100 Continue\r\n\r\n", {}, options.pace));
   }
   if (parsed.framing.chunked) {
-    co_return co_await socket.read_chunked(body, options.body_bytes_max, options.body_timeout);
+    co_return co_await socket.read_chunked(body, options.body_bytes_max, options.pace);
   }
   co_return co_await socket.read_body(body, parsed.framing.content_length.value_or(0),
-                                      options.body_timeout);
+                                      options.pace);
 }
 
 // Until the first byte of a request is there; whether it came.
@@ -264,7 +263,7 @@ Async<bool> Server::State::turn_away(Socket& socket, ParsedRequest parsed, Respo
               !(parsed.expects_continue && announced > 0);
   if (keep) {
     std::string discarded;
-    keep = (co_await socket.read_body(discarded, announced, options.body_timeout)).has_value();
+    keep = (co_await socket.read_body(discarded, announced, options.pace)).has_value();
   }
   co_return co_await answer(socket, std::move(refusal), keep, parsed.head.method == "HEAD");
 }
@@ -293,6 +292,8 @@ Async<bool> Server::State::serve_one(Socket& socket) {
       co_await refuse(socket, 413, body.error().message);
     } else if (body.error().code == ErrorCode::kInvalid) {
       co_await refuse(socket, 400, body.error().message);
+    } else if (body.error().code == ErrorCode::kTimeout && socket.is_open()) {
+      co_await refuse(socket, 408, "the body came too slowly");
     }
     co_return false;
   }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "http/message.h"
+#include "http/pace.h"
 
 namespace miroir::http {
 
@@ -21,10 +22,9 @@ struct ServerOptions {
   std::uint64_t bodies_bytes_max = 8 * 104'857'600ULL;
   std::size_t head_bytes_max = 64 * 1024;
   std::size_t connections_max = 1024;
-  std::size_t requests_max = 500;  // in handlers at a time; beyond it 503 with Retry-After
-  Milliseconds head_timeout{10'000};
-  Milliseconds body_timeout{120'000};  // of no progress
-  Milliseconds write_timeout{60'000};  // of no progress
+  std::size_t requests_max = 500;     // in handlers at a time; beyond it 503 with Retry-After
+  Milliseconds head_timeout{10'000};  // from its first byte to its last
+  Pace pace;                          // of bodies and of answers
   Milliseconds idle_timeout{75'000};
 };
 
@@ -36,8 +36,8 @@ class Handler {
   // the body is small enough to skip). Where authentication belongs.
   virtual Async<std::optional<Response>> admit(const RequestHead& head) = 0;
   virtual Async<Response> handle(Request request) = 0;
-  // The answer to what is no valid request (400), too large a head or body (431, 413), too much
-  // load (503): the handler gives it its own error shape.
+  // The answer to what is no valid request (400), too large a head or body (431, 413), too slow a
+  // body (408), too much load (503): the handler gives it its own error shape.
   virtual Response refuse(int status, std::string message) = 0;
 };
 

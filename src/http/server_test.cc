@@ -52,11 +52,28 @@ class NotingHandler : public Handler {
   bool open = false;
 };
 
+// Real time, and more of it where a test says so.
+class JumpingClock final : public Clock {
+ public:
+  WallTime wall_now() const override { return real_.wall_now() + ahead_; }
+  Instant now() const override { return real_.now() + ahead_; }
+  Async<void> sleep_until(Instant when) override { return real_.sleep_until(when - ahead_); }
+  void jump(Microseconds by) { ahead_ += by; }
+
+ private:
+  SystemClock real_;
+  Microseconds ahead_{0};
+};
+
 class ServerTest : public LoopbackTest {
  protected:
   ~ServerTest() override {
     handler_.release();
+    stop();
+  }
+  void stop() {
     if (server_) run(server_->stop(Milliseconds(0)));
+    server_ = nullptr;
   }
   void start() {
     server_ = Server::listen(executor(), clock_, options_, handler_).value();
@@ -82,6 +99,7 @@ class ServerTest : public LoopbackTest {
     while (handler_.handled.size() < count) co_await clock_.sleep_for(Milliseconds(1));
   }
 
+  JumpingClock clock_;  // the server's
   ServerOptions options_;
   NotingHandler handler_{executor()};
   std::unique_ptr<Server> server_;
@@ -290,11 +308,47 @@ TEST_F(ServerTest, SlowHeadIsCutOff) {
 }
 
 TEST_F(ServerTest, StalledBodyIsCutOff) {
-  options_.body_timeout = Milliseconds(100);
+  options_.pace.pause = Milliseconds(100);
   start();
-  EXPECT_EQ(all_answers_to(post("/", "Content-Length: 5\r\n", "hi")), "");
-  EXPECT_EQ(all_answers_to(post("/", "Transfer-Encoding: chunked\r\n", "5\r\nhi")), "");
+  for (const std::string& request : {post("/", "Content-Length: 5\r\n", "hi"),
+                                     post("/", "Transfer-Encoding: chunked\r\n", "5\r\nhi")}) {
+    const std::string answer = all_answers_to(request);
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 408 "));
+    EXPECT_THAT(answer, HasSubstr("Connection: close\r\n"));
+  }
   EXPECT_THAT(handler_.handled, IsEmpty());
+}
+
+TEST_F(ServerTest, TricklingBodyIsCutOff) {
+  for (const std::string& framing :
+       {std::string("Content-Length: 9\r\n"), std::string("Transfer-Encoding: chunked\r\n")}) {
+    start();
+    with_peer([&](RawPeer& peer) -> Async<void> {
+      co_await peer.say(post("/", framing + "Expect: 100-continue\r\n", ""));
+      co_await peer.hear("100 Continue\r\n\r\n");
+      clock_.jump(options_.pace.pause * 2 / 3);
+      co_await peer.say("1");
+      clock_.jump(options_.pace.pause * 2 / 3);
+      co_await peer.say("1");
+      EXPECT_THAT(co_await peer.hear_all(), StartsWith("HTTP/1.1 408 "));
+    });
+    stop();
+  }
+  EXPECT_THAT(handler_.handled, IsEmpty());
+}
+
+TEST_F(ServerTest, SlowBodyThatKeepsTheLeastRateArrives) {
+  options_.pace.bytes_per_second = 10;
+  start();
+  with_peer([&](RawPeer& peer) -> Async<void> {
+    co_await peer.say(post("/size", "Content-Length: 4000\r\nExpect: 100-continue\r\n", ""));
+    co_await peer.hear("100 Continue\r\n\r\n");
+    for (int i = 0; i < 10; ++i) {
+      clock_.jump(Seconds(40));
+      co_await peer.say(std::string(400, 'x'));
+    }
+    EXPECT_THAT(co_await peer.hear("4000"), StartsWith("HTTP/1.1 200 "));
+  });
 }
 
 TEST_F(ServerTest, IdleConnectionIsClosed) {
@@ -304,8 +358,20 @@ TEST_F(ServerTest, IdleConnectionIsClosed) {
   EXPECT_THAT(all_answers_to(std::string(kGet)), HasSubstr("GET /a"));
 }
 
+TEST_F(ServerTest, PeerThatReadsByDropsIsCutOff) {
+  start();
+  with_peer([this](RawPeer& peer) -> Async<void> {
+    co_await peer.say("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    std::size_t heard = (co_await peer.hear_bytes(1'000'000)).size();
+    // At the least rate that is more than the kernels of both ends can hold.
+    clock_.jump(std::chrono::hours(24));
+    heard += (co_await peer.hear_all()).size();
+    EXPECT_LT(heard, std::size_t{64U << 20U});
+  });
+}
+
 TEST_F(ServerTest, PeerThatDoesNotReadIsCutOff) {
-  options_.write_timeout = Milliseconds(100);
+  options_.pace.pause = Milliseconds(100);
   start();
   with_peer([this](RawPeer& peer) -> Async<void> {
     co_await peer.say("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");

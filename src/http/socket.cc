@@ -29,7 +29,7 @@ constexpr std::size_t kLingerBytes = 4 * 1024 * 1024;
 Socket::Socket(asio::ip::tcp::socket socket, Clock& clock)
     : socket_(std::move(socket)),
       clock_(clock),
-      watchdog_(socket_.get_executor(), clock, [this] { close(); }) {}
+      watchdog_(socket_.get_executor(), clock, [this] { expire(); }) {}
 
 Socket::~Socket() { close(); }
 
@@ -59,50 +59,75 @@ std::unexpected<Error> Socket::failure(const error_code& error) const {
   return fail(ErrorCode::kUnavailable, error.message());
 }
 
-void Socket::extend(Milliseconds progress) {
-  if (progress.count() > 0) watchdog_.arm(clock_.now() + progress);
+// A read that waits is cancelled cleanly; nothing else is under way then.
+void Socket::expire() {
+  error_code ignored;
+  if (reads_paced_) {
+    socket_.cancel(ignored);
+  } else {
+    close();
+  }
 }
 
-Async<Result<void>> Socket::read_more() {
-  const std::size_t before = buffer_.size();
-  buffer_.resize(before + kReadBytes);
-  error_code error;
-  const std::size_t got =
-      co_await socket_.async_read_some(asio::buffer(buffer_.data() + before, kReadBytes),
-                                       asio::redirect_error(asio::use_awaitable, error));
-  buffer_.resize(before + got);
-  if (error) {
-    close();
-    co_return failure(error);
+class Socket::Progress {
+ public:
+  Progress(Socket& socket, std::optional<Pace> pace)
+      : socket_(socket), pace_(pace), start_(socket.clock_.now()) {}
+
+  // Lets the next bytes take their time, after so many; kTimeout where these took too long.
+  Result<void> next(std::uint64_t bytes) {
+    if (!pace_) return {};
+    const Instant now = socket_.clock_.now();
+    const Instant due =
+        start_ + pace_->pause + Microseconds(bytes * 1'000'000 / pace_->bytes_per_second);
+    if (now >= due) {
+      return fail(ErrorCode::kTimeout,
+                  "slower than " + std::to_string(pace_->bytes_per_second) + " bytes a second");
+    }
+    socket_.watchdog_.arm(std::min<Instant>(now + pace_->pause, due));
+    return {};
   }
-  co_return Result<void>();
+
+ private:
+  Socket& socket_;
+  std::optional<Pace> pace_;
+  Instant start_;
+};
+
+Async<Result<void>> Socket::read_onto(std::string& text, std::size_t size, bool paced) {
+  const std::size_t before = text.size();
+  text.resize(before + size);
+  error_code error;
+  reads_paced_ = paced;
+  const std::size_t got = co_await socket_.async_read_some(
+      asio::buffer(text.data() + before, size), asio::redirect_error(asio::use_awaitable, error));
+  reads_paced_ = false;
+  text.resize(before + got);
+  if (!error) co_return Result<void>();
+  if (!paced || !timed_out()) close();
+  co_return failure(error);
 }
+
+Async<Result<void>> Socket::read_more() { return read_onto(buffer_, kReadBytes, false); }
 
 Async<Result<void>> Socket::read_body(std::string& body, std::uint64_t size,
-                                      Milliseconds progress) {
+                                      std::optional<Pace> pace) {
+  Progress progress(*this, pace);
   body.reserve(std::min(size, kReservedBytesMax));
   const std::size_t buffered = std::min<std::uint64_t>(size, buffer_.size());
   body.append(buffer_, 0, buffered);
   buffer_.erase(0, buffered);
   while (body.size() < size) {
-    extend(progress);
-    const std::size_t before = body.size();
-    const std::size_t want = std::min<std::uint64_t>(kBodyReadBytes, size - before);
-    body.resize(before + want);
-    error_code error;
-    const std::size_t got = co_await socket_.async_read_some(
-        asio::buffer(body.data() + before, want), asio::redirect_error(asio::use_awaitable, error));
-    body.resize(before + got);
-    if (error) {
-      close();
-      co_return failure(error);
-    }
+    MIROIR_CO_CHECK(progress.next(body.size()));
+    const std::size_t want = std::min<std::uint64_t>(kBodyReadBytes, size - body.size());
+    MIROIR_CO_CHECK(co_await read_onto(body, want, pace.has_value()));
   }
   co_return Result<void>();
 }
 
 Async<Result<void>> Socket::read_chunked(std::string& body, std::uint64_t size_max,
-                                         Milliseconds progress) {
+                                         std::optional<Pace> pace) {
+  Progress progress(*this, pace);
   ChunkedDecoder decoder(size_max);
   while (true) {
     auto taken = decoder.feed(buffer_, body);
@@ -110,16 +135,18 @@ Async<Result<void>> Socket::read_chunked(std::string& body, std::uint64_t size_m
     buffer_.erase(0, *taken);
     if (decoder.done()) co_return Result<void>();
     if (body.size() > kSmallBodyBytes) body.reserve(std::min(size_max, kReservedBytesMax));
-    extend(progress);
-    MIROIR_CO_CHECK(co_await read_more());
+    MIROIR_CO_CHECK(progress.next(body.size()));
+    MIROIR_CO_CHECK(co_await read_onto(buffer_, kReadBytes, pace.has_value()));
   }
 }
 
-Async<Result<void>> Socket::write(std::string head, std::string_view body, Milliseconds progress) {
+Async<Result<void>> Socket::write(std::string head, std::string_view body,
+                                  std::optional<Pace> pace) {
+  Progress progress(*this, pace);
   std::size_t sent = 0;
   const std::size_t total = head.size() + body.size();
   while (sent < total) {
-    extend(progress);
+    MIROIR_CO_CHECK(progress.next(sent));
     std::array<asio::const_buffer, 2> buffers;
     if (sent < head.size()) {
       buffers[0] = asio::buffer(head.data() + sent, head.size() - sent);
