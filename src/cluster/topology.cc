@@ -4,20 +4,20 @@
 #include <set>
 
 #include "base/assert.h"
-#include "base/hash.h"
+#include "cluster/rendezvous.h"
 
 namespace miroir {
 namespace {
 
 constexpr std::uint32_t kSlots = 65'536;
 
-std::uint64_t rendezvous_score(ShardId shard, std::string_view node) {
+// What rendezvous knows the shard by: four bytes, the lowest first.
+std::string key_of(ShardId shard) {
   std::string bytes;
   for (int shift = 0; shift < 32; shift += 8) {
     bytes.push_back(static_cast<char>((shard >> shift) & 0xFF));
   }
-  bytes.append(node);
-  return xxh3_64(bytes);
+  return bytes;
 }
 
 }  // namespace
@@ -49,17 +49,15 @@ Result<Topology> Topology::make(std::vector<NodeConfig> nodes, std::uint32_t sha
   topology.shards_.resize(topology.nodes_.size());
   for (int group : topology.groups_) {
     std::vector<std::uint32_t>& owner = topology.owner_.emplace_back(shard_count);
+    std::vector<std::uint32_t> places;
+    std::vector<std::string> names;
+    for (std::uint32_t i = 0; i < topology.nodes_.size(); ++i) {
+      if (topology.nodes_[i].group != group) continue;
+      places.push_back(i);
+      names.push_back(topology.nodes_[i].id);
+    }
     for (ShardId shard = 0; shard < shard_count; ++shard) {
-      std::pair<std::uint64_t, std::string> highest;
-      for (std::uint32_t i = 0; i < topology.nodes_.size(); ++i) {
-        const NodeConfig& node = topology.nodes_[i];
-        if (node.group != group) continue;
-        std::pair score{rendezvous_score(shard, node.id), node.id};
-        if (highest.second.empty() || score > highest) {
-          highest = std::move(score);
-          owner[shard] = i;
-        }
-      }
+      owner[shard] = places[rendezvous_winner(key_of(shard), names)];
       topology.shards_[owner[shard]].push_back(shard);
     }
   }

@@ -79,6 +79,15 @@ TEST(TopologyTest, AddedNodeTakesOnlyItsShareAndMovesNothingElse) {
   EXPECT_LT(moved, 3'000 / 4 * 2);
 }
 
+// Documents lie where they were put under it.
+TEST(TopologyTest, PlacementIsTheSameForEver) {
+  auto topology = Topology::make(two_groups_of(3), 64);
+  ASSERT_TRUE(topology);
+  std::string placement;
+  for (ShardId shard = 0; shard < 64; ++shard) placement += topology->owner(0, shard)[1];
+  EXPECT_EQ(placement, "0000200210200112010110211122000202011211211210021201010121020100");
+}
+
 TEST(TopologyTest, RangesJoinNeighboursAndCoverWhatIsOwned) {
   auto alone = Topology::make({{"a", "http://a", 0}}, 64);
   ASSERT_TRUE(alone);
