@@ -148,12 +148,14 @@ def read_all(cluster, query=""):
         if not page["more"]: return events
 
 
-class Changes(ClusterTest):
+class ChangesTest(ClusterTest):
     def stream(self, sinks="[]", **blocks):
         cluster = Cluster(cdc=f"{{enabled: true, sinks: {sinks}}}", **blocks)
         self.addCleanup(cluster.stop)
         return cluster
 
+
+class Acceptance(ChangesTest):
     def subscribed(self):
         """A cluster with a subscriber, and another that takes connections and never answers."""
         folder = tempfile.TemporaryDirectory(prefix="miroir-test-")
@@ -231,6 +233,8 @@ class Changes(ClusterTest):
         for id in wanted: self.assertEqual(repeated_once(told[id]), repeated_once(wanted[id]), id)
         self.assertEqual([event["kind"] for event in events if "id" not in event], ["createIndex", "updateSettings"])
 
+
+class Changes(ChangesTest):
     def test_a_reader_waits_for_what_is_written_next(self):
         cluster = self.stream()
         cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})

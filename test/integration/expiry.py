@@ -11,7 +11,7 @@ SOON = 40 if MEILISEARCH else 3  # seconds, enough for the writes of a test: rea
 def from_now(seconds): return int((time.time() + seconds) * 1000)
 
 
-class Expiry(ClusterTest):
+class ExpiryTest(ClusterTest):
     def cluster(self, interval=1):
         cluster = Cluster(ttl=f"{{enabled: true, sweep_interval_s: {interval}}}")
         self.addCleanup(cluster.stop)
@@ -28,6 +28,8 @@ class Expiry(ClusterTest):
 
     def gone(self, cluster, id): wait_for(f"{id} is swept", lambda: not self.holders(cluster, id), 30 + SOON)
 
+
+class Acceptance(ExpiryTest):
     def test_acceptance_2_expired_doc_no_resurrection(self):
         cluster = self.cluster()
         cluster.api.write("POST", PATH, [{"id": "a", "user": "old"}, {"id": "b"}])
@@ -53,6 +55,8 @@ class Expiry(ClusterTest):
         cluster.miroir.run_pass("light")
         self.check_equal(cluster, "sessions", {"a": {"id": "a", "user": "newest"}, "b": {"id": "b"}})
 
+
+class Expiry(ExpiryTest):
     def test_from_write_to_sweep(self):
         cluster = self.cluster()
         later = from_now(3600)
