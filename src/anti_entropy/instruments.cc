@@ -1,10 +1,13 @@
 #include "anti_entropy/instruments.h"
 
+#include <algorithm>
+
 #include "anti_entropy/reports.h"
 
 namespace miroir::anti_entropy {
 namespace {
 constexpr std::size_t kIndexLabelsMax = 200;
+constexpr const char* kOther = "other";
 
 Counter scanned_bytes(Metrics& metrics, const char* tier) {
   return metrics.counter("miroir_antientropy_scanned_bytes_total",
@@ -22,60 +25,68 @@ Instruments::Instruments(Metrics& metrics)
                                          "Documents repaired, verified by reading them again.")),
       last_scan_completed(metrics.gauge("miroir_antientropy_last_scan_completed_seconds",
                                         "UNIX time of the last completed pass.")),
+      last_deep_scan_completed(metrics.gauge("miroir_antientropy_last_deep_scan_completed_seconds",
+                                             "UNIX time at which deep passes had last been "
+                                             "through all shards.")),
       light_bytes(scanned_bytes(metrics, "light")),
       deep_bytes(scanned_bytes(metrics, "deep")),
       metrics_(metrics) {
-  of("other");
+  of(kOther);
 }
 
-std::string Instruments::label(const std::string& index) {
-  return indexes_.contains(index) || indexes_.size() <= kIndexLabelsMax ? index : "other";
-}
-
-Instruments::OfIndex& Instruments::of(const std::string& index) {
-  const std::string name = label(index);
-  if (auto found = indexes_.find(name); found != indexes_.end()) return found->second;
-  OfIndex handles{
+Instruments::OfLabel& Instruments::of(const std::string& index) {
+  if (auto its = labels_.find(index); its != labels_.end()) return its->second;
+  if (labels_.size() > kIndexLabelsMax) return labels_.at(kOther);
+  OfLabel handles{
       .unresolved = metrics_.gauge(
           "miroir_antientropy_unresolved_documents",
-          "Documents that differ and could not be repaired in the last pass.", {{"index", name}}),
+          "Documents that differ and could not be repaired in the last pass.", {{"index", index}}),
       .divergent_passes =
           metrics_.gauge("miroir_antientropy_divergent_passes",
-                         "Passes in a row that found documents to differ.", {{"index", name}}),
+                         "Passes in a row that found documents to differ.", {{"index", index}}),
       .conflicts = metrics_.counter("miroir_antientropy_conflicts_total",
                                     "Documents with equal stamps and different contents.",
-                                    {{"index", name}}),
-      .states = {}};
+                                    {{"index", index}}),
+      .states = {},
+      .found = {}};
   for (const auto& [state, reason] : shard_states()) {
     const Labels labels{
-        {"index", name}, {"state", std::string(state)}, {"reason", std::string(reason)}};
+        {"index", index}, {"state", std::string(state)}, {"reason", std::string(reason)}};
     handles.states.emplace(
         std::pair{state, reason},
         metrics_.gauge("miroir_antientropy_shard_state",
                        "Shards by what the last pass knows of their replicas.", labels));
   }
-  return indexes_.emplace(name, std::move(handles)).first->second;
+  return labels_.emplace(index, std::move(handles)).first->second;
 }
 
 void Instruments::show(const IndexReport& index) {
-  OfIndex& its = of(index.uid);
-  its.unresolved.set(static_cast<double>(index.unresolved));
-  its.divergent_in_a_row = index.divergent > 0 ? its.divergent_in_a_row + 1 : 0;
-  its.divergent_passes.set(static_cast<double>(its.divergent_in_a_row));
-  const auto counts = index.states();
-  for (auto& [state, gauge] : its.states) {
-    const auto count = counts.find(state);
-    gauge.set(count == counts.end() ? 0 : static_cast<double>(count->second));
+  OfLabel& label = of(index.uid);
+  Found& found = label.found[index.uid];
+  found.unresolved = index.unresolved;
+  found.divergent_in_a_row = index.divergent > 0 ? found.divergent_in_a_row + 1 : 0;
+  found.states = index.states();
+  show(label);
+}
+
+void Instruments::show(OfLabel& label) {
+  std::uint64_t unresolved = 0;
+  std::uint64_t divergent_passes = 0;
+  States states;
+  for (const auto& [uid, found] : label.found) {
+    unresolved += found.unresolved;
+    divergent_passes = std::max(divergent_passes, found.divergent_in_a_row);
+    for (const auto& [state, shards] : found.states) states[state] += shards;
   }
+  label.unresolved.set(static_cast<double>(unresolved));
+  label.divergent_passes.set(static_cast<double>(divergent_passes));
+  for (auto& [state, gauge] : label.states) gauge.set(static_cast<double>(states[state]));
 }
 
 void Instruments::forget_all_but(const std::set<std::string>& uids) {
-  for (auto& [uid, its] : indexes_) {
-    if (uids.contains(uid)) continue;
-    its.unresolved.set(0);
-    its.divergent_passes.set(0);
-    its.divergent_in_a_row = 0;
-    for (auto& [state, gauge] : its.states) gauge.set(0);
+  for (auto& [name, label] : labels_) {
+    std::erase_if(label.found, [&](const auto& its) { return !uids.contains(its.first); });
+    show(label);
   }
 }
 

@@ -12,7 +12,8 @@ namespace miroir::anti_entropy {
 
 struct IndexReport;
 
-// The reconciler's metrics (docs/metrics.md); counters stand at 0 from the start.
+// The reconciler's metrics (docs/admin.md); counters stand at 0 from the start. Labels for at most
+// 200 indexes: `other` is the sum of all beyond.
 class Instruments {
  public:
   explicit Instruments(Metrics& metrics);
@@ -21,29 +22,35 @@ class Instruments {
   Counter mismatches_found;
   Counter documents_repaired;
   Gauge last_scan_completed;
+  Gauge last_deep_scan_completed;
   Counter light_bytes;
   Counter deep_bytes;
 
-  // Labels for at most 200 indexes; `other` beyond.
   void show(const IndexReport& index);
   void add_conflict(const std::string& index);
   // Indexes that are no more have nothing to show.
   void forget_all_but(const std::set<std::string>& uids);
 
  private:
-  std::string label(const std::string& index);
-
-  struct OfIndex {
+  using States = std::map<std::pair<std::string_view, std::string_view>, std::uint64_t>;
+  // What the last pass found.
+  struct Found {
+    std::uint64_t unresolved = 0;
+    std::uint64_t divergent_in_a_row = 0;
+    States states;
+  };
+  struct OfLabel {
     Gauge unresolved;
     Gauge divergent_passes;
     Counter conflicts;
     std::map<std::pair<std::string_view, std::string_view>, Gauge> states;
-    std::uint64_t divergent_in_a_row = 0;
+    std::map<std::string, Found> found;  // of each of its indexes
   };
-  OfIndex& of(const std::string& index);
+  OfLabel& of(const std::string& index);
+  static void show(OfLabel& label);
 
   Metrics& metrics_;
-  std::map<std::string, OfIndex> indexes_;
+  std::map<std::string, OfLabel> labels_;
 };
 
 }  // namespace miroir::anti_entropy

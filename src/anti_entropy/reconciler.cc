@@ -17,8 +17,33 @@ constexpr std::size_t kOrdersMax = 16;
 constexpr std::size_t kReportsKept = 32;
 constexpr Microseconds kPauseLooks = Seconds(60);
 const std::string kPausedRow = "reconciler paused";
+const std::string kCompletedRow = "reconciler completed";
 constexpr Microseconds kLeaseRetry = Milliseconds(500);
 }  // namespace
+
+Async<Result<void>> Reconciler::State::recall_completed() {
+  MIROIR_CO_TRY(const auto row, co_await store.get(Table::kMeta, kCompletedRow));
+  if (!row) co_return Result<void>{};
+  MIROIR_CO_TRY(const Json json, parse_json(*row));
+  const auto time = [&](std::string_view name) {
+    const Json* value = json.find(name);
+    return value == nullptr || !value->is_int64() ? WallTime()
+                                                  : WallTime(Microseconds(value->as_int64()));
+  };
+  completed = time("pass");
+  deep_completed = time("deepScan");
+  show_completed();
+  co_return Result<void>{};
+}
+
+void Reconciler::State::show_completed() {
+  const auto show = [](Gauge& gauge, WallTime when) {
+    gauge.set(
+        static_cast<double>(std::chrono::duration_cast<Seconds>(when.time_since_epoch()).count()));
+  };
+  show(instruments.last_scan_completed, completed);
+  show(instruments.last_deep_scan_completed, deep_completed);
+}
 
 // Passes that a crash cut off are marked so; the schedule goes on from the last deep pass.
 Async<Result<void>> Reconciler::State::recover() {
@@ -26,9 +51,11 @@ Async<Result<void>> Reconciler::State::recover() {
   paused = pause_row.has_value();
   MIROIR_CO_CHECK(co_await breaker.load());
   MIROIR_CO_CHECK(co_await quarantine.load());
+  MIROIR_CO_CHECK(co_await recall_completed());
   MIROIR_CO_TRY(std::vector<Json> passes,
                 co_await anti_entropy::load_passes(store, kReportsKept * 4));
-  deep_due = clock.wall_now() + options.schedule;
+  // The last deep pass may be behind more light ones than are read here.
+  deep_due = (deep_completed == WallTime() ? clock.wall_now() : deep_completed) + options.schedule;
   light_due = clock.wall_now() + options.light_interval;
   Batch batch;
   for (auto pass = passes.rbegin(); pass != passes.rend(); ++pass) {
@@ -121,6 +148,9 @@ Async<Result<void>> Reconciler::State::keep(PassReport report) {
   const bool quiet_one = report.kind == PassKind::kLight && report.clean && report.mismatches == 0;
   Batch batch;
   batch.put(Table::kPass, key_of(report.number), to_text(report.to_json()));
+  batch.put(Table::kMeta, kCompletedRow,
+            to_text(Json::object({{"pass", completed.time_since_epoch().count()},
+                                  {"deepScan", deep_completed.time_since_epoch().count()}})));
   // Of light passes that found nothing only the last is kept.
   if (quiet && quiet_one) batch.erase(Table::kPass, key_of(*quiet));
   MIROIR_CO_CHECK(co_await store.commit(std::move(batch)));
@@ -143,8 +173,9 @@ Async<void> Reconciler::State::execute(PassOrder order) {
   }
   PassReport report = co_await anti_entropy::run_pass(tools, audit, order);
   if (report.state == PassState::kCompleted) {
-    instruments.last_scan_completed.set(static_cast<double>(
-        std::chrono::duration_cast<Seconds>(clock.wall_now().time_since_epoch()).count()));
+    completed = clock.wall_now();
+    if (report.whole) deep_completed = completed;
+    show_completed();
   }
   if (report.mismatches > 0 || report.state != PassState::kCompleted) {
     log_warning("pass found differences", {{"pass", report.number},

@@ -42,6 +42,8 @@ struct Reconciler::State {
         ended(executor) {}
 
   Async<Result<void>> recover();
+  Async<Result<void>> recall_completed();
+  void show_completed();
   Async<void> wait_until_due();
   std::optional<anti_entropy::PassOrder> next_order();
   Async<void> execute(anti_entropy::PassOrder order);
@@ -76,6 +78,8 @@ struct Reconciler::State {
   std::optional<anti_entropy::PassOrder> current;
   WallTime light_due;
   WallTime deep_due;
+  WallTime completed;                     // the last pass that did; a row of kMeta, as is
+  WallTime deep_completed;                // when deep passes had last been through all shards
   std::map<std::uint64_t, Json> reports;  // the newest, for those who wait
   std::map<PassKind, Json> last;
   std::optional<std::uint64_t> quiet;  // the last pass, if it was a light one that found nothing

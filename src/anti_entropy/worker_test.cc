@@ -1,5 +1,6 @@
 #include "anti_entropy/instruments.h"
 #include "anti_entropy/reconciler_fake.h"
+#include "anti_entropy/reports.h"
 
 namespace miroir {
 namespace {
@@ -13,6 +14,7 @@ TEST(AntiEntropyAcceptance, test_metrics_tracking) {
          {"miroir_antientropy_shards_scanned_total 0",
           "miroir_antientropy_mismatches_found_total 0", "miroir_antientropy_docs_repaired_total 0",
           "miroir_antientropy_last_scan_completed_seconds 0",
+          "miroir_antientropy_last_deep_scan_completed_seconds 0",
           "miroir_antientropy_scanned_bytes_total{tier=\"light\"} 0",
           "miroir_antientropy_scanned_bytes_total{tier=\"deep\"} 0",
           "miroir_antientropy_unresolved_documents{index=\"other\"} 0",
@@ -20,6 +22,67 @@ TEST(AntiEntropyAcceptance, test_metrics_tracking) {
       EXPECT_NE(text.find(name), std::string::npos) << name << "\n" << text;
     }
   }
+}
+
+// 200 indexes have labels of their own; what is wrong with another shows all the same, whichever
+// index is shown after it.
+TEST(InstrumentsTest, OtherIsTheSumOfTheIndexesWithoutALabel) {
+  Metrics metrics;
+  anti_entropy::Instruments instruments(metrics);
+  std::set<std::string> uids;
+  const auto show = [&](const std::string& uid, std::uint64_t undecided) {
+    anti_entropy::IndexReport report;
+    report.uid = uid;
+    report.shards = 8;
+    report.complete = true;
+    report.unresolved = report.divergent = undecided;
+    if (undecided > 0) report.notes[3].unresolved = report.notes[3].undecided = undecided;
+    instruments.show(report);
+    uids.insert(uid);
+  };
+  const auto other = [&](const std::string& name, Labels labels = {}) {
+    labels["index"] = "other";
+    return metrics.gauge("miroir_antientropy_" + name, "", labels).value();
+  };
+  const Labels quarantined{{"state", "quarantined"}, {"reason", "documents"}};
+  for (int i = 0; i < 200; ++i) show("index" + std::to_string(i), 0);
+  show("beyond1", 2);
+  show("beyond2", 3);
+  show("beyond3", 0);
+  instruments.forget_all_but(uids);
+  EXPECT_EQ(other("unresolved_documents"), 5);
+  EXPECT_EQ(other("divergent_passes"), 1);
+  EXPECT_EQ(other("shard_state", quarantined), 2);
+  EXPECT_EQ(other("shard_state", {{"state", "in_sync"}, {"reason", "equal"}}), 22);
+
+  uids.erase("beyond1");
+  show("beyond2", 0);
+  instruments.forget_all_but(uids);
+  EXPECT_EQ(other("unresolved_documents"), 0);
+  EXPECT_EQ(other("shard_state", quarantined), 0);
+  EXPECT_EQ(other("shard_state", {{"state", "in_sync"}, {"reason", "equal"}}), 16);
+}
+
+TEST_F(ReconcilerTest, WhenPassesCompletedIsKnownAfterARestart) {
+  const auto at = [&](const std::string& name) {
+    return world.process->metrics.gauge("miroir_antientropy_" + name, "").value();
+  };
+  run_pass(PassKind::kDeep);
+  const double deep = at("last_deep_scan_completed_seconds");
+  EXPECT_GT(deep, 0);
+  EXPECT_EQ(at("last_scan_completed_seconds"), deep);
+  world.run_for(Seconds(60));
+  run_pass(PassKind::kLight);
+  const double light = at("last_scan_completed_seconds");
+  EXPECT_GT(light, deep);
+  EXPECT_EQ(at("last_deep_scan_completed_seconds"), deep);
+
+  stop_reconciler();
+  world.process->metrics.gauge("miroir_antientropy_last_scan_completed_seconds", "").set(0);
+  world.process->metrics.gauge("miroir_antientropy_last_deep_scan_completed_seconds", "").set(0);
+  start_reconciler();
+  EXPECT_EQ(at("last_scan_completed_seconds"), light);
+  EXPECT_EQ(at("last_deep_scan_completed_seconds"), deep);
 }
 
 TEST_F(ReconcilerTest, MetricsTellWhatAPassDid) {
