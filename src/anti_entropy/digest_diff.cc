@@ -33,6 +33,19 @@ UnequalSymbols lasting(const UnequalSymbols& before, const UnequalSymbols& now) 
   return both;
 }
 
+bool explained(const std::vector<DigestCounts>& groups, const std::vector<DigestCounts>& unlike) {
+  for (std::size_t position = 0; position < kDigestPositions; ++position) {
+    for (std::size_t symbol = 0; symbol < kDigestSymbols; ++symbol) {
+      const auto rest = [&](std::size_t group) {
+        return groups[group].counts[position][symbol] - unlike[group].counts[position][symbol];
+      };
+      for (std::size_t group = 1; group < groups.size(); ++group)
+        if (rest(group) != rest(0)) return false;
+    }
+  }
+  return true;
+}
+
 double expected_innocent(const UnequalSymbols& unequal, std::uint64_t documents) {
   double expected = static_cast<double>(documents);
   for (const auto& position : unequal.symbols) {

@@ -23,6 +23,11 @@ UnequalSymbols unequal_symbols(const std::vector<DigestCounts>& groups);
 // keeps one in each.
 UnequalSymbols lasting(const UnequalSymbols& before, const UnequalSymbols& now);
 
+// Whether the copies that were found unlike, counted for each group, are all that the groups'
+// counts differ by. If not there are others: their symbols cancel each other in some position, so
+// that the unequal ones do not lead to them.
+bool explained(const std::vector<DigestCounts>& groups, const std::vector<DigestCounts>& unlike);
+
 // How many of `documents` innocent ones carry unequal symbols in every position that has any: what
 // it costs to read all that might be broken.
 double expected_innocent(const UnequalSymbols& unequal, std::uint64_t documents);

@@ -82,6 +82,22 @@ TEST(DigestDiffTest, PositionWithoutUnequalSymbolPutsNoCondition) {
   EXPECT_DOUBLE_EQ(expected_innocent(unequal, 1'000), 20.0);
 }
 
+TEST(DigestDiffTest, UnlikeCopiesExplainTheCountsOnlyIfTheyAreAll) {
+  const Documents full = many(1'000);
+  Documents damaged = full;
+  damaged.erase("id7");
+  damaged["id8"] += 5;
+  damaged["extra"] = 9;
+  const std::vector groups = {count(full), count(damaged)};
+  const Documents right = {{"id7", full.at("id7")}, {"id8", full.at("id8")}};
+  const Documents wrong = {{"id8", damaged.at("id8")}, {"extra", 9}};
+  EXPECT_TRUE(explained(groups, {count(right), count(wrong)}));
+  EXPECT_FALSE(explained(groups, {count(right), count({{"extra", 9}})}));
+  EXPECT_FALSE(explained(groups, {count({{"id8", full.at("id8")}}), count(wrong)}));
+  EXPECT_FALSE(explained(groups, {{}, {}}));
+  EXPECT_TRUE(explained({count(full), count(full)}, {{}, {}}));
+}
+
 TEST(DigestDiffTest, PositionsThatDoNotSumToTheSameAreSeen) {
   DigestCounts counts = count(many(10));
   EXPECT_TRUE(positions_agree(counts));

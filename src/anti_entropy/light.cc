@@ -35,6 +35,28 @@ Async<NodeDigests> ask_node(const Tools& tools, std::string index, std::string n
   co_return NodeDigests{node, std::move(all)};
 }
 
+// Of each document: which stamps each group holds.
+using Holdings = std::map<std::string, std::vector<std::multiset<std::optional<Stamp>>>>;
+
+bool alike(const Holdings::mapped_type& groups) {
+  return std::ranges::all_of(
+      groups, [&](const auto& stamps) { return stamps.size() == 1 && stamps == groups.front(); });
+}
+
+std::vector<DigestCounts> count(const Holdings& documents, std::size_t groups) {
+  std::vector<DigestCounts> counts(groups);
+  for (const auto& [id, stamps] : documents) {
+    for (std::size_t g = 0; g < groups; ++g) {
+      for (const auto& stamp : stamps[g]) {
+        if (!stamp) continue;
+        const DigestSymbols symbols = digest_of(id, *stamp);
+        for (std::size_t i = 0; i < symbols.size(); ++i) ++counts[g].counts[i][symbols[i]];
+      }
+    }
+  }
+  return counts;
+}
+
 }  // namespace
 
 LightComparison::LightComparison(const Tools& tools, IndexUnderTest index, Roster& roster,
@@ -52,9 +74,11 @@ Async<Result<void>> LightComparison::run() {
     MIROIR_CO_TRY(const Progress progress, co_await round());
     if (progress == Progress::kLost) continue;  // ends: every time one node fewer
     MIROIR_CO_CHECK(co_await resolver_.flush());
+    if (!resolver_.next_round()) co_return Result<void>{};
     ++rounds;
-    if (!resolver_.next_round()) break;
   }
+  // Nobody saw that all is equal now.
+  report_.problems.push_back("documents were broken again and again while they were repaired");
   co_return Result<void>{};
 }
 
@@ -187,7 +211,7 @@ Async<Result<LightComparison::Progress>> LightComparison::descend(
       case NextQuestion::kNone:
         continue;
       case NextQuestion::kFetch: {
-        MIROIR_CO_TRY(progress, co_await fetch(part, questions[q], std::move(unequal)));
+        MIROIR_CO_TRY(progress, co_await fetch(part, questions[q], groups, std::move(unequal)));
         break;
       }
       case NextQuestion::kSplit: {
@@ -234,9 +258,9 @@ Async<std::optional<std::vector<DocumentCopy>>> LightComparison::read_stamps(std
 
 Async<Result<LightComparison::Progress>> LightComparison::fetch(const Roster::Part& part,
                                                                 SlotRanges slots,
+                                                                std::vector<DigestCounts> groups,
                                                                 UnequalSymbols unequal) {
-  // Of each document: which stamps each group holds.
-  std::map<std::string, std::vector<std::multiset<std::optional<Stamp>>>> seen;
+  Holdings seen;
   for (std::size_t g = 0; g < part.groups.size(); ++g) {
     for (const std::string& node : owners_in(part, part.groups[g])) {
       if (!roster_.readable(node)) co_return Progress::kLost;
@@ -246,25 +270,25 @@ Async<Result<LightComparison::Progress>> LightComparison::fetch(const Roster::Pa
       auto copies = co_await read_stamps(node, std::move(query));
       if (!copies) co_return Progress::kLost;
       for (const DocumentCopy& copy : *copies) {
-        auto& groups = seen[copy.id];
-        groups.resize(part.groups.size());
-        groups[g].insert(copy.stored.stamp);
+        auto& stamps = seen[copy.id];
+        stamps.resize(part.groups.size());
+        stamps[g].insert(copy.stored.stamp);
       }
     }
   }
-  std::vector<std::string> ids;
-  for (const auto& [id, groups] : seen) {
-    const bool alike = std::ranges::all_of(
-        groups, [&](const auto& stamps) { return stamps.size() == 1 && stamps == groups.front(); });
-    if (!alike) ids.push_back(id);
-  }
+  std::erase_if(seen, [](const auto& document) { return alike(document.second); });
   if (tools_.stopping()) co_return std::unexpected(cut_off());
-  if (ids.empty() && size(slots) > 1) {
-    // The symbols of several broken documents cancelled, or all was written meanwhile.
+  // Symbols of other broken documents cancel, or all was written meanwhile.
+  if (!unequal.none() && !explained(groups, count(seen, groups.size()))) {
+    const bool few = std::ranges::all_of(groups, [&](const DigestCounts& counts) {
+      return static_cast<double>(counts.documents()) <= bounds_.innocent_max;
+    });
+    if (few || size(slots) == 1)
+      co_return co_await fetch(part, std::move(slots), std::move(groups), UnequalSymbols{});
     co_return co_await descend(part, split(slots, bounds_.parts));
   }
-  if (ids.empty() && !unequal.none())
-    co_return co_await fetch(part, std::move(slots), UnequalSymbols{});
+  std::vector<std::string> ids;
+  for (const auto& [id, stamps] : seen) ids.push_back(id);
   MIROIR_CO_CHECK(co_await resolver_.add(std::move(ids)));
   co_return Progress::kDone;
 }

@@ -36,7 +36,9 @@ class LightComparison {
   Async<Result<Progress>> descend(const Roster::Part& part, std::vector<SlotRanges> questions);
   Async<Result<std::optional<std::vector<Asked>>>> ask(const Roster::Part& part,
                                                        const std::vector<SlotRanges>& questions);
-  Async<Result<Progress>> fetch(const Roster::Part& part, SlotRanges slots, UnequalSymbols unequal);
+  // Reads the stamps of the documents that carry the unequal symbols. `groups`: what was counted.
+  Async<Result<Progress>> fetch(const Roster::Part& part, SlotRanges slots,
+                                std::vector<DigestCounts> groups, UnequalSymbols unequal);
   // All documents that match, however many: nullopt where the node was lost.
   Async<std::optional<std::vector<DocumentCopy>>> read_stamps(std::string node,
                                                               DocumentQuery query);

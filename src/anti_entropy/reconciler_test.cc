@@ -194,6 +194,35 @@ TEST_F(ReconcilerTest, ManyKindsOfDamageAtOnceAreHealed) {
   EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
 }
 
+// One is missing and another back, and their symbols cancel in the first position, where a third
+// keeps one unequal: it alone is led to.
+TEST_F(ReconcilerTest, SymbolsThatCancelHideNothing) {
+  const auto symbol = [&](const std::string& id) {
+    const Json its = member(document(owner(id), id), kDigestFields[0]);
+    return decode_symbol(its.as_string()).value();
+  };
+  std::map<std::uint8_t, std::vector<std::string>> by_symbol;
+  for (int i = 0; i < 200; ++i)
+    by_symbol[symbol("id" + std::to_string(i))].push_back("id" + std::to_string(i));
+  const auto same =
+      std::ranges::find_if(by_symbol, [](const auto& its) { return its.second.size() > 1; });
+  ASSERT_NE(same, by_symbol.end());
+  const std::string missing = same->second[0];
+  const std::string back = same->second[1];
+  const std::string third =
+      (same == by_symbol.begin() ? std::next(same) : by_symbol.begin())->second[0];
+  const Json old = document(owner(back), back);
+  world.remove(kIndex, {back});
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  owner(back).write_directly(kIndex, back, old);
+  owner(missing).delete_directly(kIndex, missing);
+  owner(third).delete_directly(kIndex, third);
+
+  EXPECT_EQ(number(run_pass(PassKind::kLight, false), "mismatches"), 3U);
+  EXPECT_EQ(number(run_pass(PassKind::kLight), "repaired"), 3U);
+  expect_groups_equal();
+}
+
 TEST_F(ReconcilerTest, EmptiedIndexIsRestoredDocumentByDocument) {
   write(200, 3'000, "more");
   SimulatedNode& emptied = *world.nodes.begin()->second;
