@@ -24,7 +24,7 @@ struct ServerOptions {
   std::size_t connections_max = 1024;
   std::size_t requests_max = 500;     // in handlers at a time; beyond it 503 with Retry-After
   Milliseconds head_timeout{10'000};  // from its first byte to its last
-  Pace pace;                          // of bodies and of answers
+  Pace pace = {};                     // of bodies and of answers
   Milliseconds idle_timeout{75'000};
 };
 
