@@ -95,9 +95,10 @@ class Hasher {
   };
 
   Result<Hash128> value(int depth) {
-    if (depth > kJsonDepthMax) return scanner_.error("nested too deeply");
     scanner_.skip_space();
     const char first = scanner_.peek();
+    if ((first == '{' || first == '[') && depth > kJsonDepthMax)
+      return scanner_.error("nested too deeply");
     if (first == '{') return object(nullptr, depth);
     if (first == '[') return array(depth);
     MIROIR_TRY(const std::string_view text, scanner_.scalar());

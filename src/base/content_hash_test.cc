@@ -3,14 +3,11 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <cstdio>
-#include <map>
 
 #include "base/document.h"
 #include "base/random.h"
+#include "base/reference_json_fake.h"
 
 namespace miroir {
 namespace {
@@ -88,54 +85,16 @@ TEST(ContentHashTest, MalformedDocumentsAreRefused) {
                            "{\"a\":01}", "{\"a\":[1}", "{\"a\":\"\\ud800\"}"}) {
     EXPECT_FALSE(content_hash(text, DecimalReading::kNearest, nullptr)) << text;
   }
+  const auto nested = [](std::size_t depth) {
+    return "{\"a\":" + std::string(depth - 1, '[') + "0" + std::string(depth - 1, ']') + "}";
+  };
+  EXPECT_TRUE(content_hash(nested(kJsonDepthMax), DecimalReading::kNearest, nullptr));
+  EXPECT_FALSE(content_hash(nested(kJsonDepthMax + 1), DecimalReading::kNearest, nullptr));
   const std::string deep(100'000, '[');
   EXPECT_FALSE(content_hash("{\"a\":" + deep + "}", DecimalReading::kNearest, nullptr));
 }
 
-// The slow and obvious reference: a tree of values, its canonical text, and many ways to write it.
-struct Value {
-  enum class Type { kNull, kBoolean, kInteger, kDecimal, kString, kArray, kObject };
-  Type type = Type::kNull;
-  bool boolean = false;
-  bool negative = false;
-  std::uint64_t magnitude = 0;
-  double decimal = 0;
-  std::string string;
-  std::vector<Value> elements;
-  std::map<std::string, Value> members;
-};
-
-std::string canonical(const Value& value) {
-  switch (value.type) {
-    case Value::Type::kNull:
-      return "n";
-    case Value::Type::kBoolean:
-      return value.boolean ? "t" : "f";
-    case Value::Type::kInteger:
-      return "i" + std::string(value.negative && value.magnitude > 0 ? "-" : "") +
-             std::to_string(value.magnitude) + ";";
-    case Value::Type::kDecimal: {
-      char text[64];
-      std::snprintf(text, sizeof text, "d%a;", value.decimal);
-      return text;
-    }
-    case Value::Type::kString:
-      return "s" + std::to_string(value.string.size()) + ":" + value.string;
-    case Value::Type::kArray: {
-      std::string text = "[";
-      for (const Value& element : value.elements) text += canonical(element);
-      return text + "]";
-    }
-    case Value::Type::kObject: {
-      std::string text = "{";
-      for (const auto& [key, member] : value.members) {
-        text += std::to_string(key.size()) + ":" + key + canonical(member);
-      }
-      return text + "}";
-    }
-  }
-  return "";
-}
+using Value = ReferenceValue;
 
 std::string any_string(Random& random) {
   static const std::vector<std::string> kPieces = {
@@ -192,115 +151,6 @@ Value any_document(Random& random) {
   return document;
 }
 
-// One of the texts of a value, as `reading` understands it.
-class Writer {
- public:
-  Writer(Random& random, DecimalReading reading) : random_(random), reading_(reading) {}
-
-  std::string text(const Value& value) {
-    switch (value.type) {
-      case Value::Type::kNull:
-        return "null";
-      case Value::Type::kBoolean:
-        return value.boolean ? "true" : "false";
-      case Value::Type::kInteger:
-        return integer(value);
-      case Value::Type::kDecimal:
-        return decimal(value.decimal);
-      case Value::Type::kString:
-        return string(value.string);
-      case Value::Type::kArray: {
-        std::string out = "[" + space();
-        for (std::size_t i = 0; i < value.elements.size(); ++i) {
-          out += (i > 0 ? "," : "") + space() + text(value.elements[i]) + space();
-        }
-        return out + "]";
-      }
-      case Value::Type::kObject:
-        return object(value);
-    }
-    return "";
-  }
-
- private:
-  std::string space() {
-    return random_.chance(0.8) ? "" : std::string(1, " \t\r\n"[random_.below(4)]);
-  }
-
-  std::string integer(const Value& value) {
-    const std::string digits = (value.negative ? "-" : "") + std::to_string(value.magnitude);
-    // Below 2^53 and with few zeros, every reading of the other forms is exact.
-    if (value.magnitude >= std::uint64_t{1} << 40 || value.magnitude == 0) return digits;
-    switch (random_.below(5)) {
-      case 0:
-        return digits + ".0";
-      case 1:
-        return digits + "e0";
-      case 2:
-        return digits + "000E-3";
-      case 3:
-        return digits + ".00e+00";
-      default:
-        return digits;
-    }
-  }
-
-  std::string decimal(double value) {
-    if (reading_ == DecimalReading::kNode) return text_for_node(value);
-    char out[64];
-    const int precision = random_.chance(0.5) ? 17 : 20;
-    std::snprintf(out, sizeof out, random_.chance(0.5) ? "%.*g" : "%.*e", precision, value);
-    const auto end = std::to_chars(out, out + sizeof out, value).ptr;
-    if (random_.chance(0.5)) return std::string(out, end);
-    std::snprintf(out, sizeof out, "%.*e", precision, value);
-    return out;
-  }
-
-  std::string string(const std::string& value) {
-    std::string out = "\"";
-    for (std::size_t i = 0; i < value.size(); ++i) {
-      const auto byte = static_cast<unsigned char>(value[i]);
-      if (byte == 0xF0 && random_.chance(0.5)) {
-        out += random_.chance(0.5) ? "\\ud83d\\ude00" : "\\uD83D\\uDE00";
-        i += 3;
-      } else if (byte == 0xC3 && random_.chance(0.5)) {
-        out += "\\u00e9";
-        i += 1;
-      } else if (byte < 0x80 && (byte < 0x20 || random_.chance(0.3))) {
-        char escape[8];
-        std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(byte));
-        out += escape;
-      } else if (byte == '"' || byte == '\\' || (byte == '/' && random_.chance(0.5))) {
-        out += '\\';
-        out += value[i];
-      } else {
-        out += value[i];
-      }
-    }
-    return out + "\"";
-  }
-
-  std::string object(const Value& value) {
-    std::vector<std::string> members;
-    for (const auto& [key, member] : value.members) {
-      members.push_back(space() + string(key) + space() + ":" + space() + text(member));
-    }
-    for (std::size_t i = members.size(); i > 1; --i) {
-      std::swap(members[i - 1], members[random_.below(i)]);
-    }
-    // A key given before what counts.
-    if (!value.members.empty() && random_.chance(0.2)) {
-      members.insert(members.begin(), string(value.members.begin()->first) + ":[1]");
-    }
-    std::string out = "{";
-    for (std::size_t i = 0; i < members.size(); ++i) out += (i > 0 ? "," : "") + members[i];
-    return out + space() + "}";
-  }
-
-  Random& random_;
-  DecimalReading reading_;
-};
-
 // Changes one thing somewhere; perhaps into what it was.
 void mutate(Value& value, Random& random) {
   if (value.type == Value::Type::kArray && !value.elements.empty() && random.chance(0.7)) {
@@ -341,7 +191,7 @@ void check_writings(DecimalReading reading) {
     Random random(seed);
     for (int i = 0; i < 30; ++i) {
       const Value document = any_document(random);
-      Writer writer(random, reading);
+      ReferenceWriter writer(random, reading);
       const std::string one = writer.text(document);
       const std::string other = writer.text(document);
       const auto hash_one = content_hash(one, reading, nullptr);
@@ -370,7 +220,7 @@ TEST(ContentHashPropertyTest, EqualExactlyWhereTheCanonicalTextIs) {
       Value after = before;
       mutate(after, random);
       if (after.type != Value::Type::kObject) continue;
-      Writer writer(random, DecimalReading::kNearest);
+      ReferenceWriter writer(random, DecimalReading::kNearest);
       const std::string one = writer.text(before);
       const std::string other = writer.text(after);
       const bool same = canonical(before) == canonical(after);

@@ -66,8 +66,8 @@ Json unique_members(Json::Object members) {
   return Json(std::move(kept));
 }
 
-Result<Json> convert(ondemand::value value, DecimalReading reading, int depth) {
-  if (depth > kJsonDepthMax) return fail(ErrorCode::kInvalid, "malformed JSON: nested too deeply");
+// The scanner has seen that it is not nested too deeply.
+Result<Json> convert(ondemand::value value, DecimalReading reading) {
   ondemand::json_type type{};
   if (auto error = value.type().get(type)) return broken(error);
   switch (type) {
@@ -78,7 +78,7 @@ Result<Json> convert(ondemand::value value, DecimalReading reading, int depth) {
       for (auto element : array) {
         ondemand::value inner;
         if (auto error = element.get(inner)) return broken(error);
-        MIROIR_TRY(Json converted, convert(inner, reading, depth + 1));
+        MIROIR_TRY(Json converted, convert(inner, reading));
         elements.push_back(std::move(converted));
       }
       return Json(std::move(elements));
@@ -93,7 +93,7 @@ Result<Json> convert(ondemand::value value, DecimalReading reading, int depth) {
         if (auto error = field.unescaped_key().get(key)) return broken(error);
         std::string name(key);
         if (auto error = field.value().get(inner)) return broken(error);
-        MIROIR_TRY(Json converted, convert(inner, reading, depth + 1));
+        MIROIR_TRY(Json converted, convert(inner, reading));
         members.emplace_back(std::move(name), std::move(converted));
       }
       return unique_members(std::move(members));
@@ -145,7 +145,7 @@ Result<Json> parse_json(std::string_view text, DecimalReading reading) {
   for (auto element : array) {
     ondemand::value value;
     if (auto error = element.get(value)) return broken(error);
-    return convert(value, reading, 1);
+    return convert(value, reading);
   }
   return fail(ErrorCode::kInvalid, "malformed JSON: no value");
 }

@@ -19,6 +19,14 @@ Json parsed(std::string_view text) {
 
 std::string reprinted(std::string_view text) { return to_text(parsed(text)); }
 
+TEST(JsonTest, NestsAsDeeplyAsItSays) {
+  const auto nested = [](std::size_t depth) {
+    return std::string(depth, '[') + "0" + std::string(depth, ']');
+  };
+  EXPECT_TRUE(parse_json(nested(kJsonDepthMax)));
+  EXPECT_FALSE(parse_json(nested(kJsonDepthMax + 1)));
+}
+
 TEST(JsonTest, KeepsOrderAndPrintsCompactly) {
   EXPECT_EQ(reprinted(R"( { "b" : [ 1 , -2, 2.5, true,false , null ] , "a":{ }, "c":[] } )"),
             R"({"b":[1,-2,2.5,true,false,null],"a":{},"c":[]})");
