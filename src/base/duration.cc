@@ -2,7 +2,6 @@
 
 #include <array>
 #include <charconv>
-#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -24,10 +23,14 @@ constexpr std::array<Unit, 6> kTimeUnits = {{{"us", 1},
 constexpr std::array<Unit, 5> kByteUnits = {
     {{"", 1}, {"KiB", 1LL << 10}, {"MiB", 1LL << 20}, {"GiB", 1LL << 30}, {"TiB", 1LL << 40}}};
 
-// The number and its unit as a product, or nullopt.
+// Far beyond what anybody means, and far below what a clock, or a sum of them, can hold.
+constexpr std::int64_t kDurationMax = 36'500 * kTimeUnits.back().size;
+constexpr std::int64_t kBytesMax = 1'024 * kByteUnits.back().size;
+
+// The number and its unit as a product of at most `max`, or nullopt.
 template <std::size_t N>
-std::optional<std::int64_t> parse_quantity(std::string_view text,
-                                           const std::array<Unit, N>& units) {
+std::optional<std::int64_t> parse_quantity(std::string_view text, const std::array<Unit, N>& units,
+                                           std::int64_t max) {
   std::int64_t number = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || number <= 0) return std::nullopt;
@@ -35,7 +38,7 @@ std::optional<std::int64_t> parse_quantity(std::string_view text,
   const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   for (const Unit& each : units) {
     if (each.name != unit) continue;
-    if (number > std::numeric_limits<std::int64_t>::max() / each.size) return std::nullopt;
+    if (number > max / each.size) return std::nullopt;
     return number * each.size;
   }
   return std::nullopt;
@@ -44,7 +47,7 @@ std::optional<std::int64_t> parse_quantity(std::string_view text,
 }  // namespace
 
 Result<Microseconds> parse_duration(std::string_view text) {
-  const auto value = text.empty() ? std::nullopt : parse_quantity(text, kTimeUnits);
+  const auto value = text.empty() ? std::nullopt : parse_quantity(text, kTimeUnits, kDurationMax);
   if (!value) {
     return fail(ErrorCode::kInvalid,
                 "expected a duration like \"500ms\", \"60s\", \"5m\", \"6h\" or \"7d\", got \"" +
@@ -63,7 +66,7 @@ Result<Microseconds> parse_schedule(std::string_view text) {
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {
-  const auto value = text.empty() ? std::nullopt : parse_quantity(text, kByteUnits);
+  const auto value = text.empty() ? std::nullopt : parse_quantity(text, kByteUnits, kBytesMax);
   if (!value) {
     return fail(ErrorCode::kInvalid,
                 "expected a number of bytes like \"104857600\", \"512KiB\" or \"20GiB\", got \"" +

@@ -36,6 +36,16 @@ TEST(DurationTest, BytesAreBinaryUnits) {
   }
 }
 
+// Added to a time, or multiplied, they would overflow.
+TEST(DurationTest, WhatNobodyMeansIsRefused) {
+  EXPECT_TRUE(parse_duration("36500d"));
+  EXPECT_FALSE(parse_duration("36501d"));
+  EXPECT_FALSE(parse_duration("9223372036854775807us"));
+  EXPECT_FALSE(parse_schedule("every 106751991d"));
+  EXPECT_TRUE(parse_bytes("1024TiB"));
+  EXPECT_FALSE(parse_bytes("1125899906842625"));
+}
+
 TEST(DurationTest, TextIsTheShortestAndReadsBack) {
   EXPECT_EQ(to_text(std::chrono::hours(6)), "6h");
   EXPECT_EQ(to_text(Milliseconds(1500)), "1500ms");
