@@ -4,6 +4,7 @@
 #include <array>
 
 #include "meili/filter.h"
+#include "meili/filter_text.h"
 
 namespace miroir {
 namespace {
@@ -61,15 +62,19 @@ void replace_in_strings(Json& value) {
   }
 }
 
-// The first stored field that the filter asks about. A filter that we cannot read, a node must not
-// be given with such a name in it either.
+// Whether such a name stands anywhere in it, the grammar's own escapes undone.
+bool holds_reserved(const Json& filter) {
+  if (filter.is_array()) return std::ranges::any_of(filter.as_array(), holds_reserved);
+  if (!filter.is_string()) return false;
+  const std::string& text = filter.as_string();
+  return meili::unescape(text, '\0').value_or(text).find(kReservedPrefix) != std::string::npos;
+}
+
+// The first stored field that the filter asks about. A filter that we cannot read, though a node
+// may, must not have such a name in it.
 std::string reserved_field_of(const Json& filter) {
   const auto parsed = meili::parse_filter(filter, "invalid_search_filter");
-  if (!parsed) {
-    return to_text(filter).find(kReservedPrefix) == std::string::npos
-               ? ""
-               : std::string(kReservedPrefix);
-  }
+  if (!parsed) return holds_reserved(filter) ? std::string(kReservedPrefix) : "";
   for (std::string& field : meili::attributes_of(*parsed)) {
     if (field.starts_with(kReservedPrefix)) return std::move(field);
   }

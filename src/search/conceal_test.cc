@@ -28,6 +28,13 @@ TEST(ConcealTest, EscapesHideNothing) {
             R"({"filter":"\"_miroir-slot\" EXISTS"})");
 }
 
+// The node has operators that our parser does not know.
+TEST(ConcealTest, EscapesHideNothingWhereOnlyANodeCanReadTheFilter) {
+  EXPECT_EQ(concealed_body(
+                R"x({"filter":["'\\x5fmiroir_slot' EXISTS AND _geoPolygon([1,2],[3,4],[5,6])"]})x"),
+            R"({"filter":"\"_miroir-\" EXISTS"})");
+}
+
 TEST(ConcealTest, NamesOfFieldsAreConcealedWhereverTheyStand) {
   EXPECT_EQ(
       concealed_body(
