@@ -137,8 +137,10 @@ Result<YamlBlock> YamlBlock::parse(std::string_view text, std::string file) {
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
     if (documents.size() > 1) {
-      return fail(ErrorCode::kInvalid,
-                  file + ": expected one YAML document, got " + std::to_string(documents.size()));
+      const int line = std::max(0, documents[1].Mark().line) + 1;
+      return fail(ErrorCode::kInvalid, file + ":" + std::to_string(line) +
+                                           ": expected one YAML document, got " +
+                                           std::to_string(documents.size()));
     }
     if (!documents.empty()) block.state_->node.reset(documents.front());
   } catch (const YAML::Exception& error) {

@@ -79,10 +79,8 @@ Result<Config> parse_config(std::string_view yaml, const std::string& file) {
   }
   MIROIR_CHECK(document.finish());
   if (config.nodes.empty()) {
-    return fail(ErrorCode::kInvalid, file + ": miroir.nodes: expected at least one node");
-  }
-  if (auto topology = Topology::make(config.nodes, config.shards); !topology) {
-    return std::unexpected(std::move(topology).error().with_context(file + ": miroir.nodes"));
+    root.refuse("nodes", "at least one node");
+    return std::unexpected(document.finish().error());
   }
   config.search.names = config.anti_entropy.names;
   return config;

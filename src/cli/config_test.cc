@@ -180,7 +180,7 @@ TEST(ConfigTest, NodesAreCheckedOneByOne) {
           R"({id: a, address: "http://a:1"}, {id: b, address: "http://[::1]:1", replica_group: 1})"),
       "accepted");
   const std::vector<std::pair<std::string, std::string>> refused = {
-      {"", "m.yaml: miroir.nodes: expected at least one node"},
+      {"", "m.yaml:2: miroir.nodes: expected at least one node, got a list"},
       {R"({address: "http://a"})", "m.yaml:2: miroir.nodes[0].id: missing"},
       {"{id: a}", "m.yaml:2: miroir.nodes[0].address: missing"},
       {R"({id: "", address: "http://a"})", "m.yaml:2: miroir.nodes[0].id: expected"},
