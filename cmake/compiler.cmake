@@ -22,3 +22,8 @@ if(MIROIR_SANITIZE)
   add_compile_options(-fsanitize=${MIROIR_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MIROIR_SANITIZE})
 endif()
+
+option(MIROIR_FUZZ "test/fuzz with libFuzzer")
+if(MIROIR_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
