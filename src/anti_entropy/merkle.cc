@@ -32,7 +32,7 @@ Bucket& Bucket::operator+=(const Bucket& other) {
 }
 
 MerkleTree::MerkleTree(SlotRange shard)
-    : shard_(shard), buckets_(std::min(kBuckets, size(shard))) {}
+    : shard_(shard), buckets_(std::min(kBuckets, size(shard))), doubted_(buckets_.size()) {}
 
 std::size_t MerkleTree::bucket_of(Slot slot) const {
   MIROIR_ASSERT(shard_.contains(slot));
@@ -54,7 +54,10 @@ void MerkleTree::add(Slot slot, const Hash128& fingerprint) {
 
 MerkleTree& MerkleTree::operator+=(const MerkleTree& other) {
   MIROIR_ASSERT(shard_ == other.shard_);
-  for (std::size_t i = 0; i < buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
+  for (std::size_t i = 0; i < buckets_.size(); ++i) {
+    buckets_[i] += other.buckets_[i];
+    doubted_[i] = doubted_[i] || other.doubted_[i];
+  }
   return *this;
 }
 
@@ -74,24 +77,27 @@ std::uint64_t MerkleTree::documents() const {
   return documents;
 }
 
-SlotRanges unequal_slots(const std::vector<const MerkleTree*>& trees) {
+SlotRanges unequal_slots(const std::vector<const MerkleTree*>& trees, std::uint64_t documents_max) {
   SlotRanges unequal;
-  if (trees.empty()) return unequal;
-  const MerkleTree& first = *trees.front();
-  if (std::ranges::all_of(trees,
-                          [&](const MerkleTree* tree) { return tree->root() == first.root(); })) {
-    return unequal;
-  }
-  for (std::size_t i = 0; i < first.bucket_count(); ++i) {
-    const bool same = std::ranges::all_of(
-        trees, [&](const MerkleTree* tree) { return tree->bucket(i) == first.bucket(i); });
-    if (same) continue;
-    const SlotRange slots = first.slots_of(i);
-    if (!unequal.empty() && unequal.back().last + 1 == slots.first) {
+  std::uint64_t in_last = 0;  // documents of the last run
+  for (std::size_t i = 0; !trees.empty() && i < trees.front()->bucket_count(); ++i) {
+    const bool looked_at = std::ranges::any_of(trees, [&](const MerkleTree* tree) {
+      return tree->doubted(i) || tree->bucket(i) != trees.front()->bucket(i);
+    });
+    if (!looked_at) continue;
+    std::uint64_t documents = 0;
+    for (const MerkleTree* tree : trees) documents = std::max(documents, tree->bucket(i).documents);
+    const SlotRange slots = trees.front()->slots_of(i);
+    if (!unequal.empty() && unequal.back().last + 1 == slots.first &&
+        in_last + documents <= documents_max) {
       unequal.back().last = slots.last;
-    } else {
-      unequal.push_back(slots);
+      in_last += documents;
+      continue;
     }
+    const auto parts = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(size(slots), documents / documents_max + 1));
+    for (const SlotRanges& part : split({slots}, parts)) unequal.push_back(part.front());
+    in_last = documents / parts;
   }
   return unequal;
 }

@@ -32,6 +32,9 @@ class MerkleTree {
   explicit MerkleTree(SlotRange shard);
 
   void add(Slot slot, const Hash128& fingerprint);
+  // Its bucket holds a document that must be looked at, whatever the other replicas hold.
+  void doubt(Slot slot) { doubted_[bucket_of(slot)] = true; }
+  bool doubted(std::size_t bucket) const { return doubted_[bucket]; }
   MerkleTree& operator+=(const MerkleTree& other);  // of the same shard
 
   Hash128 root() const;
@@ -44,10 +47,12 @@ class MerkleTree {
  private:
   SlotRange shard_;
   std::vector<Bucket> buckets_;
+  std::vector<bool> doubted_;
 };
 
-// The slots of the buckets that are not the same in all trees, neighbours joined. Trees of one
+// The slots of the buckets that are doubted in a tree, or not the same in all, as runs of about
+// `documents_max` documents at most: neighbours are joined and large buckets cut. Trees of one
 // shard.
-SlotRanges unequal_slots(const std::vector<const MerkleTree*>& trees);
+SlotRanges unequal_slots(const std::vector<const MerkleTree*>& trees, std::uint64_t documents_max);
 
 }  // namespace miroir::anti_entropy

@@ -7,6 +7,7 @@ namespace miroir::anti_entropy {
 namespace {
 
 constexpr std::uint64_t kPageBytes = 4ULL << 20;
+constexpr std::uint64_t kRunDocuments = 10'000;  // whose ids are held while a run is read again
 
 // How many slots the next page takes: as many as held about `kPageBytes` and `documents` last time.
 class PageSize {
@@ -27,6 +28,14 @@ class PageSize {
   std::size_t documents_;
   std::uint32_t slots_ = 256;
 };
+
+bool suspect(const DocumentCopy& document, const Hash128& content) {
+  Copy copy;
+  copy.presence = Presence::kPresent;
+  copy.stored = document.stored;
+  copy.content = content;
+  return !document.stored.stamp || copy.contradicts_itself(document.id);
+}
 
 }  // namespace
 
@@ -105,16 +114,11 @@ Async<Result<std::optional<ReplicaScan>>> DeepComparison::scan(std::string node,
   }
   auto fold = [&](DocumentCopy document, const Hash128& content) -> Result<void> {
     ++scan.documents;
-    Copy copy;
-    copy.presence = Presence::kPresent;
-    copy.stored = document.stored;
-    copy.content = content;
-    if (!document.stored.stamp || copy.contradicts_itself(document.id))
-      scan.suspects.push_back(document.id);
     // By the slot it was found in; where that is not its own it is a suspect.
     const Slot slot = document.stored.slot.value_or(slot_of(document.id));
     if (auto tree = scan.trees.find(topology.shard_of(slot)); tree != scan.trees.end()) {
       tree->second.add(slot, fingerprint(document.id, content, document.stored));
+      if (suspect(document, content)) tree->second.doubt(slot);
     }
     return {};
   };
@@ -130,18 +134,20 @@ SlotRanges DeepComparison::unequal_runs(const std::map<std::string, ReplicaScan>
     if (auto scan = scans.find(owner); scan != scans.end())
       trees.push_back(&scan->second.trees.at(shard));
   }
-  return unequal_slots(trees);
+  return unequal_slots(trees, kRunDocuments);
 }
 
 // Reads one run of slots of a shard again on every owner and hands on what differs.
 Async<Result<void>> DeepComparison::compare(ShardId shard, SlotRange run) {
   std::map<std::string, std::multiset<Hash128>> seen;  // id → fingerprints
+  std::set<std::string> suspects;
   std::size_t replicas = 0;
   for (const std::string& owner : tools_.cluster.topology().owners(shard)) {
     if (!roster_.readable(owner)) continue;
     auto permit = co_await tools_.reads.acquire();
     auto note = [&](DocumentCopy copy, const Hash128& content) -> Result<void> {
       seen[copy.id].insert(fingerprint(copy.id, content, copy.stored));
+      if (suspect(copy, content)) suspects.insert(copy.id);
       return {};
     };
     MIROIR_CO_TRY(const bool read, co_await read_all(owner, {run}, note));
@@ -149,7 +155,8 @@ Async<Result<void>> DeepComparison::compare(ShardId shard, SlotRange run) {
   }
   std::vector<std::string> ids;
   for (const auto& [id, prints] : seen) {
-    if (prints.size() != replicas || *prints.begin() != *prints.rbegin()) ids.push_back(id);
+    if (prints.size() != replicas || *prints.begin() != *prints.rbegin() || suspects.contains(id))
+      ids.push_back(id);
   }
   co_return co_await resolver_.add(std::move(ids));
 }
@@ -164,9 +171,6 @@ Async<Result<void>> DeepComparison::run(std::vector<ShardId> shards) {
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     MIROIR_CO_TRY(auto scan, std::move(results[i]));
     if (scan) scans.emplace(nodes[i], std::move(*scan));
-  }
-  for (auto& [node, scan] : scans) {
-    MIROIR_CO_CHECK(co_await resolver_.add(std::move(scan.suspects)));
   }
   // Where copies moved meanwhile the second reading finds them equal, or settling leaves them out.
   for (ShardId shard : shards) {

@@ -13,16 +13,15 @@ namespace miroir::anti_entropy {
 // What one scan of one node found.
 struct ReplicaScan {
   std::map<ShardId, MerkleTree> trees;  // of the shards that it owns
-  std::vector<std::string>
-      suspects;  // documents whose slot, digest or checksum are not those of what they hold
   std::uint64_t documents = 0;
 };
 
 // The deep pass over one index: every document of every replica is read once and fingerprinted by
 // content. Pages are runs of slots, sized by bytes and each one snapshot with a limit above its
-// size; together they tile the slots that the node owns, so nothing is left out. Memory: a page and
-// the trees, whatever the index holds. Runs of slots whose buckets differ are read again, and what
-// differs in them goes to the resolver.
+// size; together they tile the slots that the node owns, so nothing is left out. Runs of slots
+// whose buckets differ, or hold a document whose slot, digest or checksum are not those of what it
+// holds, are read again, and what differs in them goes to the resolver. Memory: pages, trees and
+// the ids of a run, whatever the index holds and however much of it differs.
 class DeepComparison {
  public:
   DeepComparison(const Tools& tools, IndexUnderTest index, Roster& roster, Resolver& resolver);
