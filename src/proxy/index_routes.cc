@@ -53,7 +53,7 @@ Async<http::Response> get_index(Proxy::State* state, std::string uid) {
 // A node reads settings back normalised; what we added to them is taken out again.
 Async<http::Response> get_settings(Proxy::State* state, std::string uid, std::string route,
                                    http::Request request) {
-  auto answer = co_await state->searcher.pass_through(std::move(request));
+  auto answer = co_await state->searcher.pass_through(std::move(request), {uid});
   if (!answer) co_return error_answer(answer.error());
   auto body = parse_json(answer->body);
   if (!body)

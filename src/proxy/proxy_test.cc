@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "forward/forward_world_fake.h"
 #include "meili/api_key.h"
 
@@ -93,6 +95,32 @@ TEST_F(ProxyTest, ItIsNotReadyWithoutAWholeGroup) {
   const http::Response response = send("GET", "/_miroir/ready", "", "");
   EXPECT_EQ(response.status, 503);
   EXPECT_EQ(response.body, R"({"ready":false})");
+}
+
+TEST_F(ProxyTest, IndexesThatASwapFailedOnAreNotReadThereUntilAPassHealedThem) {
+  for (const char* index : {"books", "films"}) {
+    ended(send("POST", "/indexes/" + std::string(index) + "/documents",
+               R"([{"id":"1","v":")" + std::string(index) + R"("}])"));
+  }
+  const std::string owner = world.topology().owner(1, world.topology().shard_of(slot_of("1")));
+  const auto answering = [&] {
+    std::set<std::string> nodes;
+    world.answer_read = [&](const std::string& node, const http::ClientRequest&) {
+      nodes.insert(node);
+      return std::nullopt;
+    };
+    for (int i = 0; i < 6; ++i) {
+      EXPECT_EQ(*json(send("GET", "/indexes/books/documents/1")).find("v"), Json("films"));
+    }
+    world.answer_read = nullptr;
+    return nodes;
+  };
+  world.nodes.at(owner)->fail_alone([](const NodeTask& task) { return task.type == "indexSwap"; });
+  ended(send("POST", "/swap-indexes", R"([{"indexes":["books","films"]}])"));
+  ASSERT_TRUE(world.run_until([this] { return world.all_done(); }));
+  EXPECT_FALSE(answering().contains(owner));
+  ASSERT_TRUE(world.await(reconciler->pass(PassKind::kLight, std::nullopt)));
+  EXPECT_TRUE(answering().contains(owner));
 }
 
 TEST_F(ProxyTest, WhatIsNoRouteHasNoBody) {

@@ -94,11 +94,18 @@ Result<std::uint64_t> collect_documents(std::string_view answer, const DocumentO
 
 }  // namespace
 
-Async<http::Response> Searcher::document(std::string, std::string id, http::Request request) {
+Async<http::Response> Searcher::document(std::string index_uid, std::string id,
+                                         http::Request request) {
   request = concealed(std::move(request), options_.names);
   const Slot slot = slot_of(id);
-  auto owners = owners_to_read(cluster_.topology(), readable_nodes(cluster_), slot, turn_++);
-  if (owners.empty()) owners = last_resort(cluster_, cluster_.topology().shard_of(slot));
+  const ShardId shard = cluster_.topology().shard_of(slot);
+  const Readers readers(cluster_, log_, {index_uid});
+  auto owners = owners_to_read(cluster_.topology(), readers.readable(), slot, turn_++);
+  ReadPlan plan;
+  if (owners.empty()) {
+    owners = readers.last_resort(shard);
+    plan.stale = {shard};
+  }
   std::string last = "no replica of its shard can be read";
   for (const std::string& owner : owners) {
     auto answer = co_await ask(owner, for_node(request));
@@ -108,16 +115,20 @@ Async<http::Response> Searcher::document(std::string, std::string id, http::Requ
       continue;
     }
     const bool found = answer->status < 300;
-    co_return http::json_response(
-        answer->status, found ? strip_reserved(answer->body, AnswerShape::kDocument, options_.names)
-                              : strip_error(answer->body));
+    co_return finished(
+        http::json_response(
+            answer->status,
+            found ? strip_reserved(answer->body, AnswerShape::kDocument, options_.names)
+                  : strip_error(answer->body)),
+        plan);
   }
   co_return error_answer(meili::api_error("miroir_shard_unavailable", last + "."));
 }
 
 Async<http::Response> Searcher::documents(std::string index_uid, http::Request request) {
   request = concealed(std::move(request), options_.names);
-  if (one_node_answers()) co_return co_await passed(std::move(request), AnswerShape::kDocuments);
+  if (one_node_answers())
+    co_return co_await passed(std::move(request), AnswerShape::kDocuments, {index_uid});
   std::optional<Json> query;
   if (request.method == "GET") {
     query = body_of_query(request.query);
@@ -153,7 +164,7 @@ Async<http::Response> Searcher::gathered_documents(Json query, std::string index
         out.headers.set("Content-Type", "application/json");
         return out;
       },
-      question_of(request));
+      question_of(request), {index_uid});
   if (!gathered) co_return error_answer(gathered.error());
 
   std::uint64_t total = 0;
@@ -193,7 +204,7 @@ Async<http::Response> Searcher::facet_search(std::string index_uid, http::Reques
   request = concealed(std::move(request), options_.names);
   auto body = parse_json(request.body);
   if (one_node_answers() || !body || !body->is_object()) {
-    co_return co_await passed(std::move(request), AnswerShape::kSearch);
+    co_return co_await passed(std::move(request), AnswerShape::kSearch, {index_uid});
   }
   auto gathered = co_await gather_answers(
       [&](const ReadPlan::Part& part) {
@@ -204,7 +215,7 @@ Async<http::Response> Searcher::facet_search(std::string index_uid, http::Reques
         out.body = to_text(narrowed);
         return out;
       },
-      turn_++);
+      turn_++, {index_uid});
   if (!gathered) co_return error_answer(gathered.error());
 
   const IndexState* index = log_.catalogue().index(index_uid);
@@ -239,9 +250,13 @@ Async<http::Response> Searcher::facet_search(std::string index_uid, http::Reques
   co_return finished(json_answer(200, merged), gathered->plan);
 }
 
-Async<http::Response> Searcher::stats(std::string, http::Request request) {
-  auto gathered =
-      co_await gather_answers([&](const ReadPlan::Part&) { return for_node(request); }, turn_++);
+Async<http::Response> Searcher::stats(std::string index_uid, http::Request request) {
+  IndexUids uids;
+  for (const auto& [uid, index] : log_.catalogue().indexes()) {
+    if (index_uid.empty() || uid == index_uid) uids.push_back(uid);
+  }
+  auto gathered = co_await gather_answers([&](const ReadPlan::Part&) { return for_node(request); },
+                                          turn_++, std::move(uids));
   if (!gathered) co_return error_answer(gathered.error());
   Json sum;
   for (const http::Response& answer : gathered->answers) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "log/doubt.h"
+
 namespace miroir {
 namespace {
 
@@ -72,37 +74,44 @@ std::vector<std::string> owners_to_read(const Topology& topology,
   return out;
 }
 
-std::set<std::string> readable_nodes(const Cluster& cluster) {
+bool Readers::doubted(const std::string& node) const {
+  return std::ranges::any_of(indexes_,
+                             [&](const std::string& index) { return in_doubt(log_, index, node); });
+}
+
+std::set<std::string> Readers::readable() const {
   std::set<std::string> nodes;
-  for (const NodeConfig& node : cluster.topology().nodes()) {
-    if (cluster.readable(node.id)) nodes.insert(node.id);
+  for (const NodeConfig& node : cluster_.topology().nodes()) {
+    if (cluster_.readable(node.id) && !doubted(node.id)) nodes.insert(node.id);
   }
   return nodes;
 }
 
-std::vector<std::string> last_resort(const Cluster& cluster, ShardId shard) {
+std::vector<std::string> Readers::last_resort(ShardId shard) const {
   std::vector<std::string> nodes;
-  for (const std::string& owner : cluster.topology().owners(shard)) {
-    const NodeStatus status = cluster.status(owner);
-    if (status.state == ReplicaState::kInSync) return {};
-    if (status.state == ReplicaState::kStale && status.healthy) nodes.push_back(owner);
+  for (const std::string& owner : cluster_.topology().owners(shard)) {
+    const NodeStatus status = cluster_.status(owner);
+    if (status.state == ReplicaState::kInSync && !doubted(owner)) return {};
+    if (status.healthy && status.state != ReplicaState::kJoining) nodes.push_back(owner);
   }
-  std::ranges::stable_sort(nodes, std::ranges::greater(),
-                           [&](const std::string& node) { return cluster.status(node).done; });
+  std::ranges::stable_sort(nodes, [&](const std::string& a, const std::string& b) {
+    const bool doubts[] = {doubted(a), doubted(b)};
+    if (doubts[0] != doubts[1]) return doubts[1];
+    return cluster_.status(a).done > cluster_.status(b).done;
+  });
   return nodes;
 }
 
-void fill_with_last_resort(ReadPlan& plan, const Cluster& cluster,
-                           const std::set<std::string>& avoid) {
+void Readers::fill_with_last_resort(ReadPlan& plan, const std::set<std::string>& avoid) const {
   std::map<std::string, std::vector<SlotRange>> asked;
   for (const ShardId shard : std::exchange(plan.missing, {})) {
-    const std::vector<std::string> nodes = last_resort(cluster, shard);
+    const std::vector<std::string> nodes = last_resort(shard);
     const auto usable =
         std::ranges::find_if(nodes, [&](const std::string& node) { return !avoid.contains(node); });
     if (usable == nodes.end()) {
       plan.missing.push_back(shard);
     } else {
-      asked[*usable].push_back(cluster.topology().slots_of(shard));
+      asked[*usable].push_back(cluster_.topology().slots_of(shard));
       plan.stale.push_back(shard);
     }
   }

@@ -20,7 +20,7 @@ struct ReadPlan {
   };
   std::vector<Part> parts;
   std::vector<ShardId> missing;  // shards that no readable node holds
-  std::vector<ShardId> stale;    // shards that a stale node answers for, as the last resort
+  std::vector<ShardId> stale;    // shards that somebody answers for as the last resort
   bool whole = false;            // one group answers, nothing is narrowed
 };
 
@@ -34,14 +34,28 @@ std::vector<std::string> owners_to_read(const Topology& topology,
                                         const std::set<std::string>& readable, Slot slot,
                                         std::uint64_t turn);
 
-std::set<std::string> readable_nodes(const Cluster& cluster);
+// Who may be read, by the indexes that a read is about: a node is avoided where one of them is in
+// doubt (log/doubt.h).
+class Readers {
+ public:
+  Readers(const Cluster& cluster, const Log& log, std::vector<std::string> indexes)
+      : cluster_(cluster), log_(log), indexes_(std::move(indexes)) {}
 
-// The healthy owners of a shard of which no replica is in sync any more, freshest first: served as
-// degraded (DESIGN.md, invariant 10). Empty while a replica is in sync, whether it answers or not.
-std::vector<std::string> last_resort(const Cluster& cluster, ShardId shard);
-// Gives the missing shards to nodes of the last resort.
-void fill_with_last_resort(ReadPlan& plan, const Cluster& cluster,
-                           const std::set<std::string>& avoid);
+  std::set<std::string> readable() const;
+  // The healthy owners of a shard of which no replica is in sync any more, or the indexes are in
+  // doubt on all that are: the freshest first, those in doubt last. Served as degraded (DESIGN.md,
+  // invariant 10). Empty while there is a better replica, whether it answers or not.
+  std::vector<std::string> last_resort(ShardId shard) const;
+  // Gives the missing shards to nodes of the last resort.
+  void fill_with_last_resort(ReadPlan& plan, const std::set<std::string>& avoid) const;
+
+ private:
+  bool doubted(const std::string& node) const;
+
+  const Cluster& cluster_;
+  const Log& log_;
+  std::vector<std::string> indexes_;
+};
 
 // The narrowing as a filter: `(_miroir_slot >= "…" AND _miroir_slot <= "…") OR …`; joined with a
 // client's filter.

@@ -36,6 +36,18 @@ bool says(const http::Response& answer, std::string_view code) {
   return its != nullptr && *its == Json(code);
 }
 
+// Of a search of several.
+Searcher::IndexUids indexes_of(const Json& body) {
+  Searcher::IndexUids uids;
+  const Json* queries = body.find("queries");
+  if (queries == nullptr || !queries->is_array()) return uids;
+  for (const Json& query : queries->as_array()) {
+    const Json* uid = query.find("indexUid");
+    if (uid != nullptr && uid->is_string()) uids.push_back(uid->as_string());
+  }
+  return uids;
+}
+
 http::Response error_of_node(const http::Response& answer) {
   return http::json_response(answer.status, strip_error(answer.body));
 }
@@ -90,14 +102,15 @@ Async<Result<http::Response>> Searcher::ask(std::string node, http::ClientReques
   co_return std::move(*answer);
 }
 
-Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std::uint64_t turn) {
+Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std::uint64_t turn,
+                                                           IndexUids indexes) {
   std::set<std::string> avoid;
   std::string last = "no node is readable";
+  const Readers readers(cluster_, log_, std::move(indexes));
   for (int attempt = 0; attempt < kPlansMax; ++attempt) {
-    Gathered gathered{
-        .answers = {},
-        .plan = plan_read(cluster_.topology(), readable_nodes(cluster_), avoid, turn)};
-    fill_with_last_resort(gathered.plan, cluster_, avoid);
+    Gathered gathered{.answers = {},
+                      .plan = plan_read(cluster_.topology(), readers.readable(), avoid, turn)};
+    readers.fill_with_last_resort(gathered.plan, avoid);
     const ReadPlan& plan = gathered.plan;
     const bool partial = !plan.missing.empty();
     if (plan.parts.empty() || (partial && options_.unavailable == UnavailableShards::kError)) {
@@ -148,9 +161,10 @@ bool Searcher::one_node_answers() const {
   return topology.nodes().size() == topology.groups().size();
 }
 
-Async<http::Response> Searcher::passed(http::Request request, AnswerShape shape) {
+Async<http::Response> Searcher::passed(http::Request request, AnswerShape shape,
+                                       IndexUids indexes) {
   auto gathered = co_await gather_answers([&](const ReadPlan::Part&) { return for_node(request); },
-                                          question_of(request));
+                                          question_of(request), std::move(indexes));
   if (!gathered) co_return error_answer(gathered.error());
   http::Response& answer = gathered->answers.front();
   std::string body = answer.status < 300 ? strip_reserved(answer.body, shape, options_.names)
@@ -158,9 +172,10 @@ Async<http::Response> Searcher::passed(http::Request request, AnswerShape shape)
   co_return finished(http::json_response(answer.status, std::move(body)), gathered->plan);
 }
 
-std::vector<std::string> Searcher::anybody() const {
-  const std::set<std::string> readable = readable_nodes(cluster_);
-  if (readable.empty()) return last_resort(cluster_, 0);
+std::vector<std::string> Searcher::anybody(IndexUids indexes) const {
+  const Readers readers(cluster_, log_, std::move(indexes));
+  const std::set<std::string> readable = readers.readable();
+  if (readable.empty()) return readers.last_resort(0);
   return {readable.begin(), readable.end()};
 }
 
@@ -175,12 +190,12 @@ Async<Answer<http::Response>> Searcher::ask_one_of(std::vector<std::string> node
   co_return std::unexpected(meili::api_error("miroir_shard_unavailable", last + "."));
 }
 
-Async<Answer<http::Response>> Searcher::pass_through(http::Request request) {
-  co_return co_await ask_one_of(anybody(), std::move(request));
+Async<Answer<http::Response>> Searcher::pass_through(http::Request request, IndexUids indexes) {
+  co_return co_await ask_one_of(anybody(std::move(indexes)), std::move(request));
 }
 
 Async<http::Response> Searcher::refusal(http::Request request, std::optional<Refused> refused) {
-  std::vector<std::string> nodes = anybody();
+  std::vector<std::string> nodes = anybody({});
   if (refused) nodes.insert(nodes.begin(), refused->node);
   auto answer = co_await ask_one_of(std::move(nodes), std::move(request));
   if (!answer) co_return error_answer(answer.error());
@@ -199,7 +214,8 @@ Async<http::Response> Searcher::refusal(http::Request request, std::optional<Ref
 }
 
 // Without the feature `network` a node refuses the header, and tells only the ranking score.
-Async<Answer<Searcher::Gathered>> Searcher::gather_federated(MakeBody make, http::Request request) {
+Async<Answer<Searcher::Gathered>> Searcher::gather_federated(MakeBody make, http::Request request,
+                                                             IndexUids indexes) {
   const std::uint64_t turn = question_of(request);
   for (const bool with_keys : {true, false}) {
     auto gathered = co_await gather_answers(
@@ -209,7 +225,7 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_federated(MakeBody make, http
           if (with_keys) out.headers.set("Meili-Proxy-Search", "true");
           return out;
         },
-        turn);
+        turn, indexes);
     const bool keyless = with_keys && gathered &&
                          std::ranges::any_of(gathered->answers, [](const http::Response& answer) {
                            return says(answer, "feature_not_enabled");
@@ -221,7 +237,8 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_federated(MakeBody make, http
 
 Async<http::Response> Searcher::search(std::string index_uid, http::Request request) {
   request = concealed(std::move(request), options_.names);
-  if (one_node_answers()) co_return co_await passed(std::move(request), AnswerShape::kSearch);
+  if (one_node_answers())
+    co_return co_await passed(std::move(request), AnswerShape::kSearch, {index_uid});
   std::optional<Json> body;
   if (request.method == "GET") {
     body = body_of_query(request.query);
@@ -239,7 +256,8 @@ Async<http::Response> Searcher::scattered(std::string index_uid, Json body,
   const ScatteredSearch search(index_uid, std::move(body),
                                index == nullptr ? Json() : index->settings);
   auto gathered = co_await gather_federated(
-      [&](const ReadPlan::Part& part) { return search.request(part.slots); }, original);
+      [&](const ReadPlan::Part& part) { return search.request(part.slots); }, original,
+      {index_uid});
   if (!gathered) co_return error_answer(gathered.error());
 
   std::vector<FederatedAnswer> answers;
@@ -260,7 +278,8 @@ Async<http::Response> Searcher::scattered(std::string index_uid, Json body,
 Async<http::Response> Searcher::federated(Json body, http::Request request) {
   if (!can_be_scattered(body["federation"])) co_return co_await refusal(std::move(request));
   auto gathered = co_await gather_federated(
-      [&](const ReadPlan::Part& part) { return scattered_federation(body, part.slots); }, request);
+      [&](const ReadPlan::Part& part) { return scattered_federation(body, part.slots); }, request,
+      indexes_of(body));
   if (!gathered) co_return error_answer(gathered.error());
   std::vector<FederatedAnswer> answers;
   for (const http::Response& answer : gathered->answers) {
@@ -281,7 +300,8 @@ Async<http::Response> Searcher::multi_search(http::Request request) {
   const bool is_federated = federation != nullptr && federation->is_object();
   if (one_node_answers() || !body) {
     co_return co_await passed(std::move(request),
-                              is_federated ? AnswerShape::kSearch : AnswerShape::kMultiSearch);
+                              is_federated ? AnswerShape::kSearch : AnswerShape::kMultiSearch,
+                              body ? indexes_of(*body) : IndexUids());
   }
   const Json* queries = body->find("queries");
   if (queries == nullptr || !queries->is_array()) co_return co_await refusal(std::move(request));

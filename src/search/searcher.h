@@ -32,6 +32,8 @@ struct SearchOptions {
 // of it. One node per group: nothing is merged, the reserved fields are cut out of its bytes.
 class Searcher {
  public:
+  using IndexUids = std::vector<std::string>;  // what a read is about
+
   Searcher(Log& log, Cluster& cluster, Clock& clock, Metrics& metrics, SearchOptions options);
 
   // GET and POST /indexes/{uid}/search
@@ -47,7 +49,7 @@ class Searcher {
   // GET /indexes/{uid}/stats (and /stats with an empty uid)
   Async<http::Response> stats(std::string index_uid, http::Request request);
   // Any other read, answered by one readable node as it is (settings, for instance).
-  Async<Answer<http::Response>> pass_through(http::Request request);
+  Async<Answer<http::Response>> pass_through(http::Request request, IndexUids indexes = {});
 
  private:
   struct Gathered {
@@ -56,9 +58,9 @@ class Searcher {
   };
   // Asks the plan's nodes at the same time with what `make` returns for each, planning anew without
   // the nodes that fail. A 4xx of a node is an answer. Fails when nothing can be read. Of several
-  // whole groups the `turn`-th answers.
+  // whole groups the `turn`-th answers; nodes on which one of the indexes is in doubt are avoided.
   using MakeRequest = std::function<http::ClientRequest(const ReadPlan::Part&)>;
-  Async<Answer<Gathered>> gather_answers(MakeRequest make, std::uint64_t turn);
+  Async<Answer<Gathered>> gather_answers(MakeRequest make, std::uint64_t turn, IndexUids indexes);
   // The same for one part.
   Async<Result<http::Response>> ask(std::string node, http::ClientRequest request);
 
@@ -66,9 +68,9 @@ class Searcher {
   bool one_node_answers() const;
   Async<http::Response> scattered(std::string index_uid, Json body, http::Request original);
   Async<http::Response> federated(Json body, http::Request request);
-  Async<http::Response> passed(http::Request request, AnswerShape shape);
+  Async<http::Response> passed(http::Request request, AnswerShape shape, IndexUids indexes);
   // For what every node answers alike.
-  std::vector<std::string> anybody() const;
+  std::vector<std::string> anybody(IndexUids indexes) const;
   Async<Answer<http::Response>> ask_one_of(std::vector<std::string> nodes, http::Request request);
   // What a node says is wrong with the client's own request, in the words that fit it. `refused`: a
   // node's answer to another form of it, and the node.
@@ -79,7 +81,7 @@ class Searcher {
   Async<http::Response> refusal(http::Request request, std::optional<Refused> refused = {});
   // Asks the nodes for their share of a federated search, with the keys that it merges by.
   using MakeBody = std::function<std::string(const ReadPlan::Part&)>;
-  Async<Answer<Gathered>> gather_federated(MakeBody make, http::Request request);
+  Async<Answer<Gathered>> gather_federated(MakeBody make, http::Request request, IndexUids indexes);
   Async<http::Response> gathered_documents(Json query, std::string index_uid,
                                            http::Request request);
   http::Response finished(http::Response response, const ReadPlan& plan) const;
