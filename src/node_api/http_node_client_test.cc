@@ -8,6 +8,8 @@
 #include <numeric>
 
 #include "base/document.h"
+#include "node_api/alike_ids_fake.h"
+#include "node_api/exact_copies.h"
 
 namespace miroir {
 namespace {
@@ -184,6 +186,22 @@ TEST_F(HttpNodeClientLiveTest, ConditionalDeletesTakeOnlyTheExactCopy) {
   EXPECT_EQ(erase("-7", 10), 1);
   EXPECT_EQ(count({.ids = {"ABC"}}), 1u);
   EXPECT_EQ(count({}), 1u);
+}
+
+TEST_F(HttpNodeClientLiveTest, CopiesThatADeleteWouldNotTellApartAreFoundBefore) {
+  for (const auto& [one, other] : {alike_ids(), alike_long_ids()}) {
+    index_ += "x";
+    make_index();
+    write({"{\"id\":\"" + one + "\"}", "{\"id\":\"" + other + "\"}", "{\"id\":\"plain\"}"}, 10);
+    const DeleteExactCopies alone{
+        index_, "id", {{one, slot_of(one), 10}, {"plain", slot_of("plain"), 10}}};
+    EXPECT_EQ(run(inseparable_copies(*client_, alone, kNames, soon())).value(), std::set{one});
+    const DeleteExactCopies both{
+        index_, "id", {{one, slot_of(one), 10}, {other, slot_of(one), 10}}};
+    EXPECT_TRUE(run(inseparable_copies(*client_, both, kNames, soon())).value().empty());
+    // What would happen.
+    EXPECT_EQ(*done(alone).details.find("deletedDocuments"), Json(3));
+  }
 }
 
 TEST_F(HttpNodeClientLiveTest, IndexesSwapRenameAndVanish) {

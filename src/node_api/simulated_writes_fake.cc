@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
 #include "base/document.h"
 #include "meili/filter.h"
 #include "meili/primary_key.h"
+#include "node_api/document_filter.h"
 
 namespace miroir {
 namespace {
@@ -19,6 +21,8 @@ SimulatedOutcome failed(std::string_view code, std::string message) {
 SimulatedOutcome missing_index(const std::string& uid) {
   return failed("index_not_found", "Index `" + uid + "` not found.");
 }
+
+bool holds(const meili::Filter& filter, const Json& document);
 
 struct Apply {
   Disk& disk;
@@ -85,18 +89,11 @@ struct Apply {
   SimulatedOutcome operator()(const DeleteExactCopies& write) const {
     Index* index = find(write.index_uid);
     if (index == nullptr) return missing_index(write.index_uid);
-    std::uint64_t deleted = 0;
-    for (const DeleteExactCopies::Copy& copy : write.copies) {
-      const auto found = index->documents.find(copy.id);
-      if (found == index->documents.end()) continue;
-      const Json* slot = found->second.find(kSlotField);
-      const Json* stamp = found->second.find(names.updated_at);
-      if (slot == nullptr || *slot != Json(encode_slot(copy.slot))) continue;
-      if (stamp == nullptr || *stamp != Json(encode_stamp(copy.stamp))) continue;
-      index->documents.erase(found);
-      ++deleted;
-    }
-    return deleted_documents(deleted);
+    const auto filter =
+        meili::parse_filter(exact_copies_filter(write, names), "invalid_document_filter");
+    MIROIR_ASSERT(filter);
+    return deleted_documents(std::erase_if(
+        index->documents, [&](const auto& document) { return holds(*filter, document.second); }));
   }
 
   SimulatedOutcome operator()(const ClearDocuments& write) const {
@@ -221,18 +218,33 @@ std::optional<int> compare(const Json& value, const meili::FilterWord& word) {
   return order < 0 ? -1 : order > 0 ? 1 : 0;
 }
 
+// As Meilisearch compares strings for equality, so far as ASCII goes: without regard to case, and
+// what is too long for its index is equal to nothing.
+std::string normalised(std::string text) {
+  std::ranges::transform(text, text.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return text;
+}
+
+bool equal(const Json& value, const meili::FilterWord& word) {
+  constexpr std::size_t kFacetBytesMax = 468;
+  if (!value.is_string()) return compare(value, word) == 0;
+  return value.as_string().size() <= kFacetBytesMax &&
+         normalised(value.as_string()) == normalised(word.text);
+}
+
 bool condition_holds(const meili::Filter& filter, const Json& document) {
   using enum meili::FilterOperator;
   const Json* value = document.find(filter.field.text);
   if (filter.operation == kExists) return value != nullptr;
   if (filter.operation == kIsNull) return value != nullptr && value->is_null();
-  if (filter.operation == kNotEqual)
-    return value == nullptr || compare(*value, filter.values[0]) != 0;
+  if (filter.operation == kNotEqual) return value == nullptr || !equal(*value, filter.values[0]);
   if (value == nullptr) return false;
   const auto order = [&](std::size_t i) { return compare(*value, filter.values[i]); };
   switch (filter.operation) {
     case kEqual:
-      return order(0) == 0;
+      return equal(*value, filter.values[0]);
     case kGreater:
       return order(0) > 0;
     case kGreaterOrEqual:
@@ -245,7 +257,10 @@ bool condition_holds(const meili::Filter& filter, const Json& document) {
       return order(0) >= 0 && order(1) && *order(1) <= 0;
     case kIn:
       return std::ranges::any_of(filter.values,
-                                 [&](const auto& word) { return compare(*value, word) == 0; });
+                                 [&](const auto& word) { return equal(*value, word); });
+    case kStartsWith:
+      return value->is_string() &&
+             normalised(value->as_string()).starts_with(normalised(filter.values[0].text));
     default:
       return false;
   }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "base/logging.h"
 #include "node_api/document_filter.h"
+#include "node_api/exact_copies.h"
 #include "ttl/agreement.h"
 
 namespace miroir::ttl {
@@ -80,6 +82,9 @@ class Sweep {
       if (!copies) co_return Result<void>();
       std::vector<BodyRecord> records = agreed_to_have_expired(*ids, *copies, now());
       MIROIR_CO_TRY(records, co_await without_unsettled(std::move(records)));
+      auto separable = co_await without_inseparable(part, std::move(records));
+      if (!separable) co_return Result<void>();
+      records = std::move(*separable);
       left_alone += ids->size() - records.size();
       if (!tools_.may_go_on()) co_return Result<void>();
       const std::uint64_t count = records.size();
@@ -170,6 +175,27 @@ class Sweep {
       settled.push_back(std::move(record));
     }
     co_return settled;
+  }
+
+  // What the delete's filter cannot tell from another document, on one of the owners, is kept.
+  Async<Result<std::vector<BodyRecord>>> without_inseparable(const Part& part,
+                                                             std::vector<BodyRecord> records) {
+    DeleteExactCopies write{index_.uid, *index_.primary_key, {}};
+    for (const BodyRecord& record : records)
+      write.copies.push_back({record.id, record.slot, record.checksum});
+    for (const std::string& owner : part.owners) {
+      const Instant deadline = tools_.clock.now() + kReadTimeout;
+      MIROIR_CO_TRY(
+          const std::set<std::string> inseparable,
+          co_await inseparable_copies(tools_.cluster.client(owner), write, tools_.names, deadline));
+      std::erase_if(records, [&](const BodyRecord& record) {
+        if (!inseparable.contains(record.id)) return false;
+        log_warning("an expired document is kept: the filter of its delete matches another too",
+                    {{"index", index_.uid}, {"id", record.id}, {"node", owner}});
+        return true;
+      });
+    }
+    co_return records;
   }
 
   Async<Result<void>> append(std::vector<BodyRecord> records, Position read_at) {

@@ -5,6 +5,7 @@
 #include "base/content_hash.h"
 #include "forward/forward_world_fake.h"
 #include "log/lease.h"
+#include "node_api/alike_ids_fake.h"
 
 namespace miroir {
 namespace {
@@ -105,6 +106,23 @@ class SweeperTest : public ::testing::Test {
   std::unique_ptr<Sweeper> sweeper;
   std::unique_ptr<TaskGroup> running;
 };
+
+TEST_F(SweeperTest, WhatADeleteCannotTellFromALiveDocumentIsKept) {
+  const auto [dead, alive] = alike_ids();
+  const std::string expiry = R"(","_miroir_expires_at":)" + std::to_string(from_now(-1)) + "}";
+  Entry entry;
+  entry.kind = EntryKind::kWriteDocuments;
+  entry.index_uid = "books";
+  world.append_records(entry, {{slot_of(dead), 0, dead, R"({"id":")" + dead + expiry},
+                               {slot_of(alive), 0, alive, R"({"id":")" + alive + R"("})"}});
+  put("gone", from_now(-1));
+  start();
+  sweep();
+  expect_held(std::min(dead, alive) + " " + std::max(dead, alive) + " ");
+  world.remove("books", {alive});
+  sweep();
+  expect_held("");
+}
 
 TEST_F(SweeperTest, WhatExpiredGoesEverywhereAndIsRememberedByItsOwnStamp) {
   const Position dead = put("dead", from_now(-1));
