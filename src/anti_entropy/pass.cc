@@ -39,6 +39,12 @@ IndexUnderTest under_test(const IndexState& index) {
           .embedders = embedders != nullptr && embedders->size() > 0};
 }
 
+std::set<std::string> in_both(const std::set<std::string>& a, const std::set<std::string>& b) {
+  std::set<std::string> both;
+  std::ranges::set_intersection(a, b, std::inserter(both, both.end()));
+  return both;
+}
+
 class Pass {
  public:
   Pass(const Tools& tools, Audit& audit, PassOrder order)
@@ -157,17 +163,28 @@ class Pass {
     Resolver resolver(tools_, index, roster, audit_, order_.number, order_.repairs,
                       deep ? tools_.instruments.deep_bytes : tools_.instruments.light_bytes, its);
     // What no digest shows is asked about again by every pass.
-    MIROIR_CO_TRY(auto unresolved, co_await load_unresolved(tools_.store, index.incarnation));
-    MIROIR_CO_CHECK(co_await resolver.add_again(unresolved));
+    MIROIR_CO_TRY(
+        const auto differing,
+        co_await load_unresolved(tools_.store, Unresolved::kDiffering, index.incarnation));
+    MIROIR_CO_TRY(const auto moving,
+                  co_await load_unresolved(tools_.store, Unresolved::kMoving, index.incarnation));
+    MIROIR_CO_CHECK(co_await resolver.add_again(differing));
+    MIROIR_CO_CHECK(co_await resolver.add({moving.begin(), moving.end()}));
     LightComparison light(tools_, index, roster, resolver, its);
     MIROIR_CO_CHECK(co_await light.run());
     if (deep) {
       DeepComparison contents(tools_, index, roster, resolver);
       MIROIR_CO_CHECK(co_await read_shards(index, roster, its, contents, !in_doubt.empty()));
     }
-    if (unresolved != resolver.unresolved()) {
-      MIROIR_CO_CHECK(
-          co_await save_unresolved(tools_.store, index.incarnation, resolver.unresolved()));
+    MIROIR_CO_CHECK(co_await resolver.stop_moving(
+        in_doubt.empty() ? in_both(moving, resolver.moving()) : resolver.moving()));
+    if (differing != resolver.unresolved()) {
+      MIROIR_CO_CHECK(co_await save_unresolved(tools_.store, Unresolved::kDiffering,
+                                               index.incarnation, resolver.unresolved()));
+    }
+    if (moving != resolver.moving()) {
+      MIROIR_CO_CHECK(co_await save_unresolved(tools_.store, Unresolved::kMoving, index.incarnation,
+                                               resolver.moving()));
     }
     if (order_.repairs) MIROIR_CO_CHECK(co_await end_restraints(index, roster));
     co_return co_await end_doubts(in_doubt, roster, its);

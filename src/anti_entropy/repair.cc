@@ -4,13 +4,10 @@
 #include <set>
 
 #include "base/document.h"
+#include "node_api/exact_copies.h"
 
 namespace miroir::anti_entropy {
 namespace {
-
-// Appends race with writers; after so many lost races the entry is appended all the same, and the
-// forwarder leaves out of it what was written in between.
-constexpr int kAttemptsMax = 4;
 
 // What one node must be sent.
 struct NodePlan {
@@ -94,21 +91,13 @@ Entry entry_for(const Tools& tools, const IndexUnderTest& index, std::optional<s
   return entry;
 }
 
-Async<Result<bool>> touched_since(const Tools& tools, const IndexUnderTest& index, std::string id,
-                                  Position read_at) {
-  MIROIR_CO_TRY(const Log::Later later,
-                co_await tools.log.later_writes(index.incarnation, id, read_at));
-  co_return later.overtaken || !later.merges.empty();
-}
-
-// Moves the documents that were written meanwhile out of the plan.
-Async<Result<void>> drop_touched(const Tools& tools, const IndexUnderTest& index,
-                                 Settled& settled) {
+// Moves what was overtaken meanwhile out of the plan.
+Async<Result<void>> drop_outdated(const Tools& tools, const IndexUnderTest& index,
+                                  Settled& settled) {
   std::vector<Judged> still;
   for (Judged& judged : settled.documents) {
-    MIROIR_CO_TRY(const bool touched,
-                  co_await touched_since(tools, index, judged.copies.id, settled.read_at));
-    if (touched) {
+    MIROIR_CO_TRY(const bool over, co_await outdated(tools, index, judged, settled.read_at));
+    if (over) {
       settled.moving.push_back(judged.copies.id);
     } else {
       still.push_back(std::move(judged));
@@ -133,63 +122,95 @@ std::vector<BodyRecord> expired_of(const std::vector<Judged>& documents) {
   return records;
 }
 
-// Bodies are held until their entries are appended.
+// What is sent, and why some of it is not. Bodies are held until their entries are appended.
 struct Prepared {
   std::vector<Entry> entries;
   std::vector<Body> bodies;
+  std::map<std::string, std::string> not_sent;  // id → why
 };
 
+// Takes out what cannot be deleted on that node by what a filter tells.
+Async<std::vector<BodyRecord>> separable(const Tools& tools, const IndexUnderTest& index,
+                                         std::string node, std::vector<BodyRecord> records,
+                                         Prepared& prepared) {
+  if (records.empty()) co_return records;
+  DeleteExactCopies write{index.uid, index.primary_key, {}};
+  for (const BodyRecord& record : records)
+    write.copies.push_back({record.id, record.slot, record.checksum});
+  const auto inseparable =
+      co_await inseparable_copies(tools.cluster.client(node), std::move(write), tools.options.names,
+                                  tools.clock.now() + kReadTimeout);
+  std::erase_if(records, [&](const BodyRecord& record) {
+    if (inseparable && !inseparable->contains(record.id)) return false;
+    prepared.not_sent[record.id] =
+        "not deleted on node " + node + ": " +
+        (inseparable ? "the filter of the delete matches another document as well, of an id that "
+                       "Meilisearch holds for the same"
+                     : inseparable.error().message);
+    return true;
+  });
+  co_return records;
+}
+
+Async<Result<void>> prepare(const Tools& tools, const IndexUnderTest& index,
+                            std::optional<std::string> node, EntryKind kind,
+                            std::vector<BodyRecord> records, Position read_at, std::uint64_t pass,
+                            Prepared& prepared) {
+  if (records.empty()) co_return Result<void>{};
+  MIROIR_CO_TRY(const Written written, co_await write_records(tools, std::move(records)));
+  prepared.entries.push_back(
+      entry_for(tools, index, std::move(node), kind, written, read_at, pass));
+  prepared.bodies.push_back(written.body);
+  co_return Result<void>{};
+}
+
+// Deletes come first: a copy that is restored may be one that a delete beside it would match too.
 Async<Result<Prepared>> prepare_entries(const Tools& tools, const IndexUnderTest& index,
                                         const Settled& settled, std::uint64_t pass) {
   Prepared prepared;
-  if (auto expired = expired_of(settled.documents); !expired.empty()) {
-    MIROIR_CO_TRY(const Written written, co_await write_records(tools, std::move(expired)));
-    prepared.entries.push_back(entry_for(tools, index, std::nullopt, EntryKind::kDeleteDocuments,
-                                         written, settled.read_at, pass));
-    prepared.bodies.push_back(written.body);
-  }
   Plan plan = make_plan(settled.documents);
+  for (auto& [node, its] : plan)
+    its.remove = co_await separable(tools, index, node, std::move(its.remove), prepared);
+  std::vector<BodyRecord> expired = expired_of(settled.documents);
+  for (const NodeConfig& node : tools.cluster.topology().nodes()) {  // all owners are told
+    std::vector<BodyRecord> owned;
+    std::ranges::copy_if(expired, std::back_inserter(owned), [&](const BodyRecord& record) {
+      return tools.cluster.topology().owns(node.id, record.slot);
+    });
+    co_await separable(tools, index, node.id, std::move(owned), prepared);
+  }
+  std::erase_if(expired,
+                [&](const BodyRecord& record) { return prepared.not_sent.contains(record.id); });
+  MIROIR_CO_CHECK(co_await prepare(tools, index, std::nullopt, EntryKind::kDeleteDocuments,
+                                   std::move(expired), settled.read_at, pass, prepared));
   for (auto& [node, its] : plan) {
-    if (!its.replace.empty()) {
-      MIROIR_CO_TRY(auto records, records_of(its.replace, index.embedders));
-      MIROIR_CO_TRY(const Written written, co_await write_records(tools, std::move(records)));
-      prepared.entries.push_back(entry_for(tools, index, node, EntryKind::kRepairDocuments, written,
-                                           settled.read_at, pass));
-      prepared.bodies.push_back(written.body);
-    }
-    if (!its.remove.empty()) {
-      MIROIR_CO_TRY(const Written written, co_await write_records(tools, std::move(its.remove)));
-      prepared.entries.push_back(
-          entry_for(tools, index, node, EntryKind::kRepairDeletes, written, settled.read_at, pass));
-      prepared.bodies.push_back(written.body);
-    }
+    MIROIR_CO_TRY(auto copies, records_of(its.replace, index.embedders));
+    MIROIR_CO_CHECK(co_await prepare(tools, index, node, EntryKind::kRepairDeletes,
+                                     std::move(its.remove), settled.read_at, pass, prepared));
+    MIROIR_CO_CHECK(co_await prepare(tools, index, node, EntryKind::kRepairDocuments,
+                                     std::move(copies), settled.read_at, pass, prepared));
   }
   co_return prepared;
 }
 
-// Appends the repairs of those documents that nothing touched up to the entries' own positions.
-Async<Result<std::vector<Entry>>> append_repairs(const Tools& tools, const IndexUnderTest& index,
-                                                 Settled& settled, std::uint64_t pass) {
-  for (int attempt = 1;; ++attempt) {
-    const Position checked = tools.log.head();
-    MIROIR_CO_CHECK(co_await drop_touched(tools, index, settled));
-    MIROIR_CO_TRY(const Prepared prepared, co_await prepare_entries(tools, index, settled, pass));
-    if (prepared.entries.empty()) co_return prepared.entries;
-    bool raced = false;
-    auto appended = co_await tools.log.append(
-        [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
-          const IndexState* now = catalogue.by_incarnation(index.incarnation);
-          if (now == nullptr || now->uid != index.uid) {
-            return fail(ErrorCode::kConflict,
-                        "index " + index.uid + " was dropped, swapped or renamed");
-          }
-          raced = next != checked + 1;
-          if (raced && attempt < kAttemptsMax)
-            return fail(ErrorCode::kConflict, "the log moved on");
-          return prepared.entries;
-        });
-    if (appended || !raced || attempt == kAttemptsMax) co_return appended;
-  }
+// What writers do from here on the lanes see to: a copy that is overtaken is not sent, or with the
+// PUTs that it lacks, and deletes are conditional.
+Async<Result<Prepared>> append_repairs(const Tools& tools, const IndexUnderTest& index,
+                                       Settled& settled, std::uint64_t pass) {
+  MIROIR_CO_CHECK(co_await drop_outdated(tools, index, settled));
+  MIROIR_CO_TRY(Prepared prepared, co_await prepare_entries(tools, index, settled, pass));
+  if (prepared.entries.empty()) co_return prepared;
+  MIROIR_CO_TRY(prepared.entries,
+                co_await tools.log.append(
+                    [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+                      const IndexState* now = catalogue.by_incarnation(index.incarnation);
+                      if (now == nullptr || now->uid != index.uid) {
+                        return fail(ErrorCode::kConflict,
+                                    "index " + index.uid + " was dropped, swapped or renamed");
+                      }
+                      return prepared.entries;
+                    }));
+  co_return prepared;
 }
 
 struct Applied {
@@ -221,19 +242,28 @@ const Copy* copy_on(const std::vector<Copy>& copies, const std::string& node) {
   return found == copies.end() ? nullptr : &*found;
 }
 
-// Whether every copy that was to be changed was read again and is now what the winner was, or gone.
+// What the copies that were replaced must be by now: what the winner was when it was read, or,
+// where PUTs landed on it since, what it is.
+const Copy& expected(const Judged& before, const Judged& after) {
+  const Copy& source = before.copies.owners[*before.decision.winner];
+  const Copy* now = copy_on(after.copies.owners, source.node);
+  const bool merged = now != nullptr && now->present() && now->stored.stamp > source.stored.stamp &&
+                      now->stored.base == source.stored.base;
+  return merged ? *now : source;
+}
+
+// Whether every copy that was to be changed was read again and is now what it must be, or gone.
 bool verified(const Judged& before, const Judged& after, const Roster& roster) {
-  const auto& winner = before.decision.winner;
   const auto right = [&](const Copy& copy, const Verdict& verdict) {
     if (verdict.treatment == Treatment::kLeave) return true;
     if (!roster.readable(copy.node)) return false;
     const Copy* now = copy_on(after.copies.owners, copy.node);
     if (now == nullptr) now = copy_on(after.copies.strays, copy.node);
     if (verdict.treatment == Treatment::kDelete) return now == nullptr || !now->present();
-    if (now == nullptr || !now->present() || !winner) return false;
-    const Copy& source = before.copies.owners[*winner];
-    return now->stored.stamp == source.stored.stamp && now->stored.base == source.stored.base &&
-           now->stored.expires_at == source.stored.expires_at && now->content == source.content;
+    if (now == nullptr || !now->present() || !before.decision.winner) return false;
+    const Copy& wanted = expected(before, after);
+    return now->stored.stamp == wanted.stored.stamp && now->stored.base == wanted.stored.base &&
+           now->stored.expires_at == wanted.stored.expires_at && now->content == wanted.content;
   };
   for (std::size_t i = 0; i < before.copies.owners.size(); ++i) {
     if (!right(before.copies.owners[i], before.decision.owners[i])) return false;
@@ -242,6 +272,32 @@ bool verified(const Judged& before, const Judged& after, const Roster& roster) {
     if (!right(before.copies.strays[i], before.decision.strays[i])) return false;
   }
   return true;
+}
+
+struct ReadAgain {
+  Position read_at = 0;
+  Judged judged;
+};
+
+// Those that hold still; and then the others, while the lanes stand.
+Async<Result<std::map<std::string, ReadAgain>>> read_again(const Tools& tools, IndexUnderTest index,
+                                                           Roster& roster,
+                                                           std::vector<std::string> ids,
+                                                           Counter bytes) {
+  std::map<std::string, ReadAgain> documents;
+  for (const Lanes lanes : {Lanes::kMove, Lanes::kStand}) {
+    if (ids.empty()) break;
+    auto again = co_await settle_and_judge(tools, index, roster, std::move(ids), bytes, lanes);
+    if (!again && again.error().code == ErrorCode::kCancelled)
+      co_return std::unexpected(again.error());
+    if (!again) break;
+    for (Judged& judged : again->documents) {
+      std::string id = judged.copies.id;
+      documents.emplace(std::move(id), ReadAgain{again->read_at, std::move(judged)});
+    }
+    ids = std::move(again->moving);
+  }
+  co_return documents;
 }
 
 std::string did(const Judged& judged) {
@@ -272,10 +328,9 @@ Result<std::string> text_to_write(const std::string& text, bool embedders) {
 
 Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest index, Roster& roster,
                                            Settled settled, std::uint64_t pass, Counter bytes) {
-  MIROIR_CO_TRY(const std::vector<Entry> entries,
-                co_await append_repairs(tools, index, settled, pass));
+  MIROIR_CO_TRY(const Prepared prepared, co_await append_repairs(tools, index, settled, pass));
   std::vector<Async<Applied>> waits;
-  for (const Entry& entry : entries) {
+  for (const Entry& entry : prepared.entries) {
     // What all are told of the expired comes before what each is told.
     if (entry.target) waits.push_back(await_applied(tools, *entry.target, entry.position));
   }
@@ -286,17 +341,7 @@ Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest in
 
   std::vector<std::string> ids;
   for (const Judged& judged : settled.documents) ids.push_back(judged.copies.id);
-  std::map<std::string, Judged> after;
-  Position read_again_at = 0;
-  if (!ids.empty()) {
-    auto again = co_await settle_and_judge(tools, index, roster, ids, bytes);
-    if (!again) {
-      if (again.error().code == ErrorCode::kCancelled) co_return std::unexpected(again.error());
-    } else {
-      read_again_at = again->read_at;
-      for (Judged& judged : again->documents) after.emplace(judged.copies.id, std::move(judged));
-    }
-  }
+  MIROIR_CO_TRY(const auto after, co_await read_again(tools, index, roster, std::move(ids), bytes));
 
   std::vector<Handled> handled;
   std::vector<Taint> healed;
@@ -306,15 +351,18 @@ Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest in
     const auto found = after.find(one.judged.copies.id);
     if (found == after.end()) {
       one.outcome = "sent, but written again before it could be verified";
-    } else if (verified(one.judged, found->second, roster)) {
+    } else if (verified(one.judged, found->second.judged, roster)) {
       one.repaired = true;
       one.outcome = did(one.judged) + ", verified";
-      std::ranges::copy(ended_taints(tools, index, read_again_at, found->second),
+      std::ranges::copy(ended_taints(tools, index, found->second.read_at, found->second.judged),
                         std::back_inserter(healed));
     } else {
       one.outcome = "sent, but it still differs";
     }
-    if (!one.repaired) {
+    const auto not_sent = prepared.not_sent.find(one.judged.copies.id);
+    if (!one.repaired && not_sent != prepared.not_sent.end()) {
+      one.outcome = not_sent->second;
+    } else if (!one.repaired) {
       for (const auto& [node, error] : errors) one.outcome += "; " + error;
     }
     handled.push_back(std::move(one));

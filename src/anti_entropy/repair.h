@@ -25,8 +25,8 @@ Result<std::string> text_to_write(const std::string& text, bool embedders);
 
 // Carries out what was decided: copy, then replay. Appends one entry for each node (the winners'
 // copies; conditional deletes of exactly the copies that were read), waits until the nodes have
-// applied them, and reads the documents again. A document that the log touched after it was read is
-// dropped; it is not settled any more.
+// applied them, and reads the documents again. A document that the log changed after it was read,
+// but by PUTs, is dropped; it is not settled any more.
 Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest index, Roster& roster,
                                            Settled settled, std::uint64_t pass, Counter bytes);
 

@@ -60,17 +60,29 @@ Async<Result<void>> Resolver::flush() {
 }
 
 bool Resolver::next_round() {
-  const bool again = repaired_in_round_ > 0;
+  if (repaired_in_round_ == 0) return false;
   repaired_in_round_ = 0;
   moving_.clear();
   report_.moving = 0;
-  return again;
+  return true;
 }
 
-Async<Result<void>> Resolver::resolve(std::vector<std::string> ids) {
+Async<Result<void>> Resolver::stop_moving(std::set<std::string> ids) {
+  std::vector<std::string> batch;
+  for (const std::string& id : ids) {
+    batch.push_back(id);
+    if (batch.size() < kBatchDocuments) continue;
+    MIROIR_CO_CHECK(co_await resolve(std::exchange(batch, {}), Lanes::kStand));
+  }
+  if (!batch.empty()) MIROIR_CO_CHECK(co_await resolve(std::move(batch), Lanes::kStand));
+  co_return Result<void>{};
+}
+
+Async<Result<void>> Resolver::resolve(std::vector<std::string> ids, Lanes lanes) {
   if (tools_.stopping()) co_return std::unexpected(cut_off());
+  for (const std::string& id : ids) moving_.erase(id);
   MIROIR_CO_TRY(Settled settled,
-                co_await settle_and_judge(tools_, index_, roster_, std::move(ids), bytes_));
+                co_await settle_and_judge(tools_, index_, roster_, std::move(ids), bytes_, lanes));
   for (const std::string& id : settled.moving) moving_.insert(id);
   MIROIR_CO_TRY(Sorted sorted, co_await sort(std::move(settled)));
   if (!sorted.ended.empty())

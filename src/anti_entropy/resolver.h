@@ -20,11 +20,15 @@ class Resolver {
   // …these too, which an earlier pass left unresolved: what is known is no new conflict.
   Async<Result<void>> add_again(std::set<std::string> ids);
   Async<Result<void>> flush();
+  // Sees these through while no lane moves.
+  Async<Result<void>> stop_moving(std::set<std::string> ids);
   // Begins another round: documents that could not be repaired are left alone. False where the last
   // one repaired nothing, so that another would find the same.
   bool next_round();
   // Documents that differ and were not repaired, so far.
   const std::set<std::string>& unresolved() const { return given_up_; }
+  // Documents that were written whenever they were looked at in the last round.
+  const std::set<std::string>& moving() const { return moving_; }
 
  private:
   struct Sorted {
@@ -32,7 +36,7 @@ class Resolver {
     std::vector<Handled> left;
     std::vector<Taint> ended;
   };
-  Async<Result<void>> resolve(std::vector<std::string> ids);
+  Async<Result<void>> resolve(std::vector<std::string> ids, Lanes lanes = Lanes::kMove);
   Async<Result<Sorted>> sort(Settled settled);
   // Those that the breaker lets through are added to `sorted.repairable`, the others left.
   Async<Result<void>> ask_breaker(ShardId shard, std::vector<Judged> documents, Sorted& sorted);

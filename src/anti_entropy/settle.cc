@@ -73,8 +73,9 @@ Async<NodeCopies> read_copies(const Tools& tools, IndexUnderTest index, std::str
   co_return NodeCopies{node, std::move(copies)};
 }
 
-Async<std::pair<std::string, bool>> catch_up(const Tools& tools, std::string node, Position fence) {
-  const bool done = co_await wait_done(tools, node, fence, kCatchUpTimeout);
+Async<std::pair<std::string, bool>> catch_up(const Tools& tools, std::string node, Position fence,
+                                             Milliseconds timeout) {
+  const bool done = co_await wait_done(tools, node, fence, timeout);
   co_return std::pair{node, done};
 }
 
@@ -145,19 +146,33 @@ Async<Result<Clears>> clears_of(const Tools& tools, const IndexState& index) {
 
 }  // namespace
 
+Async<Result<bool>> outdated(const Tools& tools, const IndexUnderTest& index, const Judged& judged,
+                             Position read_at) {
+  MIROIR_CO_TRY(const Log::Later later,
+                co_await tools.log.later_writes(index.incarnation, judged.copies.id, read_at));
+  co_return later.overtaken || (!later.merges.empty() && judged.decision.action == Action::kDelete);
+}
+
 Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index, Roster& roster,
-                                        std::vector<std::string> ids, Counter bytes) {
+                                        std::vector<std::string> ids, Counter bytes, Lanes lanes) {
+  std::optional<Semaphore::Permit> standing;
+  if (lanes == Lanes::kStand) standing = tools.forwarders.stand_still(kStandstillMax);
   Settled settled;
   settled.read_at = tools.log.head();
   const Stamp fence_stamp = tools.log.head_stamp();
 
   std::vector<Async<std::pair<std::string, bool>>> waits;
   for (const std::string& node : roster.readable_nodes()) {
-    waits.push_back(catch_up(tools, node, settled.read_at));
+    waits.push_back(
+        catch_up(tools, node, settled.read_at, standing ? kStandstillMax : kCatchUpTimeout));
   }
   for (const auto& [node, done] : co_await gather(std::move(waits))) {
-    if (!done)
-      roster.lose(node, "has not applied what was written before the copies were to be read");
+    if (done) continue;
+    if (standing) {  // too slow to have others wait for it
+      settled.moving = std::move(ids);
+      co_return settled;
+    }
+    roster.lose(node, "has not applied what was written before the copies were to be read");
   }
   if (tools.stopping()) co_return std::unexpected(cut_off());
 
@@ -175,6 +190,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
       roster.lose(copies.node, copies.copies.error().message);
     }
   }
+  standing.reset();
   if (tools.stopping()) co_return std::unexpected(cut_off());
 
   const IndexState* state = tools.log.catalogue().by_incarnation(index.incarnation);
@@ -204,9 +220,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
       judged.knowledge.cleared = clears.of(tools.cluster.topology(), id);
       judged.decision = decide(judged.copies, judged.knowledge, tools.options.tie);
       if (judged.decision.action != Action::kNone) {
-        MIROIR_CO_TRY(const Log::Later later,
-                      co_await tools.log.later_writes(index.incarnation, id, settled.read_at));
-        moving = later.overtaken || !later.merges.empty();
+        MIROIR_CO_TRY(moving, co_await outdated(tools, index, judged, settled.read_at));
       }
     }
     if (moving) {

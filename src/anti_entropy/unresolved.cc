@@ -5,16 +5,22 @@
 namespace miroir::anti_entropy {
 namespace {
 
-constexpr std::string_view kRows = "unresolved documents";
 constexpr std::size_t kIndexesMax = 100'000;
 
-std::string row_key(Position incarnation) { return key_join(kRows, key_of(incarnation)); }
+std::string_view rows_of(Unresolved kind) {
+  return kind == Unresolved::kDiffering ? "unresolved documents" : "moving documents";
+}
+
+std::string row_key(Unresolved kind, Position incarnation) {
+  return key_join(rows_of(kind), key_of(incarnation));
+}
 
 }  // namespace
 
-Async<Result<std::set<std::string>>> load_unresolved(Store& store, Position incarnation) {
+Async<Result<std::set<std::string>>> load_unresolved(Store& store, Unresolved kind,
+                                                     Position incarnation) {
   std::set<std::string> ids;
-  MIROIR_CO_TRY(const auto row, co_await store.get(Table::kMeta, row_key(incarnation)));
+  MIROIR_CO_TRY(const auto row, co_await store.get(Table::kMeta, row_key(kind, incarnation)));
   if (!row) co_return ids;
   MIROIR_CO_TRY(const Json json, parse_json(*row));
   if (!json.is_array())
@@ -23,7 +29,8 @@ Async<Result<std::set<std::string>>> load_unresolved(Store& store, Position inca
   co_return ids;
 }
 
-Async<Result<void>> save_unresolved(Store& store, Position incarnation, std::set<std::string> ids) {
+Async<Result<void>> save_unresolved(Store& store, Unresolved kind, Position incarnation,
+                                    std::set<std::string> ids) {
   Json list = Json::array();
   for (const std::string& id : ids) {
     if (list.size() == kUnresolvedMax) break;
@@ -31,21 +38,23 @@ Async<Result<void>> save_unresolved(Store& store, Position incarnation, std::set
   }
   Batch batch;
   if (list.size() == 0) {
-    batch.erase(Table::kMeta, row_key(incarnation));
+    batch.erase(Table::kMeta, row_key(kind, incarnation));
   } else {
-    batch.put(Table::kMeta, row_key(incarnation), to_text(list));
+    batch.put(Table::kMeta, row_key(kind, incarnation), to_text(list));
   }
   co_return co_await store.commit(std::move(batch));
 }
 
 Async<Result<void>> forget_unresolved_but(Store& store, std::set<Position> incarnations) {
-  const std::string first = key_join(kRows, "");
-  MIROIR_CO_TRY(const auto rows,
-                co_await store.scan(Table::kMeta, first, prefix_end(first), kIndexesMax));
   Batch batch;
-  for (const Row& row : rows) {
-    if (!incarnations.contains(number_of(row.key.substr(first.size()))))
-      batch.erase(Table::kMeta, row.key);
+  for (const Unresolved kind : {Unresolved::kDiffering, Unresolved::kMoving}) {
+    const std::string first = key_join(rows_of(kind), "");
+    MIROIR_CO_TRY(const auto rows,
+                  co_await store.scan(Table::kMeta, first, prefix_end(first), kIndexesMax));
+    for (const Row& row : rows) {
+      if (!incarnations.contains(number_of(row.key.substr(first.size()))))
+        batch.erase(Table::kMeta, row.key);
+    }
   }
   if (batch.empty()) co_return Result<void>{};
   co_return co_await store.commit(std::move(batch));

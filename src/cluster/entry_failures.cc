@@ -1,11 +1,18 @@
 #include "cluster/entry_failures.h"
 
+#include <algorithm>
+
 namespace miroir {
 
 Async<Result<EntryFailures>> EntryFailures::of(Log& log, const Cluster& cluster,
                                                Position position) {
+  // A failure is recorded before the entry counts as ended: asked in this order none is missed.
+  std::set<std::string> ended;
+  for (const NodeConfig& node : cluster.topology().nodes()) {
+    if (cluster.status(node.id).done >= position) ended.insert(node.id);
+  }
   MIROIR_CO_TRY(auto failures, co_await log.failures(position));
-  co_return EntryFailures(cluster, position, std::move(failures));
+  co_return EntryFailures(cluster, position, std::move(ended), std::move(failures));
 }
 
 const Json* EntryFailures::on(const std::string& node) const {
@@ -23,6 +30,22 @@ bool EntryFailures::on_all(const std::vector<std::string>& owners) const {
     }
   }
   return failed;
+}
+
+EntryFailures::Fate EntryFailures::fate(const std::vector<std::string>& owners) const {
+  const bool applied = std::ranges::any_of(owners, [this](const std::string& owner) {
+    return ended_.contains(owner) && !failures_.contains(owner) &&
+           !cluster_->progress(owner).lacks(position_);
+  });
+  if (applied) return Fate::kHappened;
+  return on_all(owners) ? Fate::kDidNot : Fate::kUnknown;
+}
+
+bool EntryFailures::awaited(const std::vector<std::string>& owners) const {
+  return std::ranges::any_of(owners, [this](const std::string& owner) {
+    return !ended_.contains(owner) && !failures_.contains(owner) &&
+           cluster_->status(owner).healthy && !cluster_->progress(owner).lacks(position_);
+  });
 }
 
 bool EntryFailures::everywhere() const {

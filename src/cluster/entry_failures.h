@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,12 +23,24 @@ class EntryFailures {
   bool on_all(const std::vector<std::string>& owners) const;
   bool everywhere() const;
 
+  // What became of it on these owners together: it happened where one applied it, and did not where
+  // it failed on all of them.
+  enum class Fate { kHappened, kDidNot, kUnknown };
+  Fate fate(const std::vector<std::string>& owners) const;
+  // Whether one of them answers and has not ended it yet.
+  bool awaited(const std::vector<std::string>& owners) const;
+
  private:
-  EntryFailures(const Cluster& cluster, Position position, std::map<std::string, Json> failures)
-      : cluster_(&cluster), position_(position), failures_(std::move(failures)) {}
+  EntryFailures(const Cluster& cluster, Position position, std::set<std::string> ended,
+                std::map<std::string, Json> failures)
+      : cluster_(&cluster),
+        position_(position),
+        ended_(std::move(ended)),
+        failures_(std::move(failures)) {}
 
   const Cluster* cluster_;
   Position position_;
+  std::set<std::string> ended_;  // nodes that had ended it before the failures were read
   std::map<std::string, Json> failures_;
 };
 

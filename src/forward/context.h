@@ -1,11 +1,18 @@
 #pragma once
 
 #include <functional>
+#include <list>
 
 #include "base/logging.h"
 #include "forward/forwarders.h"
 
 namespace miroir {
+
+// No lane hands over what comes after the position, until then or until it is over.
+struct Standstill {
+  Position position = 0;
+  Instant until;
+};
 
 // What every part of the room works with; all of it outlives them.
 struct ForwardContext {
@@ -23,6 +30,7 @@ struct ForwardContext {
   Signal& settling;  // raised when it moves
   // Whether `settled` tells: what was in the log at the start has been looked at.
   bool& backlog_read;
+  const std::list<Standstill>& standstills;
 };
 
 // Between two attempts of what must succeed before anything else may happen.

@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "cluster/entry_failures.h"
-#include "forward/overtaken.h"
 #include "forward/plan.h"
+#include "forward/replay.h"
 #include "forward/voiding.h"
 
 namespace miroir {
@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kReadAhead = 64;
 constexpr Microseconds kSaveInterval = Milliseconds(100);
+constexpr Microseconds kStandStep = Milliseconds(5);
 // A node that we have not heard of for longer may have been replaced without a failed connection.
 constexpr Microseconds kTrustedFor = Milliseconds(1'000);
 
@@ -189,6 +190,13 @@ void Forwarder::release(Position position, std::optional<Json> outcome) {
 // Whether the lane must look again before it hands the entry over: it waited, or passed it.
 Async<bool> Forwarder::held_back(std::shared_ptr<const Entry> entry) {
   const Position position = entry->position;
+  const bool stands = std::ranges::any_of(context_.standstills, [&](const Standstill& standstill) {
+    return position > standstill.position && context_.clock.now() < standstill.until;
+  });
+  if (stands) {
+    co_await context_.clock.sleep_for(kStandStep);
+    co_return true;
+  }
   if (auto held = held_.find(position); held != held_.end()) {
     if (!held->second) {
       co_await context_.stirred.wait();
@@ -232,8 +240,8 @@ Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {
     co_await not_sent(std::move(entry), write.error().message);
     co_return Result<void>();
   }
-  // The store, not the node.
-  log_warning("cannot read an entry",
+  // The store, not the node; or the lane was interrupted.
+  log_warning("cannot make a request of an entry",
               {{"position", entry->position}, {"error", write.error().message}});
   co_await context_.clock.sleep_for(kInsistDelay);
   co_return Result<void>();
@@ -253,14 +261,16 @@ Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const E
     MIROIR_CO_TRY(NodeWrite write, write_of(*entry, progress_.offset));
     co_return std::optional(std::move(write));
   }
-  Overtaken newer;
-  if (entry->kind == EntryKind::kRepairDocuments) {
-    MIROIR_CO_TRY(newer, co_await overtaken(context_.log, entry));
-  }
   PartBuilder part(*entry, context_.options.names, context_.options.request_bytes_max);
+  if (entry->kind == EntryKind::kRepairDocuments) {
+    MIROIR_CO_TRY(const std::vector<BodyRecord> records,
+                  co_await replayed(context_, entry, [this] { return watcher_.has_trouble(); }));
+    for (const BodyRecord& record : records) MIROIR_CO_CHECK(part.add(record));
+    co_return part.take();
+  }
   MIROIR_CO_CHECK(
       co_await context_.log.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
-        if (newer.contains(record.id) || !is_for(*entry, record, node_, topology)) return {};
+        if (!is_for(*entry, record, node_, topology)) return {};
         if (failures && failures->on_all(topology.owners(topology.shard_of(record.slot))))
           return {};
         return part.add(record);

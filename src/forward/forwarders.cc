@@ -1,6 +1,7 @@
 #include "forward/forwarders.h"
 
 #include <algorithm>
+#include <list>
 #include <set>
 
 #include "forward/context.h"
@@ -24,8 +25,8 @@ struct Forwarders::State {
         Executor executor, ForwardOptions options)
       : stirred(executor),
         settling(executor),
-        context{log,     cluster, clock,    random,      executor, std::move(options),
-                stirred, settled, settling, backlog_read},
+        context{log,     cluster, clock,    random,       executor,   std::move(options),
+                stirred, settled, settling, backlog_read, standstills},
         outcomes(context),
         resolver(context, [this](std::string node) { return recheck(std::move(node)); }),
         group(executor),
@@ -66,6 +67,7 @@ struct Forwarders::State {
   Signal stirred;
   Position settled = 0;
   bool backlog_read = false;
+  std::list<Standstill> standstills;
   Signal settling;
   ForwardContext context;
   Outcomes outcomes;
@@ -232,6 +234,13 @@ bool Forwarders::processing(Position task) const {
 Async<Result<void>> Forwarders::cancel(
     std::vector<Position> tasks, std::function<Async<Result<Position>>(std::size_t)> announce) {
   return state_->cancel(std::move(tasks), std::move(announce));
+}
+
+Semaphore::Permit Forwarders::stand_still(Milliseconds at_most) {
+  std::list<Standstill>& all = state_->standstills;
+  const auto its =
+      all.insert(all.end(), {state_->context.log.head(), state_->context.clock.now() + at_most});
+  return Semaphore::Permit([&all, its] { all.erase(its); });
 }
 
 Position Forwarders::settled() const { return state_->settled; }

@@ -52,6 +52,10 @@ class Forwarders {
   // known again. The signal is raised when it moves.
   Position settled() const;
   Signal& settling();
+  // While the permit lives, or so long at the most, no node is sent what is appended from now on:
+  // once all have done the log's head they stand still there, and documents that are written all
+  // the time can be compared.
+  Semaphore::Permit stand_still(Milliseconds at_most);
   // Look at the node's history again now (the reconciler asks in each pass).
   Async<Result<History>> recheck(std::string node, Instant deadline);
 

@@ -9,12 +9,10 @@ namespace {
 
 constexpr std::size_t kPage = 256;
 
-Async<Result<void>> note(Log& log, std::shared_ptr<const Entry> entry, Overtaken& overtaken) {
+Async<Result<bool>> note(Log& log, std::shared_ptr<const Entry> entry, Overtaken& overtaken) {
   if (!has_records(entry->kind)) {
-    overtaken.all |= entry->kind == EntryKind::kClearDocuments ||
-                     entry->kind == EntryKind::kDropIndex ||
-                     entry->kind == EntryKind::kDeleteByFilter;
-    co_return Result<void>();
+    overtaken.all = touches_all(entry->kind);
+    co_return !overtaken.all;
   }
   auto read = co_await log.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
     overtaken.ids.insert(std::move(record.id));
@@ -22,34 +20,47 @@ Async<Result<void>> note(Log& log, std::shared_ptr<const Entry> entry, Overtaken
   });
   if (!read && read.error().code == ErrorCode::kNotFound) {
     overtaken.all = true;
-    co_return Result<void>();
+    co_return false;
   }
-  co_return read;
+  MIROIR_CO_CHECK(read);
+  co_return true;
 }
 
 }  // namespace
 
-Async<Result<Overtaken>> overtaken(Log& log, std::shared_ptr<const Entry> repair) {
+bool touches_all(EntryKind kind) {
+  return kind == EntryKind::kClearDocuments || kind == EntryKind::kDropIndex ||
+         kind == EntryKind::kDeleteByFilter;
+}
+
+Async<Result<Overtaken>> overtaken(Log& log, std::shared_ptr<const Entry> entry) {
   Overtaken overtaken;
-  const Json* read_at = repair->arguments.find("readAt");
-  Position next = repair->position;
+  MIROIR_CO_TRY(const bool known,
+                co_await for_each_overtaking(log, entry, [&](std::shared_ptr<const Entry> other) {
+                  return note(log, std::move(other), overtaken);
+                }));
+  overtaken.all |= !known;
+  co_return overtaken;
+}
+
+Async<Result<bool>> for_each_overtaking(Log& log, std::shared_ptr<const Entry> entry,
+                                        EachOvertaking each) {
+  const Json* read_at = entry->arguments.find("readAt");
+  Position next = entry->position;
   if (read_at != nullptr && read_at->is_integer())
     next = std::min(next, Position{read_at->as_uint64()} + 1);
-  while (next < repair->position && !overtaken.all) {
-    MIROIR_CO_TRY(
-        const auto entries,
-        co_await log.entries(next, std::min<std::size_t>(kPage, repair->position - next)));
-    if (entries.empty()) break;
-    for (const std::shared_ptr<const Entry>& entry : entries) {
-      overtaken.all |= entry->position != next++;  // forgotten
-      if (overtaken.all) break;
-      if (entry->incarnation != repair->incarnation || entry->born_failed || entry->target)
-        continue;
-      MIROIR_CO_CHECK(co_await note(log, entry, overtaken));
+  while (next < entry->position) {
+    MIROIR_CO_TRY(const auto others,
+                  co_await log.entries(next, std::min<std::size_t>(kPage, entry->position - next)));
+    if (others.empty()) co_return false;
+    for (const std::shared_ptr<const Entry>& other : others) {
+      if (other->position != next++) co_return false;
+      if (other->incarnation != entry->incarnation || other->born_failed || other->target) continue;
+      MIROIR_CO_TRY(const bool more, co_await each(other));
+      if (!more) co_return true;
     }
   }
-  overtaken.all |= next < repair->position;
-  co_return overtaken;
+  co_return true;
 }
 
 }  // namespace miroir

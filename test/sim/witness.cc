@@ -195,12 +195,14 @@ void Witness::check_repaired(const Json& row, Instant since) {
     const ReadJournal::Answer* now = told(at(copy, "node").as_string(), row, since);
     bool right = now != nullptr && now->document.has_value() != is_deleted(copy);
     if (right && now->document) {
+      const auto stamp = winner == nullptr ? "" : encode_stamp(at(*winner, "stamp").as_uint64());
+      const bool as_read = stamp_of(*now->document) == Json(stamp);
+      // Or PUTs have landed on both since; or the winner was lost after it was read.
+      const bool alike = source != nullptr && source->document &&
+                         stamp_of(*source->document) == stamp_of(*now->document);
       right = winner != nullptr &&
-              stamp_of(*now->document) == Json(encode_stamp(at(*winner, "stamp").as_uint64()));
-      // The winner may be lost between its reading and the other's.
-      if (right && source != nullptr && source->document &&
-          stamp_of(*source->document) == stamp_of(*now->document))
-        right = *source->document == *now->document;
+              (as_read || (alike && stamp_of(*now->document).as_string() > stamp)) &&
+              (!alike || *source->document == *now->document);
     }
     if (right) continue;
     wrong_.push_back(fmt::format("the audit says repaired, and {} was last seen with {}: {}",

@@ -204,13 +204,15 @@ void World::curse(const Fault& fault) {
 }
 
 // A copy of a document vanishes, or one comes back that was deleted: the next pass repairs it, and
-// in the same moment clients write this and other documents.
+// in the same moment clients write this and other documents; or they PUT this one all the time.
 void World::gather_storm(Fault fault) {
   SimulatedNode& node = *nodes_[fault.node];
   const auto index = node.disk().indexes.find(fault.index);
   if (index == node.disk().indexes.end()) return;
-  const auto found = std::ranges::find_if(
-      index->second.documents, [](const auto& document) { return document.first[0] == 'w'; });
+  const char kind = random_.chance(0.5) ? 'm' : 'w';
+  const auto found = std::ranges::find_if(index->second.documents, [kind](const auto& document) {
+    return document.first[0] == kind && document.second.find(kBaseField) != nullptr;
+  });
   if (found == index->second.documents.end()) return;
   fault.id = found->first;
   const auto announce = [this, fault] {
@@ -219,7 +221,7 @@ void World::gather_storm(Fault fault) {
     const int countdown = static_cast<int>(random_.below(12));
     storm_ = {fault.index, fault.id, fault.handlers, 40, strikes_at, countdown, clock_.now()};
   };
-  if (random_.chance(0.4)) {
+  if (kind == 'm' || random_.chance(0.4)) {
     node.delete_directly(fault.index, fault.id);
     return announce();
   }
@@ -246,9 +248,11 @@ void World::blow() {
   if (!is_judged(storm_.index, storm_.id, storm_.announced) || --storm_.countdown > 0) return;
   storm_.countdown = storm_.every;
   --storm_.left;
-  Request request{Act::kReplace, storm_.index, {storm_.id}, ""};
+  Request request{storm_.merges() ? Act::kMerge : Act::kReplace, storm_.index, {storm_.id}, ""};
   request.value = "s" + std::to_string(operations_.size());
-  while (storm_.left != storm_.strikes_at && request.ids.front() == storm_.id)
+  if (storm_.merges() && random_.chance(0.3))
+    request.ids.front() = "m" + std::to_string(random_.below(kIdsOfAClass));
+  while (!storm_.merges() && storm_.left != storm_.strikes_at && request.ids.front() == storm_.id)
     request.ids.front() = "w" + std::to_string(random_.below(kIdsOfAClass));
   begin(request);
 }

@@ -91,6 +91,7 @@ class World {
     int strikes_at = 0;  // so many writes before the end the document itself is written
     int countdown = 0;
     Instant announced{};
+    bool merges() const { return id.starts_with('m'); }
   } storm_;
   bool swapped_ = false;  // a swap was asked for, some time
   std::optional<int> handlers_to_crash_;
