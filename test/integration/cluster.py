@@ -42,7 +42,9 @@ class Client:
         if body is not None: headers.setdefault("Content-Type", "application/json")
         if body is not None and not isinstance(body, (bytes, str)): body = json.dumps(body)
         if isinstance(body, str): body = body.encode()
-        if self.connection is None: self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        if self.connection is None: self.connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        self.connection.timeout = timeout
+        if self.connection.sock: self.connection.sock.settimeout(timeout)
         try:
             self.connection.request(method, path, body, headers)
             answer = self.connection.getresponse()
@@ -59,8 +61,8 @@ class Client:
         if self.connection: self.connection.close()
         self.connection = None
 
-    def expect(self, status, method, path, body=None, headers=None):
-        got, answer = self.call(method, path, body, headers)
+    def expect(self, status, method, path, body=None, headers=None, timeout=60):
+        got, answer = self.call(method, path, body, headers, timeout)
         if got != status: raise AssertionError(f"{method} {path}: want {status}, got {got} {answer}")
         return answer
 
@@ -183,7 +185,8 @@ class Miroir(Server):
 
     def nodes(self): return {node["id"]: node for node in self.api.get("/_miroir/topology")["nodes"]}
 
-    def run_pass(self, kind): return self.api.expect(200, "POST", "/_miroir/anti-entropy/start", {"kind": kind, "wait": True})
+    def run_pass(self, kind, seconds=60):
+        return self.api.expect(200, "POST", "/_miroir/anti-entropy/start", {"kind": kind, "wait": True}, timeout=seconds)
 
     def repairs(self): return self.api.get("/_miroir/anti-entropy/repairs?limit=10000")["results"]
 

@@ -10,6 +10,7 @@ from cluster import Cluster, wait_for
 PATH = "/indexes/things/documents"
 KINDS = ("deleted", "stale", "changed", "extra", "put back")
 AT_A_TIME = 1000  # documents in a request to a node
+LONG = 900  # seconds, for thousands on a busy machine
 
 
 def read_by_node(text):
@@ -55,17 +56,17 @@ class Story:
         cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
         cluster.api.write("PATCH", "/indexes/things/settings", {"searchableAttributes": ["title"]})
         self.write(list(self.model.values()))
-        cluster.wait_equal(300)
+        cluster.wait_equal(LONG)
 
     def write(self, documents):
         for first in range(0, len(documents), AT_A_TIME):
             task = self.cluster.api.expect(202, "POST", PATH, documents[first:first + AT_A_TIME])["taskUid"]
-        self.cluster.api.ended(task, 600)
+        self.cluster.api.ended(task, LONG)
 
     def send(self, node, method, path, bodies):
         """Straight to a node, until it has applied all."""
         for body in bodies: task = node.api.expect(202, method, path, body)["taskUid"]
-        if bodies: node.api.ended(task, 600)
+        if bodies: node.api.ended(task, LONG)
 
     def put(self, node, texts): self.send(node, "POST", PATH, ["[" + ",".join(some) + "]" for some in runs(texts)])
 
@@ -74,7 +75,7 @@ class Story:
     def passes(self, kind):
         """Until all nodes are in sync; the last report."""
         wait_for("nodes are healthy", lambda: all(node["healthy"] for node in self.cluster.miroir.nodes().values()))
-        report = self.cluster.api.expect(200, "POST", "/_miroir/anti-entropy/start", {"kind": kind, "wait": True})
+        report = self.cluster.miroir.run_pass(kind, LONG)
         if report["unresolved"] or report["problems"] or self.cluster.unequal():
             raise AssertionError(f"the {kind} pass did not heal everything: {report} {self.cluster.unequal()}")
         return report
@@ -94,9 +95,9 @@ class Story:
         newer = [{**self.model[id], "mark": f"newer, group {group}", "count": -1} for id in chosen["stale"]]
         self.write(newer)
         self.model.update((each["id"], each) for each in newer)
-        self.cluster.api.write("POST", PATH + "/delete-batch", chosen["put back"], 600)
+        self.cluster.api.write("POST", PATH + "/delete-batch", chosen["put back"], LONG)
         for id in chosen["put back"]: del self.model[id]
-        self.cluster.wait_equal(600)
+        self.cluster.wait_equal(LONG)
         before = self.passes("deep")
         if before["mismatches"]: raise AssertionError(f"something was wrong before: {before}")
 

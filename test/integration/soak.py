@@ -182,7 +182,7 @@ def prove(cluster, ledger):
     cluster.wait_equal(EVERYTHING)
     failed = cluster.api.get("/tasks?statuses=failed,canceled")
     if failed["total"]: raise AssertionError(f"tasks that did not succeed: {failed}")
-    reports = [cluster.miroir.run_pass(kind) for kind in ("light", "deep")]
+    reports = [cluster.miroir.run_pass(kind, EVERYTHING) for kind in ("light", "deep")]
     wrong, copies = [], 0
     for index in INDEXES:
         held = {str(each["id"]): {k: v for k, v in each.items() if not k.startswith("_miroir_")}
