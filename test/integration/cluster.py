@@ -9,6 +9,7 @@ MIROIR = os.environ.get("MIROIR", "miroir")
 MEILISEARCH = os.environ.get("MIROIR_TEST_NODE")
 KEY, NODE_KEY = "integrationMasterKey", "integrationNodeMasterKey"
 FINAL = ("succeeded", "failed", "canceled")
+IDLE = 30  # seconds after which a server may have closed a connection
 
 embedded_only = unittest.skipIf(MEILISEARCH, "needs the embedded node's fault switch")
 
@@ -33,7 +34,7 @@ class Client:
     """Calls one server; one connection at a time, kept open. Nothing is repeated."""
 
     def __init__(self, port, key):
-        self.port, self.key, self.connection = port, key, None
+        self.port, self.key, self.connection, self.used = port, key, None, time.monotonic()
 
     def call(self, method, path, body=None, headers=None, timeout=60):
         """Status and parsed answer; an OSError or HTTPException where the server does not answer."""
@@ -42,6 +43,7 @@ class Client:
         if body is not None: headers.setdefault("Content-Type", "application/json")
         if body is not None and not isinstance(body, (bytes, str)): body = json.dumps(body)
         if isinstance(body, str): body = body.encode()
+        if self.connection and time.monotonic() - self.used > IDLE: self.close()
         if self.connection is None: self.connection = http.client.HTTPConnection("127.0.0.1", self.port)
         self.connection.timeout = timeout
         if self.connection.sock: self.connection.sock.settimeout(timeout)
@@ -52,7 +54,7 @@ class Client:
         except (OSError, http.client.HTTPException):
             self.close()
             raise
-        self.headers = answer.headers
+        self.headers, self.used = answer.headers, time.monotonic()
         if answer.will_close: self.close()
         try: return answer.status, json.loads(text) if text else None
         except ValueError: return answer.status, text.decode("utf-8", "replace")
