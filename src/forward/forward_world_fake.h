@@ -74,6 +74,12 @@ class ForwardWorld {
       const std::string& node, const http::ClientRequest&)>;
   AnswerRequest answer_read;
   AnswerRequest answer_dry_run;
+  // The same for an index too large to be simulated document by document.
+  std::function<Result<DocumentPage>(const std::string& node, const DocumentQuery&)>
+      answer_documents;
+  std::function<Result<std::vector<DigestCounts>>(const std::string& node, const std::string& index,
+                                                  const std::vector<SlotRange>&)>
+      answer_digests;
   // Called before a node is asked for documents.
   std::function<void(const std::string& node, const DocumentQuery&)> before_documents;
   MemoryStore store;

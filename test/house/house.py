@@ -15,7 +15,7 @@ SOURCE_LINES_MAX = 500
 
 
 def is_test(path):
-    return path.startswith("test/") or re.search(r"_(test|fake)\.(h|cc)$", path) is not None
+    return path.startswith(("test/", "bench/")) or re.search(r"_(test|fake)\.(h|cc)$", path) is not None
 
 
 def inside(*folders):
