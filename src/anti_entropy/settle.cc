@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cluster/entry_failures.h"
+#include "cluster/clears.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -114,36 +114,6 @@ DocumentCopies assemble(const Tools& tools, const IndexUnderTest& index, const R
   return document;
 }
 
-struct Clears {
-  struct Clear {
-    Stamp stamp = 0;
-    EntryFailures failures;
-  };
-  std::vector<Clear> newest_first;
-
-  // Of those that did not fail on every owner of the document.
-  Stamp of(const Topology& topology, const std::string& id) const {
-    const std::vector<std::string> owners = topology.owners(topology.shard_of(slot_of(id)));
-    for (const Clear& clear : newest_first) {
-      if (!clear.failures.on_all(owners)) return clear.stamp;
-    }
-    return 0;
-  }
-};
-
-Async<Result<Clears>> clears_of(const Tools& tools, const IndexState& index) {
-  Clears clears;
-  const std::vector<IndexState::Clear> all = index.clears;
-  for (auto clear = all.rbegin(); clear != all.rend(); ++clear) {
-    MIROIR_CO_TRY(auto failures,
-                  co_await EntryFailures::of(tools.log, tools.cluster, clear->position));
-    const bool everywhere = failures.none();
-    clears.newest_first.push_back({clear->stamp, std::move(failures)});
-    if (everywhere) break;
-  }
-  co_return clears;
-}
-
 }  // namespace
 
 Async<Result<bool>> outdated(const Tools& tools, const IndexUnderTest& index, const Judged& judged,
@@ -202,7 +172,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
   knowledge.newest = tools.log.head_stamp();
   if (tools.options.names.expiry) knowledge.now = tools.clock.wall_now();
 
-  MIROIR_CO_TRY(const Clears clears, co_await clears_of(tools, *state));
+  MIROIR_CO_TRY(const Clears clears, co_await Clears::of(tools.log, tools.cluster, *state));
 
   for (const std::string& id : ids) {
     DocumentCopies copies = assemble(tools, index, roster, read, id);
@@ -217,7 +187,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
     if (!moving) {
       MIROIR_CO_TRY(const auto tombstone, co_await tools.log.tombstone(index.incarnation, id));
       if (tombstone) judged.knowledge.deleted = tombstone->stamp;
-      judged.knowledge.cleared = clears.of(tools.cluster.topology(), id);
+      judged.knowledge.cleared = clears.newest_of(id);
       judged.decision = decide(judged.copies, judged.knowledge, tools.options.tie);
       if (judged.decision.action != Action::kNone) {
         MIROIR_CO_TRY(moving, co_await outdated(tools, index, judged, settled.read_at));

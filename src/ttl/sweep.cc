@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/logging.h"
+#include "cluster/clears.h"
 #include "node_api/document_filter.h"
 #include "node_api/exact_copies.h"
 #include "ttl/agreement.h"
@@ -164,11 +165,12 @@ class Sweep {
   Async<Result<std::vector<BodyRecord>>> without_unsettled(std::vector<BodyRecord> records) {
     std::set<std::string> tainted;
     for (const Taint& taint : tools_.log.taints(index_.incarnation)) tainted.insert(taint.id);
+    MIROIR_CO_TRY(const Clears clears, co_await Clears::of(tools_.log, tools_.cluster, index_));
     std::vector<BodyRecord> settled;
     for (BodyRecord& record : records) {
       const EntryStamp stamp = record.checksum;
-      const bool cleared = !index_.clears.empty() && stamp <= index_.clears.back().stamp;
-      if (stamp <= index_.born || cleared || tainted.contains(record.id)) continue;
+      if (stamp <= index_.born || stamp <= clears.newest_of(record.id)) continue;
+      if (tainted.contains(record.id)) continue;
       MIROIR_CO_TRY(const auto tombstone,
                     co_await tools_.log.tombstone(index_.incarnation, record.id));
       if (tombstone && stamp <= tombstone->stamp) continue;

@@ -171,6 +171,22 @@ TEST_F(SweeperTest, AnExtensionThatOneReplicaMissedDoesNotKillTheLiveOne) {
   expect_held("a ");
 }
 
+TEST_F(SweeperTest, ADeleteAllThatFailedEverywhereKeepsNothingFromExpiring) {
+  put("dead", from_now(-1));
+  for (auto& [name, node] : world.nodes)
+    node->fail_tasks([](const NodeTask&) { return std::optional<std::string>("internal"); });
+  Entry clear;
+  clear.kind = EntryKind::kClearDocuments;
+  clear.index_uid = "books";
+  world.append(std::move(clear));
+  settle();
+  for (auto& [name, node] : world.nodes) node->fail_tasks({});
+  expect_held("dead ");
+  start();
+  sweep();
+  expect_held("");
+}
+
 TEST_F(SweeperTest, WhatIsWrittenWhileASweepIsOnItsWayLives) {
   const Position expired = put("a", from_now(-1));
   const Position extended = put("a", from_now(3'600), EntryKind::kMergeDocuments);
