@@ -159,7 +159,8 @@ class Pass {
   Async<Result<void>> compare_documents(const IndexUnderTest& index, Roster& roster,
                                         IndexReport& its) {
     const std::vector<Taint> in_doubt = indexes_in_doubt(tools_, roster, index.incarnation);
-    const bool deep = order_.kind == PassKind::kDeep || !in_doubt.empty();
+    const bool all = !in_doubt.empty() || something_was_skipped(roster);
+    const bool deep = order_.kind == PassKind::kDeep || all;
     Resolver resolver(tools_, index, roster, audit_, order_.number, order_.repairs,
                       deep ? tools_.instruments.deep_bytes : tools_.instruments.light_bytes, its);
     // What no digest shows is asked about again by every pass.
@@ -174,7 +175,7 @@ class Pass {
     MIROIR_CO_CHECK(co_await light.run());
     if (deep) {
       DeepComparison contents(tools_, index, roster, resolver);
-      MIROIR_CO_CHECK(co_await read_shards(index, roster, its, contents, !in_doubt.empty()));
+      MIROIR_CO_CHECK(co_await read_shards(index, roster, its, contents, all));
     }
     MIROIR_CO_CHECK(co_await resolver.stop_moving(
         in_doubt.empty() ? in_both(moving, resolver.moving()) : resolver.moving()));
@@ -190,7 +191,16 @@ class Pass {
     co_return co_await end_doubts(in_doubt, roster, its);
   }
 
-  // All shards where the index is in doubt; otherwise those that the sweep has still to read.
+  // A node that is being healed was not sent what the log no longer held: what was merged on top of
+  // it has the right stamp and the wrong content.
+  bool something_was_skipped(const Roster& roster) const {
+    return std::ranges::any_of(roster.members(), [this](const auto& member) {
+      return member.second.standing == Standing::kHealing &&
+             tools_.cluster.progress(member.first).skipped_to > 0;
+    });
+  }
+
+  // All shards where stamps do not tell; otherwise those that the sweep has still to read.
   Async<Result<void>> read_shards(const IndexUnderTest& index, const Roster& roster,
                                   const IndexReport& its, DeepComparison& contents, bool all) {
     const std::uint32_t count = tools_.cluster.topology().shard_count();

@@ -54,5 +54,34 @@ TEST_F(PromotionTest, NobodyIsPromotedWhoIsNotNeededOrLags) {
   EXPECT_NE(away.error().message.find("does not answer"), std::string::npos);
 }
 
+ForwardWorld::Options forgetful() {
+  ForwardWorld::Options options;
+  options.log.retention_age = Seconds(30);
+  return options;
+}
+
+class SkippedTest : public ReconcilerTest {
+ protected:
+  SkippedTest() : ReconcilerTest(forgetful()) {}
+};
+
+// It took the PUT and missed the write under it: the stamp is right, the content is not.
+TEST_F(SkippedTest, ALightPassReadsAllOfANodeThatTheLogCouldNotServe) {
+  const std::string away = owners("id5")[0];
+  node(away).options().down = true;
+  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(away).healthy; }));
+  const Position missed = world.write(kIndex, {"id5"}, "second");
+  ASSERT_TRUE(world.run_until([&] { return world.log().trimmed() >= missed; }));
+  const Position merged = world.write(kIndex, {"id5"}, "third", EntryKind::kMergeDocuments);
+  node(away).options().down = false;
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  ASSERT_LT(world.log().trimmed(), merged);
+  ASSERT_EQ(world.cluster().status(away).state, ReplicaState::kStale);
+  ASSERT_NE(document(owner("id5"), "id5"), document(owner("id5", 1), "id5"));
+  run_pass(PassKind::kLight);
+  expect_groups_equal();
+  EXPECT_EQ(world.cluster().status(away).state, ReplicaState::kInSync);
+}
+
 }  // namespace
 }  // namespace miroir::anti_entropy
