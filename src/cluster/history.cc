@@ -4,6 +4,7 @@
 #include <set>
 
 #include "cluster/cluster.h"
+#include "cluster/state_reasons.h"
 
 namespace miroir {
 namespace {
@@ -130,7 +131,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
         history.resume_at = task.enqueued_at;
       } else if (history.verdict == History::Verdict::kOurs) {
         history.verdict = History::Verdict::kForeign;
-        history.why = "somebody else wrote to it: its task " + std::to_string(task.uid) + " (" +
+        history.why = std::string(kForeignTask) + ": its task " + std::to_string(task.uid) + " (" +
                       task.type + (task.index_uid.empty() ? "" : " of index " + task.index_uid) +
                       ") is not Miroir's";
       }

@@ -1,6 +1,7 @@
 // How a lane finds out where its node stands: joining, and what follows from the node's history.
 #include <algorithm>
 
+#include "cluster/state_reasons.h"
 #include "forward/forwarder.h"
 #include "forward/plan.h"
 
@@ -36,7 +37,7 @@ Async<Result<void>> Forwarder::join(Instant until) {
   ReplicaState state = ReplicaState::kJoining;
   if (!indexes.empty()) {
     MIROIR_CO_TRY(const Position lost, co_await find_lost_positions(client_, context_.log, until));
-    row.reason = lost == 0 ? "it held indexes before it joined"
+    row.reason = lost == 0 ? std::string(kHeldIndexes)
                            : std::string(kLogWentBack) + ": the node holds entries of another";
     MIROIR_CO_CHECK(co_await raise_log(lost));
   } else if (all_new) {

@@ -65,6 +65,9 @@ struct Appender::State {
   Signal appended;
   Catalogue tentative;
   Position tentative_position = 0;
+  // Positions up to here are given to nobody, also where the entry that asked for it did not become
+  // durable: the numbers may be spent (a log that went back).
+  Position left_out = 0;
   EntryStamp tentative_stamp = 0;
   Line line;
   bool flushing = false;
@@ -76,12 +79,15 @@ Appender::Appender(Store& store, Clock& clock, Executor executor, Head head)
 const Appender::Head& Appender::head() const { return state_->durable; }
 Signal& Appender::appended() { return state_->appended; }
 const Catalogue& Appender::tentative_catalogue() const { return state_->tentative; }
-Position Appender::next_position() const { return state_->tentative_position + 1; }
+Position Appender::next_position() const {
+  return std::max(state_->tentative_position, state_->left_out) + 1;
+}
 
 void Appender::number(std::vector<Entry>& entries) {
   const auto now = static_cast<EntryStamp>(state_->clock.wall_now().time_since_epoch().count());
   for (Entry& entry : entries) {
-    entry.position = std::max(state_->tentative_position + 1, entry.position);
+    if (entry.position > next_position()) state_->left_out = entry.position - 1;
+    entry.position = next_position();
     state_->tentative_position = entry.position;
     entry.stamp = std::max({state_->tentative_stamp + 1, now, entry.stamp});
     state_->tentative_stamp = entry.stamp;

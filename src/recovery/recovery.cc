@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "base/logging.h"
+#include "cluster/state_reasons.h"
 #include "write/node_settings.h"
 
 namespace miroir {
@@ -13,8 +15,25 @@ constexpr Microseconds kInterval = Seconds(1);
 constexpr Microseconds kRequestTimeout = Seconds(60);
 constexpr std::size_t kPage = 1'000;
 
-bool waits(const NodeStatus& status) {
+bool tells(const NodeStatus& status) {
   return status.state != ReplicaState::kInSync && status.state_why.starts_with(kLogWentBack);
+}
+
+// What such a log forgot may be all that there is against the node: that it holds indexes, or tasks
+// whose route keeps no metadata.
+bool waits(const NodeStatus& status) {
+  return tells(status) ||
+         (status.state != ReplicaState::kInSync &&
+          (status.state_why == kHeldIndexes || status.state_why.starts_with(kForeignTask)));
+}
+
+// What clients may change of a key.
+std::pair<Json, Json> says(const Json& key) {
+  const auto at = [&key](std::string_view name) {
+    const Json* value = key.find(name);
+    return value == nullptr ? Json() : *value;
+  };
+  return {at("name"), at("description")};
 }
 
 Entry system_entry(EntryKind kind, Json arguments) {
@@ -22,6 +41,14 @@ Entry system_entry(EntryKind kind, Json arguments) {
   entry.origin = Origin::kSystem;
   entry.kind = kind;
   entry.arguments = std::move(arguments);
+  return entry;
+}
+
+// What an adopted index has, for all nodes: they had different versions of it.
+Entry settings_for_all(const Entry& adopted) {
+  Entry entry = system_entry(EntryKind::kUpdateSettings, adopted.arguments);
+  entry.index_uid = adopted.index_uid;
+  entry.primary_key = adopted.primary_key;
   return entry;
 }
 
@@ -41,12 +68,14 @@ Instant Recovery::deadline() const { return clock_.now() + kRequestTimeout; }
 
 std::vector<std::string> Recovery::ready_nodes() const {
   std::vector<std::string> waiting;
+  bool told = false;
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     const NodeStatus status = cluster_.status(node.id);
     if (!status.healthy || status.stopped || status.done < log_.head()) return {};
+    told = told || tells(status);
     if (waits(status)) waiting.push_back(node.id);
   }
-  return waiting;
+  return told ? waiting : std::vector<std::string>();
 }
 
 Async<Result<void>> Recovery::recover(std::vector<std::string> waiting) {
@@ -142,14 +171,24 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
       if (known != nullptr) entry.arguments.set("replaces", known->incarnation);
       entry.index_uid = index.uid;
       entry.primary_key = primary_key;
+      const bool alike = std::ranges::all_of(nodes, [&](const auto& other) {
+        const auto theirs = other.second.settings.find(index.uid);
+        return theirs == other.second.settings.end() ||
+               theirs->second == holds.settings.at(index.uid);
+      });
       entries.push_back(std::move(entry));
+      if (!alike) entries.push_back(settings_for_all(entries.back()));
     }
   }
   // Keys that every node holds are clients'; a node's own default keys are only its own.
   for (const auto& [uid, key] : nodes.begin()->second.keys) {
     const bool everywhere = std::ranges::all_of(
         nodes, [&](const auto& node) { return node.second.keys.contains(uid); });
-    if (everywhere && catalogue.key(uid) == nullptr)
+    if (!everywhere) continue;
+    const KeyState* known = catalogue.key(uid);
+    const bool alike = std::ranges::all_of(
+        nodes, [&](const auto& node) { return says(node.second.keys.at(uid)) == says(key); });
+    if (known == nullptr || (alike && says(known->key) != says(key)))
       entries.push_back(system_entry(EntryKind::kPutKey, key));
   }
   for (const auto& [uid, key] : catalogue.keys()) {

@@ -114,6 +114,41 @@ TEST_F(RecoveryTest, AnOlderStoreForgetsWhatTheNodesWentOnToDo) {
   }
 }
 
+// The last that they were given was no document's: nothing but their indexes is against them.
+TEST_F(RecoveryTest, NodesThatTellNothingAreTakenWithThoseThatDo) {
+  world_.crash();
+  for (const char* name : {"a0", "b0"}) {
+    SimulatedNode::Disk disk = world_.nodes.at(name)->snapshot();
+    for (auto& [uid, queued] : disk.tasks) queued.task.custom_metadata.clear();
+    world_.nodes.at(name)->restore(std::move(disk));
+  }
+  restart_on({});
+  EXPECT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+}
+
+TEST_F(RecoveryTest, NumbersThatNodesKnowAreNotGivenAgainWhileTheStoreIsFull) {
+  const Position head = world_.log().head();
+  world_.crash();
+  recovery_.reset();
+  world_.store.restore({});
+  world_.start();
+  world_.store.fill_disk(true);
+  world_.run_for(Seconds(30));
+  world_.store.fill_disk(false);
+  EXPECT_GT(world_.create_index("films"), head);
+}
+
+TEST_F(RecoveryTest, SettingsThatNodesDoNotAgreeOnBecomeTheFirstOnes) {
+  world_.nodes.at("a0")->set_directly("books", "stopWords", Json::array({"a"}));
+  restart_on({});
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync() && world_.all_done(); }));
+  for (auto& [name, node] : world_.nodes) {
+    const Json* words = node->disk().indexes.at("books").settings.find("stopWords");
+    ASSERT_NE(words, nullptr) << name;
+    EXPECT_EQ(*words, Json::array({"a"})) << name;
+  }
+}
+
 TEST_F(RecoveryTest, NothingIsTakenWhileANodeIsAway) {
   world_.nodes.at("b0")->options().down = true;
   restart_on({});
