@@ -11,6 +11,9 @@
 
 namespace miroir::sim {
 
+// The document as its client wrote it: without the stored fields, and its expiry in milliseconds.
+Json client_view(const Json& document);
+
 using Nodes = std::map<std::string, std::unique_ptr<SimulatedNode>>;
 
 // A document that a repair changed on a node.
@@ -20,6 +23,16 @@ struct Repaired {
   std::string index;
   std::string id;
   std::optional<Json> document;  // nothing: deleted
+};
+
+// A document that a sweep took from a node.
+struct Swept {
+  std::uint64_t position = 0;
+  std::string node;
+  std::string index;
+  std::string id;
+  Json document;
+  std::int64_t by = 0;  // the latest time that the wall clock had shown when the sweep was logged
 };
 
 // What is wrong, in sentences; empty: all holds. These know the model, the nodes' disks and who
@@ -33,6 +46,8 @@ std::vector<std::string> check_against_model(const Model& model, const Topology&
 // there.
 std::optional<std::string> check_repair(const Model& model, const Topology& topology,
                                         const Repaired& repair);
+// What has expired is gone.
+std::vector<std::string> check_expired(const Model& model, std::int64_t now_milliseconds);
 // The copies of a document are the same, stored fields included.
 std::vector<std::string> check_replicas_equal(const Nodes& nodes);
 

@@ -98,20 +98,26 @@ TEST_F(ChecksTest, RepairsThatAreNotTheModelsAreFound) {
   EXPECT_TRUE(repair("w1", model.indexes().at("books").documents.at("m1"))) << "another content";
 }
 
+TEST_F(ChecksTest, OtherExpiryIsFound) {
+  model.indexes().at("books").documents.at("w1").set(kExpiresAt, 8);
+  nodes["a0"]->corrupt("books", "w1", std::string(kExpiresAt), encode_expiry(8));
+  EXPECT_THAT(check(), ElementsAre(HasSubstr("b0 has books/w1")));
+}
+
 TEST_F(ChecksTest, OtherStampsAreFound) {
   nodes["a0"]->corrupt("books", "w1", "_miroir_updated_at", "!!!");
   EXPECT_THAT(check(), IsEmpty());
   EXPECT_THAT(check_replicas_equal(nodes), ElementsAre(HasSubstr("books/w1")));
 }
 
-std::shared_ptr<const Entry> task(Position position, std::string metadata) {
+Entry task(Position position, std::string metadata) {
   Entry entry;
   entry.position = position;
   entry.task = position;
   entry.index_uid = "books";
   entry.task_type = "documentAdditionOrUpdate";
   entry.custom_metadata = std::move(metadata);
-  return std::make_shared<const Entry>(std::move(entry));
+  return entry;
 }
 
 Operation operation(int number, int status, Position position, std::string id) {
@@ -123,14 +129,22 @@ Operation operation(int number, int status, Position position, std::string id) {
   return made;
 }
 
-bool none(Position) { return false; }
+// Of these entries.
+History replay(std::vector<Operation>& operations, const std::vector<Entry>& entries,
+               const std::set<Position>& cursed = {}, const std::vector<Swept>& swept = {}) {
+  static const Topology kTopology =
+      *Topology::make({{"a0", "http://a0", 0}, {"b0", "http://b0", 1}}, 4);
+  Ledger ledger;
+  for (const Entry& entry : entries) ledger.add(entry);
+  return replay(operations, Chronicle{ledger, cursed, {}, swept, kTopology});
+}
 
-std::shared_ptr<const Entry> key_change(Position position, std::string uid, std::string name) {
+Entry key_change(Position position, std::string uid, std::string name) {
   Entry entry;
   entry.position = position;
   entry.kind = name.empty() ? EntryKind::kDeleteKey : EntryKind::kPutKey;
   entry.arguments = Json::object({{"uid", uid}, {"name", name}});
-  return std::make_shared<const Entry>(std::move(entry));
+  return entry;
 }
 
 Operation key_operation(int number, int status, Act act, std::string uid, std::string name) {
@@ -147,7 +161,7 @@ TEST(HistoryTest, KeysFollowTheLog) {
                                        key_operation(2, 0, Act::kRenameKey, "k", "three"),
                                        key_operation(3, 404, Act::kDeleteKey, "k", "")};
   const History history =
-      replay(operations, {key_change(1, "k", "one"), key_change(2, "k", "three")}, none);
+      replay(operations, {key_change(1, "k", "one"), key_change(2, "k", "three")});
   EXPECT_THAT(history.wrong, IsEmpty());
   EXPECT_EQ(history.model.keys(), (std::map<std::string, std::string>{{"k", "three"}}));
 }
@@ -155,27 +169,64 @@ TEST(HistoryTest, KeysFollowTheLog) {
 TEST(HistoryTest, ChangesOfKeysThatAreLostOrNobodysAreFound) {
   std::vector<Operation> operations = {key_operation(0, 201, Act::kCreateKey, "k", "one"),
                                        key_operation(1, 204, Act::kDeleteKey, "k", "")};
-  EXPECT_THAT(replay(operations, {key_change(1, "k", "one")}, none).wrong,
+  EXPECT_THAT(replay(operations, {key_change(1, "k", "one")}).wrong,
               ElementsAre(HasSubstr("op1 was acknowledged")));
   operations.back().status = 503;
-  EXPECT_THAT(replay(operations, {key_change(1, "k", "one"), key_change(2, "k", "")}, none).wrong,
+  EXPECT_THAT(replay(operations, {key_change(1, "k", "one"), key_change(2, "k", "")}).wrong,
               ElementsAre(HasSubstr("no request's")));
 }
 
 TEST(HistoryTest, WhatFailedOnEveryNodeDidNotHappen) {
   std::vector<Operation> operations = {operation(0, 202, 1, "w0"), operation(1, 202, 2, "w1")};
-  const History history = replay(operations, {task(1, "op0"), task(2, "op1")},
-                                 [](Position position) { return position == 2; });
+  const History history = replay(operations, {task(1, "op0"), task(2, "op1")}, {2});
   EXPECT_THAT(history.wrong, IsEmpty());
   EXPECT_EQ(history.model.indexes().at("books").documents.size(), 1U);
   EXPECT_TRUE(operations[0].valid);
   EXPECT_FALSE(operations[1].valid);
 }
 
+// A document that expires at 1000, and its sweep.
+class SweepHistoryTest : public ::testing::Test {
+ protected:
+  SweepHistoryTest() {
+    operations.front().request.expires_at = 1'000;
+    sweep.position = 2;
+    sweep.origin = Origin::kTtlExpire;
+  }
+  History swept(Json document, std::int64_t by) {
+    return replay(operations, {task(1, "op0"), sweep}, {},
+                  {{2, "a0", "books", "w0", std::move(document), by}});
+  }
+  static std::size_t documents(const History& history) {
+    return history.model.indexes().at("books").documents.size();
+  }
+
+  std::vector<Operation> operations = {operation(0, 202, 1, "w0")};
+  Entry sweep;
+};
+
+TEST_F(SweepHistoryTest, WhatExpiredAndWasSweptIsGone) {
+  const History history = swept(document_of(operations.front().request, "w0"), 1'000);
+  EXPECT_THAT(history.wrong, IsEmpty());
+  EXPECT_EQ(documents(history), 0U);
+}
+
+TEST_F(SweepHistoryTest, SweptBeforeItExpiredIsFound) {
+  const History history = swept(document_of(operations.front().request, "w0"), 999);
+  EXPECT_THAT(history.wrong, ElementsAre(HasSubstr("has not expired")));
+}
+
+TEST_F(SweepHistoryTest, AnotherVersionThatWasSweptIsNotItsEnd) {
+  const History history = swept(document_of({Act::kReplace, "books", {"w0"}, "old"}, "w0"), 1'000);
+  EXPECT_EQ(documents(history), 1U);
+  EXPECT_THAT(check_expired(history.model, 999), IsEmpty());
+  EXPECT_THAT(check_expired(history.model, 1'000), ElementsAre(HasSubstr("has expired")));
+}
+
 TEST(HistoryTest, UnansweredRequestCountsWhereTheLogHasIt) {
   std::vector<Operation> operations = {operation(0, 202, 1, "w0"), operation(1, 0, 0, "w1"),
                                        operation(2, 0, 0, "w2")};
-  const History history = replay(operations, {task(1, "op0"), task(2, "op2")}, none);
+  const History history = replay(operations, {task(1, "op0"), task(2, "op2")});
   EXPECT_THAT(history.wrong, IsEmpty());
   EXPECT_TRUE(history.model.indexes().at("books").documents.contains("w0"));
   EXPECT_FALSE(history.model.indexes().at("books").documents.contains("w1"));
@@ -184,19 +235,19 @@ TEST(HistoryTest, UnansweredRequestCountsWhereTheLogHasIt) {
 
 TEST(HistoryTest, AcknowledgedWriteThatTheLogLostIsFound) {
   std::vector<Operation> operations = {operation(0, 202, 1, "w0"), operation(1, 202, 2, "w1")};
-  EXPECT_THAT(replay(operations, {task(1, "op0")}, none).wrong,
+  EXPECT_THAT(replay(operations, {task(1, "op0")}).wrong,
               ElementsAre(HasSubstr("op1 was acknowledged as task 2")));
 }
 
 TEST(HistoryTest, RefusedWriteThatTookPlaceIsFound) {
   std::vector<Operation> operations = {operation(0, 503, 0, "w0")};
-  EXPECT_THAT(replay(operations, {task(1, "op0")}, none).wrong,
+  EXPECT_THAT(replay(operations, {task(1, "op0")}).wrong,
               ElementsAre(HasSubstr("op0 was refused with 503")));
 }
 
 TEST(HistoryTest, WriteTakenTwiceIsFound) {
   std::vector<Operation> operations = {operation(0, 202, 1, "w0")};
-  EXPECT_THAT(replay(operations, {task(1, "op0"), task(2, "op0")}, none).wrong,
+  EXPECT_THAT(replay(operations, {task(1, "op0"), task(2, "op0")}).wrong,
               ElementsAre(HasSubstr("taken twice"), HasSubstr("task 2 is no request's")));
 }
 

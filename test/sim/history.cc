@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
-#include <set>
 
 namespace miroir::sim {
 namespace {
@@ -24,103 +24,199 @@ std::string text_at(const Json& object, std::string_view name) {
   return value != nullptr && value->is_string() ? value->as_string() : "";
 }
 
-// Requests on keys have no tasks. Each is known by the key and the name that it gives it; that a
-// key is deleted, by the key, which is never made again.
-void replay_keys(const std::vector<Operation>& operations,
-                 const std::vector<std::shared_ptr<const Entry>>& entries, History& history) {
-  using Change = std::pair<std::string, std::string>;
-  std::map<Change, const Operation*> may_be;
-  std::set<Change> took_place;
-  for (const Operation& operation : operations) {
-    if (is_key_act(operation.request.act) && operation.status < 300)
-      may_be[{operation.request.ids.front(), operation.request.value}] = &operation;
+class Replay {
+ public:
+  Replay(std::vector<Operation>& operations, const Chronicle& chronicle)
+      : operations_(operations), chronicle_(chronicle) {}
+
+  History run(const std::function<void(const Model&, Position)>& at) {
+    for (const Operation& operation : operations_) {
+      if (operation.lost && is_key_act(operation.request.act))
+        history_.model.strange_keys().insert(operation.request.ids.front());
+    }
+    find_tasks();
+    match_answered();
+    match_unanswered();
+    for (const auto& [position, entry] : tasks_) {
+      if (!order_.contains(position)) say("task {} is no request's", position);
+    }
+    find_keys();
+    for (const auto& [position, entry] : chronicle_.ledger.entries()) {
+      if (at) at(history_.model, position);
+      adopt(position);
+      change_key(*entry);
+      if (const auto found = order_.find(position); found != order_.end()) apply(*found->second);
+      if (entry->origin == Origin::kTtlExpire) sweep(position);
+    }
+    for (const auto& [change, operation] : keys_) {
+      if (operation->status != 0 && !operation->lost && !keys_changed_.contains(change))
+        say("op{} was acknowledged, and did not take place", operation->number);
+    }
+    if (at) at(history_.model, chronicle_.ledger.head() + 1);
+    return std::move(history_);
   }
-  for (const auto& entry : entries) {
-    const bool put = entry->kind == EntryKind::kPutKey;
-    if ((!put && entry->kind != EntryKind::kDeleteKey) || entry->target) continue;
-    const Change change{text_at(entry->arguments, "uid"),
-                        put ? text_at(entry->arguments, "name") : ""};
-    if (!may_be.contains(change))
-      history.wrong.push_back(fmt::format("the change of a key at {} is no request's: {}",
-                                          entry->position, to_text(entry->arguments)));
-    took_place.insert(change);
-    if (put) {
-      history.model.keys()[change.first] = change.second;
-    } else {
-      history.model.keys().erase(change.first);
+
+ private:
+  // A key, and the name that it is given; deleted: none. It is made and deleted only once.
+  using KeyChange = std::pair<std::string, std::string>;
+
+  template <class... Parts>
+  void say(fmt::format_string<Parts...> format, Parts&&... parts) {
+    history_.wrong.push_back(fmt::format(format, std::forward<Parts>(parts)...));
+  }
+
+  void find_tasks() {
+    for (const auto& [position, entry] : chronicle_.ledger.entries()) {
+      if (entry->task_type.empty() || entry->task != position) continue;
+      tasks_[position] = entry.get();
+      if (!entry->custom_metadata.empty() &&
+          !by_metadata_.emplace(entry->custom_metadata, position).second)
+        say("the request {} was taken twice", entry->custom_metadata);
     }
   }
-  for (const auto& [change, operation] : may_be) {
-    if (operation->status != 0 && !took_place.contains(change))
-      history.wrong.push_back(
-          fmt::format("op{} was acknowledged, and did not take place", operation->number));
+
+  void match_answered() {
+    for (Operation& operation : operations_) {
+      if (operation.status != 202 || operation.lost) continue;
+      const auto found = tasks_.find(operation.task);
+      const bool there = found != tasks_.end() &&
+                         (is_document_act(operation.request.act)
+                              ? found->second->custom_metadata == metadata_of(operation.number)
+                              : fits(operation.request, *found->second));
+      if (!there || !order_.emplace(operation.task, &operation).second)
+        say("op{} was acknowledged as task {}, which is not its", operation.number, operation.task);
+    }
   }
-}
+
+  void match_unanswered() {
+    for (Operation& operation : operations_) {
+      if (operation.status == 202 || is_key_act(operation.request.act)) continue;
+      operation.task = 0;
+      if (is_document_act(operation.request.act)) {
+        const auto found = by_metadata_.find(metadata_of(operation.number));
+        if (found != by_metadata_.end()) operation.task = found->second;
+      } else if (operation.status == 0) {
+        for (const auto& [position, entry] : tasks_) {
+          if (order_.contains(position) || !fits(operation.request, *entry)) continue;
+          operation.task = position;
+          break;
+        }
+      }
+      if (operation.task == 0) continue;
+      order_.emplace(operation.task, &operation);
+      if (operation.status != 0) {
+        say("op{} was refused with {}, and took place as task {}", operation.number,
+            operation.status, operation.task);
+      }
+    }
+  }
+
+  void find_keys() {
+    for (const Operation& operation : operations_) {
+      if (is_key_act(operation.request.act) && operation.status < 300)
+        keys_[{operation.request.ids.front(), operation.request.value}] = &operation;
+    }
+  }
+
+  void change_key(const Entry& entry) {
+    const bool put = entry.kind == EntryKind::kPutKey;
+    if ((!put && entry.kind != EntryKind::kDeleteKey) || entry.target ||
+        entry.origin == Origin::kSystem)
+      return;
+    const KeyChange change{text_at(entry.arguments, "uid"),
+                           put ? text_at(entry.arguments, "name") : ""};
+    if (!keys_.contains(change))
+      say("the change of a key at {} is no request's: {}", entry.position,
+          to_text(entry.arguments));
+    keys_changed_.insert(change);
+    if (put) {
+      history_.model.keys()[change.first] = change.second;
+    } else {
+      history_.model.keys().erase(change.first);
+    }
+  }
+
+  // What the log did since the store went back, the nodes had done, or still do.
+  void adopt(Position position) {
+    for (const Adoption& adoption : chronicle_.adoptions) {
+      if (adoption.position != position) continue;
+      history_.model = what_remains(history_.model, adoption, chronicle_.topology);
+      for (const auto& [before, operation] : order_) {
+        if (before < position && operation->in_recovery && operation->valid)
+          history_.model.apply(operation->request);
+      }
+    }
+  }
+
+  void apply(Operation& operation) {
+    const std::vector<std::string> ids = history_.model.documents_of(operation.request);
+    if (operation.in_recovery) {
+      const TaskEnd* end = chronicle_.ledger.end_of(operation.task);
+      operation.valid = end != nullptr && end->status == "succeeded";
+      if (operation.valid) history_.model.apply(operation.request);
+    } else {
+      const bool fails =
+          is_document_act(operation.request.act) && chronicle_.cursed.contains(operation.task);
+      operation.valid = fails ? history_.model.apply_failed(operation.request)
+                              : history_.model.apply(operation.request);
+    }
+    if (operation.valid) tell(operation, ids);
+  }
+
+  void tell(const Operation& operation, const std::vector<std::string>& ids) {
+    static constexpr std::array<std::string_view, 10> kKinds = {
+        "write", "merge",       "delete",    "delete",         "delete",
+        "clear", "createIndex", "dropIndex", "updateSettings", "swapIndexes"};
+    const Request& request = operation.request;
+    Change change{.position = operation.task,
+                  .kind = std::string(kKinds[static_cast<std::size_t>(request.act)]),
+                  .index = request.act == Act::kSwap ? "" : request.index,
+                  .id = "",
+                  .body = ""};
+    if (!has_documents(request.act)) history_.changes.push_back(change);
+    for (const std::string& id : ids) {
+      change.id = id;
+      if (request.act == Act::kReplace || request.act == Act::kMerge)
+        change.body = to_text(document_of(request, id));
+      history_.changes.push_back(change);
+    }
+  }
+
+  // A version is swept that every replica in sync held: only of the newest is that the end.
+  void sweep(Position position) {
+    for (const Swept& swept : chronicle_.swept) {
+      if (swept.position != position) continue;
+      const auto index = history_.model.indexes().find(swept.index);
+      if (index == history_.model.indexes().end()) continue;
+      const auto document = index->second.documents.find(swept.id);
+      if (document == index->second.documents.end() ||
+          document->second != client_view(swept.document))
+        continue;
+      const Json* expires = document->second.find(kExpiresAt);
+      if (expires == nullptr || expires->as_int64() > swept.by)
+        say("the sweep at {} takes {}/{} from {}, which has not expired: {}", position, swept.index,
+            swept.id, swept.node, to_text(document->second));
+      index->second.documents.erase(document);
+    }
+  }
+
+  std::vector<Operation>& operations_;
+  const Chronicle& chronicle_;
+  History history_;
+  std::map<Position, const Entry*> tasks_;
+  std::map<std::string, Position> by_metadata_;
+  std::map<Position, Operation*> order_;
+  std::map<KeyChange, const Operation*> keys_;
+  std::set<KeyChange> keys_changed_;
+};
 
 }  // namespace
 
 std::string metadata_of(int number) { return "op" + std::to_string(number); }
 
-History replay(std::vector<Operation>& operations,
-               const std::vector<std::shared_ptr<const Entry>>& entries,
-               const std::function<bool(Position)>& cursed,
+History replay(std::vector<Operation>& operations, const Chronicle& chronicle,
                const std::function<void(const Model&, Position)>& at) {
-  History history;
-  replay_keys(operations, entries, history);
-  std::map<Position, const Entry*> tasks;
-  std::map<std::string, Position> by_metadata;
-  for (const auto& entry : entries) {
-    if (entry->task_type.empty() || entry->task != entry->position) continue;
-    tasks[entry->position] = entry.get();
-    if (!entry->custom_metadata.empty() &&
-        !by_metadata.emplace(entry->custom_metadata, entry->position).second)
-      history.wrong.push_back("the request " + entry->custom_metadata + " was taken twice");
-  }
-  std::map<Position, Operation*> order;
-  for (Operation& operation : operations) {
-    if (operation.status != 202) continue;
-    const auto found = tasks.find(operation.task);
-    const bool there = found != tasks.end() &&
-                       (is_document_act(operation.request.act)
-                            ? found->second->custom_metadata == metadata_of(operation.number)
-                            : fits(operation.request, *found->second));
-    if (!there || !order.emplace(operation.task, &operation).second) {
-      history.wrong.push_back(fmt::format("op{} was acknowledged as task {}, which is not its",
-                                          operation.number, operation.task));
-    }
-  }
-  for (Operation& operation : operations) {
-    if (operation.status == 202 || is_key_act(operation.request.act)) continue;
-    operation.task = 0;
-    if (is_document_act(operation.request.act)) {
-      const auto found = by_metadata.find(metadata_of(operation.number));
-      if (found != by_metadata.end()) operation.task = found->second;
-    } else if (operation.status == 0) {
-      for (const auto& [position, entry] : tasks) {
-        if (order.contains(position) || !fits(operation.request, *entry)) continue;
-        operation.task = position;
-        break;
-      }
-    }
-    if (operation.task == 0) continue;
-    order.emplace(operation.task, &operation);
-    if (operation.status != 0) {
-      history.wrong.push_back(fmt::format("op{} was refused with {}, and took place as task {}",
-                                          operation.number, operation.status, operation.task));
-    }
-  }
-  for (const auto& [position, entry] : tasks) {
-    if (!order.contains(position))
-      history.wrong.push_back(fmt::format("task {} is no request's", position));
-  }
-  for (auto& [position, operation] : order) {
-    if (at) at(history.model, position);
-    const bool fails = is_document_act(operation->request.act) && cursed(position);
-    operation->valid = fails ? history.model.apply_failed(operation->request)
-                             : history.model.apply(operation->request);
-  }
-  if (at) at(history.model, entries.empty() ? 1 : entries.back()->position + 1);
-  return history;
+  return Replay(operations, chronicle).run(at);
 }
 
 }  // namespace miroir::sim

@@ -1,12 +1,16 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "log/log.h"
+#include "sim/adoption.h"
+#include "sim/checks.h"
+#include "sim/ledger.h"
 #include "sim/model.h"
 #include "sim/plan.h"
+#include "sim/subscriber.h"
 
 namespace miroir::sim {
 
@@ -18,21 +22,32 @@ struct Operation {
   int status = 0;
   Position task = 0;  // as answered, or as found in the log
   bool valid = true;  // as the model says: whether its task must succeed
+  // Of the world it was made in: the store that had acknowledged it went back behind it…
+  bool lost = false;
+  // …or had just gone back: what it is judged by is not what the nodes hold.
+  bool in_recovery = false;
 };
 std::string metadata_of(int number);
 
+// What can be held against the requests: the log's numbers and names, as a client reads them at
+// /tasks, and what befell the whole.
+struct Chronicle {
+  const Ledger& ledger;
+  const std::set<Position>& cursed;  // entries that failed on every node
+  const std::vector<Adoption>& adoptions;
+  const std::vector<Swept>& swept;
+  const Topology& topology;
+};
+
 // The order in which the requests took place, and all that a client could hold against it. Content
-// comes from what the clients sent; of the log only the numbers and names of the tasks are used,
-// as a client reads them at /tasks.
+// comes from what the clients sent, and where Miroir took the nodes as they are, from these.
 struct History {
   Model model;
   std::vector<std::string> wrong;  // sentences: an acknowledged write that is not there…
+  std::vector<Change> changes;     // that clients made, in order
 };
-// `cursed`: the entries that failed on every node. `at` is shown the model as it is at the end of
-// the log, and before each request on its way there, with that request's position.
-History replay(std::vector<Operation>& operations,
-               const std::vector<std::shared_ptr<const Entry>>& entries,
-               const std::function<bool(Position)>& cursed,
+// `at` is shown the model as it is before each entry of the log, with its position, and at the end.
+History replay(std::vector<Operation>& operations, const Chronicle& chronicle,
                const std::function<void(const Model&, Position)>& at = {});
 
 }  // namespace miroir::sim

@@ -3,6 +3,14 @@
 #include "base/hash.h"
 
 namespace miroir::sim {
+namespace {
+
+bool is_tagged(const Json& document, const std::string& tag) {
+  const Json* value = document.find("tag");
+  return value != nullptr && *value == Json(tag);
+}
+
+}  // namespace
 
 Json document_of(const Request& request, const std::string& id) {
   Json document = Json::object({{"id", id}});
@@ -11,6 +19,7 @@ Json document_of(const Request& request, const std::string& id) {
   if (request.act == Act::kMerge) {
     document.set("merged" + std::to_string(dice % 3), request.value);
     if (dice % 2 == 0) document.set("v", request.value);
+    if (request.expires_at) document.set(kExpiresAt, *request.expires_at);
     return document;
   }
   document.set("v", request.value);
@@ -18,6 +27,7 @@ Json document_of(const Request& request, const std::string& id) {
   if (dice % 2 == 0) document.set("price", static_cast<double>(dice % 1'000) / 8);
   if (dice % 5 != 0)
     document.set("deep", Json::object({{"list", Json::array({1, request.value, Json()})}}));
+  if (request.expires_at) document.set(kExpiresAt, *request.expires_at);
   return document;
 }
 
@@ -58,10 +68,8 @@ bool Model::apply(const Request& request) {
       return true;
     case Act::kDeleteFilter:
       if (!exists) return false;
-      std::erase_if(found->second.documents, [&](const auto& row) {
-        const Json* tag = row.second.find("tag");
-        return tag != nullptr && *tag == Json(request.value);
-      });
+      std::erase_if(found->second.documents,
+                    [&](const auto& row) { return is_tagged(row.second, request.value); });
       return true;
     case Act::kCreateKey:
     case Act::kRenameKey:
@@ -69,6 +77,18 @@ bool Model::apply(const Request& request) {
       break;  // no tasks
   }
   return false;
+}
+
+std::vector<std::string> Model::documents_of(const Request& request) const {
+  if (request.act != Act::kDeleteFilter)
+    return has_documents(request.act) ? request.ids : std::vector<std::string>();
+  std::vector<std::string> ids;
+  const auto index = indexes_.find(request.index);
+  if (index == indexes_.end()) return ids;
+  for (const auto& [id, document] : index->second.documents) {
+    if (is_tagged(document, request.value)) ids.push_back(id);
+  }
+  return ids;
 }
 
 bool Model::apply_failed(const Request& request) {

@@ -1,12 +1,16 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "sim/plan.h"
 
 namespace miroir::sim {
+
+inline constexpr std::string_view kExpiresAt = "_miroir_expires_at";
 
 // The documents that a request writes, as its client made them.
 Json document_of(const Request& request, const std::string& id);
@@ -24,14 +28,21 @@ class Model {
   // The same of a request on documents whose task failed on every node: nothing of it happens, but
   // that a write makes its index.
   bool apply_failed(const Request& request);
+  // The documents that a request writes or deletes one by one, whether they are there or not.
+  std::vector<std::string> documents_of(const Request& request) const;
+  std::map<std::string, Index>& indexes() { return indexes_; }
   const std::map<std::string, Index>& indexes() const { return indexes_; }
   // uid → name
   std::map<std::string, std::string>& keys() { return keys_; }
   const std::map<std::string, std::string>& keys() const { return keys_; }
+  // Keys that nodes may hold and need not: what was done to them was lost.
+  std::set<std::string>& strange_keys() { return strange_keys_; }
+  const std::set<std::string>& strange_keys() const { return strange_keys_; }
 
  private:
   std::map<std::string, Index> indexes_;
   std::map<std::string, std::string> keys_;
+  std::set<std::string> strange_keys_;
 };
 
 }  // namespace miroir::sim

@@ -94,9 +94,10 @@ class FaultDrawer {
     fault.kind = kind;
     fault.index = draw_index(random_);
     fault.id = draw_id(random_, 'w');
-    const int group =
-        damages(kind) ? victims_
-                      : static_cast<int>(random_.below(static_cast<std::uint64_t>(plan_.groups)));
+    int group = damages(kind)
+                    ? victims_
+                    : static_cast<int>(random_.below(static_cast<std::uint64_t>(plan_.groups)));
+    if (plan_.trims()) group = victims_;  // of others who was away would be damaged too
     fault.node = node_name(
         group, static_cast<int>(random_.below(static_cast<std::uint64_t>(plan_.nodes_per_group))));
     fault.probability = 0.05 + 0.45 * random_.unit();
@@ -162,6 +163,7 @@ Phase draw_phase(const Plan& plan, Random& requests, Random& random, const Fault
     const auto fault = static_cast<FaultKind>(kind);
     // Storms are long, and do harm only in a short moment.
     const bool storm = fault == FaultKind::kStorm;
+    if (fault >= FaultKind::kStoreSnapshot) continue;  // drawn beside the others
     if (!random.chance(storm ? 0.4 : 0.35) || !faults.contains(fault)) continue;
     for (std::uint64_t i = storm ? 1 : 1 + random.below(3); i > 0; --i) {
       Microseconds when = between(random, Milliseconds(0), phase.length);
@@ -180,6 +182,44 @@ Phase draw_phase(const Plan& plan, Random& requests, Random& random, const Fault
   return phase;
 }
 
+// Nodes lag and Miroir dies as always. What else damages replicas is left out: what such a store
+// has forgotten of it, the newest copies do not tell.
+void draw_store_loss(Phase& phase, Random& random, const FaultSet& faults) {
+  const FaultKind kind = random.chance(0.7) ? FaultKind::kStoreBack : FaultKind::kStoreLost;
+  if (!faults.contains(kind)) return;
+  std::erase_if(phase.steps, [](const Step& step) {
+    const Fault* fault = std::get_if<Fault>(&step.what);
+    return fault != nullptr && damages(fault->kind);
+  });
+  const Microseconds when = between(random, Milliseconds(0), phase.length);
+  Fault back;
+  back.kind = kind;
+  back.duration = between(random, Milliseconds(0), Seconds(5));
+  if (kind == FaultKind::kStoreBack) {
+    Fault copy;
+    copy.kind = FaultKind::kStoreSnapshot;
+    phase.steps.push_back({between(random, Milliseconds(0), when), std::move(copy)});
+  }
+  phase.steps.push_back({when, std::move(back)});
+  std::ranges::stable_sort(phase.steps, {}, &Step::at);
+}
+
+// Some documents expire, soon or late; what is written again lives longer or shorter.
+void let_expire(Plan& plan, Random& random) {
+  plan.sweep_interval = Seconds(1 + random.below(15));
+  for (Phase& phase : plan.phases) {
+    for (Step& step : phase.steps) {
+      Request* request = std::get_if<Request>(&step.what);
+      if (request == nullptr || (request->act != Act::kReplace && request->act != Act::kMerge) ||
+          !random.chance(0.5))
+        continue;
+      request->lifetime = random.chance(0.3)
+                              ? std::chrono::days(30)
+                              : Milliseconds(random.below(kLifetimeMax / Milliseconds(1)));
+    }
+  }
+}
+
 std::string join(const std::vector<std::string>& words) {
   std::string all;
   for (const std::string& word : words) all += (all.empty() ? "" : " ") + word;
@@ -192,9 +232,15 @@ double seconds(Microseconds time) { return static_cast<double>(time.count()) / 1
 
 bool is_key_act(Act act) { return act >= Act::kCreateKey; }
 
+bool has_documents(Act act) { return act <= Act::kDeleteFilter; }
+
 bool is_document_act(Act act) { return act <= Act::kClear; }
 
 bool damages(FaultKind kind) { return kind >= FaultKind::kFailTasks; }
+
+bool is_of_store(FaultKind kind) {
+  return kind >= FaultKind::kStoreSnapshot && kind <= FaultKind::kStoreLost;
+}
 
 bool damages(const Phase& phase) {
   return std::ranges::any_of(phase.steps, [](const Step& step) {
@@ -216,7 +262,9 @@ std::string_view name(FaultKind kind) {
       "corrupt",        "remember",
       "put-back",       "put-back-task",
       "foreign-key",    "foreign-setting",
-      "storm"};
+      "storm",          "store-snapshot",
+      "store-back",     "store-lost",
+      "late-group"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -231,6 +279,8 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random shape(seed * 3);
   Random requests(seed * 3 + 1);
   Random random(seed * 3 + 2);
+  Random store(~seed);
+  Random more(~seed * 3);
   Plan plan;
   plan.seed = seed;
   plan.groups = shape.chance(0.75) ? 2 : 3;
@@ -241,12 +291,30 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   plan.task_delay_max = between(shape, Milliseconds(1), Milliseconds(700));
   if (shape.chance(0.3)) plan.node_clocks_max = std::chrono::hours(1);
   if (shape.chance(0.3)) plan.deletes_max = 1 + shape.below(3);
+  if (more.chance(0.25)) {
+    plan.retention = between(more, Seconds(1), Seconds(20));
+    plan.entries_kept = 10 + more.below(100);
+  } else {
+    plan.has_subscriber = more.chance(0.4);
+  }
+  plan.late_group = more.chance(0.12) && faults.contains(FaultKind::kLateGroup);
+  if (plan.late_group) plan.groups = 3;
   const int phases = shape.chance(0.8) ? 1 : 2;
   int requests_drawn = 0;
   for (int i = 0; i < phases; ++i) {
     plan.phases.push_back(draw_phase(plan, requests, random, faults, requests_drawn));
     requests_drawn += static_cast<int>(plan.phases.back().steps.size());
   }
+  if (more.chance(0.3)) let_expire(plan, more);
+  if (plan.late_group) {
+    Phase& phase = plan.phases.front();
+    Fault late;
+    late.kind = FaultKind::kLateGroup;
+    late.duration = between(more, Seconds(1), Seconds(10));
+    phase.steps.push_back({between(more, Milliseconds(0), phase.length), std::move(late)});
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+  if (store.chance(0.15)) draw_store_loss(plan.phases.back(), store, faults);
   return plan;
 }
 
@@ -259,8 +327,11 @@ std::string describe(const Request& request) {
       "POST",       "PUT",          "DELETE",     "delete-batch", "delete by filter",
       "delete all", "create index", "drop index", "settings",     "swap with the other",
       "create key", "rename key",   "delete key"};
-  return fmt::format("{} {} [{}] {}", kNames[static_cast<std::size_t>(request.act)], request.index,
-                     join(request.ids), request.value);
+  return fmt::format("{} {} [{}] {}{}", kNames[static_cast<std::size_t>(request.act)],
+                     request.index, join(request.ids), request.value,
+                     request.lifetime
+                         ? fmt::format(" for {:.3f} s", seconds(Microseconds(*request.lifetime)))
+                         : "");
 }
 
 std::string describe(const Fault& fault) {
@@ -270,6 +341,16 @@ std::string describe(const Fault& fault) {
                          seconds(fault.duration));
     case FaultKind::kClockStep:
       return fmt::format("the wall clock is set {:.3f} s off", seconds(fault.duration));
+    case FaultKind::kStoreSnapshot:
+      return "Miroir's store is copied";
+    case FaultKind::kStoreBack:
+      return fmt::format("Miroir's store is replaced by its copy, in {:.3f} s",
+                         seconds(fault.duration));
+    case FaultKind::kLateGroup:
+      return fmt::format("Miroir ends, and is back with another group in {:.3f} s",
+                         seconds(fault.duration));
+    case FaultKind::kStoreLost:
+      return fmt::format("Miroir's store is lost, in {:.3f} s", seconds(fault.duration));
     case FaultKind::kStoreFull:
       return fmt::format("store full for {:.3f} s", seconds(fault.duration));
     case FaultKind::kCurse:

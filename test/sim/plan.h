@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <variant>
@@ -29,6 +30,7 @@ enum class Act {
   kDeleteKey
 };
 bool is_document_act(Act act);
+bool has_documents(Act act);  // one by one
 bool is_key_act(Act act);
 
 // One request of a client.
@@ -37,7 +39,12 @@ struct Request {
   std::string index;
   std::vector<std::string> ids;  // of documents, or the key's
   std::string value;  // written nowhere else; filter deletes: the tag; deletes of keys: nothing
+  // Of what it writes: how long it lives, from when it is sent; and until when that is then.
+  std::optional<Milliseconds> lifetime = std::nullopt;
+  std::optional<std::int64_t> expires_at = std::nullopt;  // milliseconds since the UNIX epoch
 };
+// Lifetimes are up to this one, or without end for all that a run sees.
+inline constexpr Milliseconds kLifetimeMax{20'000};
 
 enum class FaultKind {
   // What Miroir must bear without a repair.
@@ -65,9 +72,15 @@ enum class FaultKind {
   kForeignKey,         // a key is renamed or deleted on a node
   kForeignSetting,     // settings are changed on a node
   kStorm,              // a document vanishes, or is back, and clients write while it is repaired
+  // Of Miroir's own store, with nothing else that damages.
+  kStoreSnapshot,  // it is copied…
+  kStoreBack,      // …Miroir dies, and finds the copy in its place…
+  kStoreLost,      // …or nothing
+  kLateGroup,      // Miroir is started again with another group, empty
 };
-inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kStorm) + 1;
+inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kLateGroup) + 1;
 bool damages(FaultKind kind);
+bool is_of_store(FaultKind kind);
 std::string_view name(FaultKind kind);
 
 struct Fault {
@@ -104,6 +117,14 @@ struct Plan {
   Microseconds node_clocks_max{0};  // how far nodes' wall clocks are off
   // Of one pass in one shard that need nobody's agreement (invariant 7).
   std::uint64_t deletes_max = 100;
+  std::optional<Seconds> sweep_interval;  // documents may expire
+  bool has_subscriber = false;            // of the change stream
+  bool late_group = false;                // the last group is not there at first
+  // How long the log keeps bodies that all have, and how many entries without one.
+  Microseconds retention = std::chrono::days(7);
+  std::uint64_t entries_kept = 1'000'000;
+  // Who was away may have to be healed by comparison.
+  bool trims() const { return retention < std::chrono::days(1); }
   std::vector<Phase> phases;
 };
 
@@ -122,5 +143,7 @@ std::string describe(const Plan& plan);
 inline constexpr int kIdsOfAClass = 6;
 inline constexpr int kIndexes = 2;
 inline constexpr int kTags = 3;
+// What a fault that strikes a whole node may damage.
+inline constexpr int kAllDocuments = kIndexes * 3 * kIdsOfAClass;
 
 }  // namespace miroir::sim

@@ -12,6 +12,7 @@ namespace miroir::sim {
 namespace {
 
 constexpr Milliseconds kRequestTimeout{3'000};
+constexpr Milliseconds kFirstLook{5'000};
 
 http::Request http_request(const Request& request, int number) {
   http::Request out;
@@ -92,7 +93,34 @@ http::Request http_request(const Request& request, int number) {
   return out;
 }
 
+// The way to the subscriber, who may be told and not be heard to say so.
+class SimulatedWebhook final : public cdc::Webhook {
+ public:
+  SimulatedWebhook(Subscriber& subscriber, Clock& clock, Random& random)
+      : subscriber_(subscriber), clock_(clock), random_(random) {}
+
+  Async<Result<int>> post(http::Headers, std::string body, Instant deadline) override {
+    co_await clock_.sleep_for(Milliseconds(1 + random_.below(20)));
+    if (random_.chance(0.05)) co_return 503;
+    subscriber_.take(body);
+    if (!random_.chance(0.02)) co_return 200;
+    co_await clock_.sleep_until(deadline);
+    co_return fail(ErrorCode::kTimeout, "no answer");
+  }
+
+ private:
+  Subscriber& subscriber_;
+  Clock& clock_;
+  Random& random_;
+};
+
 }  // namespace
+
+FieldNames names_of(const Plan& plan) {
+  FieldNames names;
+  names.expiry = plan.sweep_interval.has_value();
+  return names;
+}
 
 Process::Process(Surroundings around, std::uint64_t seed)
     : around_(around), io_(std::make_unique<boost::asio::io_context>(1)), random_(seed) {
@@ -115,7 +143,10 @@ void Process::spawn(Async<void> coroutine) {
 Async<void> Process::open() {
   const Executor executor = io_->get_executor();
   SimulatedClock& clock = around_.clock;
-  auto opened = co_await Log::open(around_.store, clock, metrics_, executor, LogOptions{});
+  LogOptions log;
+  log.retention_age = around_.plan.retention;
+  log.tasks_kept = around_.plan.entries_kept;
+  auto opened = co_await Log::open(around_.store, clock, metrics_, executor, log);
   if (!opened) {
     failed_ = true;
     co_return;
@@ -129,20 +160,64 @@ Async<void> Process::open() {
   cluster_ = std::make_unique<Cluster>(around_.topology, std::move(clients), *log_, clock, metrics_,
                                        executor);
   ForwardOptions forward;
+  forward.names = names_of(around_.plan);
   forward.request_timeout = kRequestTimeout;
   forwarders_ =
       std::make_unique<Forwarders>(*log_, *cluster_, clock, random_, metrics_, executor, forward);
   health_ = std::make_unique<HealthMonitor>(*cluster_, clock, executor, HealthOptions{});
   AntiEntropyOptions options;
+  options.names = names_of(around_.plan);
   options.light_interval = around_.plan.light_interval;
   options.schedule = around_.plan.deep_interval;
   options.breaker.min_documents = around_.plan.deletes_max;
   reconciler_ = std::make_unique<Reconciler>(*log_, around_.store, *cluster_, *forwarders_, clock,
                                              random_, metrics_, executor, options);
+  recovery_ = std::make_unique<Recovery>(*log_, *cluster_, clock, names_of(around_.plan));
+  if (!co_await open_stream() || !co_await open_sweeper()) {
+    failed_ = true;
+    co_return;
+  }
   spawn(forwarders_->run());
   spawn(health_->run());
+  co_await forwarders_->look_at_all(clock.now() + kFirstLook);
   spawn(reconciler_->run());
+  spawn(recovery_->run());
+  if (stream_) spawn(stream_->run());
+  if (sweeper_) spawn(sweeper_->run());
   ready_ = true;
+}
+
+Async<bool> Process::open_stream() {
+  if (!around_.plan.has_subscriber) co_return true;
+  CdcOptions options;
+  options.enabled = true;
+  options.sinks.push_back({"subscriber", "http://subscriber", "secret", true});
+  auto opened = co_await ChangeStream::open(
+      {*log_, around_.store, *cluster_, *forwarders_, around_.clock, random_, metrics_,
+       io_->get_executor()},
+      std::move(options), [this](const CdcSinkOptions&) -> Result<std::unique_ptr<cdc::Webhook>> {
+        return std::make_unique<SimulatedWebhook>(around_.subscriber, around_.clock, random_);
+      });
+  if (opened) stream_ = std::move(*opened);
+  co_return opened.has_value();
+}
+
+Async<bool> Process::open_sweeper() {
+  if (!around_.plan.sweep_interval) co_return true;
+  TtlOptions options;
+  options.enabled = true;
+  options.policy.sweep_interval = *around_.plan.sweep_interval;
+  auto opened = co_await Sweeper::open({.log = *log_,
+                                        .store = around_.store,
+                                        .cluster = *cluster_,
+                                        .clock = around_.clock,
+                                        .random = random_,
+                                        .metrics = metrics_,
+                                        .executor = io_->get_executor(),
+                                        .names = names_of(around_.plan)},
+                                       std::move(options));
+  if (opened) sweeper_ = std::move(*opened);
+  co_return opened.has_value();
 }
 
 void Process::serve(Request request, int number, std::function<void(http::Response)> answer) {
@@ -168,6 +243,7 @@ Async<http::Response> Process::handle_key(WriteContext context, Request request,
 
 Async<http::Response> Process::handle(Request request, int number) {
   WriteContext context{*log_, *cluster_, around_.clock, WriteOptions{}};
+  context.options.names = names_of(around_.plan);
   context.options.request_timeout = kRequestTimeout;
   DocumentWriter documents(context);
   IndexWriter indexes(context);

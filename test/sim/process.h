@@ -8,13 +8,17 @@
 
 #include "anti_entropy/reconciler.h"
 #include "base/simulated_clock_fake.h"
+#include "cdc/change_stream.h"
 #include "cluster/cluster.h"
 #include "forward/forwarders.h"
 #include "http/message.h"
 #include "node_api/simulated_node_client_fake.h"
+#include "recovery/recovery.h"
 #include "sim/plan.h"
+#include "sim/subscriber.h"
 #include "sim/witness.h"
 #include "store/memory_store_fake.h"
+#include "ttl/sweeper.h"
 #include "write/write_context.h"
 
 namespace miroir::sim {
@@ -28,7 +32,10 @@ struct Surroundings {
   std::map<std::string, std::unique_ptr<SimulatedNode>>& nodes;
   std::map<std::string, SimulatedNetwork>& networks;
   Journals& journals;
+  Subscriber& subscriber;
 };
+
+FieldNames names_of(const Plan& plan);
 
 // One Miroir, up to its writers, on an io_context of its own. Destroyed it is a crash: nothing is
 // stopped, saved or said.
@@ -54,6 +61,8 @@ class Process {
 
  private:
   Async<void> open();
+  Async<bool> open_stream();
+  Async<bool> open_sweeper();
   Async<http::Response> handle(Request request, int number);
   Async<http::Response> handle_key(WriteContext context, Request request, http::Request message);
 
@@ -66,6 +75,9 @@ class Process {
   std::unique_ptr<Forwarders> forwarders_;
   std::unique_ptr<HealthMonitor> health_;
   std::unique_ptr<Reconciler> reconciler_;
+  std::unique_ptr<Recovery> recovery_;
+  std::unique_ptr<ChangeStream> stream_;
+  std::unique_ptr<Sweeper> sweeper_;
   bool ready_ = false;
   bool failed_ = false;
 };

@@ -15,6 +15,9 @@ constexpr Microseconds kQuietMax = std::chrono::minutes(40);
 constexpr Microseconds kRest = Seconds(1);
 // Two that heal, and one that finds nothing.
 constexpr int kPassesMax = 3;
+// A sweep waits until the lease is held, and until tasks have ended.
+constexpr Microseconds kSweep = Seconds(5);
+constexpr Microseconds kStreamMax = std::chrono::minutes(10);
 constexpr Microseconds kAgreement = std::chrono::minutes(2);
 
 std::uint64_t number(const Json& object, std::string_view name) {
@@ -36,8 +39,11 @@ class Quiet {
 
   void run() {
     if (!settle()) return give_up("does not settle: " + world_.why_unsettled());
-    world_.run_until([] { return false; }, kRest);
+    rest(kRest);
+    if (world_.plan().sweep_interval) world_.let_expire();
+    sweep();
     if (!heal()) return;
+    sweep();  // what replicas did not agree on waited for the passes
     check_documents("healed");
     check_tasks();
     check_repairs();
@@ -50,6 +56,14 @@ class Quiet {
   }
 
  private:
+  void rest(Microseconds time) {
+    world_.run_until([] { return false; }, time);
+  }
+
+  void sweep() {
+    if (world_.plan().sweep_interval) rest(*world_.plan().sweep_interval + kSweep);
+  }
+
   // Where passes wait for a person's agreement, the person agrees now and then.
   bool settle() {
     for (Microseconds waited{0}; waited < kQuietMax; waited += kAgreement) {
@@ -115,8 +129,6 @@ class Quiet {
   }
 
   void check_documents(const std::string& when) {
-    auto entries = world_.await(read_entries(world_.process().log()));
-    if (!entries || !*entries) return fail("the log cannot be read");
     std::vector<Repaired> repairs = world_.witness().repaired();
     std::ranges::stable_sort(repairs, {}, &Repaired::position);
     auto repair = repairs.begin();
@@ -126,38 +138,43 @@ class Quiet {
           fail(when + ": " + *wrong);
       }
     };
-    const History history = replay(
-        world_.operations(), **entries,
-        [this](Position position) { return world_.cursed(position); }, check_repairs_before);
+    const History history = replay(world_.operations(), world_.chronicle(), check_repairs_before);
     for (const std::string& wrong : history.wrong) fail(when + ": " + wrong);
+    if (world_.plan().has_subscriber) check_stream(history.changes);
     for (const std::string& wrong :
          check_against_model(history.model, world_.topology(), world_.nodes()))
       fail(when + ": " + wrong);
     for (const std::string& wrong : check_replicas_equal(world_.nodes())) fail(when + ": " + wrong);
+    for (const std::string& wrong : check_expired(history.model, world_.milliseconds()))
+      fail(when + ": " + wrong);
   }
 
-  static Async<Result<std::vector<std::shared_ptr<const Entry>>>> read_entries(Log& log) {
-    std::vector<std::shared_ptr<const Entry>> all;
-    for (Position first = 1; first <= log.head();) {
-      MIROIR_CO_TRY(auto entries, co_await log.entries(first, 1'000));
-      if (entries.empty()) break;
-      first = entries.back()->position + 1;
-      all.insert(all.end(), entries.begin(), entries.end());
-    }
-    co_return all;
+  // What a store that went back had left open may be told otherwise than it was.
+  std::vector<Change> since(std::vector<Change> changes) const {
+    std::erase_if(
+        changes, [this](const Change& change) { return change.position <= world_.went_back_to(); });
+    return changes;
+  }
+
+  void check_stream(const std::vector<Change>& changes) {
+    Subscriber& subscriber = world_.subscriber();
+    const Position last = changes.empty() ? 0 : changes.back().position;
+    world_.run_until([&] { return subscriber.last() >= last; }, kStreamMax);
+    for (const std::string& wrong : subscriber.take_wrong()) fail(wrong);
+    for (const std::string& wrong : check_told(since(subscriber.changes()), since(changes)))
+      fail(wrong);
   }
 
   // Every request's task has ended, as a Meilisearch's would have.
   void check_tasks() {
     for (const Operation& operation : world_.operations()) {
-      if (operation.task == 0) continue;
-      auto end = world_.await(world_.process().log().task_end(operation.task));
-      if (!end || !*end) return fail("a task cannot be read");
-      if (!**end) {
-        if (operation.valid) fail(fmt::format("task {} has not ended", operation.task));
-      } else if (((**end)->status == "succeeded") != operation.valid) {
-        fail(fmt::format("task {} is {}: {}", operation.task, (**end)->status,
-                         to_text((**end)->error)));
+      if (operation.task == 0 || operation.lost) continue;
+      const TaskEnd* end = world_.chronicle().ledger.end_of(operation.task);
+      if (end == nullptr) {
+        if (operation.valid || operation.in_recovery)
+          fail(fmt::format("task {} has not ended", operation.task));
+      } else if ((end->status == "succeeded") != operation.valid) {
+        fail(fmt::format("task {} is {}: {}", operation.task, end->status, to_text(end->error)));
       }
     }
   }
@@ -205,7 +222,7 @@ Outcome simulate(const Plan& plan) {
   bool damaged = false;
   for (const Phase& phase : plan.phases) {
     world.run_phase(phase);
-    damaged = damaged || damages(phase);
+    damaged = damaged || damages(phase) || plan.trims();
     Quiet(world, outcome, damaged).run();
     for (std::string& wrong : world.witness().take_wrong()) {
       world.say("WRONG: " + wrong);

@@ -53,24 +53,41 @@ void Witness::committed(const Batch& batch) {
   }
 }
 
+void Witness::store_went_back(std::uint64_t head) {
+  head_ = head;
+  repairs_.erase(repairs_.upper_bound(head), repairs_.end());
+  std::erase_if(repaired_, [head](const Repaired& repair) { return repair.position > head; });
+  sweeps_.erase(sweeps_.upper_bound(head), sweeps_.end());
+  std::erase_if(swept_, [head](const Swept& swept) { return swept.position > head; });
+  begun_.clear();
+  deletes_.clear();
+}
+
 void Witness::entry_written(std::uint64_t position, const std::string& row) {
   head_ = std::max(head_, position);
   const auto entry = decode_entry(row);
   if (entry &&
       (entry->kind == EntryKind::kRepairDocuments || entry->kind == EntryKind::kRepairDeletes))
     repairs_.insert(position);
+  latest_ = std::max(latest_, clock_.wall_now());
+  if (entry && entry->origin == Origin::kTtlExpire)
+    sweeps_[position] = latest_.time_since_epoch() / Milliseconds(1);
 }
 
 void Witness::applied(const std::string& node, const NodeTask& task,
                       const std::map<std::string, SimulatedNode::Index>& before) {
   const auto position = parse_task_metadata(task.custom_metadata);
-  if (!position || !repairs_.contains(*position)) return;
+  if (!position || !(repairs_.contains(*position) || sweeps_.contains(*position))) return;
   const auto held = before.find(task.index_uid);
   const auto holds = nodes_.at(node)->disk().indexes.find(task.index_uid);
   if (held == before.end() || holds == nodes_.at(node)->disk().indexes.end()) return;
   for (const auto& [id, document] : held->second.documents) {
-    if (!holds->second.documents.contains(id))
+    if (holds->second.documents.contains(id)) continue;
+    if (const auto sweep = sweeps_.find(*position); sweep != sweeps_.end()) {
+      swept_.push_back({*position, node, task.index_uid, id, document, sweep->second});
+    } else {
       repaired_.push_back({*position, node, task.index_uid, id, std::nullopt});
+    }
   }
   for (const auto& [id, document] : holds->second.documents) {
     const auto old = held->second.documents.find(id);

@@ -28,12 +28,13 @@ class Witness {
 
   // Of Miroir's store, as it happens.
   void committed(const Batch& batch);
-  // Of the log, as far as it is durable.
-  std::uint64_t head() const { return head_; }
+  // The store is another from here on, whose log ends there.
+  void store_went_back(std::uint64_t head);
   // A node's task was applied.
   void applied(const std::string& node, const NodeTask& task,
                const std::map<std::string, SimulatedNode::Index>& before);
   const std::vector<Repaired>& repaired() const { return repaired_; }
+  const std::vector<Swept>& swept() const { return swept_; }
   bool pass_runs() const { return !begun_.empty(); }
   // From here on passes may delete more.
   void agreed() { agreed_ = true; }
@@ -74,6 +75,9 @@ class Witness {
   std::map<std::tuple<std::uint64_t, std::string, ShardId>, std::uint64_t> deletes_;
   std::set<std::uint64_t> repairs_;  // positions of entries that repair documents
   std::vector<Repaired> repaired_;
+  std::map<std::uint64_t, std::int64_t> sweeps_;  // position → Swept::by
+  std::vector<Swept> swept_;
+  WallTime latest_{};
   std::uint64_t head_ = 0;  // of the log
   Instant damaged_until_{};
   std::map<std::uint64_t, Begun> begun_;  // passes that have not ended

@@ -9,9 +9,9 @@
 namespace miroir::sim {
 namespace {
 
-Topology make_topology(const Plan& plan) {
+Topology make_topology(const Plan& plan, int groups) {
   std::vector<NodeConfig> nodes;
-  for (int group = 0; group < plan.groups; ++group) {
+  for (int group = 0; group < groups; ++group) {
     for (int place = 0; place < plan.nodes_per_group; ++place) {
       const std::string id = node_name(group, place);
       nodes.push_back({id, "http://" + id, group});
@@ -20,50 +20,54 @@ Topology make_topology(const Plan& plan) {
   return *Topology::make(std::move(nodes), plan.shards);
 }
 
-bool has_base(const SimulatedNode& node, const Fault& fault) {
-  const auto index = node.disk().indexes.find(fault.index);
-  if (index == node.disk().indexes.end()) return false;
-  const auto document = index->second.documents.find(fault.id);
-  return document != index->second.documents.end() &&
-         document->second.find("_miroir_base") != nullptr;
+// Whole writes and deletes by id: what they make does not depend on what is there, of which nobody
+// can say yet what it is.
+bool holds_in_recovery(Act act) {
+  return act == Act::kReplace || act == Act::kDelete || act == Act::kDeleteBatch;
 }
-
-bool is_being_dropped(const SimulatedNode& node, const std::string& index) {
-  return std::ranges::any_of(node.disk().tasks, [&](const auto& entry) {
-    const NodeTask& task = entry.second.task;
-    return !task.ended() && task.type == "indexDeletion" && task.index_uid == index;
-  });
-}
-
-// What a document fault that strikes whole nodes may damage at once.
-constexpr std::uint64_t kAllDocuments = std::uint64_t{kIndexes} * 3 * kIdsOfAClass;
 
 }  // namespace
 
 World::World(const Plan& plan)
     : plan_(plan),
-      topology_(make_topology(plan)),
+      topology_(make_topology(plan, plan.groups - (plan.late_group ? 1 : 0))),
       random_(plan.seed + 1'000'003),
       witness_(topology_, nodes_, journals_, clock_, plan.deletes_max) {
-  for (const NodeConfig& config : topology_.nodes()) {
-    SimulatedNode::Options options;
-    options.id = config.id;
-    options.task_delay_max = plan.task_delay_max;
-    options.clock_offset = Microseconds(static_cast<std::int64_t>(
-        (2 * random_.unit() - 1) * static_cast<double>(plan.node_clocks_max.count())));
-    nodes_[config.id] = std::make_unique<SimulatedNode>(clock_, random_.next(), options);
-    nodes_[config.id]->watch([this, id = config.id](const NodeTask& task, const auto& before) {
-      witness_.applied(id, task, before);
-    });
-    nodes_[config.id]->fail_alone([this](const NodeTask& task) {
-      const auto position = parse_task_metadata(task.custom_metadata);
-      return position && cursed(*position);
-    });
-    networks_[config.id];
-    journals_[config.id];
-  }
+  for (const NodeConfig& config : topology_.nodes()) add_node(config.id);
+  if (plan.trims()) damaged_ += kAllDocuments * nodes_.size();
   store_.be_exclusive();
-  store_.observe([this](const Batch& batch) { witness_.committed(batch); });
+  store_.observe([this](const Batch& batch) {
+    ledger_.committed(batch);
+    witness_.committed(batch);
+    if (in_recovery_) watch_adoption(batch);
+  });
+}
+
+void World::add_node(const std::string& id) {
+  SimulatedNode::Options options;
+  options.id = id;
+  options.names = names_of(plan_);
+  options.task_delay_max = plan_.task_delay_max;
+  options.clock_offset = Microseconds(static_cast<std::int64_t>(
+      (2 * random_.unit() - 1) * static_cast<double>(plan_.node_clocks_max.count())));
+  nodes_[id] = std::make_unique<SimulatedNode>(clock_, random_.next(), options);
+  nodes_[id]->watch(
+      [this, id](const NodeTask& task, const auto& before) { witness_.applied(id, task, before); });
+  nodes_[id]->fail_alone([this](const NodeTask& task) {
+    const auto position = parse_task_metadata(task.custom_metadata);
+    return position && cursed_.contains(*position);
+  });
+  networks_[id];
+  journals_[id];
+}
+
+void World::add_group(Microseconds away) {
+  damaged_ += kAllDocuments;
+  topology_ = make_topology(plan_, plan_.groups);
+  for (const NodeConfig& config : topology_.nodes()) {
+    if (!nodes_.contains(config.id)) add_node(config.id);
+  }
+  crash(away);
 }
 
 World::~World() { process_.reset(); }
@@ -85,7 +89,7 @@ void World::step(Instant end) {
   }
   if (!process_)
     process_ = std::make_unique<Process>(
-        Surroundings{plan_, topology_, clock_, store_, nodes_, networks_, journals_},
+        Surroundings{plan_, topology_, clock_, store_, nodes_, networks_, journals_, subscriber_},
         random_.next());
   if (process_->step()) {
     if (handlers_to_crash_ && --*handlers_to_crash_ < 0) crash(away_after_crash_);
@@ -135,12 +139,23 @@ void World::run_phase(const Phase& phase) {
   end_faults();
 }
 
-void World::begin(const Request& request) {
+void World::begin(Request request) {
   swapped_ = swapped_ || request.act == Act::kSwap;
   const int number = static_cast<int>(operations_.size());
+  if (request.lifetime && !in_recovery()) {
+    const auto now = clock_.wall_now().time_since_epoch() / Milliseconds(1);
+    request.expires_at = now + *request.lifetime / Milliseconds(1);
+    if (*request.lifetime <= kLifetimeMax)
+      last_expiry_ = std::max(last_expiry_, *request.expires_at);
+  }
   operations_.push_back({.number = number, .request = request});
   if (!process_ || !process_->ready()) {
     say(fmt::format("op{} {}: nobody there", number, describe(request)));
+    operations_.back().status = 503;
+    return;
+  }
+  operations_.back().in_recovery = in_recovery();
+  if (in_recovery_ && !holds_in_recovery(request.act)) {
     operations_.back().status = 503;
     return;
   }
@@ -157,268 +172,16 @@ void World::begin(const Request& request) {
   });
 }
 
-void World::take_down(const std::string& node, Microseconds for_so_long) {
-  Instant& until = down_until_[node];
-  until = std::max(until, clock_.now() + for_so_long);
-  nodes_[node]->catch_up();
-  nodes_[node]->options().down = true;
-  later(for_so_long, [this, node] {
-    if (!nodes_[node]->options().down || clock_.now() < down_until_[node]) return;
-    // What was on its way to the old process is lost with its connections.
-    nodes_[node]->catch_up();
-    nodes_[node]->drop_late_requests();
-    nodes_[node]->options().down = false;
-    say(node + " is up");
-  });
+void World::let_expire() {
+  const WallTime when{Milliseconds(last_expiry_ + 1)};
+  const Microseconds early = when - clock_.wall_now();
+  if (early.count() <= 0) return;
+  wall_offset_ += early;
+  clock_.set_wall_offset(wall_offset_);
+  say("all that expires soon has expired");
 }
 
-void World::fail_tasks(const Fault& fault) {
-  damaged_ += kAllDocuments;
-  const bool documents = fault.kind == FaultKind::kFailTasks;
-  auto dice = std::make_shared<Random>(random_.next());
-  const std::string node = fault.node;
-  nodes_[node]->catch_up();
-  nodes_[node]->fail_tasks([this, dice, documents, node, probability = fault.probability](
-                               const NodeTask& task) -> std::optional<std::string> {
-    if (task.type.starts_with("document") != documents) return std::nullopt;
-    if (task.type == "taskDeletion" || !dice->chance(probability)) return std::nullopt;
-    say(fmt::format("{} fails task {} ({})", node, task.uid, task.type));
-    return "internal";
-  });
-  later(fault.duration, [this, node] {
-    nodes_[node]->catch_up();
-    nodes_[node]->fail_tasks({});
-  });
-}
-
-// Whatever is sent already has a number below these. Where replicas are damaged too, only one: of
-// several failures of one document it is not remembered which of them were everywhere.
-void World::curse(const Fault& fault) {
-  const bool one =
-      std::ranges::any_of(plan_.phases, [](const Phase& phase) { return damages(phase); });
-  for (int i = 1; i <= fault.handlers; ++i) {
-    if (one && !cursed_.empty()) return;
-    if (random_.chance(fault.probability))
-      cursed_.insert(witness_.head() + static_cast<Position>(i));
-  }
-}
-
-// A copy of a document vanishes, or one comes back that was deleted: the next pass repairs it, and
-// in the same moment clients write this and other documents; or they PUT this one all the time.
-void World::gather_storm(Fault fault) {
-  SimulatedNode& node = *nodes_[fault.node];
-  const auto index = node.disk().indexes.find(fault.index);
-  if (index == node.disk().indexes.end()) return;
-  const char kind = random_.chance(0.5) ? 'm' : 'w';
-  const auto found = std::ranges::find_if(index->second.documents, [kind](const auto& document) {
-    return document.first[0] == kind && document.second.find(kBaseField) != nullptr;
-  });
-  if (found == index->second.documents.end()) return;
-  fault.id = found->first;
-  const auto announce = [this, fault] {
-    ++damaged_;
-    const int strikes_at = static_cast<int>(random_.below(26));
-    const int countdown = static_cast<int>(random_.below(12));
-    storm_ = {fault.index, fault.id, fault.handlers, 40, strikes_at, countdown, clock_.now()};
-  };
-  if (kind == 'm' || random_.chance(0.4)) {
-    node.delete_directly(fault.index, fault.id);
-    return announce();
-  }
-  remembered_[fault.node + "/" + fault.index + "/" + fault.id] = found->second;
-  begin(Request{Act::kDelete, fault.index, {fault.id}, ""});
-  later(Seconds(3), [this, fault, announce] {
-    nodes_[fault.node]->catch_up();
-    put_back(fault, false);
-    announce();
-  });
-}
-
-// Whether every owner has told what it holds of the document.
-bool World::is_judged(const std::string& index, const std::string& id, Instant since) const {
-  return std::ranges::all_of(topology_.owners(topology_.shard_of(slot_of(id))),
-                             [&](const std::string& owner) {
-                               const auto& documents = journals_.at(owner).documents;
-                               const auto told = documents.find({index, id});
-                               return told != documents.end() && told->second.at >= since;
-                             });
-}
-
-void World::blow() {
-  if (!is_judged(storm_.index, storm_.id, storm_.announced) || --storm_.countdown > 0) return;
-  storm_.countdown = storm_.every;
-  --storm_.left;
-  Request request{storm_.merges() ? Act::kMerge : Act::kReplace, storm_.index, {storm_.id}, ""};
-  request.value = "s" + std::to_string(operations_.size());
-  if (storm_.merges() && random_.chance(0.3))
-    request.ids.front() = "m" + std::to_string(random_.below(kIdsOfAClass));
-  while (!storm_.merges() && storm_.left != storm_.strikes_at && request.ids.front() == storm_.id)
-    request.ids.front() = "w" + std::to_string(random_.below(kIdsOfAClass));
-  begin(request);
-}
-
-void World::touch_key(const Fault& fault) {
-  SimulatedNode& node = *nodes_[fault.node];
-  const auto dice = static_cast<std::size_t>(fault.handlers);
-  if (node.disk().keys.empty()) return;
-  const auto chosen = std::next(node.disk().keys.begin(),
-                                static_cast<std::ptrdiff_t>(dice % node.disk().keys.size()));
-  if (dice % 2 == 0) {
-    node.delete_key(std::string(chosen->first));
-  } else {
-    node.put_key(Json::object({{"uid", chosen->first}, {"name", "foreign"}}));
-  }
-}
-
-// A deleted key that comes back with an older disk is not healed yet.
-void World::forget_deleted_keys(SimulatedNode& node) {
-  for (const Operation& operation : operations_) {
-    if (operation.request.act == Act::kDeleteKey) node.delete_key(operation.request.ids.front());
-  }
-}
-
-void World::put_back(const Fault& fault, bool by_task) {
-  SimulatedNode& node = *nodes_[fault.node];
-  const auto found = remembered_.find(fault.node + "/" + fault.index + "/" + fault.id);
-  if (found == remembered_.end() || !node.disk().indexes.contains(fault.index)) return;
-  // Under its name there may be the other index by now, in which it never was.
-  if (swapped_) return;
-  ++damaged_;
-  // Behind a drop it would make an index that Miroir does not know: reported, and a person's.
-  if (by_task && is_being_dropped(node, fault.index)) return;
-  if (!by_task) {
-    node.write_directly(fault.index, fault.id, found->second);
-    return;
-  }
-  WriteDocuments write{.index_uid = fault.index,
-                       .primary_key = "id",
-                       .merge = false,
-                       .skip_creation = false,
-                       .ndjson = to_text(found->second) + "\n"};
-  (void)node.enqueue(std::move(write), std::nullopt, "");
-}
-
-// In between clients make the index anew: what comes back is of another life.
-void World::put_back_later(const Fault& fault) {
-  begin(Request{Act::kDrop, fault.index, {}, ""});
-  Request rebirth{Act::kReplace, fault.index, {"w0", "w1"}, ""};
-  std::erase(rebirth.ids, fault.id);
-  rebirth.value = "s" + std::to_string(operations_.size());
-  begin(rebirth);
-  later(Seconds(3), [this, fault] {
-    nodes_[fault.node]->catch_up();
-    put_back(fault, false);
-  });
-}
-
-void World::begin(const Fault& fault) {
-  SimulatedNode* node = nodes_[fault.node].get();
-  node->catch_up();
-  say(describe(fault));
-  if (damages(fault.kind)) witness_.damaged(clock_.now() + plan_.task_delay_max);
-  const std::string place = fault.node + "/" + fault.index + "/" + fault.id;
-  switch (fault.kind) {
-    case FaultKind::kCrash:
-      handlers_to_crash_ = fault.handlers;
-      away_after_crash_ = fault.duration;
-      break;
-    case FaultKind::kNodeDown:
-      take_down(fault.node, fault.duration);
-      break;
-    case FaultKind::kNodeFull:
-      node->options().full = true;
-      later(fault.duration, [node] { node->options().full = false; });
-      break;
-    case FaultKind::kCurse:
-      curse(fault);
-      break;
-    case FaultKind::kForeignKey:
-      touch_key(fault);
-      break;
-    case FaultKind::kForeignSetting:
-      node->set_directly(fault.index, "stopWords", Json::array({"foreign"}));
-      break;
-    case FaultKind::kCancelTasks:
-      damaged_ += kAllDocuments;
-      node->cancel_tasks();
-      break;
-    case FaultKind::kStorm:
-      gather_storm(fault);
-      break;
-    case FaultKind::kCut:
-      networks_[fault.node].cut = true;
-      later(fault.duration, [this, id = fault.node] { networks_[id].cut = false; });
-      break;
-    case FaultKind::kNetwork: {
-      SimulatedNetwork& network = networks_[fault.node];
-      for (double* rate : {&network.lose_request, &network.lose_answer, &network.delay_request,
-                           &network.duplicate, &network.refuse})
-        *rate = random_.chance(0.5) ? fault.probability * random_.unit() : 0;
-      later(fault.duration, [this, id = fault.node] { networks_[id] = {}; });
-      break;
-    }
-    case FaultKind::kStoreFull:
-      store_.fill_disk(true);
-      later(fault.duration, [this] { store_.fill_disk(false); });
-      break;
-    case FaultKind::kClockStep:
-      clock_.set_wall_offset(fault.duration);
-      break;
-    case FaultKind::kFailTasks:
-    case FaultKind::kFailIndexTasks:
-      fail_tasks(fault);
-      break;
-    case FaultKind::kSnapshot:
-      snapshots_[fault.node] = node->snapshot();
-      break;
-    case FaultKind::kRestore:
-    case FaultKind::kWipe:
-      damaged_ += kAllDocuments;
-      take_down(fault.node, fault.duration);
-      // A task that such a disk runs once more ends as it did: by its number and its time nobody
-      // could tell that it did not (DESIGN.md, invariant 10).
-      node->fail_tasks({});
-      node->restore(fault.kind == FaultKind::kWipe ? SimulatedNode::Disk{}
-                                                   : snapshots_[fault.node]);
-      forget_deleted_keys(*node);
-      break;
-    case FaultKind::kForeignDelete:
-      // Made by a PUT alone, and merged into again once it is gone here: two copies without a base,
-      // which nothing tells apart (DESIGN.md, "Deciding").
-      if (fault.id[0] == 'm' && !has_base(*node, fault)) break;
-      ++damaged_;
-      node->delete_directly(fault.index, fault.id);
-      break;
-    case FaultKind::kForeignDeleteTask:
-      ++damaged_;
-      (void)node->enqueue(DeleteDocuments{fault.index, {fault.id}}, std::nullopt, "");
-      break;
-    case FaultKind::kCorrupt:
-      damaged_ += node->corrupt(fault.index, fault.id, "v", "corrupt") ? 1 : 0;
-      break;
-    case FaultKind::kRemember: {
-      const auto index = node->disk().indexes.find(fault.index);
-      if (index == node->disk().indexes.end()) break;
-      const auto document = index->second.documents.find(fault.id);
-      if (document != index->second.documents.end()) remembered_[place] = document->second;
-      break;
-    }
-    case FaultKind::kPutBack:
-    case FaultKind::kPutBackTask:
-      if (remembered_.contains(place) && random_.chance(0.2)) {
-        put_back_later(fault);
-        break;
-      }
-      put_back(fault, fault.kind == FaultKind::kPutBackTask);
-      break;
-  }
-}
-
-void World::end_faults() {
-  due_.clear();
-  handlers_to_crash_.reset();
-  storm_ = {};
-  store_.fill_disk(false);
+void World::end_node_faults() {
   for (auto& [id, node] : nodes_) {
     node->catch_up();
     if (node->options().down) node->drop_late_requests();
@@ -427,9 +190,18 @@ void World::end_faults() {
     node->fail_tasks({});
     networks_[id] = {};
   }
+}
+
+void World::end_faults() {
+  due_.clear();
+  handlers_to_crash_.reset();
+  storm_ = {};
+  store_.fill_disk(false);
+  end_node_faults();
   // What was cursed stays so, on disks that come back too; no repair is.
-  cursed_.erase(cursed_.upper_bound(witness_.head()), cursed_.end());
+  cursed_.erase(cursed_.upper_bound(ledger_.head()), cursed_.end());
   snapshots_.clear();
+  store_copy_.reset();
   remembered_.clear();
   say("faults end");
 }

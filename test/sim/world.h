@@ -10,6 +10,7 @@
 
 #include "sim/checks.h"
 #include "sim/history.h"
+#include "sim/ledger.h"
 #include "sim/process.h"
 #include "sim/witness.h"
 
@@ -39,16 +40,27 @@ class World {
   Process& process() { return *process_; }
   std::vector<Operation>& operations() { return operations_; }
   const Topology& topology() const { return topology_; }
+  const Plan& plan() const { return plan_; }
   // Once every node has ended what it was given.
   const Nodes& nodes();
   Witness& witness() { return witness_; }
-  // Whether the entry's task fails on every node.
-  bool cursed(Position position) const { return cursed_.contains(position); }
+  // All that happened, for a checker.
+  Chronicle chronicle() const {
+    return {ledger_, cursed_, adoptions_, witness_.swept(), topology_};
+  }
+  Subscriber& subscriber() { return subscriber_; }
+  // Entries up to here were written before the store last went back.
+  Position went_back_to() const { return went_back_to_; }
+  // Sets the clock behind the end of all that does not live for ever.
+  void let_expire();
+  std::int64_t milliseconds() const {
+    return clock_.wall_now().time_since_epoch() / Milliseconds(1);
+  }
   // Documents that faults may have damaged, each time counted.
   std::uint64_t damaged_documents() const { return damaged_; }
 
  private:
-  void begin(const Request& request);
+  void begin(Request request);
   void begin(const Fault& fault);
   void crash(Microseconds away);
   void take_down(const std::string& node, Microseconds for_so_long);
@@ -59,9 +71,16 @@ class World {
   void touch_key(const Fault& fault);
   void blow();
   void gather_storm(Fault fault);
+  bool store_goes_back(MemoryStore::Tables tables);
+  void watch_adoption(const Batch& batch);
+  bool in_recovery();
+  bool needs_all_nodes();
   bool is_judged(const std::string& index, const std::string& id, Instant since) const;
   void forget_deleted_keys(SimulatedNode& node);
+  void add_node(const std::string& id);
+  void add_group(Microseconds away);
   void end_faults();
+  void end_node_faults();
   void later(Microseconds delay, std::function<void()> what);
   // One step of the event loop, or of time up to `end`.
   void step(Instant end);
@@ -75,13 +94,22 @@ class World {
   std::map<std::string, SimulatedNetwork> networks_;
   Journals journals_;
   Witness witness_;
+  Subscriber subscriber_;
   std::unique_ptr<Process> process_;
 
   std::multimap<Instant, std::function<void()>> due_;
   std::map<std::string, Instant> down_until_;
   std::map<std::string, SimulatedNode::Disk> snapshots_;
+  std::optional<MemoryStore::Tables> store_copy_;
+  Ledger ledger_;
+  bool in_recovery_ = false;  // the store went back, and Miroir has not come to terms with it yet
+  std::uint64_t clean_passes_ = 0;  // that do not count
+  Position went_back_to_ = 0;
+  std::vector<Adoption> adoptions_;
   std::map<std::string, Json> remembered_;
   std::set<Position> cursed_;
+  Microseconds wall_offset_{0};
+  std::int64_t last_expiry_ = 0;  // of what lives shortly
   // Writes that come while a document is repaired.
   struct Storm {
     std::string index;

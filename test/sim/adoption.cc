@@ -1,0 +1,88 @@
+#include "sim/adoption.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "sim/checks.h"
+
+namespace miroir::sim {
+namespace {
+
+std::string text_of(const Json& document, std::string_view field) {
+  const Json* value = document.find(field);
+  return value == nullptr ? "" : value->as_string();
+}
+
+// By their stamps, then by the whole write under them: both are written so that their order as
+// texts is that of time.
+bool is_newer(const Json& document, const Json& other) {
+  const auto age = [](const Json& of) {
+    return std::pair(text_of(of, "_miroir_updated_at"), text_of(of, "_miroir_base"));
+  };
+  return age(document) > age(other);
+}
+
+class Remains {
+ public:
+  Remains(const Model& before, const Adoption& adoption, const Topology& topology)
+      : model_(before), adoption_(adoption), topology_(topology) {}
+
+  Model take() {
+    std::set<std::string> told;
+    for (auto& [uid, index] : model_.indexes()) index.documents.clear();
+    for (const auto& [node, disk] : adoption_.disks) {
+      for (const auto& [uid, held] : disk.indexes) {
+        Model::Index& index = model_.indexes()[uid];
+        // The settings of the first that holds it.
+        const Json* words = held.settings.find("stopWords");
+        if (told.insert(uid).second) index.stop_words = words == nullptr ? Json() : *words;
+        for (const auto& [id, document] : held.documents) {
+          if (topology_.owns(node, slot_of(id))) note(uid, id, document);
+        }
+      }
+    }
+    for (const auto& [place, document] : newest_)
+      model_.indexes()[place.first].documents[place.second] = client_view(*document);
+    take_keys();
+    return std::move(model_);
+  }
+
+ private:
+  void note(const std::string& uid, const std::string& id, const Json& document) {
+    const Json*& newest = newest_[{uid, id}];
+    if (newest == nullptr || is_newer(document, *newest)) newest = &document;
+  }
+
+  // A key is a client's where every node holds it or the store knew it; it is gone where no node
+  // does. What only some nodes hold may be one of their own.
+  void take_keys() {
+    std::map<std::string, std::set<std::string>> names;
+    std::map<std::string, std::size_t> holders;
+    for (const auto& [node, disk] : adoption_.disks) {
+      for (const auto& [uid, key] : disk.keys) {
+        names[uid].insert(text_of(key, "name"));
+        ++holders[uid];
+      }
+    }
+    std::erase_if(model_.keys(), [&](const auto& key) { return !names.contains(key.first); });
+    for (const auto& [uid, its] : names) {
+      const bool everywhere = holders[uid] == adoption_.disks.size();
+      const bool known = model_.keys().contains(uid);
+      if (everywhere && (its.size() == 1 || !known)) model_.keys()[uid] = *its.begin();
+    }
+  }
+
+  Model model_;
+  const Adoption& adoption_;
+  const Topology& topology_;
+  std::map<std::pair<std::string, std::string>, const Json*> newest_;
+};
+
+}  // namespace
+
+Model what_remains(const Model& before, const Adoption& adoption, const Topology& topology) {
+  return Remains(before, adoption, topology).take();
+}
+
+}  // namespace miroir::sim

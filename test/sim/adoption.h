@@ -1,0 +1,25 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "cluster/topology.h"
+#include "log/entry.h"
+#include "node_api/simulated_node_fake.h"
+#include "sim/model.h"
+
+namespace miroir::sim {
+
+// Miroir's store was lost, or an older copy put back, and Miroir took the nodes as they are: what
+// they held when its entries at `position` became durable, once they had done what they were given.
+struct Adoption {
+  Position position = 0;
+  std::map<std::string, SimulatedNode::Disk> disks;
+};
+
+// What must remain: of every document the newest copy that an owner holds, whoever else lacks it,
+// and every index that a node holds. `before`: what the store still knew, which decides where no
+// node says anything.
+Model what_remains(const Model& before, const Adoption& adoption, const Topology& topology);
+
+}  // namespace miroir::sim

@@ -1,0 +1,66 @@
+#include "sim/adoption.h"
+
+#include <gtest/gtest.h>
+
+namespace miroir::sim {
+namespace {
+
+Json stored(const std::string& value, const std::string& stamp) {
+  return Json::object(
+      {{"id", "w1"}, {"v", value}, {"_miroir_updated_at", stamp}, {"_miroir_base", stamp}});
+}
+
+class AdoptionTest : public ::testing::Test {
+ protected:
+  AdoptionTest() {
+    for (const char* node : {"a0", "b0"}) adoption.disks[node].indexes["books"];
+  }
+  void hold(const std::string& node, Json document) {
+    adoption.disks[node].indexes["books"].documents["w1"] = std::move(document);
+  }
+  void hold_key(const std::string& node, const std::string& name) {
+    adoption.disks[node].keys["k"] = Json::object({{"uid", "k"}, {"name", name}});
+  }
+  Model remains() { return what_remains(before, adoption, topology); }
+  std::string value() {
+    return remains().indexes().at("books").documents.at("w1").find("v")->as_string();
+  }
+
+  Topology topology = *Topology::make({{"a0", "http://a0", 0}, {"b0", "http://b0", 1}}, 4);
+  Model before;
+  Adoption adoption;
+};
+
+TEST_F(AdoptionTest, WhatOneNodeHoldsRemains) {
+  hold("b0", stored("one", "!!"));
+  EXPECT_EQ(value(), "one");
+}
+
+TEST_F(AdoptionTest, TheNewestCopyRemains) {
+  hold("a0", stored("newer", "!)"));
+  hold("b0", stored("older", "!("));
+  EXPECT_EQ(value(), "newer");
+}
+
+TEST_F(AdoptionTest, WhatTheStoreKnewAndNoNodeHoldsIsGone) {
+  before.apply({Act::kReplace, "books", {"w1"}, "x"});
+  before.apply({Act::kReplace, "films", {"w1"}, "x"});
+  EXPECT_TRUE(remains().indexes().at("books").documents.empty());
+  EXPECT_TRUE(remains().indexes().at("films").documents.empty()) << "the index itself stays";
+}
+
+TEST_F(AdoptionTest, KeysThatEveryNodeHoldsOrTheStoreKnewRemain) {
+  hold_key("a0", "name");
+  EXPECT_TRUE(remains().keys().empty());
+  hold_key("b0", "name");
+  EXPECT_EQ(remains().keys().at("k"), "name");
+  before.keys()["k"] = "older name";
+  EXPECT_EQ(remains().keys().at("k"), "name");
+  hold_key("b0", "other");
+  EXPECT_EQ(remains().keys().at("k"), "older name");
+  before.keys()["lost"] = "x";
+  EXPECT_FALSE(remains().keys().contains("lost"));
+}
+
+}  // namespace
+}  // namespace miroir::sim

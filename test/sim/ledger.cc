@@ -1,0 +1,55 @@
+#include "sim/ledger.h"
+
+#include "log/rows.h"
+
+namespace miroir::sim {
+namespace {
+
+Position head_of(const MemoryStore::Tables& tables) {
+  const auto& entries = tables[static_cast<std::size_t>(Table::kEntry)];
+  return entries.empty() ? 0 : number_of(entries.rbegin()->first);
+}
+
+}  // namespace
+
+void Ledger::committed(const Batch& batch) {
+  for (const Batch::Change& change : batch.changes()) {
+    if (change.kind == Batch::Change::Kind::kPut) put(change.table, change.key, change.value);
+  }
+}
+
+void Ledger::put(Table table, const std::string& key, const std::string& value) {
+  if (table == Table::kEntry) add(*decode_entry(value));
+  if (table == Table::kTask) ends_[number_of(key)] = *decode_task_end(value);
+}
+
+void Ledger::add(Entry entry) {
+  const Position position = entry.position;
+  entries_[position] = std::make_shared<const Entry>(std::move(entry));
+}
+
+Ledger::Entries Ledger::beyond(const MemoryStore::Tables& tables) const {
+  return {entries_.upper_bound(head_of(tables)), entries_.end()};
+}
+
+Ledger::Entries Ledger::go_back(const MemoryStore::Tables& tables) {
+  const auto& entries = tables[static_cast<std::size_t>(Table::kEntry)];
+  const Position head = head_of(tables);
+  Entries lost = beyond(tables);
+  entries_.erase(entries_.upper_bound(head), entries_.end());
+  ends_.erase(ends_.upper_bound(head), ends_.end());
+  for (const auto& [key, value] : entries) {
+    ends_.erase(number_of(key));
+    put(Table::kEntry, key, value);
+  }
+  for (const auto& [key, value] : tables[static_cast<std::size_t>(Table::kTask)])
+    put(Table::kTask, key, value);
+  return lost;
+}
+
+const TaskEnd* Ledger::end_of(Position task) const {
+  const auto found = ends_.find(task);
+  return found == ends_.end() ? nullptr : &found->second;
+}
+
+}  // namespace miroir::sim

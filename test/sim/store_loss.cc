@@ -1,0 +1,97 @@
+// Miroir's store is lost, or an older copy of it is put back, while the nodes went on.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "forward/plan.h"
+#include "sim/world.h"
+
+namespace miroir::sim {
+namespace {
+
+// Whether a node would tell of lost entries, if they made anything. Tasks of indexes and settings
+// alone look like somebody else's (docs/design.md, invariant 11).
+bool is_told_of(const Ledger::Entries& lost, const Nodes& nodes) {
+  const auto is_silent = [](const auto& entry) {
+    return !has_records(entry.second->kind) && reaches_nodes(*entry.second) &&
+           !is_key(entry.second->kind);
+  };
+  const auto tells = [&](const auto& node) {
+    return std::ranges::any_of(node.second->disk().tasks, [&](const auto& task) {
+      const auto position = parse_task_metadata(task.second.task.custom_metadata);
+      return position && lost.contains(*position);
+    });
+  };
+  return std::ranges::none_of(lost, is_silent) || std::ranges::any_of(nodes, tells);
+}
+
+}  // namespace
+
+bool World::store_goes_back(MemoryStore::Tables tables) {
+  if (!is_told_of(ledger_.beyond(tables), nodes_)) return false;
+  damaged_ += kAllDocuments;
+  end_node_faults();
+  const Ledger::Entries lost = ledger_.go_back(tables);
+  const auto is_lost = [&lost](const Operation& operation) {
+    if (!is_key_act(operation.request.act)) return lost.contains(operation.task);
+    return std::ranges::any_of(lost, [&](const auto& entry) {
+      const Json* uid = entry.second->arguments.find("uid");
+      return is_key(entry.second->kind) && uid != nullptr &&
+             *uid == Json(operation.request.ids.front());
+    });
+  };
+  std::size_t count = 0;
+  for (Operation& operation : operations_) {
+    const bool answered = operation.status >= 200 && operation.status < 300;
+    const bool maybe = operation.status == 0 && is_key_act(operation.request.act);
+    if (operation.lost || !(answered || maybe) || !is_lost(operation)) continue;
+    operation.lost = true;
+    ++count;
+  }
+  say(fmt::format("the log goes back to {}, {} acknowledged requests with it", ledger_.head(),
+                  count));
+  witness_.store_went_back(ledger_.head());
+  subscriber_.log_went_back(ledger_.head());
+  cursed_.erase(cursed_.upper_bound(ledger_.head()), cursed_.end());
+  std::erase_if(adoptions_, [this](const Adoption& one) { return one.position > ledger_.head(); });
+  store_.restore(std::move(tables));
+  in_recovery_ = true;
+  clean_passes_ = witness_.judged().clean_passes;
+  went_back_to_ = ledger_.head();
+  return true;
+}
+
+// Until the nodes are equal: what is merged into copies that differ nobody tells apart.
+bool World::in_recovery() {
+  if (in_recovery_ && witness_.judged().clean_passes > clean_passes_) {
+    say("Miroir has come to terms with its store");
+    in_recovery_ = false;
+  }
+  return in_recovery_;
+}
+
+// Until its numbers have leapt above those of the nodes, all of these must answer.
+bool World::needs_all_nodes() {
+  constexpr Position kLeap = 100'000;
+  return in_recovery() && ledger_.head() < went_back_to_ + kLeap;
+}
+
+// The entries that take the nodes as they are; those that only let the log's numbers leap leave a
+// gap before them.
+void World::watch_adoption(const Batch& batch) {
+  for (const Batch::Change& change : batch.changes()) {
+    if (change.table != Table::kEntry || change.kind != Batch::Change::Kind::kPut) continue;
+    const Entry entry = *decode_entry(change.value);
+    const bool adopts =
+        entry.kind == EntryKind::kAdoptIndex || is_key(entry.kind) ||
+        (entry.kind == EntryKind::kTaskOperation && ledger_.entries().contains(entry.position - 1));
+    if (entry.origin != Origin::kSystem || !adopts) continue;
+    Adoption adoption{.position = entry.position, .disks = {}};
+    for (const auto& [id, node] : nodes()) adoption.disks[id] = node->disk();
+    adoptions_.push_back(std::move(adoption));
+    say(fmt::format("Miroir takes the nodes as they are, at {}", entry.position));
+    return;
+  }
+}
+
+}  // namespace miroir::sim
