@@ -23,6 +23,14 @@ if(MIROIR_SANITIZE)
   add_link_options(-fsanitize=${MIROIR_SANITIZE})
 endif()
 
+# How long tests may take, in seconds; with a sanitizer four times that.
+function(miroir_timeout variable seconds)
+  if(MIROIR_SANITIZE)
+    math(EXPR seconds "4 * ${seconds}")
+  endif()
+  set(${variable} ${seconds} PARENT_SCOPE)
+endfunction()
+
 option(MIROIR_FUZZ "test/fuzz with libFuzzer")
 if(MIROIR_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)

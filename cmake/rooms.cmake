@@ -36,9 +36,10 @@ function(miroir_room name)
   if(tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} ${fake_rooms} miroir_test_libraries)
+    miroir_timeout(timeout 120)
     # *LiveTest needs a server, which test/conformance starts.
     gtest_discover_tests(${name}_test TEST_FILTER "-*LiveTest.*" NO_PRETTY_VALUES DISCOVERY_MODE PRE_TEST
-      PROPERTIES TIMEOUT 120)
+      PROPERTIES TIMEOUT ${timeout})
   endif()
 endfunction()
 

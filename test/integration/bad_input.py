@@ -75,7 +75,7 @@ class Clients(ClusterTest):
             answer = http.client.HTTPResponse(client)
             answer.begin()
             self.assert_error((answer.status, json.loads(answer.read())), 413, "payload_too_large")
-        self.assertLess(self.cluster.miroir.memory() - before, 10 * MEGABYTE)
+        self.assert_memory(self.cluster.miroir.memory() - before, 10 * MEGABYTE)
 
     def test_two_gigabytes_in_chunks_are_cut_at_the_limit(self):
         before, sent = self.cluster.miroir.memory(), 0
@@ -91,7 +91,7 @@ class Clients(ClusterTest):
                 pass  # cut
         self.assertGreaterEqual(sent, 100 * MEGABYTE - len(chunk))
         self.assertLess(sent, 200 * MEGABYTE)
-        self.assertLess(self.cluster.miroir.memory() - before, 250 * MEGABYTE)
+        self.assert_memory(self.cluster.miroir.memory() - before, 250 * MEGABYTE)
 
     def test_a_wrong_key(self):
         for key, status, code in (("wrong", 403, "invalid_api_key"), ("", 401, "missing_authorization_header"), (NODE_KEY, 403, "invalid_api_key")):

@@ -32,7 +32,7 @@ class LargeBody(ClusterTest):
             most = cluster.miroir.memory() - before
             print(f"{what}: {len(body) / 1e6:.1f} MB; memory {received / len(body):.2f} times that when acknowledged, "
                   f"{most / len(body):.2f} times when on all nodes", file=sys.stderr)
-            self.assertLessEqual(most, TIMES * len(body))
+            self.assert_memory(most, TIMES * len(body))
             for group in (0, 1):
                 totals = [node.api.get("/indexes/things/documents?limit=0")["total"] for node in cluster.nodes if node.group == group]
                 self.assertEqual(sum(totals), LIMIT // DOCUMENT_BYTES)

@@ -7,6 +7,7 @@ import http.client, json, os, re, resource, shutil, signal, socket, subprocess, 
 
 MIROIR = os.environ.get("MIROIR", "miroir")
 MEILISEARCH = os.environ.get("MIROIR_TEST_NODE")
+SANITIZED = bool(os.environ.get("MIROIR_TEST_SANITIZER"))  # slower, and larger by what the sanitizer keeps
 KEY, NODE_KEY = "integrationMasterKey", "integrationNodeMasterKey"
 FINAL = ("succeeded", "failed", "canceled")
 IDLE = 30  # seconds after which a server may have closed a connection
@@ -16,6 +17,7 @@ embedded_only = unittest.skipIf(MEILISEARCH, "needs the embedded node's fault sw
 
 def wait_for(what, condition, seconds=30):
     """Returns condition()'s first true value."""
+    seconds *= 4 if SANITIZED else 1
     until = time.monotonic() + seconds
     while True:
         value = condition()
@@ -266,6 +268,9 @@ class ClusterTest(unittest.TestCase):
         """Every node holds exactly what was acknowledged."""
         cluster.wait_equal(seconds)
         self.assertEqual(cluster.wrong(index, model)[:20], [])
+
+    def assert_memory(self, bytes, most):
+        if not SANITIZED: self.assertLess(bytes, most)
 
     def assert_error(self, answer, status, code):
         """Meilisearch's error shape."""
