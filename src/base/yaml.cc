@@ -1,12 +1,14 @@
 #include "base/yaml.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <set>
+#include <sstream>
 
 #include "base/duration.h"
 
@@ -28,6 +30,35 @@ std::string shown(const YAML::Node& node) {
 }
 
 enum class Quoted { kAllowed, kRefused };
+
+// Where the newest document begins.
+class DocumentStarts final : public YAML::EventHandler {
+ public:
+  int line = 1;
+  void OnDocumentStart(const YAML::Mark& mark) override { line = mark.line + 1; }
+
+ private:
+  using Text = const std::string&;
+  using Style = YAML::EmitterStyle::value;
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, Text, YAML::anchor_t, Text) override {}
+  void OnSequenceStart(const YAML::Mark&, Text, YAML::anchor_t, Style) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, Text, YAML::anchor_t, Style) override {}
+  void OnMapEnd() override {}
+};
+
+// The line of the second document, if there is one. (YAML::LoadAll does not end on text after which
+// the parser finds one empty document after another.)
+std::optional<int> second_document(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentStarts starts;
+  if (!parser.HandleNextDocument(starts) || !parser.HandleNextDocument(starts)) return std::nullopt;
+  return starts.line;
+}
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -135,14 +166,11 @@ Result<YamlBlock> YamlBlock::parse(std::string_view text, std::string file) {
   block.state_->report = std::make_shared<Report>();
   block.state_->report->file = file;
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
-      const int line = std::max(0, documents[1].Mark().line) + 1;
-      return fail(ErrorCode::kInvalid, file + ":" + std::to_string(line) +
-                                           ": expected one YAML document, got " +
-                                           std::to_string(documents.size()));
+    if (const auto line = second_document(std::string(text))) {
+      return fail(ErrorCode::kInvalid,
+                  file + ":" + std::to_string(*line) + ": expected one YAML document, got more");
     }
-    if (!documents.empty()) block.state_->node.reset(documents.front());
+    block.state_->node.reset(YAML::Load(std::string(text)));
   } catch (const YAML::Exception& error) {
     return fail(ErrorCode::kInvalid,
                 file + ":" + std::to_string(error.mark.line + 1) + ": " + error.msg);
