@@ -47,8 +47,11 @@ Async<Result<Page>> ChangeReader::read(Cursor after, Selection selection) const 
                 co_await log_.task_ends(entries.front()->position, entries.back()->position));
   for (const std::shared_ptr<const Entry>& entry : entries) {
     if (entry->position > settled) co_return page;
-    if (const Position missing = entry->position - page.next.next(); missing > 0) {
-      if (page.count > 0) {
+    if (entry->position > page.next.next()) {
+      // What is missing beyond was never given to an entry (a log that went back).
+      const Position last = std::min(entry->position - 1, log_.forgotten());
+      const Position missing = last < page.next.next() ? 0 : last + 1 - page.next.next();
+      if (missing > 0 && page.count > 0) {
         page.more = true;
         co_return page;
       }

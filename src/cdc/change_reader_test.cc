@@ -1,4 +1,5 @@
 #include "cdc/stream_world_test.h"
+#include "log/rows.h"
 
 namespace miroir::cdc {
 namespace {
@@ -213,6 +214,21 @@ TEST_F(ChangeReaderTest, WhatTheLogLostIsNamedAndNeverSkipped) {
   EXPECT_EQ(read({0, Cursor::kWhole}, {.index_uid = "films"}).lost, 0U);
 }
 
+TEST_F(ChangeReaderTest, PositionsThatNoEntryGotAreNotLost) {
+  start();
+  world.create_index("books");
+  Entry leap;
+  leap.origin = Origin::kSystem;
+  leap.kind = EntryKind::kTaskOperation;
+  leap.position = 1'000'000;
+  world.append(std::move(leap));
+  world.write("books", {"1"}, "a");
+  ASSERT_TRUE(settles());
+  const Page page = read({0, Cursor::kWhole});
+  EXPECT_EQ(page.lost, 0U);
+  EXPECT_THAT(told(), ElementsAre("createIndex books", "write 1"));
+}
+
 TEST_F(ChangeReaderTest, EntriesThatAreForgottenAreLost) {
   start();
   world.create_index("books");
@@ -224,6 +240,7 @@ TEST_F(ChangeReaderTest, EntriesThatAreForgottenAreLost) {
   MemoryStore::Tables tables = world.store.snapshot();
   for (const Position forgotten : {2U, 3U})
     tables[static_cast<std::size_t>(Table::kEntry)].erase(key_of(forgotten));
+  tables[static_cast<std::size_t>(Table::kMeta)][std::string(kForgottenRow)] = key_of(3);
   world.store.restore(std::move(tables));
   start();
   ASSERT_TRUE(settles());
