@@ -12,10 +12,8 @@
 
 namespace miroir::node {
 
-// A string as filters compare it: trimmed, NFKD, lower case.
-std::string normalise_facet(std::string_view text);
-// A string as columns hold it: normalised, and cut at 468 bytes. Longer values are never equal to
-// what is asked for.
+// A string as columns hold it: as filters compare it (meili/facet_value.h), and cut at 468 bytes.
+// Longer values are never equal to what is asked for.
 std::string facet_key(std::string_view text);
 
 // Documents that hold one value of a field, rising.

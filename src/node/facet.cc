@@ -4,6 +4,9 @@
 #include <array>
 #include <charconv>
 
+#include "meili/facet_value.h"
+#include "meili/filterable.h"
+
 namespace miroir::node {
 namespace {
 
@@ -83,7 +86,7 @@ FacetCounts count_column(const Column& column, const Counter& counter, bool by_c
 }
 
 bool covers(std::string_view name, std::string_view field) {
-  return name.contains('*') ? matches_pattern(name, field)
+  return name.contains('*') ? meili::matches_pattern(name, field)
                             : field.starts_with(name) &&
                                   (field.size() == name.size() || field[name.size()] == '.');
 }
@@ -167,7 +170,7 @@ std::vector<FacetValue> find_facet_values(const Index& index, const std::string&
   if (column == nullptr) return values;
   const Rules rules = rules_of(index);
   const Counter counter(index, candidates);
-  const std::string start = query ? normalise_facet(*query) : "";
+  const std::string start = query ? meili::normalise_facet(*query) : "";
   for (auto at = column->strings.lower_bound(start);
        at != column->strings.end() && at->first.starts_with(start); ++at) {
     if (const std::uint64_t count = counter.count(at->second.documents); count > 0)

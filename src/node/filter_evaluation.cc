@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "meili/facet_value.h"
 #include "node/geo_distance.h"
 
 namespace miroir::node {
@@ -135,10 +136,10 @@ class Evaluator {
         insert_equal(result, column, filter.values.front());
         return DocumentSet(index_.documents) -= result;
       case FilterOperator::kContains:
-        insert_containing(result, column, normalise_facet(filter.values.front().text));
+        insert_containing(result, column, meili::normalise_facet(filter.values.front().text));
         return result;
       case FilterOperator::kStartsWith:
-        return starting_with(column, normalise_facet(filter.values.front().text));
+        return starting_with(column, meili::normalise_facet(filter.values.front().text));
       default:
         insert_range(result, column, filter);
         return result;
@@ -147,7 +148,7 @@ class Evaluator {
 
   static void insert_equal(DocumentSet& result, const Column& column,
                            const meili::FilterWord& value) {
-    if (const auto found = column.strings.find(normalise_facet(value.text));
+    if (const auto found = column.strings.find(meili::normalise_facet(value.text));
         found != column.strings.end()) {
       insert_all(result, found->second.documents);
     }
@@ -203,8 +204,8 @@ class Evaluator {
            high_number ? &*high_number : nullptr,
            [](const Postings& documents) -> const Postings& { return documents; });
     }
-    const std::string low_text = lowest == nullptr ? "" : normalise_facet(lowest->text);
-    const std::string high_text = highest == nullptr ? "" : normalise_facet(highest->text);
+    const std::string low_text = lowest == nullptr ? "" : meili::normalise_facet(lowest->text);
+    const std::string high_text = highest == nullptr ? "" : meili::normalise_facet(highest->text);
     walk(column.strings, lowest == nullptr ? nullptr : &low_text,
          highest == nullptr ? nullptr : &high_text,
          [](const StringValue& value) -> const Postings& { return value.documents; });

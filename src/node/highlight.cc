@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <charconv>
 
+#include "meili/filterable.h"
 #include "node/field_rules.h"
 
 namespace miroir::node {
 namespace {
 
 bool covers(std::string_view attribute, std::string_view field) {
-  return matches_pattern(attribute, field) ||
+  return meili::matches_pattern(attribute, field) ||
          (field.starts_with(attribute) && field.size() > attribute.size() &&
           field[attribute.size()] == '.');
 }

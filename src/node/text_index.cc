@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "meili/filterable.h"
 #include "node/field_rules.h"
 
 namespace miroir::node {
@@ -9,7 +10,7 @@ namespace {
 
 // An attribute covers what is inside it: "author" has "author.name".
 bool is_field_or_pattern(std::string_view attribute, std::string_view field) {
-  if (attribute.contains('*')) return matches_pattern(attribute, field);
+  if (attribute.contains('*')) return meili::matches_pattern(attribute, field);
   return field.starts_with(attribute) &&
          (field.size() == attribute.size() || field[attribute.size()] == '.');
 }

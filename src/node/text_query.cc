@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "meili/filterable.h"
+
 namespace miroir::node {
 namespace {
 
@@ -83,7 +85,7 @@ class Matcher {
   bool searched(std::string_view field) const {
     if (!search_.attributes) return true;
     return std::ranges::any_of(*search_.attributes, [&](const std::string& attribute) {
-      return matches_pattern(attribute, field) || field.starts_with(attribute + ".");
+      return meili::matches_pattern(attribute, field) || field.starts_with(attribute + ".");
     });
   }
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "meili/filterable.h"
+
 namespace miroir {
 namespace {
 
@@ -63,42 +65,12 @@ Json filter_rule(Json patterns, bool facet_search, bool equality, bool compariso
                                                            {"comparison", comparison}})}})}});
 }
 
-bool matches(const std::string& pattern, const std::string& attribute) {
-  if (pattern == attribute) return true;
-  const std::size_t star = pattern.find('*');
-  if (star == std::string::npos) return false;
-  const std::string_view before(pattern.data(), star);
-  const std::string_view after(pattern.data() + star + 1, pattern.size() - star - 1);
-  return attribute.size() >= before.size() + after.size() && attribute.starts_with(before) &&
-         attribute.ends_with(after);
-}
-
-bool flag(const Json* object, std::string_view name, bool fallback) {
-  const Json* value = object == nullptr ? nullptr : object->find(name);
-  return value != nullptr && value->is_bool() ? value->as_bool() : fallback;
-}
-
 // The rule that makes the primary key filterable, joined with what the client's first matching rule
 // allows.
 Json primary_key_rule(const std::string& primary_key, const Json* clients) {
-  const Json pattern = Json::array({primary_key});
-  if (clients != nullptr && clients->is_array()) {
-    for (const Json& rule : clients->as_array()) {
-      if (rule.is_string() && rule.as_string() == primary_key)
-        return filter_rule(pattern, true, true, true);
-      const Json* patterns = rule.find("attributePatterns");
-      if (patterns == nullptr || !patterns->is_array()) continue;
-      const bool first = std::ranges::any_of(patterns->as_array(), [&](const Json& each) {
-        return each.is_string() && matches(each.as_string(), primary_key);
-      });
-      if (!first) continue;
-      const Json* features = rule.find("features");
-      const Json* filter = features == nullptr ? nullptr : features->find("filter");
-      return filter_rule(pattern, flag(features, "facetSearch", false), true,
-                         flag(filter, "comparison", false));
-    }
-  }
-  return filter_rule(pattern, false, true, false);
+  const auto match = meili::FilterableRules(clients).find(primary_key);
+  return filter_rule(Json::array({primary_key}), match && match->features.facet_search, true,
+                     match && match->features.comparison);
 }
 
 Json filter_rules(const Json* clients, const std::string& primary_key) {
