@@ -103,7 +103,7 @@ Async<http::Response> approve_pass(Proxy::State* state, http::Request request) {
   if (!body) co_return error_answer(body.error());
   if (auto error = meili::check_fields(*body, {"pass"})) co_return error_answer(*error);
   const Json* pass = body->find("pass");
-  if (pass == nullptr || !pass->is_integer() || pass->as_int64() < 1) {
+  if (pass == nullptr || !pass->is_int64() || pass->as_int64() < 1) {
     co_return error_answer(
         meili::api_error(kCode, "Invalid value at `.pass`: expected the number of a pass"));
   }

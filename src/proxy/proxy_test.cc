@@ -336,7 +336,7 @@ TEST_F(ProxyTest, PassesAreStartedWatchedAndListed) {
   EXPECT_EQ(send("GET", "/_miroir/anti-entropy/passes?limit=x", "", "adminKey").status, 400);
   EXPECT_EQ(code(send("POST", "/_miroir/anti-entropy/approve")), "miroir_invalid_auth");
   for (const char* wrong : {"", "{}", R"({"pass":"1"})", R"({"pass":0})", R"({"pass":1,"x":1})",
-                            R"({"pass":1})"}) {  // nothing waits
+                            R"({"pass":18446744073709551615})", R"({"pass":1})"}) {  // nothing waits
     EXPECT_EQ(send("POST", "/_miroir/anti-entropy/approve", wrong, "adminKey").status, 400)
         << wrong;
   }

@@ -41,6 +41,7 @@ std::vector<SwapPair> parse_swaps(const Json& body) {
     const Json* indexes = swap.find("indexes");
     const Json* rename = swap.find("rename");
     if (indexes == nullptr || !indexes->is_array() || indexes->size() != 2) continue;
+    if (!indexes->as_array()[0].is_string() || !indexes->as_array()[1].is_string()) continue;
     pairs.push_back({indexes->as_array()[0].as_string(), indexes->as_array()[1].as_string(),
                      rename != nullptr && rename->is_bool() && rename->as_bool()});
   }
@@ -86,6 +87,7 @@ Async<http::Response> IndexWriter::create(http::Request request) {
   if (!parsed) co_return error_answer(parsed.error());
   const Json& body = *parsed;
   const std::string uid = optional_string(body, "uid").value_or("");
+  if (!meili::is_index_uid(uid)) co_return error_answer(meili::invalid_index_uid(uid));
   const std::optional<std::string> primary_key = optional_string(body, "primaryKey");
 
   auto appended = co_await context_.log.append(
