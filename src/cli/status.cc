@@ -31,15 +31,20 @@ std::string text(const Json& json, std::string_view name) {
   return value->is_string() ? value->as_string() : to_text(*value);
 }
 
+bool flag(const Json& json, std::string_view name) {
+  const Json* value = json.find(name);
+  return value != nullptr && value->is_bool() && value->as_bool();
+}
+
 std::string nodes_table(const Json& topology) {
   std::string out = fmt::format("{:<10} {:>5}  {:<9} {:<9} {:>10} {:>8}  {}\n", "NODE", "GROUP",
                                 "HEALTH", "STATE", "DONE", "LAG", "WHY");
   const Json* nodes = topology.find("nodes");
   if (nodes == nullptr || !nodes->is_array()) return out;
   for (const Json& node : nodes->as_array()) {
-    const Json* healthy = node.find("healthy");
-    const bool well = healthy != nullptr && healthy->is_bool() && healthy->as_bool();
-    const std::string why = well ? text(node, "stateWhy") : text(node, "unhealthyWhy");
+    const bool well = flag(node, "healthy");
+    std::string why = well ? text(node, "stateWhy") : text(node, "unhealthyWhy");
+    if (flag(node, "stopped")) why = "its lane is stopped: it refused several writes; " + why;
     out += fmt::format("{:<10} {:>5}  {:<9} {:<9} {:>10} {:>8}  {}\n", text(node, "id"),
                        text(node, "replicaGroup"), well ? "healthy" : "unhealthy",
                        text(node, "state"), text(node, "done"), text(node, "lag"), why);
@@ -76,18 +81,53 @@ std::string shards_table(const Json& divergence, const Json& passes) {
   return out;
 }
 
-// The reconciler's report, one value a line, nested names joined with a point.
-void append_lines(std::string& out, const std::string& name, const Json& value) {
-  if (value.is_object() && value.size() > 0) {
-    for (const auto& [key, inner] : value.as_object()) {
-      append_lines(out, name.empty() ? key : name + "." + key, inner);
-    }
-    return;
+std::string kind_and_number(const Json& order) {
+  const std::string number = text(order, "pass");
+  return text(order, "kind") + (number == "-" ? "" : " pass " + number);
+}
+
+// What the reconciler does now and next, and how the last pass of each kind ended.
+std::string passes_table(const Json& status) {
+  std::string out = "reconciler  ";
+  out += !flag(status, "enabled") ? "off"
+         : flag(status, "paused") ? "paused"
+         : flag(status, "leader") ? "on"
+                                  : "on, in another process";
+  out += flag(status, "autoRepair") ? ", repairs\n" : ", reports only\n";
+  const Json* running = status.find("running");
+  if (running != nullptr && running->is_object())
+    out += "running     " + kind_and_number(*running) + "\n";
+  if (const Json* waiting = status.find("waiting"); waiting != nullptr && waiting->is_array()) {
+    for (const Json& order : waiting->as_array())
+      out += "waiting     " + kind_and_number(order) + "\n";
   }
-  out += fmt::format("{:<44} {}\n", name, value.is_string() ? value.as_string() : to_text(value));
+  out += "next light  " + text(status, "nextLightAt") + "\n";
+  out += "next deep   " + text(status, "nextDeepAt") + "\n\n";
+  out += fmt::format("{:<9} {:>6}  {:<27}  {:<10} {:<5} {:>8} {:>8} {:>6}\n", "LAST PASS", "NUMBER",
+                     "ENDED", "STATE", "CLEAN", "DIFFERED", "REPAIRED", "LEFT");
+  for (const auto& [kind, name] :
+       {std::pair("light", "lastLight"), std::pair("deep", "lastDeep")}) {
+    const Json* last = status.find(name);
+    if (last == nullptr || !last->is_object()) continue;
+    out += fmt::format("{:<9} {:>6}  {:<27}  {:<10} {:<5} {:>8} {:>8} {:>6}\n", kind,
+                       text(*last, "pass"), text(*last, "endedAt"), text(*last, "state"),
+                       flag(*last, "clean") ? "yes" : "no", text(*last, "mismatches"),
+                       text(*last, "repaired"), text(*last, "unresolved"));
+    if (last->find("error") != nullptr) out += "          " + text(*last, "error") + "\n";
+    const Json* problems = last->find("problems");
+    for (const Json& problem :
+         problems != nullptr && problems->is_array() ? problems->as_array() : Json::Array())
+      out += "          " + (problem.is_string() ? problem.as_string() : to_text(problem)) + "\n";
+  }
+  return out;
 }
 
 }  // namespace
+
+std::string status_text(const Json& topology, const Json& passes, const Json& divergence) {
+  return nodes_table(topology) + "\n" + shards_table(divergence, passes) + "\n" +
+         passes_table(passes);
+}
 
 Result<std::string> status(const std::string& url, const std::string& admin_key) {
   boost::asio::io_context context(1);
@@ -103,9 +143,7 @@ Result<std::string> status(const std::string& url, const std::string& admin_key)
                   co_await get(*client, clock, "/_miroir/anti-entropy/status", admin_key));
     MIROIR_CO_TRY(const Json divergence,
                   co_await get(*client, clock, "/_miroir/anti-entropy/divergence", admin_key));
-    std::string out = nodes_table(topology) + "\n" + shards_table(divergence, passes) + "\n";
-    append_lines(out, "", passes);
-    co_return out;
+    co_return status_text(topology, passes, divergence);
   };
   boost::asio::co_spawn(context, ask(), [&](std::exception_ptr error, Result<std::string> ended) {
     if (error) std::rethrow_exception(error);
