@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/random.h"
+#include "meili/filterable.h"
 #include "meili/settings_check.h"
 #include "node/facet.h"
 #include "node/search.h"
@@ -251,14 +252,26 @@ class Merge {
     return hit;
   }
 
-  // What whoever merges further needs and the hit may not show.
+  // What whoever merges further needs and the hit does not show.
   std::expected<Json, ApiError> extra_document(const Part& part, DocumentNumber number) const {
-    if (!federation_.distinct) return Json::object();
+    if (!federation_.distinct || shows(part, *federation_.distinct)) return Json::object();
     const auto text = snapshot_.document(*part.index, number);
     if (!text) return std::unexpected(meili::api_error("internal", text.error().message));
     const auto document = parse_json(*text);
     if (!document) return std::unexpected(meili::api_error("internal", document.error().message));
     return selected_fields(*document, {*federation_.distinct});
+  }
+
+  static bool shows(const Part& part, const std::string& field) {
+    const auto lists = [&](const std::vector<std::string>& names) {
+      return std::ranges::any_of(names,
+                                 [&](const auto& name) { return name == "*" || name == field; });
+    };
+    const auto& retrieved = part.request.attributes_to_retrieve;
+    const Json* displayed = part.index->settings.find("displayedAttributes");
+    return (displayed == nullptr || !displayed->is_array() ||
+            lists(meili::strings_of(displayed))) &&
+           (!retrieved || lists(*retrieved));
   }
 
   Engine& engine_;

@@ -39,23 +39,6 @@ double half_chord(double latitude_a, double longitude_a, double latitude_b, doub
                                          by_longitude;
 }
 
-// Every value that the path leads to, through arrays and objects ("author.name").
-void collect(const Json& value, std::string_view path, std::vector<Json>& out) {
-  if (value.is_array()) {
-    for (const Json& each : value.as_array()) collect(each, path, out);
-  } else if (path.empty()) {
-    if (value.is_number()) out.push_back(value);
-    if (value.is_bool()) out.emplace_back(value.as_bool() ? "true" : "false");
-    if (value.is_string()) out.emplace_back(folded(value.as_string()));
-  } else if (value.is_object()) {
-    for (const auto& [key, member] : value.as_object()) {
-      if (key == path) collect(member, {}, out);
-      if (path.size() > key.size() && path.starts_with(key) && path[key.size()] == '.')
-        collect(member, path.substr(key.size() + 1), out);
-    }
-  }
-}
-
 }  // namespace
 
 std::optional<DocumentOrder::Rule> DocumentOrder::parse_rule(std::string_view text) {
@@ -104,10 +87,8 @@ Json DocumentOrder::value_of(const Rule& rule, const Json& document) {
     return half_chord(rule.from->latitude, rule.from->longitude, coordinate(*geo, "lat"),
                       coordinate(*geo, "lng"));
   }
-  std::vector<Json> values;
-  collect(document, rule.field, values);
   Json first;
-  for (Json& value : values) {
+  for (Json& value : values_at(document, rule.field)) {
     if (compare_sort_values(value, first, rule.ascending) > 0) first = std::move(value);
   }
   return first;

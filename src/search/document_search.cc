@@ -1,22 +1,17 @@
 // The parts of Searcher that read documents, facet values and statistics.
 #include <algorithm>
 #include <map>
-#include <set>
 
+#include "search/borrowed_fields.h"
 #include "search/conceal.h"
 #include "search/document_order.h"
-#include "search/federated.h"
+#include "search/facet_limit.h"
+#include "search/merged_answer.h"
 #include "search/search_body.h"
 #include "search/searcher.h"
 
 namespace miroir {
 namespace {
-
-std::uint64_t number(const Json& object, std::string_view name, std::uint64_t fallback) {
-  const Json* value = object.find(name);
-  return value != nullptr && value->is_int64() && value->as_int64() >= 0 ? value->as_uint64()
-                                                                         : fallback;
-}
 
 void add_numbers(Json& sum, const Json& other) {
   if (!other.is_object()) return;
@@ -39,28 +34,9 @@ void add_numbers(Json& sum, const Json& other) {
 void fix_average(Json& stats) {
   Json* average = stats.find("avgDocumentSize");
   if (average == nullptr) return;
-  const std::uint64_t documents = number(stats, "numberOfDocuments", 0);
+  const std::uint64_t documents = count_of(stats, "numberOfDocuments", 0);
   *average =
-      Json(documents == 0 ? std::uint64_t{0} : number(stats, "rawDocumentDbSize", 0) / documents);
-}
-
-std::string first_member(const std::string& path) { return path.substr(0, path.find('.')); }
-
-// Asks for the fields that the order looks at, too; returns those that the client did not ask for.
-std::set<std::string> borrow_fields(Json& query, const DocumentOrder& order) {
-  std::set<std::string> borrowed;
-  Json* fields = query.find("fields");
-  if (fields == nullptr || !fields->is_array()) return borrowed;
-  std::set<std::string> asked;
-  for (const Json& field : fields->as_array()) {
-    if (!field.is_string() || field.as_string() == "*") return {};
-    asked.insert(first_member(field.as_string()));
-  }
-  for (const std::string& field : order.fields()) {
-    if (!asked.contains(first_member(field))) borrowed.insert(first_member(field));
-    fields->push_back(field);
-  }
-  return borrowed;
+      Json(documents == 0 ? std::uint64_t{0} : count_of(stats, "rawDocumentDbSize", 0) / documents);
 }
 
 struct PlacedDocument {
@@ -149,16 +125,15 @@ Async<http::Response> Searcher::documents(std::string index_uid, http::Request r
 // Meilisearch promises no order, they stand one after another, the same way for every page.
 Async<http::Response> Searcher::gathered_documents(Json query, std::string index_uid,
                                                    http::Request request) {
-  const std::uint64_t offset = number(query, "offset", 0);
-  const std::uint64_t limit = number(query, "limit", 20);
+  const Page page{.size = count_of(query, "limit", 20), .offset = count_of(query, "offset", 0)};
   const std::string target = "/indexes/" + http::percent_encode(index_uid) + "/documents/fetch";
   const DocumentOrder order = DocumentOrder::parse(query.find("sort"));
-  const std::set<std::string> borrowed = borrow_fields(query, order);
+  const BorrowedFields borrowed(query, "fields", order.fields());
   auto gathered = co_await gather_answers(
       [&](const ReadPlan::Part& part) {
         Json body = query;
         body.set("offset", 0);
-        body.set("limit", Json(offset + limit));
+        body.set("limit", Json(page.end()));
         if (!part.slots.empty()) body.set("filter", join_filters(query.find("filter"), part.slots));
         http::ClientRequest out{"POST", target, for_node(request).headers, to_text(body)};
         out.headers.set("Content-Type", "application/json");
@@ -183,19 +158,13 @@ Async<http::Response> Searcher::gathered_documents(Json query, std::string index
     return order.compare(a.place, b.place) < 0;
   });
   std::string out = "{\"results\":[";
-  const std::uint64_t end = std::min<std::uint64_t>(documents.size(), offset + limit);
-  for (std::uint64_t i = offset; i < end; ++i) {
-    std::string shown = strip_reserved(documents[i].text, AnswerShape::kDocument, options_.names);
-    if (!borrowed.empty()) {
-      std::string own;
-      auto cut = append_without(
-          own, shown, [&](std::string_view key) { return borrowed.contains(std::string(key)); });
-      if (cut) shown = std::move(own);
-    }
-    if (i > offset) out += ',';
-    out += shown;
+  const std::uint64_t end = std::min<std::uint64_t>(documents.size(), page.end());
+  for (std::uint64_t i = page.offset; i < end; ++i) {
+    if (i > page.offset) out += ',';
+    out += borrowed.taken_from(
+        strip_reserved(documents[i].text, AnswerShape::kDocument, options_.names));
   }
-  out += "],\"offset\":" + std::to_string(offset) + ",\"limit\":" + std::to_string(limit) +
+  out += "],\"offset\":" + std::to_string(page.offset) + ",\"limit\":" + std::to_string(page.size) +
          ",\"total\":" + std::to_string(total) + "}";
   co_return finished(http::json_response(200, std::move(out)), gathered->plan);
 }
@@ -204,7 +173,9 @@ Async<http::Response> Searcher::facet_search(std::string index_uid, http::Reques
   request = concealed(std::move(request), options_.names);
   auto body = parse_json(request.body);
   if (one_node_answers() || !body || !body->is_object()) {
-    co_return co_await passed(std::move(request), AnswerShape::kSearch, {index_uid});
+    auto answer = co_await passed(std::move(request), AnswerShape::kSearch, {index_uid});
+    answer.body = cut_facets(std::move(answer.body), settings_of(log_.catalogue(), index_uid));
+    co_return answer;
   }
   auto gathered = co_await gather_answers(
       [&](const ReadPlan::Part& part) {
@@ -218,8 +189,6 @@ Async<http::Response> Searcher::facet_search(std::string index_uid, http::Reques
       turn_++, {index_uid});
   if (!gathered) co_return error_answer(gathered.error());
 
-  const IndexState* index = log_.catalogue().index(index_uid);
-  FacetRules rules = facet_rules_of(index == nullptr ? Json() : index->settings);
   Json merged;
   std::vector<Json> counts;
   for (const http::Response& answer : gathered->answers) {
@@ -227,26 +196,22 @@ Async<http::Response> Searcher::facet_search(std::string index_uid, http::Reques
       co_return http::json_response(answer.status, strip_error(answer.body));
     auto parsed = parse_json(answer.body);
     if (!parsed) co_return error_answer(to_api_error(parsed.error()));
-    Json values = Json::object();
+    Json::Object values;
     if (const Json* hits = parsed->find("facetHits"); hits != nullptr && hits->is_array()) {
       for (const Json& hit : hits->as_array()) {
         const Json* value = hit.find("value");
         const Json* count = hit.find("count");
         if (value != nullptr && value->is_string() && count != nullptr)
-          values.set(value->as_string(), *count);
+          values.emplace_back(value->as_string(), *count);
       }
     }
-    counts.push_back(Json::object({{"distribution", Json::object({{"*", std::move(values)}})}}));
+    counts.push_back(Json(std::move(values)));
     if (merged.is_null()) merged = std::move(*parsed);
   }
-  Json facets = merge_facets(counts, rules);
-  Json hits = Json::array();
-  if (const Json* all = facets["distribution"].find("*")) {
-    for (const auto& [value, count] : all->as_object()) {
-      hits.push_back(Json::object({{"value", value}, {"count", count}}));
-    }
-  }
-  merged.set("facetHits", std::move(hits));
+  const Json* name = body->find("facetName");
+  merged.set("facetHits",
+             merge_facet_hits(counts, facet_rules_of(settings_of(log_.catalogue(), index_uid)),
+                              name != nullptr && name->is_string() ? name->as_string() : ""));
   co_return finished(json_answer(200, merged), gathered->plan);
 }
 

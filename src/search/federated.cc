@@ -3,150 +3,46 @@
 #include <algorithm>
 #include <limits>
 
-#include "search/strip.h"
+#include "meili/filterable.h"
 
 namespace miroir {
 namespace {
 
-std::uint64_t count_of(const Json& object, std::string_view name, std::uint64_t fallback) {
+constexpr std::string_view kRetrieved = "attributesToRetrieve";
+
+bool is_filterable(const std::string& attribute, const Json& settings) {
+  const auto match = meili::FilterableRules(settings.find("filterableAttributes")).find(attribute);
+  return match && match->features.filterable();
+}
+
+std::string text_of(const Json& object, std::string_view name) {
   const Json* value = object.find(name);
-  if (value == nullptr || !value->is_integer()) return fallback;
-  return value->is_int64() && value->as_int64() < 0 ? fallback : value->as_uint64();
-}
-
-constexpr std::uint64_t kCountMax = std::numeric_limits<std::int64_t>::max();
-
-std::uint64_t sum(std::uint64_t a, std::uint64_t b) {
-  return a > kCountMax - std::min(b, kCountMax) ? kCountMax : a + b;
-}
-
-std::uint64_t product(std::uint64_t a, std::uint64_t b) {
-  return b != 0 && a > kCountMax / b ? kCountMax : a * b;
-}
-
-std::uint64_t pages(std::uint64_t total, std::uint64_t size) {
-  return size == 0 ? 0 : sum(total, size - 1) / size;
-}
-
-void append_hits(std::string& out, const std::vector<FederatedHit>& hits, std::uint64_t first,
-                 std::uint64_t end, const FieldNames& names, const auto& finish) {
-  out += "{\"hits\":[";
-  for (std::uint64_t i = first; i < std::min<std::uint64_t>(hits.size(), end); ++i) {
-    if (i > first) out += ',';
-    out += finish(hits[i], strip_reserved(hits[i].text, AnswerShape::kDocument, names));
-  }
-  out += ']';
-}
-
-void append_member(std::string& out, std::string_view name, const Json& value) {
-  out += ',';
-  append_quoted(out, name);
-  out += ':';
-  append_text(out, value);
-}
-
-// {"distribution", "stats"} of one index, from every node.
-std::vector<Json> facets_of(const std::vector<FederatedAnswer>& answers,
-                            const std::string& index_uid, const FieldNames& names) {
-  std::vector<Json> facets;
-  for (const FederatedAnswer& answer : answers) {
-    const Json* own = answer.facets.find(index_uid);
-    if (own == nullptr) continue;
-    Json clean = *own;
-    for (std::string_view part : {"distribution", "stats"}) {
-      Json* members = clean.find(part);
-      if (members == nullptr || !members->is_object()) continue;
-      std::erase_if(members->as_object(),
-                    [&](const Json::Member& member) { return is_reserved(member.first, names); });
-    }
-    facets.push_back(std::move(clean));
-  }
-  return facets;
-}
-
-std::int64_t slowest(const std::vector<FederatedAnswer>& answers) {
-  std::int64_t milliseconds = 0;
-  for (const FederatedAnswer& answer : answers)
-    milliseconds = std::max(milliseconds, answer.milliseconds);
-  return milliseconds;
-}
-
-// The hits of all nodes, merged. With a distinct attribute nodes count values that others count
-// too: where each gave all that it has, the merged hits are the count.
-struct Merged {
-  std::vector<FederatedHit> hits;
-  std::uint64_t total = 0;
-};
-
-Merged merge_answers(std::vector<FederatedAnswer>& answers, const std::string& distinct) {
-  Merged merged;
-  bool all_given = true;
-  for (const FederatedAnswer& answer : answers) {
-    merged.total += answer.total;
-    all_given = all_given && answer.hits.size() >= answer.total;
-  }
-  merged.hits = merge_hits(answers, distinct);
-  if (!distinct.empty() && all_given) merged.total = merged.hits.size();
-  return merged;
-}
-
-void append_totals(std::string& out, const Page& page, std::uint64_t shown_offset,
-                   std::uint64_t total) {
-  if (page.by_pages) {
-    append_member(out, "hitsPerPage", Json(page.size));
-    append_member(out, "page", Json(page.number));
-    append_member(out, "totalPages", Json(pages(total, page.size)));
-    append_member(out, "totalHits", Json(total));
-  } else {
-    append_member(out, "limit", Json(page.size));
-    append_member(out, "offset", Json(shown_offset));
-    append_member(out, "estimatedTotalHits", Json(total));
-  }
+  return value != nullptr && value->is_string() ? value->as_string() : "";
 }
 
 }  // namespace
 
-Page Page::parse(const Json& asked) {
-  auto given = [&](std::string_view name) {
-    const Json* value = asked.find(name);
-    return value != nullptr && !value->is_null();
-  };
-  Page page;
-  page.by_pages = given("page") || given("hitsPerPage");
-  page.number = count_of(asked, "page", 1);
-  page.size = count_of(asked, page.by_pages ? "hitsPerPage" : "limit", 20);
-  page.offset = count_of(asked, "offset", 0);
-  return page;
-}
-
-std::uint64_t Page::first() const {
-  if (!by_pages) return offset;
-  return number == 0 ? 0 : product(number - 1, size);
-}
-
-std::uint64_t Page::end() const { return by_pages && number == 0 ? 0 : sum(first(), size); }
-
-FacetRules facet_rules_of(const Json& settings) {
-  FacetRules rules;
-  if (const Json* faceting = settings.find("faceting")) {
-    rules.limit = count_of(*faceting, "maxValuesPerFacet", rules.limit);
-    if (const Json* order = faceting->find("sortFacetValuesBy")) rules.sort_by = *order;
-  }
-  return rules;
-}
-
 ScatteredSearch::ScatteredSearch(std::string index_uid, Json body, const Json& settings)
     : index_uid_(std::move(index_uid)),
       body_(std::move(body)),
-      facet_rules_(facet_rules_of(settings)) {
+      facet_rules_(facet_rules_of(settings)),
+      distinct_(text_of(body_, "distinct")) {
   if (const Json* pagination = settings.find("pagination")) {
     total_hits_max_ = count_of(*pagination, "maxTotalHits", total_hits_max_);
   }
-  const Json* distinct = body_.find("distinct");
-  if (distinct == nullptr || distinct->is_null()) distinct = settings.find("distinctAttribute");
-  if (distinct != nullptr && distinct->is_string()) distinct_ = distinct->as_string();
-
   page_ = Page::parse(body_);
+  asks_distinct_ = true;
+  if (distinct_.empty()) {
+    distinct_ = distinct_attribute_of(settings);
+    if (!distinct_.empty() && !is_filterable(distinct_, settings)) leave_distinct_to_the_index();
+  }
+}
+
+bool ScatteredSearch::leave_distinct_to_the_index() {
+  if (!asks_distinct_ || distinct_.empty() || !text_of(body_, "distinct").empty()) return false;
+  asks_distinct_ = false;
+  borrowed_ = BorrowedFields(body_, kRetrieved, {distinct_});
+  return true;
 }
 
 std::string ScatteredSearch::request(const std::vector<SlotRange>& slots) const {
@@ -167,7 +63,7 @@ std::string ScatteredSearch::request(const std::vector<SlotRange>& slots) const 
   } else {
     federation.set("limit", Json(wanted));
   }
-  if (!distinct_.empty()) federation.set("distinct", distinct_);
+  if (asks_distinct_ && !distinct_.empty()) federation.set("distinct", distinct_);
   if (!facets.is_null())
     federation.set("facetsByIndex", Json::object({{index_uid_, std::move(facets)}}));
   return to_text(Json::object(
@@ -176,14 +72,17 @@ std::string ScatteredSearch::request(const std::vector<SlotRange>& slots) const 
 
 std::string ScatteredSearch::answer(std::vector<FederatedAnswer> answers,
                                     const FieldNames& names) const {
-  const auto [hits, found] = merge_answers(answers, distinct_);
+  const auto [hits, found] = merge_answers(answers, {.everywhere = distinct_, .of_query = {}});
   const std::uint64_t total = std::min(found, total_hits_max_);
 
-  std::string out;
-  append_hits(out, hits, page_.first(), std::min(page_.end(), total_hits_max_), names,
-              [](const FederatedHit&, std::string document) { return document; });
-  const Json* query = body_.find("q");
-  append_member(out, "query", query != nullptr && query->is_string() ? *query : Json(""));
+  std::string out = begin_answer(answers, hits,
+                                 {.first = page_.first(),
+                                  .end = std::min(page_.end(), total_hits_max_),
+                                  .names = names,
+                                  .finish = [this](const FederatedHit&, std::string document) {
+                                    return borrowed_.taken_from(std::move(document));
+                                  }});
+  append_member(out, "query", text_of(body_, "q"));
   append_member(out, "processingTimeMs", Json(slowest(answers)));
   append_totals(out, page_, std::min(page_.offset, total_hits_max_), total);
   if (const Json* asked = body_.find("facets"); asked != nullptr && asked->size() > 0) {
@@ -191,22 +90,32 @@ std::string ScatteredSearch::answer(std::vector<FederatedAnswer> answers,
     append_member(out, "facetDistribution", *facets.find("distribution"));
     append_member(out, "facetStats", *facets.find("stats"));
   }
-  if (!answers.empty() && !answers.front().request_uid.empty()) {
-    append_member(out, "requestUid", answers.front().request_uid);
-  }
-  out += '}';
-  return out;
+  return end_answer(std::move(out), answers);
 }
 
-std::string scattered_federation(const Json& body, const std::vector<SlotRange>& slots) {
-  Json request = body;
+// Each index's own distinct attribute tells the hits of each query apart; across the queries of a
+// node nothing is the same but a document, and that is on one node only.
+ScatteredFederation::ScatteredFederation(Json body, const Catalogue& catalogue)
+    : body_(std::move(body)), federation_(body_["federation"]), page_(Page::parse(federation_)) {
+  distinct_.everywhere = text_of(federation_, "distinct");
+  for (Json& query : body_["queries"].as_array()) {
+    std::string attribute = text_of(query, "distinct");
+    if (attribute.empty())
+      attribute = distinct_attribute_of(settings_of(catalogue, text_of(query, "indexUid")));
+    const bool looked_at = distinct_.everywhere.empty() && !attribute.empty();
+    borrowed_.push_back(looked_at ? BorrowedFields(query, kRetrieved, {attribute})
+                                  : BorrowedFields());
+    distinct_.of_query.push_back(std::move(attribute));
+  }
+}
+
+std::string ScatteredFederation::request(const std::vector<SlotRange>& slots) const {
+  Json request = body_;
   Json& federation = request["federation"];
-  const Json asked = federation;
-  const Page page = Page::parse(asked);
-  for (std::string_view name : {"offset", "limit", "page", "hitsPerPage"}) federation.erase(name);
-  if (page.by_pages) federation.set("page", 1);
-  federation.set(page.by_pages ? "hitsPerPage" : "limit", Json(page.end()));
-  federation.erase("mergeFacets");
+  for (std::string_view name : {"offset", "limit", "page", "hitsPerPage", "mergeFacets"})
+    federation.erase(name);
+  if (page_.by_pages) federation.set("page", 1);
+  federation.set(page_.by_pages ? "hitsPerPage" : "limit", Json(page_.end()));
   if (!slots.empty()) {
     // What is no query is refused by the node that is asked.
     for (Json& query : request["queries"].as_array()) {
@@ -216,55 +125,92 @@ std::string scattered_federation(const Json& body, const std::vector<SlotRange>&
   return to_text(request);
 }
 
-std::string merged_federation(const Json& body, std::vector<FederatedAnswer> answers,
-                              const Catalogue& catalogue, const FieldNames& names) {
-  const Json* federation = body.find("federation");
-  const Json asked = federation == nullptr ? Json::object() : *federation;
-  const Page page = Page::parse(asked);
-  const Json* distinct = asked.find("distinct");
-  const auto [hits, total] = merge_answers(
-      answers, distinct != nullptr && distinct->is_string() ? distinct->as_string() : "");
+std::expected<std::string, meili::ApiError> ScatteredFederation::answer(
+    std::vector<FederatedAnswer> answers, const Catalogue& catalogue,
+    const FieldNames& names) const {
+  const auto [hits, total] = merge_answers(answers, distinct_);
 
-  std::string out;
-  append_hits(out, hits, page.first(), page.end(), names,
-              [](const FederatedHit& hit, std::string document) {
-                document.pop_back();
-                if (document.size() > 1) document += ',';
-                document += "\"_federation\":";
-                append_text(document, Json::object({{"indexUid", hit.index_uid},
-                                                    {"queriesPosition", hit.query},
-                                                    {"weightedRankingScore", hit.ranking_score}}));
-                return document + '}';
-              });
+  std::string out = begin_answer(
+      answers, hits,
+      {.first = page_.first(),
+       .end = page_.end(),
+       .names = names,
+       .finish = [this](const FederatedHit& hit, std::string document) {
+         const auto query = static_cast<std::size_t>(hit.query);
+         if (query < borrowed_.size()) document = borrowed_[query].taken_from(std::move(document));
+         document.pop_back();
+         if (document.size() > 1) document += ',';
+         document += "\"_federation\":";
+         append_text(document, Json::object({{"indexUid", hit.index_uid},
+                                             {"queriesPosition", hit.query},
+                                             {"weightedRankingScore", hit.ranking_score}}));
+         return document + '}';
+       }});
   append_member(out, "processingTimeMs", Json(slowest(answers)));
-  append_totals(out, page, page.offset, total);
-  const Json* by_index = asked.find("facetsByIndex");
-  const Json* merge = asked.find("mergeFacets");
-  if (by_index != nullptr && by_index->is_object() && by_index->size() > 0) {
-    Json each = Json::object();
-    std::vector<Json> all;
-    for (const auto& [uid, attributes] : by_index->as_object()) {
-      const IndexState* index = catalogue.index(uid);
-      Json facets = merge_facets(facets_of(answers, uid, names),
-                                 facet_rules_of(index ? index->settings : Json()));
-      all.push_back(facets);
-      each.set(uid, std::move(facets));
-    }
-    if (merge != nullptr && !merge->is_null()) {
-      FacetRules rules;
-      rules.limit = count_of(*merge, "maxValuesPerFacet", rules.limit);
-      Json facets = merge_facets(all, rules);
-      append_member(out, "facetDistribution", *facets.find("distribution"));
-      append_member(out, "facetStats", *facets.find("stats"));
-    } else {
-      append_member(out, "facetsByIndex", each);
-    }
+  append_totals(out, page_, page_.offset, total);
+  if (auto done = append_facets(out, answers, catalogue, names); !done)
+    return std::unexpected(std::move(done).error());
+  return end_answer(std::move(out), answers);
+}
+
+namespace {
+
+// Facets of several indexes cannot be merged where one orders an attribute's values in another way.
+std::expected<void, meili::ApiError> check_order(
+    const std::string& uid, const Json& distribution, const FacetRules& rules,
+    std::map<std::string, std::pair<std::string, bool>>& orders) {
+  auto told = [](bool by_count) { return by_count ? "by count" : "alphabetically"; };
+  for (const auto& [attribute, values] : distribution.as_object()) {
+    const bool counts = by_count(rules, attribute);
+    const auto [first, fresh] = orders.try_emplace(attribute, uid, counts);
+    if (fresh || first->second.second == counts) continue;
+    return std::unexpected(meili::api_error(
+        "invalid_multi_search_facet_order",
+        "Inside `.federation.facetsByIndex." + uid + "`: Inconsistent order for values in facet `" +
+            attribute + "`: index `" + first->second.first + "` orders " +
+            told(first->second.second) + ", but index `" + uid + "` orders " + told(counts) +
+            ".\n - Hint: Remove `federation.mergeFacets` or change `faceting.sortFacetValuesBy` "
+            "to be consistent in settings."));
   }
-  if (!answers.empty() && !answers.front().request_uid.empty()) {
-    append_member(out, "requestUid", answers.front().request_uid);
+  return {};
+}
+
+}  // namespace
+
+std::expected<void, meili::ApiError> ScatteredFederation::append_facets(
+    std::string& out, const std::vector<FederatedAnswer>& answers, const Catalogue& catalogue,
+    const FieldNames& names) const {
+  const Json* asked = federation_.find("facetsByIndex");
+  if (asked == nullptr || !asked->is_object() || asked->size() == 0) return {};
+  std::map<std::string, Json> by_index;
+  for (const auto& [uid, attributes] : asked->as_object()) {
+    if (attributes.is_null()) continue;
+    by_index[uid] =
+        merge_facets(facets_of(answers, uid, names), facet_rules_of(settings_of(catalogue, uid)));
   }
-  out += '}';
-  return out;
+  const Json* merge = federation_.find("mergeFacets");
+  if (merge == nullptr || merge->is_null()) {
+    Json::Object each(by_index.begin(), by_index.end());
+    append_member(out, "facetsByIndex", Json(std::move(each)));
+    return {};
+  }
+  FacetRules rules{
+      .limit = count_of(*merge, "maxValuesPerFacet", std::numeric_limits<std::size_t>::max()),
+      .sort_by = Json::object(),
+      .by_spelling = true};
+  std::map<std::string, std::pair<std::string, bool>> orders;
+  std::vector<Json> all;
+  for (const auto& [uid, facets] : by_index) {
+    const FacetRules own = facet_rules_of(settings_of(catalogue, uid));
+    if (auto same = check_order(uid, *facets.find("distribution"), own, orders); !same) return same;
+    all.push_back(facets);
+  }
+  for (const auto& [attribute, order] : orders)
+    rules.sort_by.set(attribute, order.second ? "count" : "alpha");
+  Json facets = merge_facets(all, rules);
+  append_member(out, "facetDistribution", *facets.find("distribution"));
+  append_member(out, "facetStats", *facets.find("stats"));
+  return {};
 }
 
 }  // namespace miroir

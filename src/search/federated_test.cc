@@ -20,7 +20,8 @@ Json merged_search(const std::vector<std::vector<Json>>& nodes, const Json& body
   const ScatteredSearch search(kIndex, body, settings);
   std::vector<FederatedAnswer> answers;
   for (const auto& documents : nodes) {
-    const std::string answer = SearchEngine(documents).federated(parsed(search.request({})), keys);
+    const SearchEngine engine(documents, distinct_attribute_of(settings));
+    const std::string answer = engine.federated(parsed(search.request({})), keys);
     answers.push_back(parse_federated(answer).value());
   }
   return parsed(search.answer(std::move(answers), kNames));
@@ -75,7 +76,7 @@ TEST(ScatteredSearchTest, TheQueryAndItsOwnOptionsGoAlongPagesDoNot) {
       kIndex,
       parsed(
           R"({"q":"x","offset":5,"limit":7,"facets":["year"],"filter":"a = 1","showRankingScore":true})"),
-      parsed(R"({"distinctAttribute":"sku"})"));
+      parsed(R"({"distinctAttribute":"sku","filterableAttributes":["sku"]})"));
   const Json expected = parsed(R"({"federation":{"limit":12,"distinct":"sku",
       "facetsByIndex":{"movies":["year"]}},
       "queries":[{"indexUid":"movies","q":"x","showRankingScore":true}]})");
@@ -112,12 +113,13 @@ TEST(ScatteredSearchTest, PagesBeyondAllNumbersAreEmpty) {
   }
 }
 
+FederatedAnswer answer_of(const char* hits) {
+  return parse_federated(std::string(R"({"hits":[)") + hits + R"(],"estimatedTotalHits":1})")
+      .value();
+}
+
 TEST(ScatteredSearchTest, OneHitForEachDistinctValueWhateverItsCase) {
   const ScatteredSearch search(kIndex, parsed(R"({"distinct":"sku"})"), Json::object());
-  auto answer_of = [](const char* hits) {
-    return parse_federated(std::string(R"({"hits":[)") + hits + R"(],"estimatedTotalHits":1})")
-        .value();
-  };
   std::vector<FederatedAnswer> answers;
   answers.push_back(answer_of(
       R"({"id":1,"_federation":{"weightedScoreValues":[{"weightedScore":0.5}],"extra_document":{"sku":"A"}}})"));
@@ -128,19 +130,93 @@ TEST(ScatteredSearchTest, OneHitForEachDistinctValueWhateverItsCase) {
   EXPECT_EQ(*answer.find("estimatedTotalHits"), Json(1));
 }
 
+TEST(ScatteredSearchTest, OneHitForEachDistinctValueThatTheDocumentShows) {
+  // A node tells the value apart from the document only where the document does not show it.
+  for (const auto& [path, first, second] :
+       std::vector<std::tuple<const char*, const char*, const char*>>{
+           {"sku", R"("sku":"A")", R"("sku":"a")"},
+           {"sku", R"("sku":7)", R"("sku":7.0)"},
+           {"sku", R"("sku":["x","É"])", R"("sku":["é","y"])"},
+           {"sku.code", R"("sku":{"code":true})", R"("sku":[{"code":"TRUE"}])"}}) {
+    const ScatteredSearch search(kIndex, Json::object({{"distinct", path}}), Json::object());
+    auto hit = [](const char* id, const char* member, const char* score) {
+      return answer_of((std::string(R"({"id":)") + id + "," + member +
+                        R"(,"_federation":{"weightedScoreValues":[{"weightedScore":)" + score +
+                        R"(}],"extra_document":{}}})")
+                           .c_str());
+    };
+    std::vector<FederatedAnswer> answers = {hit("1", first, "0.5"), hit("2", second, "0.9"),
+                                            hit("3", R"("other":1)", "0.1"),
+                                            hit("4", R"("other":1)", "0.1")};
+    const Json answer = parsed(search.answer(std::move(answers), kNames));
+    EXPECT_EQ(ids_of(answer), (std::vector{2, 3, 4})) << second;
+    EXPECT_EQ(*answer.find("estimatedTotalHits"), Json(3));
+  }
+}
+
+// A node refuses to be asked for it, and looks at its own setting all the same.
+TEST(ScatteredSearchTest, OwnDistinctAttributeNeedNotBeFilterable) {
+  const Json settings = parsed(R"({"distinctAttribute":"sku"})");
+  ScatteredSearch search(kIndex, parsed(R"({"attributesToRetrieve":["id"]})"), settings);
+  EXPECT_FALSE(search.leave_distinct_to_the_index());
+  const Json asked = parsed(search.request({}));
+  EXPECT_EQ(asked.find("federation")->find("distinct"), nullptr);
+  EXPECT_EQ(to_text(*asked.find("queries")),
+            R"([{"attributesToRetrieve":["id","sku"],"indexUid":"movies"}])");
+  std::vector<FederatedAnswer> answers;
+  for (const char* hit :
+       {R"({"id":1,"sku":"a","_formatted":{"sku":"a","id":"1"},"_federation":{}})",
+        R"({"id":2,"sku":"A","_federation":{}})"}) {
+    answers.push_back(answer_of(hit));
+  }
+  EXPECT_EQ(to_text(*parsed(search.answer(std::move(answers), kNames)).find("hits")),
+            R"([{"id":1,"_formatted":{"id":"1"}}])");
+}
+
+TEST(ScatteredSearchTest, OnlyTheOwnDistinctAttributeCanBeLeftToTheIndex) {
+  const Json settings = parsed(R"({"distinctAttribute":"sku","filterableAttributes":["sku","a"]})");
+  ScatteredSearch own(kIndex, Json::object(), settings);
+  EXPECT_TRUE(own.leave_distinct_to_the_index());
+  EXPECT_EQ(own.request({}).find("distinct"), std::string::npos);
+  ScatteredSearch asked(kIndex, parsed(R"({"distinct":"a"})"), settings);
+  EXPECT_FALSE(asked.leave_distinct_to_the_index());
+  EXPECT_NE(asked.request({}).find(R"("distinct":"a")"), std::string::npos);
+  ScatteredSearch none(kIndex, Json::object(), Json::object());
+  EXPECT_FALSE(none.leave_distinct_to_the_index());
+}
+
+TEST(ScatteredSearchTest, HitsFoundByVectorsAreCounted) {
+  const ScatteredSearch search(kIndex, parsed(R"({"limit":2})"), Json::object());
+  std::vector<FederatedAnswer> answers;
+  for (const char* score :
+       {R"({"vectorSort":0.5})", R"({"weightedScore":0.9})", R"({"vectorSort":0.7})"}) {
+    answers.push_back(
+        parse_federated(std::string(R"({"semanticHitCount":1,"hits":[{"id":1,"_federation":)") +
+                        R"({"weightedScoreValues":[)" + score + "]}}]}")
+            .value());
+  }
+  EXPECT_EQ(*parsed(search.answer(answers, kNames)).find("semanticHitCount"), Json(1));
+  for (FederatedAnswer& answer : answers) answer.semantic = false;
+  EXPECT_EQ(search.answer(answers, kNames).find("semanticHitCount"), std::string::npos);
+}
+
+std::string merged_federation(const Json& body, std::vector<FederatedAnswer> answers,
+                              const Catalogue& catalogue = {}) {
+  auto merged = ScatteredFederation(body, catalogue).answer(std::move(answers), catalogue, kNames);
+  return merged ? *merged : to_text(to_json(merged.error()));
+}
+
 TEST(FederationTest, TheClientsPageIsCutFromTheMergedHits) {
   const Json body = parsed(
       R"({"federation":{"offset":1,"limit":2,"mergeFacets":{}},"queries":[{"indexUid":"movies"}]})");
-  EXPECT_EQ(parsed(scattered_federation(body, {})),
-            parsed(R"({"federation":{"limit":3},"queries":[{"indexUid":"movies"}]})"));
+  const Json asked = parsed(ScatteredFederation(body, {}).request({}));
+  EXPECT_EQ(asked, parsed(R"({"federation":{"limit":3},"queries":[{"indexUid":"movies"}]})"));
   std::vector<FederatedAnswer> answers;
   for (const auto& documents : std::vector<std::vector<Json>>{
            {movie(1, 0.9, 1), movie(2, 0.5, 1)}, {movie(3, 0.8, 1), movie(4, 0.7, 1)}}) {
-    answers.push_back(
-        parse_federated(SearchEngine(documents).federated(parsed(scattered_federation(body, {}))))
-            .value());
+    answers.push_back(parse_federated(SearchEngine(documents).federated(asked)).value());
   }
-  const Json merged = parsed(merged_federation(body, std::move(answers), Catalogue(), kNames));
+  const Json merged = parsed(merged_federation(body, std::move(answers)));
   EXPECT_EQ(ids_of(merged), (std::vector{3, 4}));
   EXPECT_EQ(to_text(*merged.find("hits")->as_array()[0].find("_federation")),
             R"({"indexUid":"movies","queriesPosition":0,"weightedRankingScore":0.8})");
@@ -152,10 +228,86 @@ TEST(FederationTest, PageZeroHasNoHitsAndNullIsNoPage) {
   std::vector<FederatedAnswer> answers;
   answers.push_back(
       parse_federated(R"({"hits":[{"id":1,"_federation":{}}],"totalHits":1})").value());
-  EXPECT_TRUE(ids_of(parsed(merged_federation(zero, answers, Catalogue(), kNames))).empty());
+  EXPECT_TRUE(ids_of(parsed(merged_federation(zero, answers))).empty());
   const Json null = parsed(R"({"federation":{"page":null},"queries":[{"indexUid":"movies"}]})");
-  EXPECT_NE(merged_federation(null, answers, Catalogue(), kNames).find("estimatedTotalHits"),
-            std::string::npos);
+  EXPECT_NE(merged_federation(null, answers).find("estimatedTotalHits"), std::string::npos);
+}
+
+// An index as clients made it.
+void add_index(Catalogue& catalogue, const char* uid, const char* settings) {
+  Entry made;
+  made.kind = EntryKind::kAdoptIndex;
+  made.index_uid = uid;
+  made.arguments = Json::object({{"clientSettings", parsed(settings)}});
+  catalogue.apply(made);
+}
+
+TEST(FederationTest, OwnDistinctAttributeCountsAmongTheHitsOfItsQuery) {
+  Catalogue catalogue;
+  add_index(catalogue, "movies", R"({"distinctAttribute":"sku"})");
+  add_index(catalogue, "books", "{}");
+  const Json body = parsed(R"({"federation":{},"queries":[
+      {"indexUid":"movies","attributesToRetrieve":["id"]},{"indexUid":"movies","q":"x"},
+      {"indexUid":"books"}]})");
+  const Json asked = parsed(ScatteredFederation(body, catalogue).request({}));
+  EXPECT_EQ(asked.find("federation")->find("distinct"), nullptr);
+  EXPECT_EQ(to_text(*asked.find("queries")->as_array()[0].find("attributesToRetrieve")),
+            R"(["id","sku"])");
+  auto hits = [](const char* first, const char* second) {
+    auto hit = [](int id, int query) {
+      return R"({"id":)" + std::to_string(id) + R"(,"sku":1,"_federation":{"queriesPosition":)" +
+             std::to_string(query) + R"(,"weightedRankingScore":)" + std::to_string(1.0 / id) +
+             "}}";
+    };
+    return answer_of(
+        (hit(first[0] - '0', first[1] - '0') + "," + hit(second[0] - '0', second[1] - '0'))
+            .c_str());
+  };
+  // Ids and queries, of three nodes.
+  const Json merged = parsed(
+      merged_federation(body, {hits("10", "21"), hits("30", "42"), hits("51", "62")}, catalogue));
+  EXPECT_EQ(ids_of(merged), (std::vector{1, 2, 4, 6}));
+  EXPECT_EQ(merged.find("hits")->as_array()[0].find("sku"), nullptr);
+  EXPECT_EQ(*merged.find("hits")->as_array()[1].find("sku"), Json(1));
+}
+
+TEST(FederationTest, MergedFacetsKeepEachIndexsLimitAndSpelling) {
+  Catalogue catalogue;
+  add_index(catalogue, "movies", R"({"faceting":{"maxValuesPerFacet":2}})");
+  add_index(catalogue, "books", "{}");
+  FederatedAnswer answer;
+  answer.facets = parsed(R"({"movies":{"distribution":{"c":{"a":1,"b":1,"d":9}},"stats":{}},
+      "books":{"distribution":{"c":{"A":1,"b":5}},"stats":{}}})");
+  Json body = parsed(R"({"federation":{"facetsByIndex":{"movies":["c"],"books":["c"],"none":null}},
+      "queries":[]})");
+  EXPECT_EQ(to_text(*parsed(merged_federation(body, {answer}, catalogue)).find("facetsByIndex")),
+            R"({"books":{"distribution":{"c":{"A":1,"b":5}},"stats":{}},)"
+            R"("movies":{"distribution":{"c":{"a":1,"b":1}},"stats":{}}})");
+  body["federation"].set("mergeFacets", Json::object());
+  EXPECT_EQ(
+      to_text(*parsed(merged_federation(body, {answer}, catalogue)).find("facetDistribution")),
+      R"({"c":{"A":1,"a":1,"b":6}})");
+  body["federation"].set("mergeFacets", parsed(R"({"maxValuesPerFacet":1})"));
+  EXPECT_EQ(
+      to_text(*parsed(merged_federation(body, {answer}, catalogue)).find("facetDistribution")),
+      R"({"c":{"A":1}})");
+}
+
+TEST(FederationTest, FacetsOrderedInDifferentWaysAreNotMerged) {
+  Catalogue catalogue;
+  add_index(catalogue, "movies", R"({"faceting":{"sortFacetValuesBy":{"c":"count"}}})");
+  add_index(catalogue, "books", "{}");
+  FederatedAnswer answer;
+  answer.facets = parsed(R"({"movies":{"distribution":{"c":{"a":1,"b":2}},"stats":{}},
+      "books":{"distribution":{"c":{"A":1}},"stats":{}}})");
+  Json body = parsed(
+      R"({"federation":{"facetsByIndex":{"movies":["c"],"books":["c"]},"mergeFacets":{}},"queries":[]})");
+  EXPECT_EQ(*parsed(merged_federation(body, {answer}, catalogue)).find("code"),
+            Json("invalid_multi_search_facet_order"));
+  body["federation"]["facetsByIndex"].erase("books");
+  EXPECT_EQ(
+      to_text(*parsed(merged_federation(body, {answer}, catalogue)).find("facetDistribution")),
+      R"({"c":{"b":2,"a":1}})");
 }
 
 Json any_document(int id) {
@@ -180,7 +332,11 @@ Json any_search() {
     body.set("offset", *rc::gen::inRange(0, 30));
     body.set("limit", *rc::gen::inRange(0, 30));
   }
-  if (*rc::gen::arbitrary<bool>()) body.set("facets", Json::array({"genre", "year"}));
+  const int distinct = *rc::gen::inRange(0, 3);
+  if (distinct == 1) body.set("distinct", *rc::gen::element("genre", "score"));
+  if (distinct == 0 && *rc::gen::arbitrary<bool>())
+    body.set("facets", Json::array({"genre", "year"}));
+  if (*rc::gen::arbitrary<bool>()) body.set("attributesToRetrieve", Json::array({"tie"}));
   if (*rc::gen::arbitrary<bool>()) body.set("filter", "genre != a");
   return body;
 }
@@ -195,9 +351,19 @@ RC_GTEST_PROP(ScatteredSearchTest, SameAsOneNodeThatHoldsAll, ()) {
     nodes[static_cast<std::size_t>(*rc::gen::inRange(0, 100)) % nodes.size()].push_back(all.back());
   }
   const Json body = any_search();
-  const Json expected = SearchEngine(all).search(body);
-  const Json merged = merged_search(nodes, body);
+  Json settings = Json::object();
+  if (body.find("facets") == nullptr && *rc::gen::arbitrary<bool>()) {
+    settings.set("distinctAttribute", *rc::gen::element("genre", "year"));
+    if (*rc::gen::arbitrary<bool>())
+      settings.set("filterableAttributes", Json::array({"genre", "year"}));
+  }
+  const bool estimated = body.find("distinct") != nullptr || settings.size() > 0;
+  const Json expected = SearchEngine(all, distinct_attribute_of(settings)).search(body);
+  const Json merged = merged_search(nodes, body, settings);
   for (const auto& [name, value] : expected.as_object()) {
+    // With a distinct attribute no node can tell.
+    if (estimated && name.starts_with("total")) continue;
+    if (estimated && name == "estimatedTotalHits") continue;
     const Json* its = merged.find(name);
     if (its == nullptr || !(*its == value))
       RC_FAIL(name + ": " + to_text(value) + " but " + (its ? to_text(*its) : "nothing"));
@@ -206,7 +372,7 @@ RC_GTEST_PROP(ScatteredSearchTest, SameAsOneNodeThatHoldsAll, ()) {
 
 TEST(FederatedTest, WhatIsNoQueryIsLeftToTheNode) {
   const Json body = *parse_json(R"({"federation":{},"queries":[1,{"indexUid":"a"}]})");
-  const Json sent = *parse_json(scattered_federation(body, {{0, 7}}));
+  const Json sent = *parse_json(ScatteredFederation(body, {}).request({{0, 7}}));
   EXPECT_EQ(sent.find("queries")->as_array()[0], Json(1));
   EXPECT_NE(sent.find("queries")->as_array()[1].find("filter"), nullptr);
 }

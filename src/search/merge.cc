@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/document.h"
+#include "meili/facet_value.h"
 
 namespace miroir {
 namespace {
@@ -24,12 +25,30 @@ int compare_sort_values(const Json& a, const Json& b, bool ascending) {
   return ascending ? -order : order;
 }
 
-std::string folded(std::string_view value) {
-  std::string out(value);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) {
-    return static_cast<char>(c < 0x80 ? std::tolower(c) : c);
-  });
-  return out;
+namespace {
+
+void collect_values(const Json& value, std::string_view path, std::vector<Json>& out) {
+  if (value.is_array()) {
+    for (const Json& each : value.as_array()) collect_values(each, path, out);
+  } else if (path.empty()) {
+    if (value.is_number()) out.push_back(value);
+    if (value.is_bool()) out.emplace_back(value.as_bool() ? "true" : "false");
+    if (value.is_string()) out.emplace_back(meili::normalise_facet(value.as_string()));
+  } else if (value.is_object()) {
+    for (const auto& [key, member] : value.as_object()) {
+      if (key == path) collect_values(member, {}, out);
+      if (path.size() > key.size() && path.starts_with(key) && path[key.size()] == '.')
+        collect_values(member, path.substr(key.size() + 1), out);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Json> values_at(const Json& document, std::string_view path) {
+  std::vector<Json> values;
+  collect_values(document, path, values);
+  return values;
 }
 
 namespace {
@@ -70,9 +89,15 @@ Result<FederatedHit> parse_hit(std::string_view document) {
   return hit;
 }
 
+// Of words or of vectors: both are compared with each other.
+const Json* score_of(const Json& element) {
+  const Json* of_words = element.find("weightedScore");
+  return of_words != nullptr ? of_words : element.find("vectorSort");
+}
+
 int compare_elements(const Json& a, const Json& b) {
-  const Json* score_a = a.find("weightedScore");
-  const Json* score_b = b.find("weightedScore");
+  const Json* score_a = score_of(a);
+  const Json* score_b = score_of(b);
   if (score_a != nullptr && score_b != nullptr && score_a->is_number() && score_b->is_number()) {
     const double difference = score_a->as_double() - score_b->as_double();
     if (std::abs(difference) <= std::numeric_limits<double>::epsilon()) return 0;
@@ -98,12 +123,6 @@ struct ValueCount {
   std::uint64_t count = 0;
 };
 
-bool by_count(const FacetRules& rules, const std::string& attribute) {
-  const Json* order = rules.sort_by.find(attribute);
-  if (order == nullptr) order = rules.sort_by.find("*");
-  return order != nullptr && order->is_string() && order->as_string() == "count";
-}
-
 Json merged_distribution(const std::map<std::string, std::map<std::string, ValueCount>>& counts,
                          const FacetRules& rules) {
   Json distribution = Json::object();
@@ -114,9 +133,10 @@ Json merged_distribution(const std::map<std::string, std::map<std::string, Value
       std::ranges::stable_sort(ordered, std::ranges::greater{}, &ValueCount::count);
     }
     if (ordered.size() > rules.limit) ordered.resize(rules.limit);
-    Json list = Json::object();
-    for (ValueCount& value : ordered) list.set(value.spelling, Json(value.count));
-    distribution.set(attribute, std::move(list));
+    Json::Object list;
+    for (ValueCount& value : ordered)
+      list.emplace_back(std::move(value.spelling), Json(value.count));
+    distribution.set(attribute, Json(std::move(list)));
   }
   return distribution;
 }
@@ -137,7 +157,26 @@ void widen(Json& stats, const std::string& attribute, const Json& range) {
   }
 }
 
+// The values by which the hit's document counts as the same as another.
+Result<std::vector<Json>> values_of(const FederatedHit& hit, const std::string& attribute) {
+  MIROIR_TRY(const Json document, parse_json(hit.text));
+  std::vector<Json> values = values_at(document, attribute);
+  std::ranges::move(values_at(hit.extra, attribute), std::back_inserter(values));
+  return values;
+}
+
+// As a set's key: a number is no string.
+std::string key_of(const Json& value) {
+  return value.is_number() ? to_text(Json(value.as_double())) : '"' + value.as_string();
+}
+
 }  // namespace
+
+bool by_count(const FacetRules& rules, const std::string& attribute) {
+  const Json* order = rules.sort_by.find(attribute);
+  if (order == nullptr) order = rules.sort_by.find("*");
+  return order != nullptr && order->is_string() && order->as_string() == "count";
+}
 
 Result<FederatedAnswer> parse_federated(std::string_view answer) {
   MIROIR_TRY(auto fields, top_level_fields(answer));
@@ -161,6 +200,7 @@ Result<FederatedAnswer> parse_federated(std::string_view answer) {
     if (field.key == "processingTimeMs")
       parsed.milliseconds = static_cast<std::int64_t>(unsigned_of(&value));
     if (field.key == "requestUid" && value.is_string()) parsed.request_uid = value.as_string();
+    if (field.key == "semanticHitCount") parsed.semantic = value.is_integer();
     if (field.key == "facetsByIndex") parsed.facets = std::move(value);
   }
   if (!hits_found) return fail(ErrorCode::kCorrupt, "a search's answer has no `hits`");
@@ -183,22 +223,33 @@ int compare_hits(const FederatedHit& a, const FederatedHit& b) {
 }
 
 std::vector<FederatedHit> merge_hits(std::vector<FederatedAnswer>& answers,
-                                     const std::string& distinct) {
+                                     const Distinct& distinct) {
   std::vector<FederatedHit> all;
   for (FederatedAnswer& answer : answers) std::ranges::move(answer.hits, std::back_inserter(all));
   std::ranges::stable_sort(
       all, [](const FederatedHit& a, const FederatedHit& b) { return compare_hits(a, b) > 0; });
-  if (distinct.empty()) return all;
 
-  std::set<std::string> seen;
-  std::vector<FederatedHit> first;
-  for (FederatedHit& hit : all) {
-    const Json* value = hit.extra.find(distinct);
-    if (value != nullptr && !value->is_null() && !seen.insert(folded(to_text(*value))).second)
-      continue;
-    first.push_back(std::move(hit));
-  }
-  return first;
+  std::set<std::pair<std::int64_t, std::string>> seen;
+  std::erase_if(all, [&](const FederatedHit& hit) {
+    const bool shared = !distinct.everywhere.empty();
+    const auto query = static_cast<std::size_t>(hit.query);
+    const std::string* attribute = shared                             ? &distinct.everywhere
+                                   : query < distinct.of_query.size() ? &distinct.of_query[query]
+                                                                      : nullptr;
+    if (attribute == nullptr || attribute->empty()) return false;
+    const auto values = values_of(hit, *attribute);
+    if (!values) return false;
+    auto known = [&](const Json& value) {
+      return std::pair(shared ? 0 : hit.query, key_of(value));
+    };
+    const bool again = std::ranges::any_of(
+        *values, [&](const Json& value) { return seen.contains(known(value)); });
+    if (!again) {
+      for (const Json& value : *values) seen.insert(known(value));
+    }
+    return again;
+  });
+  return all;
 }
 
 Json merge_facets(const std::vector<Json>& facets, const FacetRules& rules) {
@@ -211,7 +262,8 @@ Json merge_facets(const std::vector<Json>& facets, const FacetRules& rules) {
         auto& merged = counts[attribute];
         if (!values.is_object()) continue;
         for (const auto& [spelling, count] : values.as_object()) {
-          ValueCount& value = merged[folded(spelling)];
+          ValueCount& value =
+              merged[rules.by_spelling ? spelling : meili::normalise_facet(spelling)];
           if (value.spelling.empty()) value.spelling = spelling;
           value.count += unsigned_of(&count);
         }
@@ -223,6 +275,30 @@ Json merge_facets(const std::vector<Json>& facets, const FacetRules& rules) {
   }
   return Json::object(
       {{"distribution", merged_distribution(counts, rules)}, {"stats", std::move(stats)}});
+}
+
+Json merge_facet_hits(const std::vector<Json>& nodes, FacetRules rules,
+                      const std::string& attribute) {
+  const std::size_t limit = std::exchange(rules.limit, std::numeric_limits<std::size_t>::max());
+  std::vector<Json> facets;
+  for (const Json& values : nodes)
+    facets.push_back(Json::object({{"distribution", Json::object({{attribute, values}})}}));
+  Json merged = merge_facets(facets, rules);
+  Json* values = merged["distribution"].find(attribute);
+  Json::Object found = values == nullptr ? Json::Object() : std::move(values->as_object());
+  if (by_count(rules, attribute)) {
+    std::ranges::sort(found, [](const Json::Member& a, const Json::Member& b) {
+      return std::pair(a.second.as_uint64(), std::string_view(a.first)) >
+             std::pair(b.second.as_uint64(), std::string_view(b.first));
+    });
+  }
+  if (found.size() > limit) found.resize(limit);
+  Json hits = Json::array();
+  for (Json::Member& member : found) {
+    hits.push_back(
+        Json::object({{"value", std::move(member.first)}, {"count", std::move(member.second)}}));
+  }
+  return hits;
 }
 
 }  // namespace miroir

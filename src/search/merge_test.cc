@@ -50,6 +50,15 @@ TEST(MergeTest, DistancesCompareAsNumbers) {
   EXPECT_GT(compare_hits(near, far), 0);
 }
 
+TEST(MergeTest, ScoresOfVectorsAndOfWordsCompare) {
+  const FederatedHit near = hit(R"([{"vectorSort":0.9}])");
+  const FederatedHit far = hit(R"([{"vectorSort":0.4}])");
+  const FederatedHit words = hit(R"([{"weightedScore":0.6}])");
+  EXPECT_GT(compare_hits(near, far), 0);
+  EXPECT_GT(compare_hits(near, words), 0);
+  EXPECT_GT(compare_hits(words, far), 0);
+}
+
 TEST(MergeTest, AnAnswerWithoutHitsOrWithoutFederationIsCorrupt) {
   EXPECT_EQ(parse_federated("{}").error().code, ErrorCode::kCorrupt);
   EXPECT_EQ(parse_federated(R"({"hits":[{"id":1}]})").error().code, ErrorCode::kCorrupt);
@@ -72,6 +81,24 @@ TEST(MergeTest, FacetCountsAreSummedByNormalisedValue) {
       {});
   EXPECT_EQ(merged, parsed(R"({"distribution":{"c":{"Blue":7,"red":1}},)"
                            R"("stats":{"n":{"min":1,"max":3},"m":{"min":0,"max":0}}})"));
+}
+
+TEST(MergeTest, FacetValuesAreTheSameAsToMeilisearch) {
+  const Json merged = merge_facets({parsed(R"({"distribution":{"c":{"Élan":2,"x":1}}})"),
+                                    parsed(R"({"distribution":{"c":{"élan ":5,"Ｘ":1}}})")},
+                                   {});
+  EXPECT_EQ(to_text(*merged.find("distribution")), R"({"c":{"Élan":7,"x":2}})");
+}
+
+TEST(MergeTest, FoundFacetValuesStandAsTheirAttributeSays) {
+  const std::vector<Json> nodes = {parsed(R"({"a":1,"b":2,"c":3})"), parsed(R"({"B":1,"d":3})")};
+  FacetRules rules{.limit = 3, .sort_by = parsed(R"({"*":"alpha","genre":"count"})")};
+  EXPECT_EQ(to_text(merge_facet_hits(nodes, rules, "genre")),
+            R"([{"value":"d","count":3},{"value":"c","count":3},{"value":"b","count":3}])");
+  EXPECT_EQ(to_text(merge_facet_hits(nodes, rules, "other")),
+            R"([{"value":"a","count":1},{"value":"b","count":3},{"value":"c","count":3}])");
+  EXPECT_EQ(to_text(merge_facet_hits({Json(), parsed(R"({"a":"many"})")}, rules, "genre")),
+            R"([{"value":"a","count":0}])");
 }
 
 TEST(MergeTest, FacetValuesStandByNameOrByCountAndAreCut) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
+#include <map>
 #include <set>
 
 #include "base/hash.h"
@@ -13,8 +15,9 @@ namespace {
 constexpr std::array<std::string_view, 4> kPages = {"offset", "limit", "page", "hitsPerPage"};
 const std::set<std::string, std::less<>> kNumbers = {"offset", "limit", "page", "hitsPerPage",
                                                      "cropLength"};
-const std::set<std::string, std::less<>> kFlags = {"showMatchesPosition", "showRankingScore",
-                                                   "showRankingScoreDetails", "retrieveVectors"};
+const std::set<std::string, std::less<>> kFlags = {"showMatchesPosition",     "showRankingScore",
+                                                   "showRankingScoreDetails", "retrieveVectors",
+                                                   "showPerformanceDetails",  "useNetwork"};
 const std::set<std::string, std::less<>> kLists = {"attributesToRetrieve",
                                                    "attributesToCrop",
                                                    "attributesToHighlight",
@@ -56,6 +59,63 @@ Json sorts_of(const std::string& text) {
   return sorts;
 }
 
+std::optional<double> decimal_of(std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(number))
+    return std::nullopt;
+  return number;
+}
+
+// "0.5,1"
+std::optional<Json> vector_of(const std::string& text) {
+  Json vector = Json::array();
+  for (const Json& element : list_of(text).as_array()) {
+    const auto number = decimal_of(element.as_string());
+    if (!number) return std::nullopt;
+    vector.push_back(*number);
+  }
+  return vector;
+}
+
+// Parameters that POST takes as members of an object: the object, and its member.
+struct Nested {
+  std::string_view object;
+  std::string_view member;
+};
+const std::map<std::string, Nested, std::less<>> kNested = {
+    {"hybridEmbedder", {"hybrid", "embedder"}},
+    {"hybridSemanticRatio", {"hybrid", "semanticRatio"}},
+    {"personalizeUserContext", {"personalize", "userContext"}}};
+
+// The parameter's value as a member of the body; nullopt where it has no such form.
+std::optional<Json> value_of(const std::string& name, const std::string& value) {
+  if (kNumbers.contains(name)) {
+    std::uint64_t number = 0;
+    auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc() || end != value.data() + value.size()) return std::nullopt;
+    return number;
+  }
+  if (kFlags.contains(name)) {
+    if (value != "true" && value != "false") return std::nullopt;
+    return value == "true";
+  }
+  if (name == "sort") return sorts_of(value);
+  if (name == "vector") return vector_of(value);
+  if (kLists.contains(name)) return list_of(value);
+  if (name == "filter") {
+    // As Meilisearch: JSON if it is an array, an expression otherwise.
+    auto parsed = value.starts_with('[') ? parse_json(value) : Result<Json>(Json(value));
+    return parsed ? std::move(*parsed) : Json(value);
+  }
+  if (name == "rankingScoreThreshold" || name == "hybridSemanticRatio") {
+    const auto number = decimal_of(value);
+    return number ? std::optional<Json>(*number) : std::nullopt;
+  }
+  if (kTexts.contains(name) || kNested.contains(name)) return Json(value);
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool can_be_scattered(const Json& body) {
@@ -91,34 +151,19 @@ std::uint64_t question_of(const http::Request& request) {
 
 std::optional<Json> body_of_query(const std::string& query) {
   Json body = Json::object();
-  for (const auto& [name, value] : http::parse_query(query)) {
-    if (kNumbers.contains(name)) {
-      std::int64_t number = 0;
-      auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-      if (error != std::errc() || end != value.data() + value.size() || number < 0)
-        return std::nullopt;
-      body.set(name, number);
-    } else if (kFlags.contains(name)) {
-      if (value != "true" && value != "false") return std::nullopt;
-      body.set(name, value == "true");
-    } else if (name == "sort") {
-      body.set(name, sorts_of(value));
-    } else if (kLists.contains(name)) {
-      body.set(name, list_of(value));
-    } else if (kTexts.contains(name)) {
-      body.set(name, value);
-    } else if (name == "filter") {
-      // As Meilisearch: JSON if it is an array, an expression otherwise.
-      auto parsed = value.starts_with('[') ? parse_json(value) : Result<Json>(Json(value));
-      body.set(name, parsed ? std::move(*parsed) : Json(value));
-    } else if (name == "rankingScoreThreshold") {
-      auto parsed = parse_json(value);
-      if (!parsed || !parsed->is_number()) return std::nullopt;
-      body.set(name, std::move(*parsed));
+  for (const auto& [name, text] : http::parse_query(query)) {
+    auto value = value_of(name, text);
+    if (!value) return std::nullopt;
+    if (const auto nested = kNested.find(name); nested != kNested.end()) {
+      body[nested->second.object].set(nested->second.member, std::move(*value));
     } else {
-      return std::nullopt;
+      body.set(name, std::move(*value));
     }
   }
+  // Of vectors nothing can be asked but by the name of what made them.
+  const Json* hybrid = body.find("hybrid");
+  const bool named = hybrid != nullptr && hybrid->find("embedder") != nullptr;
+  if (!named && (hybrid != nullptr || body.find("vector") != nullptr)) return std::nullopt;
   return body;
 }
 

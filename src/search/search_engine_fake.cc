@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "node_api/simulated_writes_fake.h"
 
@@ -44,6 +45,15 @@ std::vector<Sort> sorts_of(const Json& query) {
   return sorts;
 }
 
+Json retrieved(const Json& document, const Json* fields) {
+  if (fields == nullptr) return document;
+  Json shown = Json::object();
+  for (const Json& field : fields->as_array()) {
+    if (const Json* value = document.find(field.as_string())) shown.set(field.as_string(), *value);
+  }
+  return shown;
+}
+
 std::vector<Json> page_of(const std::vector<Json>& all, std::uint64_t first, std::uint64_t size) {
   std::vector<Json> page;
   for (std::uint64_t i = first; i < all.size() && i - first < size; ++i) page.push_back(all[i]);
@@ -52,7 +62,8 @@ std::vector<Json> page_of(const std::vector<Json>& all, std::uint64_t first, std
 
 }  // namespace
 
-std::vector<SearchEngine::Ranked> SearchEngine::ranked(const Json& query) const {
+std::vector<SearchEngine::Ranked> SearchEngine::ranked(const Json& query,
+                                                       const Json* distinct) const {
   const std::vector<Sort> sorts = sorts_of(query);
   std::vector<Ranked> all;
   for (const Json& document : documents_) {
@@ -75,6 +86,12 @@ std::vector<SearchEngine::Ranked> SearchEngine::ranked(const Json& query) const 
       if (sorts_before(y, x, sort.ascending)) return false;
     }
     return false;
+  });
+  const std::string attribute = distinct == nullptr ? distinct_ : distinct->as_string();
+  std::set<std::string> seen;
+  std::erase_if(all, [&](const Ranked& each) {
+    const Json* value = attribute.empty() ? nullptr : each.document.find(attribute);
+    return value != nullptr && !seen.insert(to_text(*value)).second;
   });
   return all;
 }
@@ -111,9 +128,10 @@ Json SearchEngine::stats(const std::vector<Ranked>& ranked, const Json& attribut
 }
 
 Json SearchEngine::search(const Json& body) const {
-  const std::vector<Ranked> all = ranked(body);
+  const std::vector<Ranked> all = ranked(body, body.find("distinct"));
+  const Json* fields = body.find("attributesToRetrieve");
   std::vector<Json> documents;
-  for (const Ranked& each : all) documents.push_back(each.document);
+  for (const Ranked& each : all) documents.push_back(retrieved(each.document, fields));
   const std::uint64_t total = std::min<std::uint64_t>(all.size(), 1'000);
   Json answer = Json::object();
   const bool pages = body.find("page") != nullptr || body.find("hitsPerPage") != nullptr;
@@ -144,16 +162,23 @@ std::string SearchEngine::federated(const Json& body, bool keys) const {
   const Json& query = body.find("queries")->as_array().front();
   const Json& federation = *body.find("federation");
   const Json uid = *query.find("indexUid");
-  const std::vector<Ranked> all = ranked(query);
+  const Json* distinct = federation.find("distinct");
+  const std::vector<Ranked> all = ranked(query, distinct);
+  const Json* fields = query.find("attributesToRetrieve");
   std::vector<Json> hits;
   for (const Ranked& each : all) {
-    Json hit = each.document;
+    Json hit = retrieved(each.document, fields);
     Json its = Json::object(
         {{"indexUid", uid}, {"queriesPosition", 0}, {"weightedRankingScore", each.score}});
     if (keys) {
       Json scores = Json::array({Json::object({{"weightedScore", each.score}})});
       for (const Json& sort : each.sorts.as_array()) scores.push_back(sort);
       its.set("weightedScoreValues", std::move(scores));
+      Json extra = Json::object();
+      // As a real node: only what the hit does not show.
+      if (distinct != nullptr && hit.find(distinct->as_string()) == nullptr)
+        extra.set(distinct->as_string(), value_or_null(each.document, distinct->as_string()));
+      its.set("extra_document", std::move(extra));
     }
     hit.set("_federation", std::move(its));
     hits.push_back(std::move(hit));

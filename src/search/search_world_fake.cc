@@ -51,6 +51,18 @@ void SearchWorld::load(std::vector<Json> documents) {
   }
 }
 
+void SearchWorld::set_settings(std::string_view settings) {
+  Entry entry;
+  entry.kind = EntryKind::kUpdateSettings;
+  entry.index_uid = kIndex;
+  const IndexState& index = *world.log().catalogue().index(kIndex);
+  entry.incarnation = index.incarnation;
+  const Json given = parse_json(settings).value();
+  entry.arguments = Json::object({{"settings", given}, {"clientSettings", given}});
+  world.append(std::move(entry));
+  MIROIR_ASSERT(world.run_until([this] { return world.all_done(); }));
+}
+
 http::Response SearchWorld::request(std::string method, std::string target, std::string body) {
   Searcher searcher(world.log(), world.cluster(), world.clock, world.process->metrics, options);
   http::Request request;

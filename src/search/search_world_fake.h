@@ -22,6 +22,8 @@ class SearchWorld {
 
   // Every group gets its copy, each document with its slot.
   void load(std::vector<Json> documents);
+  // As a client makes them; the nodes' engines have no settings.
+  void set_settings(std::string_view settings);
   http::Response request(std::string method, std::string target, std::string body = {});
   http::Response search(std::string body) {
     return request("POST", "/indexes/movies/search", std::move(body));

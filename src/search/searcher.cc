@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "search/conceal.h"
+#include "search/facet_limit.h"
 #include "search/federated.h"
 #include "search/search_body.h"
 
@@ -237,8 +238,11 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_federated(MakeBody make, http
 
 Async<http::Response> Searcher::search(std::string index_uid, http::Request request) {
   request = concealed(std::move(request), options_.names);
-  if (one_node_answers())
-    co_return co_await passed(std::move(request), AnswerShape::kSearch, {index_uid});
+  if (one_node_answers()) {
+    http::Response answer = co_await passed(std::move(request), AnswerShape::kSearch, {index_uid});
+    answer.body = cut_facets(std::move(answer.body), settings_of(log_.catalogue(), index_uid));
+    co_return answer;
+  }
   std::optional<Json> body;
   if (request.method == "GET") {
     body = body_of_query(request.query);
@@ -252,12 +256,18 @@ Async<http::Response> Searcher::search(std::string index_uid, http::Request requ
 Async<http::Response> Searcher::scattered(std::string index_uid, Json body,
                                           http::Request original) {
   if (!can_be_scattered(body)) co_return co_await refusal(std::move(original));
-  const IndexState* index = log_.catalogue().index(index_uid);
-  const ScatteredSearch search(index_uid, std::move(body),
-                               index == nullptr ? Json() : index->settings);
-  auto gathered = co_await gather_federated(
-      [&](const ReadPlan::Part& part) { return search.request(part.slots); }, original,
-      {index_uid});
+  ScatteredSearch search(index_uid, std::move(body), settings_of(log_.catalogue(), index_uid));
+  auto ask_nodes = [&] {
+    return gather_federated([&](const ReadPlan::Part& part) { return search.request(part.slots); },
+                            original, {index_uid});
+  };
+  auto gathered = co_await ask_nodes();
+  // A node may not have the index's newest settings yet.
+  const bool undistinguished =
+      gathered && std::ranges::any_of(gathered->answers, [](const http::Response& answer) {
+        return says(answer, "invalid_search_distinct");
+      });
+  if (undistinguished && search.leave_distinct_to_the_index()) gathered = co_await ask_nodes();
   if (!gathered) co_return error_answer(gathered.error());
 
   std::vector<FederatedAnswer> answers;
@@ -277,9 +287,10 @@ Async<http::Response> Searcher::scattered(std::string index_uid, Json body,
 
 Async<http::Response> Searcher::federated(Json body, http::Request request) {
   if (!can_be_scattered(body["federation"])) co_return co_await refusal(std::move(request));
+  IndexUids indexes = indexes_of(body);
+  const ScatteredFederation search(std::move(body), log_.catalogue());
   auto gathered = co_await gather_federated(
-      [&](const ReadPlan::Part& part) { return scattered_federation(body, part.slots); }, request,
-      indexes_of(body));
+      [&](const ReadPlan::Part& part) { return search.request(part.slots); }, request, indexes);
   if (!gathered) co_return error_answer(gathered.error());
   std::vector<FederatedAnswer> answers;
   for (const http::Response& answer : gathered->answers) {
@@ -288,9 +299,18 @@ Async<http::Response> Searcher::federated(Json body, http::Request request) {
     if (!parsed) co_return error_answer(to_api_error(parsed.error()));
     answers.push_back(std::move(*parsed));
   }
-  std::string merged =
-      merged_federation(body, std::move(answers), log_.catalogue(), options_.names);
-  co_return finished(http::json_response(200, std::move(merged)), gathered->plan);
+  auto merged = search.answer(std::move(answers), log_.catalogue(), options_.names);
+  if (!merged) co_return error_answer(merged.error());
+  co_return finished(http::json_response(200, std::move(*merged)), gathered->plan);
+}
+
+// Whether facets are asked for of which nodes give more than the client's setting says.
+bool Searcher::cuts_facets(const Json& federation) const {
+  const Json* asked = federation.find("facetsByIndex");
+  return asked != nullptr && asked->is_object() &&
+         std::ranges::any_of(asked->as_object(), [&](const Json::Member& index) {
+           return facet_limit_below_nodes(settings_of(log_.catalogue(), index.first)).has_value();
+         });
 }
 
 Async<http::Response> Searcher::multi_search(http::Request request) {
@@ -298,13 +318,17 @@ Async<http::Response> Searcher::multi_search(http::Request request) {
   auto body = parse_json(request.body);
   const Json* federation = body && body->is_object() ? body->find("federation") : nullptr;
   const bool is_federated = federation != nullptr && federation->is_object();
-  if (one_node_answers() || !body) {
-    co_return co_await passed(std::move(request),
-                              is_federated ? AnswerShape::kSearch : AnswerShape::kMultiSearch,
-                              body ? indexes_of(*body) : IndexUids());
+  const Json* queries = body ? body->find("queries") : nullptr;
+  const bool has_queries = queries != nullptr && queries->is_array();
+  const bool merged = is_federated && has_queries && cuts_facets(*federation);
+  if ((one_node_answers() && !merged) || !body) {
+    http::Response answer = co_await passed(
+        std::move(request), is_federated ? AnswerShape::kSearch : AnswerShape::kMultiSearch,
+        body ? indexes_of(*body) : IndexUids());
+    if (!is_federated) answer.body = cut_facets_of_each(std::move(answer.body), log_.catalogue());
+    co_return answer;
   }
-  const Json* queries = body->find("queries");
-  if (queries == nullptr || !queries->is_array()) co_return co_await refusal(std::move(request));
+  if (!has_queries) co_return co_await refusal(std::move(request));
   if (is_federated) co_return co_await federated(std::move(*body), std::move(request));
 
   // Several searches in one request: each on its own.
@@ -316,6 +340,9 @@ Async<http::Response> Searcher::multi_search(http::Request request) {
     if (uid == nullptr || !uid->is_string()) co_return co_await refusal(std::move(request));
     const std::string index_uid = uid->as_string();
     query.erase("indexUid");
+    // Only here, and only null, does a node take it.
+    if (const Json* options = query.find("federationOptions"); options && options->is_null())
+      query.erase("federationOptions");
     http::Request one = request;
     one.method = "POST";
     one.path = one.target = "/indexes/" + http::percent_encode(index_uid) + "/search";

@@ -69,6 +69,7 @@ class Searcher {
   Async<http::Response> scattered(std::string index_uid, Json body, http::Request original);
   Async<http::Response> federated(Json body, http::Request request);
   Async<http::Response> passed(http::Request request, AnswerShape shape, IndexUids indexes);
+  bool cuts_facets(const Json& federation) const;
   // For what every node answers alike.
   std::vector<std::string> anybody(IndexUids indexes) const;
   Async<Answer<http::Response>> ask_one_of(std::vector<std::string> nodes, http::Request request);

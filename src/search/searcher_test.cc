@@ -181,6 +181,16 @@ TEST(SearcherTest, SeveralSearchesInOneSayThatShardsAreMissing) {
   EXPECT_NE(response.headers.find("X-Miroir-Degraded"), nullptr);
 }
 
+TEST(SearcherTest, OptionsThatAreNullAreNone) {
+  SearchWorld world(2);
+  world.load(movies(3));
+  EXPECT_EQ(world
+                .request("POST", "/multi-search",
+                         R"({"queries":[{"indexUid":"movies","federationOptions":null}]})")
+                .status,
+            200);
+}
+
 TEST(SearcherTest, NobodyToAskIsAnError) {
   SearchWorld world(1);
   world.load(movies(3));
@@ -334,6 +344,55 @@ TEST(SearcherTest, WithoutTheNetworkFeatureTheScoreAloneMerges) {
   EXPECT_EQ(ids_of(world.search_json("{}")), first_ids(20));
 }
 
+TEST(SearcherTest, SettingsThatNodesDoNotHaveYetAreNoError) {
+  SearchWorld world(2);
+  world.load(movies(6));
+  world.set_settings(R"({"distinctAttribute":"genre","filterableAttributes":["genre"]})");
+  world.misbehave = [](const SearchWorld::Asked& asked) -> std::optional<Result<http::Response>> {
+    if (asked.request.body.find("\"distinct\"") == std::string::npos) return std::nullopt;
+    return http::json_response(400, R"({"message":"no","code":"invalid_search_distinct"})");
+  };
+  EXPECT_EQ(ids_of(world.search_json(R"({"attributesToRetrieve":["id"]})")), first_ids(2));
+  EXPECT_EQ(code_of(world.search(R"({"distinct":"genre"})")), "invalid_search_distinct");
+}
+
+TEST(SearcherTest, AVectorIsSearchedForByGetAsByPost) {
+  SearchWorld world(2);
+  world.load(movies(6));
+  const http::Response response =
+      world.request("GET", "/indexes/movies/search?vector=1,0.5&hybridEmbedder=mine&limit=2");
+  EXPECT_EQ(ids_of(parse_json(response.body).value()), first_ids(2));
+  const Json asked = parse_json(world.asked.front().request.body).value();
+  const Json& query = asked.find("queries")->as_array().front();
+  EXPECT_EQ(to_text(*query.find("vector")), "[1.0,0.5]");
+  EXPECT_EQ(to_text(*query.find("hybrid")), R"({"embedder":"mine"})");
+}
+
+TEST(SearcherTest, OneNodesFacetsAreCutAsTheClientSetIt) {
+  SearchWorld world(1);
+  world.load(movies(6));
+  world.set_settings(R"({"faceting":{"maxValuesPerFacet":1}})");
+  EXPECT_EQ(to_text(*world.search_json(R"({"facets":["genre"]})").find("facetDistribution")),
+            R"({"genre":{"even":3}})");
+  const char* federation = R"({"federation":{"facetsByIndex":{"movies":["genre"]}%s},
+                               "queries":[{"indexUid":"movies"}]})";
+  auto federated = [&](const char* more) {
+    std::string body = federation;
+    return world.request("POST", "/multi-search", body.replace(body.find("%s"), 2, more)).body;
+  };
+  EXPECT_NE(federated("").find(R"("distribution":{"genre":{"even":3}})"), std::string::npos);
+  EXPECT_NE(federated(R"(,"mergeFacets":{})").find(R"("facetDistribution":{"genre":{"even":3}})"),
+            std::string::npos);
+  world.misbehave = answers("", 200, R"({"facetHits":[{"value":"a"},{"value":"b"}]})");
+  EXPECT_EQ(world.request("POST", "/indexes/movies/facet-search", R"({"facetName":"c"})").body,
+            R"({"facetHits":[{"value":"a"}]})");
+  world.misbehave = answers("", 200,
+                            R"({"results":[{"indexUid":"movies","facetDistribution":)"
+                            R"({"g":{"a":1,"b":1}}}]})");
+  EXPECT_EQ(world.request("POST", "/multi-search", R"({"queries":[{"indexUid":"movies"}]})").body,
+            R"({"results":[{"indexUid":"movies","facetDistribution":{"g":{"a":1}}}]})");
+}
+
 TEST(SearcherTest, ADocumentIsReadFromAnOwnerAndStripped) {
   SearchWorld world(2);
   const auto& topology = world.world.topology();
@@ -376,6 +435,17 @@ TEST(SearcherTest, FetchedDocumentsAreMergedInTheOrderAskedFor) {
                                                 R"({"sort":["y:asc"],"offset":1,"limit":2})");
   EXPECT_EQ(response.body,
             R"({"results":[{"id":"c","y":2},{"id":"d","y":3}],"offset":1,"limit":2,"total":7})");
+}
+
+TEST(SearcherTest, NoNumberOfDocumentsIsTooLarge) {
+  SearchWorld world(2);
+  world.misbehave = [](const SearchWorld::Asked& asked) -> std::optional<Result<http::Response>> {
+    EXPECT_NE(asked.request.body.find(R"("limit":9223372036854775807)"), std::string::npos);
+    return http::json_response(200, R"({"results":[{"id":"a"}],"total":1})");
+  };
+  EXPECT_EQ(
+      world.request("GET", "/indexes/movies/documents?offset=1&limit=18446744073709551615").body,
+      R"({"results":[{"id":"a"}],"offset":1,"limit":18446744073709551615,"total":2})");
 }
 
 TEST(SearcherTest, StatisticsAreSummed) {
