@@ -141,6 +141,9 @@ class Passes(threading.Thread):
 class Kept(Cluster):
     """Its files stay where the run failed."""
 
+    def end(self):
+        for server in [self.miroir, *self.nodes]: server.end()
+
     def __exit__(self, error, *_):
         if error: os.environ["MIROIR_TEST_KEEP"] = "1"
         self.stop()
@@ -171,7 +174,7 @@ def run(cluster, ledger, writers, helpers, goes_on, beat):
                 say(f"{len(ledger.changes)} requests acknowledged, {ledger.writes} writes; {len(ledger.unanswered)} requests not answered")
     finally:
         for each in threads: each.ended.set()
-        if sys.exc_info()[0]: cluster.stop()  # nobody is to wait for what will not come
+        if sys.exc_info()[0]: cluster.end()  # nobody is to wait for what will not come
         for each in threads: each.join()
     for each in threads:
         if each.wrong: raise each.wrong
