@@ -34,6 +34,7 @@ class Recovery {
   std::vector<std::string> ready_nodes() const;
   Async<Result<void>> recover(std::vector<std::string> waiting);
   Async<Result<NodeHolds>> read(std::string node);
+  Async<Result<void>> await_nothing(std::string node);
   Async<Result<Stamp>> newest_stamp(std::string node, NodeIndex index);
   Result<std::vector<Entry>> adopt(const Catalogue& catalogue,
                                    const std::map<std::string, NodeHolds>& nodes) const;

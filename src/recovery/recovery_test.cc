@@ -126,6 +126,17 @@ TEST_F(RecoveryTest, NodesThatTellNothingAreTakenWithThoseThatDo) {
   EXPECT_TRUE(world_.run_until([&] { return all_in_sync(); }));
 }
 
+// It has no place in the log: nobody watches it.
+TEST_F(RecoveryTest, WhatANodeStillHasBeforeItIsWaitedFor) {
+  world_.crash();
+  for (auto& [name, node] : world_.nodes) node->options().task_delay_max = Seconds(20);
+  SimulatedNode& node = *world_.nodes.at("b0");
+  ASSERT_TRUE(node.enqueue(CreateIndex{"late", "id"}, std::nullopt, ""));
+  restart_on({});
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  EXPECT_NE(world_.log().catalogue().index("late"), nullptr);
+}
+
 TEST_F(RecoveryTest, NumbersThatNodesKnowAreNotGivenAgainWhileTheStoreIsFull) {
   const Position head = world_.log().head();
   world_.crash();
