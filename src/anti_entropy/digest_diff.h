@@ -39,6 +39,8 @@ enum class NextQuestion {
 };
 struct LightBounds {
   double innocent_max = 1'000;  // documents read in vain in one question
+  std::uint64_t all_max =
+      4'000;  // all are read where the symbols do not lead to all that is unlike
   std::uint32_t parts = 16;
 };
 NextQuestion next_question(const UnequalSymbols& unequal, const std::vector<DigestCounts>& groups,

@@ -155,6 +155,24 @@ RC_GTEST_PROP(SlotRangesProperties, IntersectionAgreesWithMembership, ()) {
   }
 }
 
+RC_GTEST_PROP(SlotRangesProperties, PortionsTileTheWhole, ()) {
+  const SlotRanges ranges = any_ranges();
+  const auto slots = *rc::gen::inRange<std::uint32_t>(1, 30'000);
+  std::uint32_t seen = 0;
+  std::uint32_t next = 0;
+  for (;;) {
+    const SlotRanges some = portion(ranges, next, slots, 3);
+    if (some.empty()) break;
+    RC_ASSERT(some.size() <= 3U);
+    RC_ASSERT(size(some) <= slots);
+    RC_ASSERT(some.front().first >= next);
+    RC_ASSERT(intersection(some, ranges) == some);
+    seen += size(some);
+    next = some.back().last + 1U;
+  }
+  RC_ASSERT(seen == size(ranges));
+}
+
 RC_GTEST_PROP(SlotRangesProperties, PartsTileTheWhole, ()) {
   const SlotRanges ranges = any_ranges();
   RC_PRE(!ranges.empty());

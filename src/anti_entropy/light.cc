@@ -280,9 +280,8 @@ Async<Result<LightComparison::Progress>> LightComparison::fetch(const Roster::Pa
   if (tools_.stopping()) co_return std::unexpected(cut_off());
   // Symbols of other broken documents cancel, or all was written meanwhile.
   if (!unequal.none() && !explained(groups, count(seen, groups.size()))) {
-    const bool few = std::ranges::all_of(groups, [&](const DigestCounts& counts) {
-      return static_cast<double>(counts.documents()) <= bounds_.innocent_max;
-    });
+    const bool few = std::ranges::all_of(
+        groups, [&](const DigestCounts& counts) { return counts.documents() <= bounds_.all_max; });
     if (few || size(slots) == 1)
       co_return co_await fetch(part, std::move(slots), std::move(groups), UnequalSymbols{});
     co_return co_await descend(part, split(slots, bounds_.parts));

@@ -1,6 +1,7 @@
 #include "anti_entropy/merkle.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/assert.h"
 
@@ -77,9 +78,10 @@ std::uint64_t MerkleTree::documents() const {
   return documents;
 }
 
-SlotRanges unequal_slots(const std::vector<const MerkleTree*>& trees, std::uint64_t documents_max) {
-  SlotRanges unequal;
-  std::uint64_t in_last = 0;  // documents of the last run
+std::vector<SlotRanges> unequal_slots(const std::vector<const MerkleTree*>& trees,
+                                      std::uint64_t documents_max) {
+  std::vector<SlotRanges> unequal;
+  std::uint64_t in_last = 0;  // documents of the last portion
   for (std::size_t i = 0; !trees.empty() && i < trees.front()->bucket_count(); ++i) {
     const bool looked_at = std::ranges::any_of(trees, [&](const MerkleTree* tree) {
       return tree->doubted(i) || tree->bucket(i) != trees.front()->bucket(i);
@@ -88,16 +90,18 @@ SlotRanges unequal_slots(const std::vector<const MerkleTree*>& trees, std::uint6
     std::uint64_t documents = 0;
     for (const MerkleTree* tree : trees) documents = std::max(documents, tree->bucket(i).documents);
     const SlotRange slots = trees.front()->slots_of(i);
-    if (!unequal.empty() && unequal.back().last + 1 == slots.first &&
-        in_last + documents <= documents_max) {
-      unequal.back().last = slots.last;
+    if (unequal.empty() || in_last + documents > documents_max) {
+      const auto parts = static_cast<std::uint32_t>(
+          std::min<std::uint64_t>(size(slots), documents / documents_max + 1));
+      std::ranges::copy(split({slots}, parts), std::back_inserter(unequal));
+      in_last = documents / parts;
+    } else {
+      SlotRanges& last = unequal.back();
+      const bool neighbour = last.back().last + 1 == slots.first;
+      if (neighbour) last.back().last = slots.last;
+      if (!neighbour) last.push_back(slots);
       in_last += documents;
-      continue;
     }
-    const auto parts = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(size(slots), documents / documents_max + 1));
-    for (const SlotRanges& part : split({slots}, parts)) unequal.push_back(part.front());
-    in_last = documents / parts;
   }
   return unequal;
 }

@@ -50,9 +50,9 @@ class MerkleTree {
   std::vector<bool> doubted_;
 };
 
-// The slots of the buckets that are doubted in a tree, or not the same in all, as runs of about
-// `documents_max` documents at most: neighbours are joined and large buckets cut. Trees of one
-// shard.
-SlotRanges unequal_slots(const std::vector<const MerkleTree*>& trees, std::uint64_t documents_max);
+// The slots of the buckets that are doubted in a tree, or not the same in all, in portions of about
+// `documents_max` documents at most: large buckets are cut. Trees of one shard.
+std::vector<SlotRanges> unequal_slots(const std::vector<const MerkleTree*>& trees,
+                                      std::uint64_t documents_max);
 
 }  // namespace miroir::anti_entropy

@@ -7,7 +7,8 @@ namespace miroir::anti_entropy {
 namespace {
 
 constexpr std::uint64_t kPageBytes = 4ULL << 20;
-constexpr std::uint64_t kRunDocuments = 10'000;  // whose ids are held while a run is read again
+constexpr std::size_t kRangesPerPage = 64;
+constexpr std::uint64_t kPortionDocuments = 10'000;  // whose ids are held while they are read again
 
 // How many slots the next page takes: as many as held about `kPageBytes` and `documents` last time.
 class PageSize {
@@ -16,13 +17,14 @@ class PageSize {
   std::uint32_t slots() const { return slots_; }
   std::size_t limit() const { return documents_ * 4; }
 
-  void adapt(std::uint64_t documents, std::uint64_t bytes) {
+  // After a page of so many slots.
+  void adapt(std::uint32_t slots, std::uint64_t documents, std::uint64_t bytes) {
     const double fill =
         std::max({static_cast<double>(bytes) / static_cast<double>(kPageBytes),
                   static_cast<double>(documents) / static_cast<double>(documents_), 0.25});
-    slots_ = static_cast<std::uint32_t>(std::clamp(slots_ / fill, 1.0, 65'536.0));
+    slots_ = static_cast<std::uint32_t>(std::clamp(slots / fill, 1.0, 65'536.0));
   }
-  void halve() { slots_ = std::max(1U, slots_ / 2); }
+  void halve(std::uint32_t slots) { slots_ = std::max(1U, slots / 2); }
 
  private:
   std::size_t documents_;
@@ -45,53 +47,51 @@ DeepComparison::DeepComparison(const Tools& tools, IndexUnderTest index, Roster&
 
 Async<Result<bool>> DeepComparison::read_all(std::string node, SlotRanges slots, EachCopy each) {
   PageSize page_size(tools_.options.fingerprint_batch_size);
-  for (const SlotRange& range : slots) {
-    std::uint32_t next = range.first;
-    std::size_t limit = page_size.limit();
-    while (next <= range.last) {
-      if (tools_.stopping()) co_return std::unexpected(cut_off());
-      const std::uint32_t last = std::min<std::uint32_t>(range.last, next + page_size.slots() - 1);
-      DocumentQuery query;
-      query.index_uid = index_.uid;
-      query.slots = {{static_cast<Slot>(next), static_cast<Slot>(last)}};
-      query.limit = limit;
-      const Instant asked = tools_.clock.now();
-      auto page =
-          co_await tools_.cluster.client(node).documents(std::move(query), asked + kReadTimeout);
-      const Microseconds took = tools_.clock.now() - asked;
-      if (page && page->documents.size() < std::min<std::uint64_t>(page->total, limit)) {
-        page = fail(ErrorCode::kCorrupt, "answered fewer documents than it says match");
-      }
-      if (page && page->documents.size() < page->total) {
-        // More than fits: a smaller run of slots, or, for a single slot, a larger page.
-        if (last == next) limit = page->total * 2;
-        page_size.halve();
-        continue;
-      }
-      std::uint64_t bytes = 0;
-      for (std::size_t i = 0; page && i < page->documents.size(); ++i) {
-        std::string& text = page->documents[i];
-        bytes += text.size();
-        auto copy = parse_copy(std::move(text), index_.primary_key, tools_.options.names);
-        auto content = copy ? content_of(copy->text, tools_.options.names)
-                            : Result<Hash128>(std::unexpected(copy.error()));
-        if (!content) {
-          page = std::unexpected(content.error());
-          break;
-        }
-        MIROIR_CO_CHECK(each(std::move(*copy), *content));
-      }
-      if (!page) {
-        roster_.lose(node, page.error().message);
-        co_return false;
-      }
-      tools_.instruments.deep_bytes.increment(static_cast<double>(bytes));
-      page_size.adapt(page->documents.size(), bytes);
-      limit = page_size.limit();
-      next = last + 1;
-      const Microseconds rest = throttles_[node].after(took, bytes);
-      if (rest > Microseconds::zero()) co_await tools_.clock.sleep_for(rest);
+  std::size_t limit = page_size.limit();
+  SlotRanges asked = portion(slots, 0, page_size.slots(), kRangesPerPage);
+  while (!asked.empty()) {
+    if (tools_.stopping()) co_return std::unexpected(cut_off());
+    DocumentQuery query;
+    query.index_uid = index_.uid;
+    query.slots = asked;
+    query.limit = limit;
+    const Instant began = tools_.clock.now();
+    auto page =
+        co_await tools_.cluster.client(node).documents(std::move(query), began + kReadTimeout);
+    const Microseconds took = tools_.clock.now() - began;
+    if (page && page->documents.size() < std::min<std::uint64_t>(page->total, limit)) {
+      page = fail(ErrorCode::kCorrupt, "answered fewer documents than it says match");
     }
+    if (page && page->documents.size() < page->total) {
+      // More than fits: fewer slots, or, for a single slot, a larger page.
+      if (size(asked) == 1) limit = page->total * 2;
+      page_size.halve(size(asked));
+      asked = portion(slots, asked.front().first, page_size.slots(), kRangesPerPage);
+      continue;
+    }
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; page && i < page->documents.size(); ++i) {
+      std::string& text = page->documents[i];
+      bytes += text.size();
+      auto copy = parse_copy(std::move(text), index_.primary_key, tools_.options.names);
+      auto content = copy ? content_of(copy->text, tools_.options.names)
+                          : Result<Hash128>(std::unexpected(copy.error()));
+      if (!content) {
+        page = std::unexpected(content.error());
+        break;
+      }
+      MIROIR_CO_CHECK(each(std::move(*copy), *content));
+    }
+    if (!page) {
+      roster_.lose(node, page.error().message);
+      co_return false;
+    }
+    tools_.instruments.deep_bytes.increment(static_cast<double>(bytes));
+    page_size.adapt(size(asked), page->documents.size(), bytes);
+    limit = page_size.limit();
+    asked = portion(slots, asked.back().last + 1U, page_size.slots(), kRangesPerPage);
+    const Microseconds rest = throttles_[node].after(took, bytes);
+    if (rest > Microseconds::zero()) co_await tools_.clock.sleep_for(rest);
   }
   co_return true;
 }
@@ -127,18 +127,7 @@ Async<Result<std::optional<ReplicaScan>>> DeepComparison::scan(std::string node,
   co_return scan;
 }
 
-SlotRanges DeepComparison::unequal_runs(const std::map<std::string, ReplicaScan>& scans,
-                                        ShardId shard) const {
-  std::vector<const MerkleTree*> trees;
-  for (const std::string& owner : tools_.cluster.topology().owners(shard)) {
-    if (auto scan = scans.find(owner); scan != scans.end())
-      trees.push_back(&scan->second.trees.at(shard));
-  }
-  return unequal_slots(trees, kRunDocuments);
-}
-
-// Reads one run of slots of a shard again on every owner and hands on what differs.
-Async<Result<void>> DeepComparison::compare(ShardId shard, SlotRange run) {
+Async<Result<void>> DeepComparison::compare(ShardId shard, SlotRanges slots) {
   std::map<std::string, std::multiset<Hash128>> seen;  // id → fingerprints
   std::set<std::string> suspects;
   std::size_t replicas = 0;
@@ -150,7 +139,7 @@ Async<Result<void>> DeepComparison::compare(ShardId shard, SlotRange run) {
       if (suspect(copy, content)) suspects.insert(copy.id);
       return {};
     };
-    MIROIR_CO_TRY(const bool read, co_await read_all(owner, {run}, note));
+    MIROIR_CO_TRY(const bool read, co_await read_all(owner, slots, note));
     replicas += read ? 1 : 0;
   }
   std::vector<std::string> ids;
@@ -174,8 +163,13 @@ Async<Result<void>> DeepComparison::run(std::vector<ShardId> shards) {
   }
   // Where copies moved meanwhile the second reading finds them equal, or settling leaves them out.
   for (ShardId shard : shards) {
-    for (const SlotRange& run : unequal_runs(scans, shard)) {
-      MIROIR_CO_CHECK(co_await compare(shard, run));
+    std::vector<const MerkleTree*> trees;
+    for (const std::string& owner : tools_.cluster.topology().owners(shard)) {
+      if (auto scan = scans.find(owner); scan != scans.end())
+        trees.push_back(&scan->second.trees.at(shard));
+    }
+    for (SlotRanges& portion : unequal_slots(trees, kPortionDocuments)) {
+      MIROIR_CO_CHECK(co_await compare(shard, std::move(portion)));
     }
   }
   co_return co_await resolver_.flush();

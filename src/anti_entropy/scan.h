@@ -35,8 +35,8 @@ class DeepComparison {
   Async<Result<std::optional<ReplicaScan>>> scan(std::string node, std::vector<ShardId> shards);
   // Calls `each` for every document of the node in these slots; false: the node was lost.
   Async<Result<bool>> read_all(std::string node, SlotRanges slots, EachCopy each);
-  Async<Result<void>> compare(ShardId shard, SlotRange run);
-  SlotRanges unequal_runs(const std::map<std::string, ReplicaScan>& scans, ShardId shard) const;
+  // Reads these slots of a shard again on every owner and hands on what differs.
+  Async<Result<void>> compare(ShardId shard, SlotRanges slots);
 
   const Tools& tools_;
   IndexUnderTest index_;

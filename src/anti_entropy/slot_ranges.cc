@@ -40,6 +40,20 @@ std::uint32_t size(const SlotRanges& ranges) {
   return slots;
 }
 
+SlotRanges portion(const SlotRanges& ranges, std::uint32_t from, std::uint32_t slots,
+                   std::size_t ranges_max) {
+  SlotRanges taken;
+  for (SlotRange range : ranges) {
+    if (range.last < from) continue;
+    if (slots == 0 || taken.size() == ranges_max) break;
+    range.first = static_cast<Slot>(std::max<std::uint32_t>(range.first, from));
+    range.last = static_cast<Slot>(std::min<std::uint32_t>(range.last, range.first + slots - 1));
+    slots -= size(range);
+    taken.push_back(range);
+  }
+  return taken;
+}
+
 std::vector<SlotRanges> split(const SlotRanges& ranges, std::uint32_t parts) {
   const std::uint32_t part_size = std::max(1U, (size(ranges) + parts - 1) / parts);
   std::vector<SlotRanges> result;
