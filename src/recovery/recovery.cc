@@ -187,7 +187,7 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
       entry.primary_key = primary_key;
       const bool alike = std::ranges::all_of(nodes, [&](const auto& other) {
         const auto theirs = other.second.settings.find(index.uid);
-        return theirs == other.second.settings.end() ||
+        return theirs != other.second.settings.end() &&
                theirs->second == holds.settings.at(index.uid);
       });
       entries.push_back(std::move(entry));
