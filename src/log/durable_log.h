@@ -64,6 +64,7 @@ class DurableLog final : public Log {
   Async<Result<void>> void_tombstones(Position incarnation, Position position,
                                       std::vector<std::string> ids) override;
   Async<Result<void>> collect_tombstones(Position incarnation, Position before) override;
+  EntryStamp horizon(Position incarnation) const override;
 
   Async<Result<Later>> later_writes(Position incarnation, std::string id,
                                     Position position) override;

@@ -59,6 +59,8 @@ struct NodeProgress {
   bool skipped(Position position) const {
     return skipped_after < position && position <= skipped_to;
   }
+  Position proven = 0;  // how far it was when it was last found to be in sync
+  bool missed_entries() const { return skipped_to > proven; }  // since then
   // Whether what it made of the entry says nothing: it was not there, or skipped it.
   bool lacks(Position position) const { return position <= joined || skipped(position); }
 };
@@ -158,6 +160,9 @@ class Log {
                                               std::vector<std::string> ids) = 0;
   // Drops those with positions up to `before`; the caller knows rule 4.
   virtual Async<Result<void>> collect_tombstones(Position incarnation, Position before) = 0;
+  // The greatest stamp of those that were dropped so (0: none was): what is not newer may have been
+  // deleted, and nothing tells of it any more.
+  virtual EntryStamp horizon(Position incarnation) const = 0;
 
   // Whether, after `position`, the log holds a whole write, a delete, a clear or a drop of the
   // document, and which PUTs touch it: what a repair must know ("copy, then replay").

@@ -74,6 +74,10 @@ Async<Result<void>> DurableLog::collect_tombstones(Position incarnation, Positio
   co_return Result<void>();
 }
 
+EntryStamp DurableLog::horizon(Position incarnation) const {
+  return views_->tombstones.horizon(incarnation);
+}
+
 Async<Result<void>> DurableLog::end_task(Position task, TaskEnd end) {
   const bool canceled = end.status == "canceled";
   Batch batch;

@@ -36,6 +36,10 @@ std::string updated_row(Position incarnation) {
   return std::string(kUpdatedPrefix) + key_of(incarnation);
 }
 
+std::string horizon_row(Position incarnation) {
+  return std::string(kHorizonPrefix) + key_of(incarnation);
+}
+
 std::string encode(const TaskEnd& end) {
   return to_text(Json::object({{"status", end.status},
                                {"started", end.started},
@@ -64,7 +68,8 @@ std::string encode(const NodeProgress& progress) {
                                {"reason", progress.reason},
                                {"joined", progress.joined},
                                {"skippedAfter", progress.skipped_after},
-                               {"skippedTo", progress.skipped_to}}));
+                               {"skippedTo", progress.skipped_to},
+                               {"proven", progress.proven}}));
 }
 
 Result<NodeProgress> decode_progress(std::string_view text) {
@@ -77,7 +82,8 @@ Result<NodeProgress> decode_progress(std::string_view text) {
                       .reason = text_of(json, "reason"),
                       .joined = position_at(json, "joined"),
                       .skipped_after = position_at(json, "skippedAfter"),
-                      .skipped_to = position_at(json, "skippedTo")};
+                      .skipped_to = position_at(json, "skippedTo"),
+                      .proven = position_at(json, "proven")};
 }
 
 std::string tombstone_rows(Position incarnation, std::string_view id) {

@@ -13,6 +13,13 @@ constexpr std::size_t kFindPage = 8;
 }  // namespace
 
 Async<Result<void>> Tombstones::load(Store& store) {
+  MIROIR_CO_CHECK(co_await for_each_row(
+      store, Table::kMeta, std::string(kHorizonPrefix), [&](const Row& row) -> Result<void> {
+        if (row.key.size() != kHorizonPrefix.size() + 8 || row.value.size() != 8)
+          return fail(ErrorCode::kCorrupt, "the row of an index's horizon is malformed");
+        horizons_[number_of(row.key.substr(kHorizonPrefix.size()))] = number_of(row.value);
+        return {};
+      }));
   co_return co_await for_each_row(store, Table::kTombstone, "",
                                   [&](const Row& row) -> Result<void> {
                                     MIROIR_TRY(const Tombstone tombstone, decode_tombstone(row));
@@ -90,13 +97,19 @@ Async<Result<void>> Tombstones::collect(Store& store, Position incarnation, Posi
                   co_await store.scan(Table::kTombstone, first, end, kCollectPage));
     Batch batch;
     std::vector<Tombstone> old;
+    EntryStamp newest = horizon(incarnation);
     for (const Row& row : rows) {
       MIROIR_CO_TRY(Tombstone tombstone, decode_tombstone(row));
       if (tombstone.position > before) continue;
       batch.erase(Table::kTombstone, row.key);
+      newest = std::max(newest, tombstone.stamp);
       old.push_back(std::move(tombstone));
     }
-    if (!batch.empty()) MIROIR_CO_CHECK(co_await store.commit(std::move(batch)));
+    if (!batch.empty()) {
+      batch.put(Table::kMeta, horizon_row(incarnation), key_of(newest));
+      MIROIR_CO_CHECK(co_await store.commit(std::move(batch)));
+      horizons_[incarnation] = newest;
+    }
     for (const Tombstone& tombstone : old) forget(incarnation, tombstone.id, before);
     if (rows.size() < kCollectPage) co_return Result<void>();
     first = rows.back().key + '\0';
@@ -105,6 +118,17 @@ Async<Result<void>> Tombstones::collect(Store& store, Position incarnation, Posi
 
 void Tombstones::drop(Position incarnation, Batch& batch) {
   batch.erase_range(Table::kTombstone, key_of(incarnation), key_of(incarnation + 1));
+  batch.erase(Table::kMeta, horizon_row(incarnation));
+}
+
+void Tombstones::dropped(Position incarnation) {
+  newest_.erase(incarnation);
+  horizons_.erase(incarnation);
+}
+
+EntryStamp Tombstones::horizon(Position incarnation) const {
+  const auto found = horizons_.find(incarnation);
+  return found == horizons_.end() ? 0 : found->second;
 }
 
 }  // namespace miroir

@@ -30,12 +30,14 @@ class Tombstones {
   // Takes away that delete of the documents.
   Async<Result<void>> make_void(Store& store, Position incarnation, Position position,
                                 std::vector<std::string> ids);
-  // Takes away those with positions up to `before`.
+  // Takes away those with positions up to `before`, and remembers up to which stamp.
   Async<Result<void>> collect(Store& store, Position incarnation, Position before);
+  // The greatest stamp of those that were taken away so; 0: none was.
+  EntryStamp horizon(Position incarnation) const;
 
   // With the index all are gone.
   static void drop(Position incarnation, Batch& batch);
-  void dropped(Position incarnation) { newest_.erase(incarnation); }
+  void dropped(Position incarnation);
 
  private:
   struct HashOf {
@@ -46,6 +48,7 @@ class Tombstones {
   void forget(Position incarnation, const std::string& id, Position newest);
 
   std::map<Position, Positions> newest_;
+  std::map<Position, EntryStamp> horizons_;
 };
 
 }  // namespace miroir

@@ -58,6 +58,33 @@ TEST_F(SweptTest, NoNumberOfSweepsHidesADeleteBeforeThem) {
   EXPECT_EQ(tombstone().stamp, kExact);
 }
 
+TEST_F(SweptTest, WhatWasCollectedLeavesItsHorizon) {
+  const auto horizon = [&] { return process_->log().horizon(incarnation_); };
+  EXPECT_EQ(horizon(), 0U);
+  const Position deleted = process_->append_documents(EntryKind::kDeleteDocuments, "a", {"x"});
+  const Entry swept = sweep();
+  const EntryStamp stamp = process_->run(process_->log().entry(deleted)).value()->stamp;
+  ASSERT_TRUE(process_->run(process_->log().collect_tombstones(incarnation_, deleted - 1)));
+  EXPECT_EQ(horizon(), 0U) << "nothing went";
+  ASSERT_TRUE(process_->run(process_->log().collect_tombstones(incarnation_, deleted)));
+  EXPECT_EQ(horizon(), stamp);
+  // The one of an expiry is older: what it killed was.
+  ASSERT_TRUE(process_->run(process_->log().collect_tombstones(incarnation_, swept.position)));
+  EXPECT_EQ(horizon(), stamp);
+  restart();
+  EXPECT_EQ(horizon(), stamp);
+  EXPECT_EQ(process_->run(process_->log().tombstone(incarnation_, "x")).value(), std::nullopt);
+
+  Entry drop;
+  drop.kind = EntryKind::kDropIndex;
+  drop.index_uid = "a";
+  drop.incarnation = incarnation_;
+  ASSERT_TRUE(process_->append({drop}));
+  EXPECT_EQ(horizon(), 0U) << "its documents are another index's";
+  restart();
+  EXPECT_EQ(horizon(), 0U);
+}
+
 TEST_F(SweptTest, ASweepThatFailedEverywhereIsForgotten) {
   const Entry swept = sweep();
   ASSERT_TRUE(process_->run(process_->log().void_tombstones(incarnation_, swept.position, {"x"})));
