@@ -55,7 +55,7 @@ bool needs_agreement(const Judged& judged) {
   const auto counts = [&](const Copy& copy, const Verdict& verdict) {
     if (copy.in_doubt) return false;
     return verdict.treatment == Treatment::kDelete ||
-           (tie && verdict.treatment == Treatment::kReplace && copy.present() && copy.in_sync);
+           (tie && verdict.treatment != Treatment::kLeave && copy.present() && copy.in_sync);
   };
   for (std::size_t i = 0; i < copies.owners.size(); ++i)
     if (counts(copies.owners[i], decision.owners[i])) return true;

@@ -22,9 +22,14 @@ struct Copy {
   bool in_sync = false;   // the node's replicas are: otherwise it is stale or joining
   bool tainted = false;   // an entry of this document failed on this node
   bool in_doubt = false;  // an operation on the whole index did: this may be another index's
-  StoredFields stored;    // the rest only where present
-  Hash128 content;        // of the document without the stored fields and vectors
-  std::string text;       // as the node answered
+  // Since the node was last in sync it was not sent all entries (they were not kept).
+  bool missed_entries = false;
+  // Of what only replicas that are being healed hold: what the log knows of its writes (harvest.h).
+  enum class Standing { kUnasked, kVouched, kUnknown, kRefuted };
+  Standing standing = Standing::kUnasked;
+  StoredFields stored;  // the rest only where present
+  Hash128 content;      // of the document without the stored fields and vectors
+  std::string text;     // as the node answered
 
   bool present() const { return presence == Presence::kPresent; }
   // The checksum speaks of the content only while nothing was merged into the document since its

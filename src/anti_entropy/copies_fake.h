@@ -1,8 +1,11 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "anti_entropy/decide.h"
 
@@ -75,11 +78,27 @@ inline Copy in_doubt(Copy copy) {
   return tainted(std::move(copy));
 }
 
-inline Copy foreign(std::string node) {
+inline Copy foreign(std::string node, std::uint64_t says = 5) {
   Copy copy = absent(std::move(node));
   copy.presence = Presence::kPresent;
-  copy.content = content(5);
+  copy.content = content(says);
   return copy;
+}
+
+inline Copy missed_entries(Copy copy) {
+  copy.missed_entries = true;
+  return stale(std::move(copy));
+}
+
+// As the log answers for a copy that only replicas that are being healed hold.
+inline Copy vouched(Copy copy) {
+  copy.standing = Copy::Standing::kVouched;
+  return stale(std::move(copy));
+}
+
+inline Copy refuted(Copy copy) {
+  copy.standing = Copy::Standing::kRefuted;
+  return stale(std::move(copy));
 }
 
 inline Knowledge known() {
@@ -88,6 +107,16 @@ inline Knowledge known() {
   knowledge.born = 10;
   knowledge.now = WallTime(Seconds(1'000));
   return knowledge;
+}
+
+inline Decision decide_on(std::vector<Copy> owners, Knowledge knowledge = known(),
+                          Policy policy = {}, std::vector<Copy> strays = {}) {
+  return decide({kId, std::move(owners), std::move(strays)}, knowledge, policy);
+}
+
+inline void expect(const Decision& decision, Action action, Reason reason) {
+  EXPECT_EQ(name(decision.action), name(action));
+  EXPECT_EQ(code(decision.reason), code(reason));
 }
 
 }  // namespace miroir::anti_entropy

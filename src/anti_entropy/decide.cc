@@ -1,11 +1,10 @@
 #include "anti_entropy/decide.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <map>
 #include <utility>
-
-#include "base/assert.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -14,8 +13,8 @@ using Expiry = std::int64_t;
 
 class Judge {
  public:
-  Judge(const DocumentCopies& copies, const Knowledge& knowledge, TieRule tie)
-      : copies_(copies), knowledge_(knowledge), tie_(tie) {
+  Judge(const DocumentCopies& copies, const Knowledge& knowledge, Policy policy)
+      : copies_(copies), knowledge_(knowledge), policy_(policy) {
     decision_.owners.resize(copies.owners.size());
     decision_.strays.resize(copies.strays.size());
   }
@@ -23,7 +22,7 @@ class Judge {
   Decision judge() {
     describe();
     if (std::optional<Stamp> newest = newest_to_count(); !newest) {
-      if (any_present()) conclude(Action::kReport, Reason::kForeign);
+      if (any_present()) judge_foreign();
     } else if (*newest_stamp([](const Copy&) { return true; }) > knowledge_.newest) {
       conclude(Action::kQuarantine, Reason::kImpossibleStamp);
     } else if (std::optional<Reason> buried = buried_by(*newest)) {
@@ -103,17 +102,61 @@ class Judge {
     return std::nullopt;
   }
 
-  // Deletes every copy that has a stamp to name it by; one without is only reported.
+  // All that is there are copies without a stamp.
+  void judge_foreign() {
+    switch (policy_.foreign) {
+      case ForeignDocuments::kReport:
+        return conclude(Action::kReport, Reason::kForeign);
+      case ForeignDocuments::kAdopt:
+        return adopt();
+      case ForeignDocuments::kRemove:
+        return remove_if(Reason::kForeignRemoved, [](const Copy&) { return true; });
+    }
+  }
+
+  // Whether its node carried out every delete before the copy was written there.
+  static bool adoptable(const Copy& copy) {
+    return copy.present() && !copy.tainted && !copy.in_doubt && !copy.missed_entries;
+  }
+
+  void adopt() {
+    const bool source = std::ranges::any_of(
+        copies_.owners, [](const Copy& copy) { return copy.in_sync && !copy.in_doubt; });
+    std::vector<std::size_t> sources;
+    for (const std::size_t i : present())
+      if (adoptable(copy_at(i))) sources.push_back(i);
+    // An expiry or a repair deletes by stamp: what it passed over may be older than the tombstone.
+    if (!source || sources.empty() || knowledge_.deleted)
+      return conclude(Action::kReport, Reason::kForeign);
+    if (!all_known()) return conclude(Action::kReport, Reason::kUnknownReplica);
+
+    Reason reason = Reason::kForeignAdopted;
+    if (!alike(present())) {
+      if (policy_.tie == TieRule::kQuarantine) return conclude(Action::kQuarantine, Reason::kTie);
+      reason = Reason::kTieHash;
+      keep_greatest(sources);
+    }
+    elect_first(sources);
+    for (std::size_t i = 0; i < copies_.owners.size(); ++i) {
+      const Finding finding = owner(i).present() ? Finding::kForeign : Finding::kMissing;
+      decision_.owners[i] = {finding, Treatment::kAdopt};
+    }
+    conclude(Action::kAdopt, reason);
+  }
+
+  // One without a stamp is another question.
   void remove_all(Reason reason) {
-    remove_if(reason, [](const Copy&) { return true; });
+    const bool foreign = policy_.foreign == ForeignDocuments::kRemove;
+    remove_if(reason, [&](const Copy& copy) { return foreign || copy.stored.stamp; });
   }
 
   template <class Predicate>
   void remove_if(Reason reason, Predicate predicate) {
     const bool allowed = all_known();
     auto remove = [&](const Copy& copy, Verdict& verdict) {
-      if (!copy.present() || !copy.stored.stamp || !predicate(copy)) return;
-      verdict = {Finding::kSurplus, allowed ? Treatment::kDelete : Treatment::kLeave};
+      if (!copy.present() || !predicate(copy)) return;
+      if (verdict.finding != Finding::kForeign) verdict.finding = Finding::kSurplus;
+      verdict.treatment = allowed ? Treatment::kDelete : Treatment::kLeave;
     };
     for (std::size_t i = 0; i < copies_.owners.size(); ++i)
       remove(copies_.owners[i], decision_.owners[i]);
@@ -183,13 +226,52 @@ class Judge {
     if (corrupt) {
       conclude(Action::kQuarantine, Reason::kNoGoodCopy);
     } else if (peers_agree && !peers_differ && on_owners_being_healed && copies_.strays.empty()) {
-      remove_if(Reason::kAbsentOnPeers, being_healed);
+      lost_or_deleted();
     } else {
       conclude(Action::kReport, Reason::kNoSource);
     }
   }
 
+  // A write that those in sync lost, or one whose delete the others missed. Nothing that is known
+  // speaks against it; what is newer than the horizon, nothing forgotten does either.
+  void lost_or_deleted() {
+    std::vector<std::size_t> newer;
+    for (const std::size_t i : present()) {
+      const Copy& copy = copy_at(i);
+      // What may be another index's, or is no version that the log ever wrote, is not lost.
+      if (copy.in_doubt || copy.standing == Copy::Standing::kRefuted) continue;
+      if (copy.stored.stamp > knowledge_.horizon) newer.push_back(i);
+    }
+    if (newer.empty()) {
+      return remove_if(Reason::kAbsentOnPeers,
+                       [](const Copy& copy) { return copy.stored.stamp && being_healed(copy); });
+    }
+    std::optional<Stamp> newest;
+    for (const std::size_t i : newer) newest = std::max(newest, owner(i).stored.stamp);
+    std::erase_if(newer, [&](std::size_t i) { return !harvestable(owner(i)); });
+    if (std::ranges::none_of(newer, [&](std::size_t i) { return owner(i).stored.stamp == newest; }))
+      return conclude(Action::kQuarantine, Reason::kMaybeDeleted);
+    elect(std::move(newer), *newest);
+    if (decision_.action == Action::kRestore) decision_.reason = Reason::kHarvested;
+  }
+
+  // Its last whole write must be known not to have been deleted too: a PUT says nothing of that.
+  bool harvestable(const Copy& copy) const {
+    return copy.standing == Copy::Standing::kVouched && !copy.tainted && !revived(copy) &&
+           copy.stored.base > knowledge_.horizon && !copy.contradicts_itself(copies_.id);
+  }
+
   const Copy& owner(std::size_t i) const { return copies_.owners[i]; }
+  const Copy& copy_at(std::size_t i) const {
+    return i < copies_.owners.size() ? owner(i) : copies_.strays[i - copies_.owners.size()];
+  }
+
+  std::vector<std::size_t> present() const {
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < copies_.owners.size() + copies_.strays.size(); ++i)
+      if (copy_at(i).present()) found.push_back(i);
+    return found;
+  }
 
   static bool same(const Copy& a, const Copy& b) {
     return a.stored.stamp == b.stored.stamp && a.stored.base == b.stored.base && says(a) == says(b);
@@ -198,6 +280,23 @@ class Judge {
   // The expiry is no part of the content, and one that is another is a difference.
   static std::pair<Hash128, Expiry> says(const Copy& copy) {
     return {copy.content, copy.stored.expires_at.value_or(std::numeric_limits<Expiry>::max())};
+  }
+
+  // Of equal ones, so that the order of the copies does not matter.
+  void elect_first(const std::vector<std::size_t>& sources) {
+    decision_.winner = *std::ranges::min_element(
+        sources, [&](std::size_t a, std::size_t b) { return copy_at(a).node < copy_at(b).node; });
+  }
+
+  bool alike(const std::vector<std::size_t>& copies) const {
+    return std::ranges::all_of(
+        copies, [&](std::size_t i) { return same(copy_at(i), copy_at(copies.front())); });
+  }
+
+  void keep_greatest(std::vector<std::size_t>& sources) const {
+    const auto its = [&](std::size_t i) { return says(copy_at(i)); };
+    const auto greatest = its(*std::ranges::max_element(sources, std::less(), its));
+    std::erase_if(sources, [&](std::size_t i) { return its(i) != greatest; });
   }
 
   void elect(std::vector<std::size_t> sources, Stamp newest) {
@@ -214,8 +313,7 @@ class Judge {
       conclude(Action::kQuarantine, Reason::kTie);
       return;
     }
-    decision_.winner = *std::ranges::min_element(
-        sources, [&](std::size_t a, std::size_t b) { return owner(a).node < owner(b).node; });
+    elect_first(sources);
     const Copy& winner = owner(*decision_.winner);
     const std::int64_t now_ms =
         std::chrono::duration_cast<Milliseconds>(knowledge_.now.time_since_epoch()).count();
@@ -228,22 +326,18 @@ class Judge {
 
   // Leaves only equal sources; false where nothing tells who is right.
   bool settle_tie(std::vector<std::size_t>& sources, Reason& reason) const {
-    auto alike = [&] {
-      return std::ranges::all_of(
-          sources, [&](std::size_t i) { return same(owner(i), owner(sources.front())); });
-    };
-    if (alike()) return true;
+    if (alike(sources)) return true;
 
     std::optional<Stamp> base;
     for (std::size_t i : sources) base = std::max(base, owner(i).stored.base);
     std::erase_if(sources, [&](std::size_t i) { return owner(i).stored.base != base; });
     reason = Reason::kGreaterBase;
-    if (alike()) return true;
+    if (alike(sources)) return true;
 
     if (std::ranges::any_of(sources, [&](std::size_t i) { return owner(i).checksum_holds(); })) {
       std::erase_if(sources, [&](std::size_t i) { return !owner(i).checksum_holds(); });
       reason = Reason::kChecksum;
-      if (alike()) return true;
+      if (alike(sources)) return true;
     }
 
     std::map<std::pair<Hash128, Expiry>, std::size_t> votes;
@@ -254,10 +348,9 @@ class Judge {
       reason = Reason::kMajority;
       return true;
     }
-    const auto greatest = votes.rbegin()->first;
-    const bool only_expiry = votes.begin()->first.first == greatest.first;
-    if (tie_ == TieRule::kQuarantine && !only_expiry) return false;
-    std::erase_if(sources, [&](std::size_t i) { return says(owner(i)) != greatest; });
+    const bool only_expiry = votes.begin()->first.first == votes.rbegin()->first.first;
+    if (policy_.tie == TieRule::kQuarantine && !only_expiry) return false;
+    keep_greatest(sources);
     reason = only_expiry ? Reason::kLaterExpiry : Reason::kTieHash;
     return true;
   }
@@ -302,14 +395,18 @@ class Judge {
     remove_strays(*winner.stored.stamp);
   }
 
-  // Only once every owner holds what the stray holds.
+  // Only once every owner holds what the stray holds. One without a stamp is to the owners' copies
+  // what it would be in the place of one of them; but nobody asked for it to go where it is only
+  // reported.
   void remove_strays(Stamp held) {
     bool any = false;
     const bool allowed = all_known();
     for (std::size_t i = 0; i < copies_.strays.size(); ++i) {
-      if (!copies_.strays[i].stored.stamp || *copies_.strays[i].stored.stamp > held) continue;
+      const std::optional<Stamp>& stamp = copies_.strays[i].stored.stamp;
+      if (stamp ? *stamp > held : policy_.foreign == ForeignDocuments::kReport) continue;
       any = true;
-      decision_.strays[i] = {Finding::kStray, allowed ? Treatment::kDelete : Treatment::kLeave};
+      decision_.strays[i] = {stamp ? Finding::kStray : Finding::kForeign,
+                             allowed ? Treatment::kDelete : Treatment::kLeave};
     }
     if (any) {
       conclude(allowed ? Action::kDelete : Action::kReport,
@@ -321,109 +418,21 @@ class Judge {
 
   const DocumentCopies& copies_;
   const Knowledge& knowledge_;
-  TieRule tie_;
+  Policy policy_;
   Decision decision_;
 };
 
 }  // namespace
 
-Decision decide(const DocumentCopies& copies, const Knowledge& knowledge, TieRule tie) {
-  return Judge(copies, knowledge, tie).judge();
+const Copy* winner_of(const DocumentCopies& copies, const Decision& decision) {
+  if (!decision.winner) return nullptr;
+  const std::size_t owners = copies.owners.size();
+  return *decision.winner < owners ? &copies.owners[*decision.winner]
+                                   : &copies.strays[*decision.winner - owners];
 }
 
-const std::vector<Rule>& rules() {
-  static const std::vector<Rule> all = {
-      {Reason::kEqual, "equal", "all copies are equal"},
-      {Reason::kMissing, "missing",
-       "absent on some replicas, and nothing says that it was deleted"},
-      {Reason::kHighestStamp, "highest_stamp", "the highest stamp wins"},
-      {Reason::kGreaterBase, "greater_base",
-       "equal stamps: the copy with the newer whole write under it wins"},
-      {Reason::kChecksum, "checksum",
-       "equal stamps: the copy that agrees with its own checksum wins"},
-      {Reason::kMajority, "majority", "equal stamps: most replicas hold this content"},
-      {Reason::kLaterExpiry, "later_expiry",
-       "equal stamps, equal but for the expiry: the later one wins, none being the latest"},
-      {Reason::kTieHash, "tie_hash",
-       "equal stamps, nothing else to tell: the greater hash wins, as configured"},
-      {Reason::kDeleted, "deleted", "it was deleted after its newest copy was written"},
-      {Reason::kCleared, "cleared", "all documents were deleted after its newest copy was written"},
-      {Reason::kBeforeBirth, "before_birth", "its newest copy is older than the index"},
-      {Reason::kExpired, "expired", "the winning copy has expired"},
-      {Reason::kAbsentOnPeers, "absent_on_peers",
-       "only replicas that are being healed hold it; those in sync agree that there is none"},
-      {Reason::kInDoubt, "in_doubt",
-       "an operation on the whole index failed where the newest copy is: it may be another "
-       "index's"},
-      {Reason::kStray, "stray", "a node that does not own it holds a copy that its owners have"},
-      {Reason::kForeign, "foreign", "written behind Miroir's back: it has no stamp"},
-      {Reason::kTie, "tie", "equal stamps, different contents, and nothing tells who is right"},
-      {Reason::kNoGoodCopy, "no_good_copy",
-       "every copy contradicts its own checksum, slot or digest"},
-      {Reason::kNewerUntrusted, "newer_untrusted",
-       "the newest copy is one that cannot be trusted, and the others are older"},
-      {Reason::kImpossibleStamp, "impossible_stamp",
-       "a copy's stamp is beyond the newest of the log"},
-      {Reason::kNoSource, "no_source", "no replica in sync holds a copy that could be copied"},
-      {Reason::kUnknownReplica, "unknown_replica",
-       "it ought to be deleted, but a replica could not be read"},
-  };
-  return all;
-}
-
-namespace {
-const Rule& rule(Reason reason) {
-  const Rule& found = rules()[static_cast<std::size_t>(reason)];
-  MIROIR_ASSERT(found.reason == reason);
-  return found;
-}
-}  // namespace
-
-std::string_view code(Reason reason) { return rule(reason).code; }
-std::string_view sentence(Reason reason) { return rule(reason).sentence; }
-
-std::string_view name(Action action) {
-  switch (action) {
-    case Action::kNone:
-      return "none";
-    case Action::kRestore:
-      return "restore";
-    case Action::kDelete:
-      return "delete";
-    case Action::kQuarantine:
-      return "quarantine";
-    case Action::kReport:
-      return "report";
-  }
-  return "";
-}
-
-std::string_view name(Finding finding) {
-  switch (finding) {
-    case Finding::kRight:
-      return "right";
-    case Finding::kMissing:
-      return "missing";
-    case Finding::kOlder:
-      return "older";
-    case Finding::kUnlike:
-      return "unlike";
-    case Finding::kCorrupt:
-      return "corrupt";
-    case Finding::kSurplus:
-      return "surplus";
-    case Finding::kForeign:
-      return "foreign";
-    case Finding::kStray:
-      return "stray";
-    case Finding::kUntrusted:
-      return "untrusted";
-    case Finding::kImpossible:
-      return "impossible";
-    case Finding::kUnknown:
-      return "unknown";
-  }
-  return "";
+Decision decide(const DocumentCopies& copies, const Knowledge& knowledge, Policy policy) {
+  return Judge(copies, knowledge, policy).judge();
 }
 
 }  // namespace miroir::anti_entropy

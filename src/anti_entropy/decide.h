@@ -17,12 +17,20 @@ struct Knowledge {
   Stamp cleared = 0;             // of the index's newest delete-all
   Stamp born = 0;                // of the index's birth
   Stamp newest = 0;              // the log's newest, read after the copies
+  Stamp horizon = 0;  // what is not newer may have been deleted, and nothing tells of it any more
   WallTime now = WallTime::min();  // what expired by then is to go
+};
+
+// What the configuration says where the copies do not.
+struct Policy {
+  TieRule tie = TieRule::kQuarantine;
+  ForeignDocuments foreign = ForeignDocuments::kReport;
 };
 
 enum class Action {
   kNone,        // the copies are as they must be
   kRestore,     // the winner's copy goes where it is missing or another
+  kAdopt,       // the winner, which has no stamp, becomes a new version of the document
   kDelete,      // copies are deleted
   kQuarantine,  // nobody wins: nothing is touched, a person must look
   kReport,      // what ought to be done may not be done now
@@ -44,9 +52,13 @@ enum class Reason {
   kBeforeBirth,
   kExpired,
   kAbsentOnPeers,
+  kHarvested,
+  kMaybeDeleted,
   kInDoubt,
   kStray,
   kForeign,
+  kForeignAdopted,
+  kForeignRemoved,
   kTie,
   kNoGoodCopy,
   kNewerUntrusted,
@@ -78,7 +90,13 @@ enum class Finding {
   kUnknown,
 };
 std::string_view name(Finding finding);
-enum class Treatment { kLeave, kReplace, kDelete };
+enum class Treatment {
+  kLeave,
+  kReplace,  // by the winner's copy as it is
+  kAdopt,    // by the winner's content, with stored fields of its own
+  kDelete,
+};
+std::string_view name(Treatment treatment);
 struct Verdict {
   Finding finding = Finding::kRight;
   Treatment treatment = Treatment::kLeave;
@@ -88,13 +106,16 @@ struct Verdict {
 struct Decision {
   Action action = Action::kNone;
   Reason reason = Reason::kEqual;
-  std::optional<std::size_t> winner;  // index into owners
+  std::optional<std::size_t> winner;  // index into owners; beyond them, where adopted, into strays
   std::vector<Verdict> owners;        // one for each copy, in their order
   std::vector<Verdict> strays;
 };
 
+// The copy that won; nullptr: nobody did.
+const Copy* winner_of(const DocumentCopies& copies, const Decision& decision);
+
 // What is to be done about a settled document (DESIGN.md, "Deciding"). Pure: depends on nothing but
 // its arguments, and not on the order of the copies. Never deletes while a replica is unknown.
-Decision decide(const DocumentCopies& copies, const Knowledge& knowledge, TieRule tie);
+Decision decide(const DocumentCopies& copies, const Knowledge& knowledge, Policy policy);
 
 }  // namespace miroir::anti_entropy

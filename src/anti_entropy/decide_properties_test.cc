@@ -16,8 +16,8 @@ rc::Gen<Copy> any_copy(std::string node) {
   return rc::gen::exec([node] {
     const int kind = *rc::gen::inRange(0, 12);
     if (kind == 0) return unknown(node);
-    if (kind == 1) return foreign(node);
     Copy copy = absent(node);
+    if (kind == 1) copy = foreign(node, *rc::gen::inRange<std::uint64_t>(1, 3));
     if (kind > 3) {
       const Stamp stamp = *rc::gen::element<Stamp>(5, kOld, kNew, kNew, kHead + 1);
       const auto says = *rc::gen::inRange<std::uint64_t>(1, 3);
@@ -29,6 +29,9 @@ rc::Gen<Copy> any_copy(std::string node) {
     copy.in_sync = *rc::gen::inRange(0, 4) != 0;
     copy.tainted = *rc::gen::inRange(0, 5) == 0;
     copy.in_doubt = copy.tainted && *rc::gen::arbitrary<bool>();
+    copy.missed_entries = !copy.in_sync && *rc::gen::arbitrary<bool>();
+    using enum Copy::Standing;
+    copy.standing = *rc::gen::element(kUnasked, kVouched, kVouched, kUnknown, kRefuted);
     return copy;
   });
 }
@@ -36,7 +39,7 @@ rc::Gen<Copy> any_copy(std::string node) {
 struct Case {
   DocumentCopies copies;
   Knowledge knowledge;
-  TieRule tie;
+  Policy policy;
 };
 
 Case any_case() {
@@ -52,14 +55,17 @@ Case any_case() {
   given.knowledge = known();
   given.knowledge.deleted =
       *rc::gen::element<std::optional<Stamp>>(std::nullopt, std::nullopt, kOld, kNew);
+  given.knowledge.horizon = *rc::gen::element<Stamp>(0, 0, kOld, kNew);
   given.knowledge.cleared = *rc::gen::element<Stamp>(0, 0, 0, kOld);
-  given.tie = *rc::gen::element(TieRule::kQuarantine, TieRule::kHash);
+  given.policy.tie = *rc::gen::element(TieRule::kQuarantine, TieRule::kHash);
+  given.policy.foreign = *rc::gen::element(ForeignDocuments::kReport, ForeignDocuments::kAdopt,
+                                           ForeignDocuments::kRemove);
   return given;
 }
 
 RC_GTEST_PROP(DecideProperties, NeverDeletesWhileAReplicaIsUnknown, ()) {
   const Case given = any_case();
-  const Decision decision = decide(given.copies, given.knowledge, given.tie);
+  const Decision decision = decide(given.copies, given.knowledge, given.policy);
   const bool any_unknown = std::ranges::any_of(
       given.copies.owners, [](const Copy& copy) { return copy.presence == Presence::kUnknown; });
   if (!any_unknown) return;
@@ -69,28 +75,59 @@ RC_GTEST_PROP(DecideProperties, NeverDeletesWhileAReplicaIsUnknown, ()) {
 
 RC_GTEST_PROP(DecideProperties, WinnerIsTrustedAndNoCopyIsNewerExceptInAnIndexInDoubt, ()) {
   const Case given = any_case();
-  const Decision decision = decide(given.copies, given.knowledge, given.tie);
-  if (!decision.winner) return;
+  const Decision decision = decide(given.copies, given.knowledge, given.policy);
+  if (!decision.winner || decision.action == Action::kAdopt) return;
   const Copy& winner = given.copies.owners[*decision.winner];
-  RC_ASSERT(winner.present() && winner.in_sync && !winner.tainted);
-  RC_ASSERT(!winner.contradicts_itself(kId));
+  const bool harvested = !winner.in_sync;
+  RC_ASSERT(winner.present() && !winner.tainted && !winner.contradicts_itself(kId));
+  RC_ASSERT(!harvested || (winner.standing == Copy::Standing::kVouched && !winner.in_doubt &&
+                           winner.stored.base > given.knowledge.horizon));
   for (const auto* group : {&given.copies.owners, &given.copies.strays}) {
-    for (const Copy& copy : *group)
-      RC_ASSERT(copy.in_doubt || copy.stored.stamp <= winner.stored.stamp);
+    for (const Copy& copy : *group) {
+      const bool dismissed =
+          copy.in_doubt || (harvested && copy.standing == Copy::Standing::kRefuted);
+      RC_ASSERT(dismissed || copy.stored.stamp <= winner.stored.stamp);
+    }
   }
+}
+
+RC_GTEST_PROP(DecideProperties, AdoptsOnlyWhereNobodyHoldsAVersionAndEveryOwnerIsTold, ()) {
+  const Case given = any_case();
+  const Decision decision = decide(given.copies, given.knowledge, given.policy);
+  const auto& [id, owners, strays] = given.copies;
+  const bool adopts = decision.action == Action::kAdopt;
+  for (const Verdict& verdict : decision.owners)
+    RC_ASSERT((verdict.treatment == Treatment::kAdopt) == adopts);
+  for (const Verdict& verdict : decision.strays) RC_ASSERT(verdict.treatment != Treatment::kAdopt);
+  if (!adopts) return;
+  RC_ASSERT(given.policy.foreign == ForeignDocuments::kAdopt && !given.knowledge.deleted);
+  const Copy* winner = winner_of(given.copies, decision);
+  RC_ASSERT(winner != nullptr && winner->present() && !winner->tainted && !winner->missed_entries);
+  for (const auto* group : {&owners, &strays})
+    for (const Copy& copy : *group) RC_ASSERT(!copy.stored.stamp);
+}
+
+RC_GTEST_PROP(DecideProperties, CopiesWithoutAStampAreDeletedOnlyWhereTheyAreNotWanted, ()) {
+  const Case given = any_case();
+  const Decision decision = decide(given.copies, given.knowledge, given.policy);
+  if (given.policy.foreign != ForeignDocuments::kReport) return;
+  for (std::size_t i = 0; i < given.copies.owners.size(); ++i)
+    if (decision.owners[i].treatment == Treatment::kDelete)
+      RC_ASSERT(given.copies.owners[i].stored.stamp.has_value());
+  for (std::size_t i = 0; i < given.copies.strays.size(); ++i)
+    if (decision.strays[i].treatment == Treatment::kDelete)
+      RC_ASSERT(given.copies.strays[i].stored.stamp.has_value());
 }
 
 RC_GTEST_PROP(DecideProperties, UnknownCopiesAndWinnersAreNeverTouched, ()) {
   const Case given = any_case();
-  const Decision decision = decide(given.copies, given.knowledge, given.tie);
+  const Decision decision = decide(given.copies, given.knowledge, given.policy);
   for (std::size_t i = 0; i < given.copies.owners.size(); ++i) {
     const Verdict& verdict = decision.owners[i];
     if (given.copies.owners[i].presence == Presence::kUnknown)
       RC_ASSERT(verdict.treatment == Treatment::kLeave);
     if (decision.winner == i) RC_ASSERT(verdict.treatment != Treatment::kReplace);
     if (verdict.treatment == Treatment::kReplace) RC_ASSERT(decision.winner.has_value());
-    if (verdict.treatment == Treatment::kDelete)
-      RC_ASSERT(given.copies.owners[i].stored.stamp.has_value());
   }
 }
 
@@ -113,21 +150,22 @@ RC_GTEST_PROP(DecideProperties, OrderOfTheCopiesDoesNotMatter, ()) {
     }
     return verdicts;
   };
-  const Decision one = decide(given.copies, given.knowledge, given.tie);
-  const Decision other = decide(shuffled, given.knowledge, given.tie);
+  const Decision one = decide(given.copies, given.knowledge, given.policy);
+  const Decision other = decide(shuffled, given.knowledge, given.policy);
   RC_ASSERT(one.action == other.action);
   RC_ASSERT(one.reason == other.reason);
   RC_ASSERT(by_node(given.copies, one) == by_node(shuffled, other));
   RC_ASSERT(one.winner.has_value() == other.winner.has_value());
-  if (one.winner)
-    RC_ASSERT(given.copies.owners[*one.winner].node == shuffled.owners[*other.winner].node);
+  if (one.winner) RC_ASSERT(winner_of(given.copies, one)->node == winner_of(shuffled, other)->node);
 }
 
 // A decision carried out leads to one that leaves everything alone.
 RC_GTEST_PROP(DecideProperties, RepairIsFinal, ()) {
   const Case given = any_case();
-  const Decision decision = decide(given.copies, given.knowledge, given.tie);
-  if (decision.action != Action::kRestore && decision.action != Action::kDelete) return;
+  const Decision decision = decide(given.copies, given.knowledge, given.policy);
+  if (decision.action != Action::kRestore && decision.action != Action::kAdopt &&
+      decision.action != Action::kDelete)
+    return;
   DocumentCopies after = given.copies;
   for (std::size_t i = 0; i < after.owners.size(); ++i) {
     Copy& copy = after.owners[i];
@@ -137,6 +175,10 @@ RC_GTEST_PROP(DecideProperties, RepairIsFinal, ()) {
     } else if (decision.owners[i].treatment == Treatment::kReplace) {
       copy = given.copies.owners[*decision.winner];
       copy.node = given.copies.owners[i].node;
+    } else if (decision.owners[i].treatment == Treatment::kAdopt) {
+      copy = whole(copy.node, kHead);
+      copy.content = winner_of(given.copies, decision)->content;
+      copy.stored.checksum = checksum_of(copy.content);
     }
   }
   std::vector<Copy> strays;
@@ -144,7 +186,8 @@ RC_GTEST_PROP(DecideProperties, RepairIsFinal, ()) {
     if (decision.strays[i].treatment != Treatment::kDelete) strays.push_back(after.strays[i]);
   }
   after.strays = strays;
-  const Decision again = decide(after, given.knowledge, given.tie);
+  const Decision again = decide(after, given.knowledge, given.policy);
+  if (again.action == Action::kAdopt) return;  // what a delete left, having no stamp
   for (const Verdict& verdict : again.owners) RC_ASSERT(verdict.treatment == Treatment::kLeave);
 }
 

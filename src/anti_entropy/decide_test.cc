@@ -11,16 +11,6 @@
 namespace miroir::anti_entropy {
 namespace {
 
-Decision decide_on(std::vector<Copy> owners, Knowledge knowledge = known(),
-                   TieRule tie = TieRule::kQuarantine, std::vector<Copy> strays = {}) {
-  return decide({kId, std::move(owners), std::move(strays)}, knowledge, tie);
-}
-
-void expect(const Decision& decision, Action action, Reason reason) {
-  EXPECT_EQ(name(decision.action), name(action));
-  EXPECT_EQ(code(decision.reason), code(reason));
-}
-
 constexpr Verdict kFine{Finding::kRight, Treatment::kLeave};
 
 TEST(DecideTest, EqualCopiesAreLeftAlone) {
@@ -69,7 +59,7 @@ TEST(AntiEntropyAcceptance, test_authoritative_doc_selection_tiebreak) {
   expect(decide_on(tied), Action::kQuarantine, Reason::kTie);
   EXPECT_FALSE(decide_on(tied).winner);
 
-  decision = decide_on(tied, known(), TieRule::kHash);
+  decision = decide_on(tied, known(), {.tie = TieRule::kHash});
   expect(decision, Action::kRestore, Reason::kTieHash);
   EXPECT_EQ(decision.winner, content(1) > content(2) ? 0U : 1U);
 }
@@ -113,10 +103,69 @@ TEST(DecideTest, StaleCopyIsHealed) {
   EXPECT_EQ(decision.owners[2].treatment, Treatment::kReplace);
 }
 
+Knowledge beyond(Stamp horizon) {
+  Knowledge knowledge = known();
+  knowledge.horizon = horizon;
+  return knowledge;
+}
+
 TEST(DecideTest, DocumentThatOnlyAStaleReplicaHoldsIsDeletedThere) {
-  const Decision decision = decide_on({stale(whole("a", kOld)), absent("b"), absent("c")});
+  const Decision decision =
+      decide_on({stale(whole("a", kOld)), absent("b"), absent("c")}, beyond(kOld));
   expect(decision, Action::kDelete, Reason::kAbsentOnPeers);
   EXPECT_EQ(decision.owners[0], (Verdict{Finding::kSurplus, Treatment::kDelete}));
+}
+
+TEST(DecideTest, DocumentThatOnlyAStaleReplicaHoldsAndThatWasNeverDeletedIsHarvested) {
+  const Decision decision = decide_on(
+      {vouched(whole("a", kNew)), absent("b"), stale(whole("c", kOld)), stale(absent("d"))},
+      beyond(kOld));
+  expect(decision, Action::kRestore, Reason::kHarvested);
+  EXPECT_EQ(decision.winner, 0U);
+  EXPECT_EQ(decision.owners[0], kFine);
+  EXPECT_EQ(decision.owners[1], (Verdict{Finding::kMissing, Treatment::kReplace}));
+  EXPECT_EQ(decision.owners[2], (Verdict{Finding::kOlder, Treatment::kReplace}));
+  EXPECT_EQ(decision.owners[3].treatment, Treatment::kReplace);
+}
+
+TEST(DecideTest, NothingThatWasDeletedIsHarvested) {
+  Knowledge knowledge = beyond(0);
+  knowledge.deleted = kNew;
+  expect(decide_on({vouched(whole("a", kNew)), absent("b")}, knowledge), Action::kDelete,
+         Reason::kDeleted);
+  Copy expired = vouched(whole("a", kNew));
+  expired.stored.expires_at = 5;
+  expect(decide_on({expired, absent("b")}, beyond(0)), Action::kDelete, Reason::kExpired);
+  Copy never_written = refuted(whole("a", kNew));
+  expect(decide_on({never_written, absent("b")}, beyond(0)), Action::kDelete,
+         Reason::kAbsentOnPeers);
+  expect(decide_on({in_doubt(vouched(whole("a", kNew))), absent("b")}, beyond(0)), Action::kDelete,
+         Reason::kAbsentOnPeers);
+}
+
+TEST(DecideTest, DocumentThatMayHaveBeenDeletedIsNeitherHarvestedNorDeleted) {
+  Copy fragment = vouched(merged("a", kNew, std::nullopt));
+  Copy over_something_old = vouched(merged("a", kNew, kOld));
+  Copy untold = stale(whole("a", kNew));
+  Copy forged = vouched(corrupt("a", kNew));
+  for (const Copy& copy :
+       {fragment, over_something_old, untold, forged, tainted(vouched(whole("a", kNew)))}) {
+    const Decision decision = decide_on({copy, absent("b")}, beyond(kOld));
+    expect(decision, Action::kQuarantine, Reason::kMaybeDeleted);
+    EXPECT_EQ(decision.owners[0].treatment, Treatment::kLeave);
+    EXPECT_EQ(decision.owners[1].treatment, Treatment::kLeave);
+  }
+  // Nor does an older one come back in its place.
+  expect(decide_on({untold, absent("b"), vouched(whole("c", 1'500))}, beyond(kOld)),
+         Action::kQuarantine, Reason::kMaybeDeleted);
+}
+
+TEST(DecideTest, NothingIsHarvestedUnlessReplicasInSyncAgreeThatThereIsNone) {
+  for (const Copy& peer : {stale(absent("b")), tainted(absent("b"))})
+    expect(decide_on({vouched(whole("a", kNew)), peer}, beyond(kOld)), Action::kReport,
+           Reason::kNoSource);
+  expect(decide_on({vouched(whole("a", kNew)), whole("b", kOld)}, beyond(0)), Action::kQuarantine,
+         Reason::kNewerUntrusted);
 }
 
 TEST(DecideTest, WithoutAReplicaInSyncNothingIsDone) {
@@ -262,11 +311,11 @@ TEST(DecideTest, OfCopiesThatDifferOnlyInTheirExpiryTheLaterOneWins) {
   late.stored.expires_at = 2'000'000;
   const Copy never = whole("b", kNew);
   for (const TieRule tie : {TieRule::kQuarantine, TieRule::kHash}) {
-    Decision decision = decide_on({early, late}, known(), tie);
+    Decision decision = decide_on({early, late}, known(), {.tie = tie});
     expect(decision, Action::kRestore, Reason::kLaterExpiry);
     EXPECT_EQ(decision.winner, 1U);
     EXPECT_EQ(decision.owners[0], (Verdict{Finding::kUnlike, Treatment::kReplace}));
-    decision = decide_on({late, never}, known(), tie);
+    decision = decide_on({late, never}, known(), {.tie = tie});
     expect(decision, Action::kRestore, Reason::kLaterExpiry);
     EXPECT_EQ(decision.winner, 1U);
   }
@@ -293,38 +342,24 @@ TEST(DecideTest, OfTheCopyThatMissedAnExtensionAndTookTheNextMergeTheOthersExpir
   EXPECT_EQ(decision.owners[1].treatment, Treatment::kReplace);
 }
 
-TEST(DecideTest, ForeignDocumentIsReported) {
-  const Decision decision = decide_on({foreign("a"), absent("b")});
-  expect(decision, Action::kReport, Reason::kForeign);
-  EXPECT_EQ(decision.owners[0], (Verdict{Finding::kForeign, Treatment::kLeave}));
-}
-
-TEST(DecideTest, ForeignOverwriteOfADocumentIsUndone) {
-  const Decision decision = decide_on({foreign("a"), whole("b", kOld)});
-  expect(decision, Action::kRestore, Reason::kHighestStamp);
-  EXPECT_EQ(decision.owners[0], (Verdict{Finding::kForeign, Treatment::kReplace}));
-}
-
 TEST(DecideTest, StampBeyondTheLogIsQuarantined) {
   expect(decide_on({whole("a", kHead + 1), whole("b", kOld)}), Action::kQuarantine,
          Reason::kImpossibleStamp);
 }
 
 TEST(DecideTest, StrayIsDeletedOnceItsOwnersHoldIt) {
-  Decision decision = decide_on({whole("a", kNew), whole("b", kNew)}, known(), TieRule::kQuarantine,
-                                {whole("c", kOld)});
+  Decision decision =
+      decide_on({whole("a", kNew), whole("b", kNew)}, known(), {}, {whole("c", kOld)});
   expect(decision, Action::kDelete, Reason::kStray);
   EXPECT_EQ(decision.strays[0], (Verdict{Finding::kStray, Treatment::kDelete}));
 
-  decision =
-      decide_on({whole("a", kNew), absent("b")}, known(), TieRule::kQuarantine, {whole("c", kOld)});
+  decision = decide_on({whole("a", kNew), absent("b")}, known(), {}, {whole("c", kOld)});
   expect(decision, Action::kRestore, Reason::kMissing);
   EXPECT_EQ(decision.strays[0].treatment, Treatment::kLeave);
 }
 
 TEST(DecideTest, StrayThatItsOwnersLackIsKept) {
-  const Decision decision =
-      decide_on({absent("a"), absent("b")}, known(), TieRule::kQuarantine, {whole("c", kOld)});
+  const Decision decision = decide_on({absent("a"), absent("b")}, known(), {}, {whole("c", kOld)});
   expect(decision, Action::kReport, Reason::kNoSource);
   EXPECT_EQ(decision.strays[0].treatment, Treatment::kLeave);
 }

@@ -53,7 +53,10 @@ AntiEntropyOptions parse_anti_entropy(YamlBlock block) {
   options.breaker.min_documents = static_cast<std::uint64_t>(breaker.integer(
       "min_documents", static_cast<std::int64_t>(options.breaker.min_documents), 0, 1'000'000'000));
   options.audit_retention = block.duration("audit_retention", options.audit_retention);
-  block.one_of("foreign_documents", "report", {"report"});
+  const std::string foreign =
+      block.one_of("foreign_documents", "report", {"report", "adopt", "remove"});
+  if (foreign == "adopt") options.foreign_documents = ForeignDocuments::kAdopt;
+  if (foreign == "remove") options.foreign_documents = ForeignDocuments::kRemove;
   options.tie = block.one_of("tie", "quarantine", {"quarantine", "hash"}) == "hash"
                     ? TieRule::kHash
                     : TieRule::kQuarantine;

@@ -12,7 +12,8 @@
 
 namespace miroir {
 
-enum class ForeignDocuments { kReport };  // documents written behind Miroir's back
+// Documents written behind Miroir's back: they have no stamp.
+enum class ForeignDocuments { kReport, kAdopt, kRemove };
 enum class TieRule { kQuarantine, kHash };
 // Deletes and tie-breaks of one pass in one shard, beyond which a person must agree.
 struct BreakerOptions {

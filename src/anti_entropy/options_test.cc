@@ -28,6 +28,10 @@ TEST(AntiEntropyOptionsTest, NamesAndDefaultsAreTheOriginals) {
   EXPECT_EQ(options.fingerprint_batch_size, 1'000U);
   EXPECT_FALSE(options.auto_repair);
   EXPECT_EQ(options.tie, TieRule::kHash);
+  EXPECT_EQ(options.foreign_documents, ForeignDocuments::kReport);
+  EXPECT_EQ(parse("foreign_documents: adopt").value().foreign_documents, ForeignDocuments::kAdopt);
+  EXPECT_EQ(parse("foreign_documents: remove").value().foreign_documents,
+            ForeignDocuments::kRemove);
   EXPECT_EQ(options.breaker.share, 0.05);
   EXPECT_EQ(options.breaker.min_documents, 100U);
   EXPECT_EQ(parse("breaker:\n  share: 0.5\n  min_documents: 7\n").value().breaker.min_documents,
@@ -42,7 +46,7 @@ TEST(AntiEntropyOptionsTest, RefusalsNameLineKeyAndWhatWasExpected) {
   EXPECT_NE(schedule.find("schedule"), std::string::npos) << schedule;
   for (const char* wrong :
        {"light_interval: 60", "light_interval: 0s", "enabled: yes", "max_read_concurrency: 0",
-        "fingerprint_batch_size: many", "auto_repair: 1", "foreign_documents: adopt", "tie: coin",
+        "fingerprint_batch_size: many", "auto_repair: 1", "foreign_documents: maybe", "tie: coin",
         "tombstone_retention: 5m", "shards_per_page: 3", "updated_at_field: stamp",
         "updated_at_field: _miroir_slot", "expires_at_field: _miroir_updated_at"}) {
     const std::string message = refusal(wrong);

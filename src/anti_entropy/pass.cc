@@ -103,6 +103,7 @@ class Pass {
     tools_.instruments.forget_all_but(uids);
     MIROIR_CO_CHECK(co_await tools_.breaker.forget_all_but(incarnations));
     MIROIR_CO_CHECK(co_await tools_.quarantine.forget_all_but(incarnations));
+    tools_.read_in_full.forget_all_but(incarnations);
     co_return co_await forget_unresolved_but(tools_.store, std::move(incarnations));
   }
 
@@ -159,8 +160,9 @@ class Pass {
   Async<Result<void>> compare_documents(const IndexUnderTest& index, Roster& roster,
                                         IndexReport& its) {
     const std::vector<Taint> in_doubt = indexes_in_doubt(tools_, roster, index.incarnation);
-    const bool all = !in_doubt.empty() || something_was_skipped(roster);
-    const bool deep = order_.kind == PassKind::kDeep || all;
+    std::vector<ShardId> in_any_case = shards_to_prove(index, roster);
+    if (!in_doubt.empty()) in_any_case = Sweep::all(tools_.cluster.topology().shard_count());
+    const bool deep = order_.kind == PassKind::kDeep || !in_any_case.empty();
     Resolver resolver(tools_, index, roster, audit_, order_.number, order_.repairs,
                       deep ? tools_.instruments.deep_bytes : tools_.instruments.light_bytes, its);
     // What no digest shows is asked about again by every pass.
@@ -175,7 +177,7 @@ class Pass {
     MIROIR_CO_CHECK(co_await light.run());
     if (deep) {
       DeepComparison contents(tools_, index, roster, resolver);
-      MIROIR_CO_CHECK(co_await read_shards(index, roster, its, contents, all));
+      MIROIR_CO_CHECK(co_await read_shards(index, roster, its, contents, std::move(in_any_case)));
     }
     MIROIR_CO_CHECK(co_await resolver.stop_moving(
         in_doubt.empty() ? in_both(moving, resolver.moving()) : resolver.moving()));
@@ -191,31 +193,51 @@ class Pass {
     co_return co_await end_doubts(in_doubt, roster, its);
   }
 
-  // A node that is being healed was not sent what the log no longer held: what was merged on top of
-  // it has the right stamp and the wrong content.
-  bool something_was_skipped(const Roster& roster) const {
-    return std::ranges::any_of(roster.members(), [this](const auto& member) {
-      return member.second.standing == Standing::kHealing &&
-             tools_.cluster.progress(member.first).skipped_to > 0;
-    });
+  // Whether the digests are not enough: a PUT that lands on what should have been replaced has the
+  // stamp that it ought to have.
+  bool to_be_read(const Member& member, Position incarnation) const {
+    return member.standing == Standing::kHealing &&
+           tools_.cluster.progress(member.node).missed_entries() &&
+           !tools_.read_in_full.holds(member.node, incarnation, member.setbacks);
   }
 
-  // All shards where stamps do not tell; otherwise those that the sweep has still to read.
+  std::vector<ShardId> shards_to_prove(const IndexUnderTest& index, const Roster& roster) const {
+    std::set<ShardId> shards;
+    for (const auto& [node, member] : roster.members()) {
+      if (!to_be_read(member, index.incarnation)) continue;
+      const std::vector<ShardId>& its = tools_.cluster.topology().shards_of(node);
+      shards.insert(its.begin(), its.end());
+    }
+    return {shards.begin(), shards.end()};
+  }
+
+  // Those that the sweep has still to read, and these.
   Async<Result<void>> read_shards(const IndexUnderTest& index, const Roster& roster,
-                                  const IndexReport& its, DeepComparison& contents, bool all) {
+                                  const IndexReport& its, DeepComparison& contents,
+                                  std::vector<ShardId> in_any_case) {
     const std::uint32_t count = tools_.cluster.topology().shard_count();
-    std::vector<ShardId> shards =
-        sweep_ && !all ? sweep_->left(index.incarnation, count) : Sweep::all(count);
-    if (sweep_ && !all && order_.scheduled && tools_.options.shards_per_pass > 0)
+    std::vector<ShardId> shards;
+    if (sweep_) shards = sweep_->left(index.incarnation, count);
+    if (sweep_ && order_.scheduled && tools_.options.shards_per_pass > 0)
       shards.resize(std::min<std::size_t>(shards.size(), tools_.options.shards_per_pass));
+    std::vector<ShardId> planned;
+    std::ranges::set_union(shards, in_any_case, std::back_inserter(planned));
+    shards = std::move(planned);
     for (std::size_t first = 0; first < shards.size(); first += kShardsAtATime) {
       const std::size_t end = std::min(shards.size(), first + kShardsAtATime);
       const std::vector<ShardId> some(shards.begin() + static_cast<std::ptrdiff_t>(first),
                                       shards.begin() + static_cast<std::ptrdiff_t>(end));
       MIROIR_CO_CHECK(co_await contents.run(some));
+      const IndexState* now = tools_.log.catalogue().by_incarnation(index.incarnation);
+      if (now == nullptr || now->uid != index.uid)
+        co_return fail(ErrorCode::kConflict, "what was read may be another index");
       if (!sweep_) continue;
       const bool clean = roster.all_in_sync() && its.unresolved == 0 && its.problems.empty();
       MIROIR_CO_CHECK(co_await sweep_->done(index.incarnation, some, clean));
+    }
+    for (const auto& [node, member] : roster.members()) {
+      if (member.standing == Standing::kHealing && !in_any_case.empty())
+        tools_.read_in_full.note(node, index.incarnation, member.setbacks);
     }
     co_return Result<void>{};
   }
@@ -280,14 +302,18 @@ class Pass {
     const Topology& topology = tools_.cluster.topology();
     for (const auto& [node, member] : roster_.members()) {
       if (member.standing != Standing::kHealing) continue;
-      bool proven = its.complete && its.problems.empty() && roster.readable(node);
+      const IndexState* index = tools_.log.catalogue().by_incarnation(its.incarnation);
+      const bool read =
+          index == nullptr || !index->primary_key || !to_be_read(member, its.incarnation);
+      bool proven = its.complete && its.problems.empty() && roster.readable(node) && read;
       for (ShardId shard : topology.shards_of(node)) {
         const bool peer = std::ranges::any_of(
             topology.owners(shard),
             [&](const std::string& owner) { return owner != node && roster.in_sync(owner); });
         const auto note = its.notes.find(shard);
         proven = proven && peer &&
-                 (note == its.notes.end() || note->second.unresolved == note->second.looping);
+                 (note == its.notes.end() ||
+                  note->second.unresolved == note->second.looping + note->second.doubtful);
       }
       if (!proven) unproven_.insert(node);
     }

@@ -35,6 +35,7 @@ struct Reconciler::State {
               .instruments = instruments,
               .breaker = breaker,
               .quarantine = quarantine,
+              .read_in_full = read_in_full,
               .reads = reads,
               .stopping = [this] { return stopping || !lease.held() || interrupted(); }},
         lease(store_, clock_, "reconciler", random.uuid_v4()),
@@ -62,6 +63,7 @@ struct Reconciler::State {
   anti_entropy::Audit audit;
   anti_entropy::Breaker breaker;
   anti_entropy::Quarantine quarantine;
+  anti_entropy::ReadInFull read_in_full;
   Semaphore reads;
   anti_entropy::Tools tools;
   Lease lease;  // one process at a time reconciles

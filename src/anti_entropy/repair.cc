@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "anti_entropy/adoption.h"
 #include "base/document.h"
 #include "node_api/exact_copies.h"
 
@@ -21,7 +22,7 @@ void plan_copy(Plan& plan, const Judged& judged, const Copy& copy, const Verdict
   if (verdict.treatment == Treatment::kReplace) plan[copy.node].replace.push_back(&judged);
   if (verdict.treatment != Treatment::kDelete) return;
   plan[copy.node].remove.push_back({.slot = copy.stored.slot.value_or(slot_of(judged.copies.id)),
-                                    .checksum = *copy.stored.stamp,
+                                    .checksum = copy.stored.stamp.value_or(0),
                                     .id = judged.copies.id,
                                     .document = ""});
 }
@@ -62,7 +63,7 @@ Result<std::vector<BodyRecord>> records_of(const std::vector<const Judged*>& doc
                                            bool embedders) {
   std::vector<BodyRecord> records;
   for (const Judged* judged : documents) {
-    const Copy& winner = judged->copies.owners[*judged->decision.winner];
+    const Copy& winner = *winner_of(judged->copies, judged->decision);
     MIROIR_TRY(std::string text, text_to_write(winner.text, embedders));
     records.push_back({.slot = slot_of(judged->copies.id),
                        .checksum = winner.stored.checksum.value_or(0),
@@ -75,7 +76,8 @@ Result<std::vector<BodyRecord>> records_of(const std::vector<const Judged*>& doc
 Entry entry_for(const Tools& tools, const IndexUnderTest& index, std::optional<std::string> node,
                 EntryKind kind, const Written& written, Position read_at, std::uint64_t pass) {
   Entry entry;
-  entry.origin = node ? Origin::kAntiEntropy : Origin::kTtlExpire;
+  const bool expiry = kind == EntryKind::kDeleteDocuments;
+  entry.origin = expiry ? Origin::kTtlExpire : Origin::kAntiEntropy;
   entry.kind = kind;
   entry.index_uid = index.uid;
   entry.incarnation = index.incarnation;
@@ -113,7 +115,7 @@ std::vector<BodyRecord> expired_of(const std::vector<Judged>& documents) {
   for (const Judged& judged : documents) {
     if (judged.decision.action != Action::kDelete || judged.decision.reason != Reason::kExpired)
       continue;
-    const Copy& winner = judged.copies.owners[*judged.decision.winner];
+    const Copy& winner = *winner_of(judged.copies, judged.decision);
     records.push_back({.slot = slot_of(judged.copies.id),
                        .checksum = *winner.stored.stamp,
                        .id = judged.copies.id,
@@ -136,7 +138,7 @@ Async<std::vector<BodyRecord>> separable(const Tools& tools, const IndexUnderTes
   if (records.empty()) co_return records;
   DeleteExactCopies write{index.uid, index.primary_key, {}};
   for (const BodyRecord& record : records)
-    write.copies.push_back({record.id, record.slot, record.checksum});
+    write.copies.push_back({record.id, record.slot, exact_stamp(record)});
   const auto inseparable =
       co_await inseparable_copies(tools.cluster.client(node), std::move(write), tools.options.names,
                                   tools.clock.now() + kReadTimeout);
@@ -183,6 +185,10 @@ Async<Result<Prepared>> prepare_entries(const Tools& tools, const IndexUnderTest
                 [&](const BodyRecord& record) { return prepared.not_sent.contains(record.id); });
   MIROIR_CO_CHECK(co_await prepare(tools, index, std::nullopt, EntryKind::kDeleteDocuments,
                                    std::move(expired), settled.read_at, pass, prepared));
+  MIROIR_CO_TRY(auto adopted,
+                adopted_records(settled.documents, tools.options.names, index.embedders));
+  MIROIR_CO_CHECK(co_await prepare(tools, index, std::nullopt, EntryKind::kWriteDocuments,
+                                   std::move(adopted), settled.read_at, pass, prepared));
   for (auto& [node, its] : plan) {
     MIROIR_CO_TRY(auto copies, records_of(its.replace, index.embedders));
     MIROIR_CO_CHECK(co_await prepare(tools, index, node, EntryKind::kRepairDeletes,
@@ -245,7 +251,7 @@ const Copy* copy_on(const std::vector<Copy>& copies, const std::string& node) {
 // What the copies that were replaced must be by now: what the winner was when it was read, or,
 // where PUTs landed on it since, what it is.
 const Copy& expected(const Judged& before, const Judged& after) {
-  const Copy& source = before.copies.owners[*before.decision.winner];
+  const Copy& source = *winner_of(before.copies, before.decision);
   const Copy* now = copy_on(after.copies.owners, source.node);
   const bool merged = now != nullptr && now->present() && now->stored.stamp > source.stored.stamp &&
                       now->stored.base == source.stored.base;
@@ -253,7 +259,8 @@ const Copy& expected(const Judged& before, const Judged& after) {
 }
 
 // Whether every copy that was to be changed was read again and is now what it must be, or gone.
-bool verified(const Judged& before, const Judged& after, const Roster& roster) {
+bool verified(const Judged& before, const Judged& after, const Roster& roster, Stamp adopted_at) {
+  if (before.decision.action == Action::kAdopt) return is_adopted(before, after, adopted_at);
   const auto right = [&](const Copy& copy, const Verdict& verdict) {
     if (verdict.treatment == Treatment::kLeave) return true;
     if (!roster.readable(copy.node)) return false;
@@ -301,9 +308,27 @@ Async<Result<std::map<std::string, ReadAgain>>> read_again(const Tools& tools, I
 }
 
 std::string did(const Judged& judged) {
-  return judged.decision.action == Action::kRestore
-             ? "copied from node " + judged.copies.owners[*judged.decision.winner].node
-             : "deleted";
+  if (judged.decision.action == Action::kDelete) return "deleted";
+  return (judged.decision.action == Action::kAdopt ? "adopted from node " : "copied from node ") +
+         winner_of(judged.copies, judged.decision)->node;
+}
+
+// What each node made of the entries: errors by node.
+Async<std::map<std::string, std::string>> await_entries(const Tools& tools, const Roster& roster,
+                                                        std::vector<Entry> entries) {
+  std::vector<Async<Applied>> waits;
+  for (const Entry& entry : entries) {
+    // What all are told of the expired comes before what each is told.
+    if (entry.target) waits.push_back(await_applied(tools, *entry.target, entry.position));
+    if (entry.kind != EntryKind::kWriteDocuments) continue;
+    for (const std::string& node : roster.readable_nodes())
+      waits.push_back(await_applied(tools, node, entry.position));
+  }
+  std::map<std::string, std::string> errors;
+  for (const Applied& applied : co_await gather(std::move(waits))) {
+    if (applied.error) errors[applied.node] = *applied.error;
+  }
+  co_return errors;
 }
 
 }  // namespace
@@ -328,22 +353,17 @@ Result<std::string> text_to_write(const std::string& text, bool embedders) {
 
 Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest index, Roster& roster,
                                            Settled settled, std::uint64_t pass, Counter bytes) {
+  std::vector<Handled> handled = leave_unadoptable(tools, index, settled);
   MIROIR_CO_TRY(const Prepared prepared, co_await append_repairs(tools, index, settled, pass));
-  std::vector<Async<Applied>> waits;
-  for (const Entry& entry : prepared.entries) {
-    // What all are told of the expired comes before what each is told.
-    if (entry.target) waits.push_back(await_applied(tools, *entry.target, entry.position));
-  }
-  std::map<std::string, std::string> errors;  // by node
-  for (const Applied& applied : co_await gather(std::move(waits))) {
-    if (applied.error) errors[applied.node] = *applied.error;
-  }
+  Stamp adopted_at = 0;
+  for (const Entry& entry : prepared.entries)
+    if (entry.kind == EntryKind::kWriteDocuments) adopted_at = entry.stamp;
+  const auto errors = co_await await_entries(tools, roster, prepared.entries);
 
   std::vector<std::string> ids;
   for (const Judged& judged : settled.documents) ids.push_back(judged.copies.id);
   MIROIR_CO_TRY(const auto after, co_await read_again(tools, index, roster, std::move(ids), bytes));
 
-  std::vector<Handled> handled;
   std::vector<Taint> healed;
   for (Judged& judged : settled.documents) {
     Handled one{
@@ -351,7 +371,7 @@ Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest in
     const auto found = after.find(one.judged.copies.id);
     if (found == after.end()) {
       one.outcome = "sent, but written again before it could be verified";
-    } else if (verified(one.judged, found->second.judged, roster)) {
+    } else if (verified(one.judged, found->second.judged, roster, adopted_at)) {
       one.repaired = true;
       one.outcome = did(one.judged) + ", verified";
       std::ranges::copy(ended_taints(tools, index, found->second.read_at, found->second.judged),

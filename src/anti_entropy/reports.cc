@@ -10,14 +10,28 @@ constexpr std::size_t kForgottenAtOnce = 1'000;
 
 Json or_null(const std::optional<Stamp>& stamp) { return stamp ? Json(*stamp) : Json(); }
 
+// What is lost with the copy: a content that is another than the winner's, or the only one.
+bool loses_content(const Copy& copy, const Verdict& verdict, const Copy* winner) {
+  switch (verdict.treatment) {
+    case Treatment::kLeave:
+      return false;
+    case Treatment::kReplace:
+      return true;
+    case Treatment::kAdopt:
+      return winner != nullptr && copy.content != winner->content;
+    case Treatment::kDelete:
+      return !copy.stored.stamp;
+  }
+  return false;
+}
+
 Json copy_to_json(const DocumentCopies& copies, const Copy& copy, const Verdict& verdict,
-                  bool stray, bool with_text) {
+                  const Copy* winner, bool stray) {
   static constexpr std::string_view kPresence[] = {"present", "absent", "unknown"};
-  static constexpr std::string_view kTreatment[] = {"leave", "replace", "delete"};
   Json json = Json::object({{"node", copy.node},
                             {"presence", kPresence[static_cast<int>(copy.presence)]},
                             {"finding", name(verdict.finding)},
-                            {"treatment", kTreatment[static_cast<int>(verdict.treatment)]},
+                            {"treatment", name(verdict.treatment)},
                             {"inSync", copy.in_sync}});
   if (stray) json.set("stray", true);
   if (copy.tainted) json.set("tainted", true);
@@ -29,7 +43,7 @@ Json copy_to_json(const DocumentCopies& copies, const Copy& copy, const Verdict&
   json.set("checksumCounts", copy.checksum_counts());
   if (copy.checksum_counts()) json.set("checksumHolds", copy.checksum_holds());
   json.set("contradictsItself", copy.contradicts_itself(copies.id));
-  if (with_text) json.set("document", copy.text);
+  if (loses_content(copy, verdict, winner)) json.set("document", copy.text);
   return json;
 }
 
@@ -229,26 +243,23 @@ Async<Result<std::vector<Json>>> Audit::load(std::optional<std::uint64_t> pass, 
 Json to_json(const Handled& handled, const std::string& index, std::uint64_t pass, WallTime now) {
   const auto& [copies, knowledge, decision] = handled.judged;
   Json list = Json::array();
-  for (std::size_t i = 0; i < copies.owners.size(); ++i) {
-    const bool overwritten = decision.owners[i].treatment == Treatment::kReplace;
-    list.push_back(copy_to_json(copies, copies.owners[i], decision.owners[i], false, overwritten));
-  }
-  for (std::size_t i = 0; i < copies.strays.size(); ++i) {
-    list.push_back(copy_to_json(copies, copies.strays[i], decision.strays[i], true, false));
-  }
-  Json json = Json::object(
-      {{"pass", pass},
-       {"at", to_rfc3339(now)},
-       {"index", index},
-       {"id", copies.id},
-       {"action", name(decision.action)},
-       {"reason", code(decision.reason)},
-       {"why", sentence(decision.reason)},
-       {"winner", decision.winner ? Json(copies.owners[*decision.winner].node) : Json()},
-       {"repaired", handled.repaired},
-       {"outcome", handled.outcome},
-       {"readAt", handled.read_at},
-       {"deletedAtStamp", or_null(knowledge.deleted)}});
+  const Copy* winner = winner_of(copies, decision);
+  for (std::size_t i = 0; i < copies.owners.size(); ++i)
+    list.push_back(copy_to_json(copies, copies.owners[i], decision.owners[i], winner, false));
+  for (std::size_t i = 0; i < copies.strays.size(); ++i)
+    list.push_back(copy_to_json(copies, copies.strays[i], decision.strays[i], winner, true));
+  Json json = Json::object({{"pass", pass},
+                            {"at", to_rfc3339(now)},
+                            {"index", index},
+                            {"id", copies.id},
+                            {"action", name(decision.action)},
+                            {"reason", code(decision.reason)},
+                            {"why", sentence(decision.reason)},
+                            {"winner", winner == nullptr ? Json() : Json(winner->node)},
+                            {"repaired", handled.repaired},
+                            {"outcome", handled.outcome},
+                            {"readAt", handled.read_at},
+                            {"deletedAtStamp", or_null(knowledge.deleted)}});
   json.set("copies", std::move(list));
   return json;
 }

@@ -20,6 +20,7 @@ struct ShardNote {
   std::uint64_t reported = 0;    // …only, because repairs are off
   std::uint64_t looping = 0;     // quarantined: repaired again and again
   std::uint64_t undecided = 0;   // quarantined: nobody wins
+  std::uint64_t doubtful = 0;    // …of these: nothing tells whether it was deleted
   std::string unknown;           // why it could not be compared
   std::string problem;           // what else is wrong ("no replica in sync")
 };

@@ -15,6 +15,17 @@ bool changes_anything(const Judged& judged) {
          std::ranges::any_of(judged.decision.strays, changes);
 }
 
+// Once its node is in sync, the copy must not be taken for a source: a client's write or delete of
+// the document ends that.
+std::vector<Taint> doubts(const IndexUnderTest& index, Position read_at, const Judged& judged) {
+  std::vector<Taint> taints;
+  for (const Copy& copy : judged.copies.owners) {
+    if (copy.present() && !copy.in_sync && !copy.tainted)
+      taints.push_back({index.incarnation, judged.copies.id, copy.node, read_at});
+  }
+  return taints;
+}
+
 // Equal stamps, different contents.
 bool is_conflict(Reason reason) {
   return reason == Reason::kGreaterBase || reason == Reason::kChecksum ||
@@ -87,6 +98,8 @@ Async<Result<void>> Resolver::resolve(std::vector<std::string> ids, Lanes lanes)
   MIROIR_CO_TRY(Sorted sorted, co_await sort(std::move(settled)));
   if (!sorted.ended.empty())
     MIROIR_CO_CHECK(co_await tools_.log.clear_taints(std::move(sorted.ended)));
+  if (!sorted.doubtful.empty())
+    MIROIR_CO_CHECK(co_await tools_.log.add_taints(std::move(sorted.doubtful)));
 
   std::vector<Handled> handled = std::move(sorted.left);
   if (!sorted.repairable.documents.empty()) {
@@ -126,6 +139,8 @@ Async<Result<Resolver::Sorted>> Resolver::sort(Settled settled) {
       std::ranges::copy(ended_taints(tools_, index_, read_at, judged),
                         std::back_inserter(sorted.ended));
     } else if (!changes_anything(judged)) {
+      if (repairs_ && judged.decision.reason == Reason::kMaybeDeleted)
+        std::ranges::copy(doubts(index_, read_at, judged), std::back_inserter(sorted.doubtful));
       sorted.left.push_back(leave(std::move(judged), read_at, "left as it is", Held::kNo));
     } else if (!repairs_) {
       sorted.left.push_back(
@@ -201,6 +216,7 @@ void Resolver::count(const Handled& handled) {
     note.reported += handled.held == Held::kDryRun ? 1 : 0;
     note.looping += handled.held == Held::kQuarantine ? 1 : 0;
     note.undecided += handled.judged.decision.action == Action::kQuarantine ? 1 : 0;
+    note.doubtful += repairs_ && handled.judged.decision.reason == Reason::kMaybeDeleted ? 1 : 0;
     given_up_.insert(id);
   }
 }

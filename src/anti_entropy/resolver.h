@@ -35,6 +35,7 @@ class Resolver {
     Settled repairable;
     std::vector<Handled> left;
     std::vector<Taint> ended;
+    std::vector<Taint> doubtful;
   };
   Async<Result<void>> resolve(std::vector<std::string> ids, Lanes lanes = Lanes::kMove);
   Async<Result<Sorted>> sort(Settled settled);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "anti_entropy/harvest.h"
 #include "cluster/clears.h"
 
 namespace miroir::anti_entropy {
@@ -95,6 +96,7 @@ Copy copy_of(const Tools& tools, const IndexUnderTest& index, const Roster& rost
   copy.in_sync = roster.in_sync(node);
   copy.in_doubt = tools.log.tainted(index.incarnation, "", node);
   copy.tainted = copy.in_doubt || tools.log.tainted(index.incarnation, id, node);
+  copy.missed_entries = !copy.in_sync && tools.cluster.progress(node).missed_entries();
   return copy;
 }
 
@@ -120,7 +122,9 @@ Async<Result<bool>> outdated(const Tools& tools, const IndexUnderTest& index, co
                              Position read_at) {
   MIROIR_CO_TRY(const Log::Later later,
                 co_await tools.log.later_writes(index.incarnation, judged.copies.id, read_at));
-  co_return later.overtaken || (!later.merges.empty() && judged.decision.action == Action::kDelete);
+  const bool copies =
+      judged.decision.action != Action::kDelete && judged.decision.action != Action::kAdopt;
+  co_return later.overtaken || (!later.merges.empty() && !copies);
 }
 
 Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index, Roster& roster,
@@ -170,9 +174,12 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
   Knowledge knowledge;
   knowledge.born = state->born;
   knowledge.newest = tools.log.head_stamp();
+  knowledge.horizon = horizon_of(tools.log, *state);
+  Harvest harvest(tools, index);
   if (tools.options.names.expiry) knowledge.now = tools.clock.wall_now();
 
   MIROIR_CO_TRY(const Clears clears, co_await Clears::of(tools.log, tools.cluster, *state));
+  const Policy policy{.tie = tools.options.tie, .foreign = tools.options.foreign_documents};
 
   for (const std::string& id : ids) {
     DocumentCopies copies = assemble(tools, index, roster, read, id);
@@ -188,7 +195,11 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
       MIROIR_CO_TRY(const auto tombstone, co_await tools.log.tombstone(index.incarnation, id));
       if (tombstone) judged.knowledge.deleted = tombstone->stamp;
       judged.knowledge.cleared = clears.newest_of(id);
-      judged.decision = decide(judged.copies, judged.knowledge, tools.options.tie);
+      judged.decision = decide(judged.copies, judged.knowledge, policy);
+      if (judged.decision.reason == Reason::kMaybeDeleted) {
+        MIROIR_CO_CHECK(co_await harvest.ask_log(judged.copies));
+        judged.decision = decide(judged.copies, judged.knowledge, policy);
+      }
       if (judged.decision.action != Action::kNone) {
         MIROIR_CO_TRY(moving, co_await outdated(tools, index, judged, settled.read_at));
       }

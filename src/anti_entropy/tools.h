@@ -1,7 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "anti_entropy/instruments.h"
 #include "anti_entropy/options.h"
@@ -17,6 +20,27 @@ namespace miroir::anti_entropy {
 class Breaker;
 class Quarantine;
 
+// Which indexes of nodes that are being healed were compared by content since the node was last
+// found not to be in sync: one that missed entries is compared as if it were filled anew
+// (DESIGN.md, invariant 4), but not by every pass again. In memory only.
+class ReadInFull {
+ public:
+  bool holds(const std::string& node, Position incarnation, std::uint64_t setbacks) const {
+    const auto found = setbacks_.find({node, incarnation});
+    return found != setbacks_.end() && found->second == setbacks;
+  }
+  void note(const std::string& node, Position incarnation, std::uint64_t setbacks) {
+    setbacks_[{node, incarnation}] = setbacks;
+  }
+  void forget_all_but(const std::set<Position>& incarnations) {
+    std::erase_if(setbacks_,
+                  [&](const auto& entry) { return !incarnations.contains(entry.first.second); });
+  }
+
+ private:
+  std::map<std::pair<std::string, Position>, std::uint64_t> setbacks_;
+};
+
 // What every part of a pass works with. References outlive the pass.
 struct Tools {
   Log& log;
@@ -29,6 +53,7 @@ struct Tools {
   Instruments& instruments;
   Breaker& breaker;
   Quarantine& quarantine;
+  ReadInFull& read_in_full;
   Semaphore& reads;                // max_read_concurrency
   std::function<bool()> stopping;  // asked between two requests
 };

@@ -131,6 +131,7 @@ Async<Result<void>> Cluster::save_progress(std::string id, NodeProgress lane) {
   State::Node& node = state_->node(id);
   lane.state = name(node.status.state);
   lane.reason = node.status.state_why;
+  lane.proven = node.progress.proven;
   node.progress = lane;
   node.joined = true;
   return state_->log.save_progress(std::move(id), std::move(lane));
@@ -153,6 +154,7 @@ Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std
   State::Node& node = state_->node(id);
   const ReplicaState before = node.status.state;
   const std::string why_before = node.status.state_why;
+  const Position proven_before = node.progress.proven;
   if (replica != ReplicaState::kInSync) ++node.status.setbacks;
   if (before == replica && why_before == why) co_return Result<void>();
   // Memory first: a save that the forwarder begins meanwhile must carry the new state.
@@ -160,6 +162,7 @@ Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std
   node.status.state_why = why;
   node.progress.state = name(replica);
   node.progress.reason = why;
+  if (replica == ReplicaState::kInSync) node.progress.proven = node.status.done;
   auto saved = co_await state_->log.save_progress(id, node.progress);
   if (!saved) {
     if (replica == ReplicaState::kInSync && node.status.state == ReplicaState::kInSync) {
@@ -167,6 +170,7 @@ Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std
       node.status.state_why = why_before;
       node.progress.state = name(before);
       node.progress.reason = why_before;
+      node.progress.proven = proven_before;
     }
     co_return saved;
   }

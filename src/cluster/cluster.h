@@ -60,9 +60,9 @@ class Cluster {
   void report_unhealthy(const std::string& node, const Error& error);
   // In memory; the forwarder saves the row.
   void set_done(const std::string& node, Position done);
-  // The node's durable row. Its state and reason are set_state's, the rest is the forwarder's:
-  // save_progress takes everything but the state from `lane`. Saves are durable in the order of the
-  // calls.
+  // The node's durable row. Its state and reason, and when it was last proven, are set_state's,
+  // the rest is the forwarder's: save_progress takes everything but those from `lane`. Saves are
+  // durable in the order of the calls.
   NodeProgress progress(const std::string& node) const;
   bool joined(const std::string& node) const;  // ever had a row
   Async<Result<void>> save_progress(std::string node, NodeProgress lane);

@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "cluster/entry_failures.h"
+#include "forward/doubt_names.h"
+#include "forward/overtaken.h"
 #include "forward/plan.h"
 #include "forward/replay.h"
 #include "forward/voiding.h"
@@ -228,7 +230,7 @@ Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {
   auto write = co_await build(entry);
   if (write) {
     if (*write) co_return co_await enqueue(std::move(entry), std::move(**write));
-    const bool repair = entry->kind == EntryKind::kRepairDocuments;
+    const bool repair = entry->kind == EntryKind::kRepairDocuments || is_adoption(*entry);
     co_await not_sent(std::move(entry), repair ? "all of it was written again after it was read"
                                                : "it failed on all nodes that it was sent to");
     co_return Result<void>();
@@ -268,9 +270,13 @@ Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const E
     for (const BodyRecord& record : records) MIROIR_CO_CHECK(part.add(record));
     co_return part.take();
   }
+  Overtaken newer;
+  if (is_adoption(*entry)) {
+    MIROIR_CO_TRY(newer, co_await overtaken(context_.log, entry));
+  }
   MIROIR_CO_CHECK(
       co_await context_.log.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
-        if (!is_for(*entry, record, node_, topology)) return {};
+        if (newer.contains(record.id) || !is_for(*entry, record, node_, topology)) return {};
         if (failures && failures->on_all(topology.owners(topology.shard_of(record.slot))))
           return {};
         return part.add(record);
@@ -392,6 +398,8 @@ Async<bool> Forwarder::skip_to(Position last) {
   const bool before = progress_.skipped_to > 0;
   progress_.skipped_after = before ? std::min(progress_.skipped_after, first) : first;
   progress_.skipped_to = std::max(progress_.skipped_to, last);
+  co_await insist(context_.clock, "doubts",
+                  [this, first, last] { return doubt_names(context_.log, node_, first, last); });
   co_await insist(context_.clock, "progress", [this] { return save(); });
   handed_over_ = std::max(handed_over_, last);
   watcher_.pass(last);

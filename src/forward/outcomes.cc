@@ -4,6 +4,7 @@
 #include <set>
 
 #include "cluster/entry_failures.h"
+#include "forward/overtaken.h"
 #include "forward/plan.h"
 
 namespace miroir {
@@ -38,7 +39,12 @@ Async<Result<std::vector<Outcomes::Named>>> Outcomes::named_by(std::shared_ptr<c
     co_return named;
   }
   const Topology& topology = context_.cluster.topology();
+  Overtaken left_out;
+  if (is_adoption(*entry)) {
+    MIROIR_CO_TRY(left_out, co_await overtaken(context_.log, entry));
+  }
   auto read = co_await context_.log.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
+    if (left_out.contains(record.id)) return {};
     if (is_for(*entry, record, node, topology)) {
       named.push_back({entry->incarnation, std::move(record.id), topology.shard_of(record.slot)});
     }

@@ -149,7 +149,7 @@ Result<void> PartBuilder::add(const BodyRecord& record) {
     case EntryKind::kDeleteDocuments:
     case EntryKind::kRepairDeletes:
       if (names_exact_stamps(entry_)) {
-        copies_.push_back({record.id, record.slot, record.checksum});
+        copies_.push_back({.id = record.id, .slot = record.slot, .stamp = exact_stamp(record)});
         bytes_ += record.id.size() + 128;
       } else {
         ids_.push_back(record.id);

@@ -125,6 +125,12 @@ TEST_F(PlanTest, RepairsAreSentAsTheyAre) {
   EXPECT_EQ(copies[0].id, "1");
   EXPECT_EQ(copies[0].slot, slot_of("1"));
   EXPECT_EQ(copies[0].stamp, 5U);
+
+  PartBuilder foreign(deletes, names, 1 << 20);
+  BodyRecord without_stamp = record("1");
+  without_stamp.checksum = 0;
+  ASSERT_TRUE(foreign.add(without_stamp));
+  EXPECT_EQ(std::get<DeleteExactCopies>(*foreign.take()).copies[0].stamp, std::nullopt);
 }
 
 TEST_F(PlanTest, NothingIsSentWhereNoRecordIsTheNodes) {

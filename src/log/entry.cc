@@ -63,6 +63,15 @@ Result<std::size_t> index_of(std::span<const std::string_view> names, std::strin
 std::string_view name(Origin origin) { return kOrigins[static_cast<std::size_t>(origin)]; }
 std::string_view name(EntryKind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
 
+bool is_adoption(const Entry& entry) {
+  return entry.kind == EntryKind::kWriteDocuments && entry.origin == Origin::kAntiEntropy;
+}
+
+std::optional<EntryStamp> exact_stamp(const BodyRecord& record) {
+  if (record.checksum == 0) return std::nullopt;
+  return record.checksum;
+}
+
 bool names_exact_stamps(const Entry& entry) {
   return entry.kind == EntryKind::kRepairDeletes ||
          (entry.kind == EntryKind::kDeleteDocuments && entry.origin == Origin::kTtlExpire);

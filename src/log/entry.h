@@ -51,9 +51,10 @@ std::string_view name(EntryKind kind);
 // One document, or one id, of an entry's body.
 struct BodyRecord {
   EntrySlot slot = 0;
-  std::uint64_t checksum = 0;  // of the content, for whole writes; conditional deletes: exact stamp
-  std::string id;              // string form
-  std::string document;        // JSON text as the client wrote it; empty for deletes
+  std::uint64_t checksum =
+      0;           // of the content, for whole writes; conditional deletes: exact stamp, 0: none
+  std::string id;  // string form
+  std::string document;  // JSON text as the client wrote it; empty for deletes
 };
 
 struct Entry {
@@ -86,8 +87,13 @@ struct Entry {
   std::optional<meili::ApiError> born_failed;  // judged at the append; reaches no node
 };
 
+// A write of documents that nobody held a version of when they were read, at `arguments.readAt`:
+// what the log changed since then is left out of it (forward/overtaken.h).
+bool is_adoption(const Entry& entry);
+
 // A delete of exactly the copies that its records name, whatever else the documents have become.
 bool names_exact_stamps(const Entry& entry);
+std::optional<EntryStamp> exact_stamp(const BodyRecord& record);  // of such; nullopt: it has none
 
 std::string encode(const Entry& entry);
 Result<Entry> decode_entry(std::string_view text);

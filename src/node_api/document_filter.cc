@@ -85,10 +85,12 @@ Json exact_copies_filter(const DeleteExactCopies& write, const FieldNames& names
         copy.id.size() > kExactIdBytesMax
             ? " STARTS WITH " + filter_quoted(copy.id.substr(0, kExactIdBytesMax))
             : " = " + filter_quoted(copy.id);
-    copies.push_back('(' + std::string(kSlotField) + " = " + filter_quoted(encode_slot(copy.slot)) +
-                     " AND " + filter_quoted(write.primary_key) + id + " AND " +
-                     filter_quoted(names.updated_at) + " = " +
-                     filter_quoted(encode_stamp(copy.stamp)) + ')');
+    const std::string stamp = filter_quoted(names.updated_at);
+    const std::string version =
+        copy.stamp ? stamp + " = " + filter_quoted(encode_stamp(*copy.stamp)) + " AND " +
+                         std::string(kSlotField) + " = " + filter_quoted(encode_slot(copy.slot))
+                   : stamp + " NOT EXISTS";
+    copies.push_back('(' + version + " AND " + filter_quoted(write.primary_key) + id + ')');
   }
   return Json::array({std::move(copies)});
 }

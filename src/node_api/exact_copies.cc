@@ -7,6 +7,17 @@
 namespace miroir {
 namespace {
 
+// What a node compares of an id, as far as no stamp tells copies apart: ids are ASCII, so that
+// normalising is lower case, and of long ones the beginning counts.
+std::string compared(std::string_view id) {
+  constexpr std::size_t kBytes = 460;
+  std::string text(id.substr(0, kBytes));
+  std::ranges::transform(text, text.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  });
+  return text;
+}
+
 // A page is a snapshot: only a limit above its size reads all.
 Async<Result<DocumentPage>> read_all(NodeClient& client, DocumentQuery query, Instant deadline) {
   constexpr int kAttemptsMax = 4;
@@ -37,8 +48,9 @@ Async<Result<std::set<std::string>>> inseparable_copies(NodeClient& client, Dele
     MIROIR_CO_TRY(const DocumentCopy found, parse_copy(text, write.primary_key, names));
     if (asked.contains(found.id)) continue;
     for (const DeleteExactCopies::Copy& copy : write.copies) {
-      if (found.stored.slot == copy.slot && found.stored.stamp == copy.stamp)
-        inseparable.insert(copy.id);
+      const bool same_version =
+          copy.stamp ? found.stored.slot == copy.slot : compared(found.id) == compared(copy.id);
+      if (same_version && found.stored.stamp == copy.stamp) inseparable.insert(copy.id);
     }
   }
   co_return inseparable;

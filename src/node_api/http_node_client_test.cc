@@ -171,7 +171,7 @@ TEST_F(HttpNodeClientLiveTest, ConditionalDeletesTakeOnlyTheExactCopy) {
   const std::string longest(511, 'x');
   const auto quoted = [](const std::string& id) { return "{\"id\":\"" + id + "\"}"; };
   write({quoted(characters), quoted(longest), quoted("abc"), quoted("ABC"), "{\"id\":-7}"}, 10);
-  const auto erase = [&](const std::string& id, Stamp stamp) {
+  const auto erase = [&](const std::string& id, std::optional<Stamp> stamp) {
     const NodeTask task =
         done(DeleteExactCopies{index_, "id", {{id, slot_of(id), stamp}, {"gone", 1, 1}}});
     EXPECT_EQ(task.status, "succeeded") << to_text(task.error);
@@ -184,6 +184,10 @@ TEST_F(HttpNodeClientLiveTest, ConditionalDeletesTakeOnlyTheExactCopy) {
   EXPECT_EQ(erase(longest, 10), 1);
   EXPECT_EQ(erase("abc", 10), 1) << "not ABC";
   EXPECT_EQ(erase("-7", 10), 1);
+  done(WriteDocuments{.index_uid = index_, .primary_key = "id", .ndjson = quoted("alien")});
+  EXPECT_EQ(erase("ABC", std::nullopt), 0) << "it has a stamp";
+  EXPECT_EQ(erase("alien", 10), 0);
+  EXPECT_EQ(erase("alien", std::nullopt), 1);
   EXPECT_EQ(count({.ids = {"ABC"}}), 1u);
   EXPECT_EQ(count({}), 1u);
 }

@@ -28,12 +28,12 @@ struct DeleteDocuments {
   std::vector<std::string> ids;
 };
 // Deletes those copies that are still exactly these: slot, primary key and stamp (DESIGN.md,
-// "Repairing").
+// "Repairing"). Without a stamp: those that have none.
 struct DeleteExactCopies {
   struct Copy {
     std::string id;
     Slot slot = 0;
-    Stamp stamp = 0;
+    std::optional<Stamp> stamp = {};
   };
   std::string index_uid;
   std::string primary_key;

@@ -74,19 +74,26 @@ TEST(DocumentFilterTest, ExactCopiesSurviveTheGrammar) {
   DeleteExactCopies write{.index_uid = "i", .primary_key = key, .copies = {}};
   write.copies.push_back({.id = characters, .slot = 0xFFFF, .stamp = 1});
   write.copies.push_back({.id = std::string(461, 'x'), .slot = 0, .stamp = 2});
+  write.copies.push_back({.id = "alien", .slot = 7, .stamp = std::nullopt});
   const auto parsed = meili::parse_filter(exact_copies_filter(write, kNames), "x");
   ASSERT_TRUE(parsed) << parsed.error().message;
   std::vector<meili::Filter> copies = parsed->children;
   if (parsed->kind == meili::Filter::Kind::kAnd) copies = parsed->children[0].children;
-  ASSERT_EQ(copies.size(), 2u);
+  ASSERT_EQ(copies.size(), 3u);
   const auto& exact = copies[0].children;
   ASSERT_EQ(exact.size(), 3u);
-  EXPECT_EQ(exact[0].values[0].text, encode_slot(0xFFFF));
-  EXPECT_EQ(exact[1].field.text, key);
-  EXPECT_EQ(exact[1].values[0].text, characters);
-  EXPECT_EQ(exact[2].values[0].text, encode_stamp(1));
-  EXPECT_EQ(copies[1].children[1].operation, meili::FilterOperator::kStartsWith);
-  EXPECT_EQ(copies[1].children[1].values[0].text, std::string(460, 'x'));
+  EXPECT_EQ(exact[0].values[0].text, encode_stamp(1));
+  EXPECT_EQ(exact[1].values[0].text, encode_slot(0xFFFF));
+  EXPECT_EQ(exact[2].field.text, key);
+  EXPECT_EQ(exact[2].values[0].text, characters);
+  EXPECT_EQ(copies[1].children[2].operation, meili::FilterOperator::kStartsWith);
+  EXPECT_EQ(copies[1].children[2].values[0].text, std::string(460, 'x'));
+  const auto& foreign = copies[2].children;
+  ASSERT_EQ(foreign.size(), 2u) << "it has no slot";
+  ASSERT_EQ(foreign[0].kind, meili::Filter::Kind::kNot);
+  EXPECT_EQ(foreign[0].children[0].operation, meili::FilterOperator::kExists);
+  EXPECT_EQ(foreign[0].children[0].field.text, kNames.updated_at);
+  EXPECT_EQ(foreign[1].values[0].text, "alien");
 }
 
 TEST(DocumentFilterTest, AllConditionsMustHold) {

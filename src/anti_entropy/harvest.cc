@@ -1,0 +1,129 @@
+#include "anti_entropy/harvest.h"
+
+#include <algorithm>
+
+#include "cluster/entry_failures.h"
+
+namespace miroir::anti_entropy {
+namespace {
+
+constexpr std::size_t kPage = 512;
+
+bool deletes_by_filter(const Entry& entry) {
+  return !entry.born_failed && entry.arguments.find("filter") != nullptr &&
+         (entry.kind == EntryKind::kDeleteByFilter || entry.kind == EntryKind::kDeleteDocuments);
+}
+
+}  // namespace
+
+Stamp horizon_of(const Log& log, const IndexState& index) {
+  // An index that was adopted in recovery is younger than its documents. Of the delete-alls only
+  // the newest are known.
+  const bool clears_forgotten = index.clears.size() == IndexState::kClearsMax;
+  return std::max({log.horizon(index.incarnation), index.created_at,
+                   clears_forgotten ? index.clears.front().stamp : Stamp{0}});
+}
+
+Async<Result<void>> Harvest::ask_log(DocumentCopies& copies) {
+  for (Copy& copy : copies.owners) {
+    if (!copy.present() || copy.in_sync || copy.in_doubt || !copy.stored.stamp) continue;
+    MIROIR_CO_TRY(copy.standing, co_await standing_of(copies.id, copy));
+  }
+  co_return Result<void>{};
+}
+
+Async<Result<Copy::Standing>> Harvest::standing_of(std::string id, Copy copy) {
+  const bool whole = copy.stored.base == copy.stored.stamp;
+  MIROIR_CO_TRY(const Write newest,
+                co_await write_of(id, *copy.stored.stamp,
+                                  whole ? EntryKind::kWriteDocuments : EntryKind::kMergeDocuments));
+  if (newest.standing != Standing::kVouched || !copy.stored.base)
+    co_return newest.standing == Standing::kRefuted ? Standing::kRefuted : Standing::kUnknown;
+  Write base = newest;
+  if (!whole) {
+    MIROIR_CO_TRY(base, co_await write_of(id, *copy.stored.base, EntryKind::kWriteDocuments));
+    // The merge is the log's: what it landed on is another question.
+    if (base.standing != Standing::kVouched) co_return Standing::kUnknown;
+  }
+  MIROIR_CO_TRY(const bool obscured, co_await filter_delete_after(base.position));
+  co_return obscured ? Standing::kUnknown : Standing::kVouched;
+}
+
+Async<Result<Harvest::Write>> Harvest::write_of(std::string id, Stamp stamp, EntryKind kind) {
+  const Write unknown{.standing = Standing::kUnknown, .position = 0};
+  const Write refuted{.standing = Standing::kRefuted, .position = 0};
+  const Position first = tools_.log.forgotten() + 1;
+  if (first > 1) {
+    MIROIR_CO_TRY(const auto oldest, co_await tools_.log.entries(first, 1));
+    if (oldest.empty() || oldest.front()->stamp > stamp) co_return unknown;
+  }
+  MIROIR_CO_TRY(const auto entry, co_await entry_of(stamp));
+  if (entry == nullptr || entry->incarnation != index_.incarnation || entry->kind != kind ||
+      entry->born_failed || entry->target)
+    co_return refuted;
+  MIROIR_CO_TRY(const bool its, co_await holds(entry, id));
+  if (!its) co_return refuted;
+  MIROIR_CO_TRY(const auto failures,
+                co_await EntryFailures::of(tools_.log, tools_.cluster, entry->position));
+  const Topology& topology = tools_.cluster.topology();
+  const std::vector<std::string> owners = topology.owners(topology.shard_of(slot_of(id)));
+  if (failures.on_all(owners)) co_return refuted;  // it did not happen
+  for (const std::string& owner : owners)
+    if (failures.on(owner) != nullptr) co_return unknown;
+  co_return Write{.standing = Standing::kVouched, .position = entry->position};
+}
+
+// Stamps rise with the positions.
+Async<Result<std::shared_ptr<const Entry>>> Harvest::entry_of(Stamp stamp) {
+  Position first = tools_.log.forgotten() + 1;
+  Position last = tools_.log.head();
+  while (first < last) {
+    const Position middle = first + (last - first) / 2;
+    MIROIR_CO_TRY(const auto entries, co_await tools_.log.entries(middle, 1));
+    if (entries.empty() || entries.front()->stamp >= stamp) {
+      last = middle;
+    } else {
+      first = entries.front()->position + 1;
+    }
+  }
+  MIROIR_CO_TRY(const auto found, co_await tools_.log.entries(first, 1));
+  if (found.empty() || found.front()->stamp != stamp) co_return nullptr;
+  co_return found.front();
+}
+
+Async<Result<bool>> Harvest::holds(std::shared_ptr<const Entry> entry, std::string id) {
+  const Topology& topology = tools_.cluster.topology();
+  if (entry->shard_count == topology.shard_count() &&
+      !std::ranges::binary_search(entry->shards, topology.shard_of(slot_of(id))))
+    co_return false;
+  auto known = bodies_.find(entry->position);
+  if (known == bodies_.end()) {
+    std::set<std::string> ids;
+    auto read = co_await tools_.log.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
+      ids.insert(std::move(record.id));
+      return {};
+    });
+    const bool trimmed = !read && read.error().code == ErrorCode::kNotFound;
+    if (!trimmed) MIROIR_CO_CHECK(read);
+    known = bodies_.emplace(entry->position, trimmed ? std::nullopt : std::optional(std::move(ids)))
+                .first;
+  }
+  co_return !known->second || known->second->contains(id);
+}
+
+Async<Result<bool>> Harvest::filter_delete_after(Position position) {
+  if (looked_after_ == 0) looked_after_ = tools_.log.head();
+  for (Position next = position + 1; next <= looked_after_;) {
+    MIROIR_CO_TRY(const auto page, co_await tools_.log.entries(next, kPage));
+    for (const std::shared_ptr<const Entry>& entry : page) {
+      if (entry->incarnation == index_.incarnation && deletes_by_filter(*entry))
+        newest_filter_delete_ = std::max(newest_filter_delete_, entry->position);
+    }
+    if (page.empty()) break;
+    next = page.back()->position + 1;
+  }
+  looked_after_ = std::min(looked_after_, position);
+  co_return newest_filter_delete_ > position;
+}
+
+}  // namespace miroir::anti_entropy

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "anti_entropy/copies.h"
+#include "anti_entropy/tools.h"
+
+namespace miroir::anti_entropy {
+
+// Copies up to this stamp may have been deleted without anything left to tell of it: their
+// tombstones were collected, or the log of that time was lost.
+Stamp horizon_of(const Log& log, const IndexState& index);
+
+// What the log knows of copies that only replicas that are being healed hold: lost by the others,
+// or deleted (DESIGN.md, invariant 4)? It vouches for one where the entries that wrote it, the last
+// whole write and the newest, are there, are this document's in this life of the index and failed
+// nowhere, and no delete by filter came after them: that deleted what it found on a replica which
+// may not have held this document any more. It refutes one that it never wrote. One for each batch
+// of documents.
+class Harvest {
+ public:
+  Harvest(const Tools& tools, IndexUnderTest index) : tools_(tools), index_(std::move(index)) {}
+  // Fills in the standing of such copies.
+  Async<Result<void>> ask_log(DocumentCopies& copies);
+
+ private:
+  using Standing = Copy::Standing;
+  struct Write {
+    Standing standing = Standing::kUnknown;
+    Position position = 0;
+  };
+  Async<Result<Standing>> standing_of(std::string id, Copy copy);
+  Async<Result<Write>> write_of(std::string id, Stamp stamp, EntryKind kind);
+  // nullptr: the log wrote nothing with that stamp. Only of stamps that it has not forgotten.
+  Async<Result<std::shared_ptr<const Entry>>> entry_of(Stamp stamp);
+  // Whether it wrote the document; true where its body is not kept.
+  Async<Result<bool>> holds(std::shared_ptr<const Entry> entry, std::string id);
+  Async<Result<bool>> filter_delete_after(Position position);
+
+  const Tools& tools_;
+  IndexUnderTest index_;
+  std::map<Position, std::optional<std::set<std::string>>> bodies_;  // nullopt: trimmed
+  // What is known of deletes by filter: of the entries after `looked_after_`, the newest.
+  Position looked_after_ = 0;
+  Position newest_filter_delete_ = 0;
+};
+
+}  // namespace miroir::anti_entropy

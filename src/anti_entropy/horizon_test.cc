@@ -1,0 +1,263 @@
+// Nodes that come back from before what the log still knows of deletes (DESIGN.md, invariant 4).
+#include "anti_entropy/reconciler_fake.h"
+
+namespace miroir {
+namespace {
+
+ForwardWorld::Options forgetful() {
+  ForwardWorld::Options options;
+  options.log.retention_age = std::chrono::hours(1);
+  return options;
+}
+
+class HorizonTest : public ReconcilerTest {
+ protected:
+  HorizonTest() : ReconcilerTest(forgetful()) {}
+
+  void settle() {
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+  void remove(const std::string& id) {
+    world.remove(kIndex, {id});
+    settle();
+  }
+  void write_one(const std::string& id, const std::string& value) {
+    world.write(kIndex, {id}, value);
+    settle();
+  }
+  void merge(const std::string& id, const std::string& value) {
+    world.write(kIndex, {id}, value, EntryKind::kMergeDocuments);
+    settle();
+  }
+  Position incarnation() { return world.log().catalogue().index(kIndex)->incarnation; }
+
+  // Every delete so far is forgotten, and so are the bodies of the log.
+  void pass_the_horizon() {
+    remove("id199");
+    ASSERT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+    world.run_for(std::chrono::hours(2));
+    run_pass(PassKind::kDeep);
+    ASSERT_EQ(world.log().tombstone_count(kIndex), 0U);
+    ASSERT_GT(world.log().horizon(incarnation()), 0U);
+    ASSERT_GT(world.log().trimmed(), 0U);
+  }
+
+  // The other owner loses the document, and this one goes back to a disk that still holds it.
+  void keep_only_on_a_stale_node(const std::string& id) {
+    victim = owners(id)[0];
+    const SimulatedNode::Disk disk = node(victim).snapshot();
+    write(150, 160, "so that the disk is an older one");
+    node(owners(id)[1]).delete_directly(kIndex, id);
+    node(victim).restore(disk);
+  }
+  void expect_healed() {
+    run_pass(PassKind::kLight);
+    const Json light = run_pass(PassKind::kLight);
+    EXPECT_EQ(member(light, "clean"), Json(true)) << to_text(light);
+    for (const auto& [name, each] : world.nodes)
+      EXPECT_EQ(world.cluster().status(name).state, ReplicaState::kInSync) << name;
+    expect_groups_equal();
+  }
+
+  std::string victim;
+};
+
+TEST_F(HorizonTest, WhatWasDeletedBeforeItDoesNotComeBackFromAnOldDisk) {
+  victim = owners("id7")[0];
+  const SimulatedNode::Disk old = node(victim).snapshot();
+  for (int i = 0; i < 20; ++i) world.remove(kIndex, {"id" + std::to_string(i)});
+  write(20, 40, "replaced");
+  pass_the_horizon();
+  write(300, 310, "young");
+  node(victim).restore(old);
+  bool read_too_early = false;
+  world.before_documents = [&](const std::string&, const DocumentQuery&) {
+    read_too_early = read_too_early || world.cluster().readable(victim);
+  };
+  run_pass(PassKind::kLight);
+  world.before_documents = nullptr;
+  EXPECT_FALSE(read_too_early) << "not before all of it was compared";
+  EXPECT_EQ(member(repair_of("id7"), "reason"), Json("absent_on_peers"));
+  for (const auto& [name, each] : world.nodes)
+    EXPECT_TRUE(document(*each, "id7").is_null()) << name;
+  expect_healed();
+}
+
+TEST_F(HorizonTest, WhatOnlyTheNodeHoldsAndIsNewerComesBackEverywhere) {
+  pass_the_horizon();
+  write_one("late", "acknowledged");
+  keep_only_on_a_stale_node("late");
+  run_pass(PassKind::kLight);
+  const Json row = repair_of("late");
+  EXPECT_EQ(member(row, "reason"), Json("harvested"));
+  EXPECT_EQ(member(row, "repaired"), Json(true));
+  EXPECT_EQ(member(row, "winner"), Json(victim));
+  for (const std::string& name : owners("late"))
+    EXPECT_EQ(member(document(node(name), "late"), "v"), Json("acknowledged")) << name;
+  expect_healed();
+}
+
+TEST_F(HorizonTest, WhatIsOlderThanItIsNot) {
+  pass_the_horizon();
+  keep_only_on_a_stale_node("id7");
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(repair_of("id7"), "reason"), Json("absent_on_peers"));
+  EXPECT_TRUE(document(node(victim), "id7").is_null());
+  expect_healed();
+}
+
+TEST_F(HorizonTest, MergeIntoWhatMayHaveBeenDeletedIsLeftUntilSomebodySaysWhatItIs) {
+  pass_the_horizon();
+  merge("id7", "merged");
+  keep_only_on_a_stale_node("id7");
+  for (int pass = 0; pass < 2; ++pass) {
+    const Json light = run_pass(PassKind::kLight);
+    EXPECT_EQ(number(light, "unresolved"), 1U) << to_text(light);
+    EXPECT_EQ(world.cluster().status(victim).state, ReplicaState::kInSync)
+        << "holds up only itself";
+    EXPECT_NE(to_text(document(node(victim), "id7")).find("merged"), std::string::npos);
+    EXPECT_TRUE(document(owner("id7", 1), "id7").is_null());
+    if (pass == 0) EXPECT_EQ(member(repair_of("id7"), "reason"), Json("maybe_deleted"));
+  }
+  write_one("id7", "whole");
+  expect_healed();
+}
+
+TEST_F(HorizonTest, WhatADeleteByFilterMayHaveMeantIsNotHarvested) {
+  pass_the_horizon();
+  write_one("late", "acknowledged");
+  const std::string name = owners("late")[0];
+  const SimulatedNode::Disk disk = node(name).snapshot();
+  node(owners("late")[1]).delete_directly(kIndex, "late");
+  node(name).delete_directly(kIndex, "late");
+  world.remove_by_filter(kIndex, Json("v = acknowledged"));
+  write(150, 160, "so that the disk is an older one");
+  node(name).restore(disk);
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(repair_of("late"), "reason"), Json("maybe_deleted"));
+  EXPECT_TRUE(document(owner("late", 1), "late").is_null());
+}
+
+TEST_F(HorizonTest, StampThatTheLogGaveToAnotherDocumentHarvestsNothing) {
+  pass_the_horizon();
+  write_one("late", "acknowledged");
+  Json forged = document(owner("late"), "late");
+  const auto stamp = parse_copy(to_text(forged), "id", FieldNames())->stored.stamp.value();
+  forged = *parse_json(R"({"id":"forged","v":"acknowledged"})");
+  const Hash128 content = content_hash_of_copy(to_text(forged), FieldNames()).value();
+  std::string text;
+  append_stored(text, to_text(forged),
+                fields_of_whole_write("forged", stamp, checksum_of(content), FieldNames()),
+                FieldNames());
+  victim = owners("forged")[0];
+  const SimulatedNode::Disk disk = node(victim).snapshot();
+  write(150, 160, "so that the disk is an older one");
+  node(victim).restore(disk);
+  node(victim).write_directly(kIndex, "forged", *parse_json(text));
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(repair_of("forged"), "reason"), Json("absent_on_peers"));
+  expect_healed();
+}
+
+TEST_F(HorizonTest, WriteThatFailedOnAPeerIsNotHarvested) {
+  pass_the_horizon();
+  const std::string peer = owners("late")[1];
+  node(peer).fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+    if (task.type == "documentAdditionOrUpdate") return "internal";
+    return std::nullopt;
+  });
+  write_one("late", "acknowledged");
+  node(peer).fail_tasks({});
+  // The doubt is over, and what failed is remembered all the same.
+  world.await(world.log().clear_taints(world.log().taints(incarnation())));
+  keep_only_on_a_stale_node("late");
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(repair_of("late"), "reason"), Json("maybe_deleted"));
+  EXPECT_TRUE(document(node(peer), "late").is_null());
+}
+
+TEST_F(HorizonTest, NothingOfIndexesThatTookEachOthersNameMeanwhileIsMixedUp) {
+  world.create_index("books");
+  set_settings(Json::object({{"stopWords", Json::array({"of"})}}), "books");
+  std::vector<std::string> ids;
+  for (int i = 0; i < 40; ++i) ids.push_back("id" + std::to_string(i));
+  for (int i = 0; i < 40; ++i) ids.push_back("book" + std::to_string(i));
+  world.write("books", ids, "of books");  // newer than their namesakes in movies
+  settle();
+  victim = world.nodes.begin()->first;
+  node(victim).options().down = true;
+  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(victim).healthy; }));
+  world.write(kIndex, {"id150"}, "so that something is not kept");
+  Entry swap;
+  swap.kind = EntryKind::kSwapIndexes;
+  swap.arguments =
+      Json::array({Json::object({{"indexes", Json::array({kIndex, "books"})}, {"rename", false}})});
+  world.append(std::move(swap));
+  world.run_for(std::chrono::hours(2));
+  node(victim).options().down = false;
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status(victim).healthy; }));
+  settle();
+  ASSERT_EQ(world.cluster().status(victim).state, ReplicaState::kStale);
+  expect_healed();
+  const auto& groups = world.topology().groups();
+  EXPECT_EQ(world.documents_of_group(groups[0], kIndex).size(), 80U);
+  EXPECT_EQ(world.documents_of_group(groups[0], "books").size(), 200U);
+  EXPECT_EQ(world.documents_of_group(groups[1], kIndex).size(), 80U);
+  EXPECT_TRUE(world.log().index_taints().empty());
+}
+
+TEST_F(HorizonTest, IndexThatTookAnotherNameWhileItWasReadWasNotRead) {
+  world.create_index("books");
+  set_settings(Json::object({{"stopWords", Json::array({"of"})}}), "books");
+  world.write("books", {"book1"}, "of books");
+  settle();
+  bool asked = false;
+  world.before_documents = [&](const std::string&, const DocumentQuery& query) {
+    asked = asked || (query.index_uid == kIndex && query.slots.size() == 1 && query.ids.empty());
+  };
+  ASSERT_TRUE(reconciler->start(PassKind::kDeep, std::nullopt));
+  ASSERT_TRUE(world.run_until([&] { return asked; }));
+  Entry swap;
+  swap.kind = EntryKind::kSwapIndexes;
+  swap.arguments =
+      Json::array({Json::object({{"indexes", Json::array({kIndex, "books"})}, {"rename", false}})});
+  world.append(std::move(swap));
+  ASSERT_TRUE(world.run_until([&] { return member(reconciler->status(), "running").is_null(); }));
+  const Json deep = member(reconciler->status(), "lastDeep");
+  EXPECT_EQ(member(deep, "whole"), Json(false)) << to_text(deep);
+  EXPECT_EQ(number(deep, "mismatches"), 0U);
+}
+
+// By its stamp the copy is what its peers hold: a light pass would find nothing.
+TEST_F(HorizonTest, NodeThatMissedEntriesIsComparedByContentBeforeItIsRead) {
+  victim = owners("id7")[0];
+  ASSERT_TRUE(node(victim).corrupt(kIndex, "id7", "v", "flipped"));
+  const SimulatedNode::Disk disk = node(victim).snapshot();
+  ASSERT_EQ(number(run_pass(PassKind::kDeep), "repaired"), 1U);
+  pass_the_horizon();
+  node(victim).restore(disk);
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(member(document(node(victim), "id7"), "v"), Json("first")) << to_text(light);
+  EXPECT_EQ(world.cluster().status(victim).state, ReplicaState::kInSync);
+  // Once is enough.
+  const double read = scanned("deep");
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(scanned("deep"), read);
+}
+
+// What the log no longer holds is a whole write; the merge after it lands on nothing.
+TEST_F(HorizonTest, EmptiedNodeIsFilledWithWholeDocuments) {
+  pass_the_horizon();
+  merge("id7", "merged");
+  victim = owners("id7")[0];
+  const Json before = document(node(victim), "id7");
+  node(victim).wipe();
+  run_pass(PassKind::kLight);
+  settle();
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(document(node(victim), "id7"), before);
+  expect_healed();
+}
+
+}  // namespace
+}  // namespace miroir

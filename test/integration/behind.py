@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""What is written or lost behind Miroir's back: documents that become ours or go, and what only a stale node still holds."""
+import os, shutil, unittest
+
+from cluster import Cluster, ClusterTest, wait_for
+
+PATH = "/indexes/films/documents"
+
+
+class BehindMiroirsBack(ClusterTest):
+    def cluster(self, **blocks):
+        cluster = Cluster(**blocks)
+        self.addCleanup(cluster.stop)
+        cluster.api.write("POST", "/indexes", {"uid": "films", "primaryKey": "id"})
+        return cluster
+
+    def heal(self, cluster):
+        """Whoever writes to a node makes it stale: one pass notices, another proves."""
+        def healed():
+            report = cluster.miroir.run_pass("light")
+            return report if report["clean"] and not cluster.unequal() else None
+        return wait_for("everything is equal", healed, 60)
+
+    def test_foreign_documents_become_versions_of_all_owners_and_no_event(self):
+        cluster = self.cluster(anti_entropy="{light_interval: 1h, foreign_documents: adopt}", cdc="{enabled: true}")
+        model = {str(i): {"id": i, "title": f"film {i}"} for i in range(30)}
+        cluster.api.write("POST", PATH, list(model.values()))
+        aliens = {f"alien-{i}": {"id": f"alien-{i}", "title": "from outside", "price": 1.0e-7, "n": [1, {"deep": None}]} for i in range(20)}
+        cluster["a1"].api.write("POST", PATH, list(aliens.values()))  # half of them are no documents of this node's
+        cluster["b2"].api.write("POST", PATH, [{"id": 7, "title": "overwritten"}])
+        self.heal(cluster)
+        model |= aliens
+        self.check_equal(cluster, "films", model)
+        repairs = cluster.miroir.repairs()
+        adopted = {repair["id"] for repair in repairs if repair["reason"] == "foreign_adopted" and repair["repaired"]}
+        self.assertEqual(adopted, set(aliens))
+        self.assertEqual(cluster.api.get(PATH + "/alien-3"), aliens["alien-3"])
+        self.assertEqual(cluster.miroir.run_pass("deep")["mismatches"], 0)
+        # From here on they are like all others.
+        cluster.api.write("PUT", PATH, [{"id": "alien-3", "title": "ours"}])
+        cluster.api.write("DELETE", PATH + "/alien-4")
+        model["alien-3"], _ = {**aliens["alien-3"], "title": "ours"}, model.pop("alien-4")
+        self.check_equal(cluster, "films", model)
+        events = cluster.api.get("/_miroir/changes?since=0&wait=0")["events"]
+        self.assertEqual({event["id"] for event in events if "alien" in str(event.get("id"))}, {"alien-3", "alien-4"})
+
+    def test_foreign_documents_are_removed_and_nothing_else(self):
+        cluster = self.cluster(anti_entropy="{light_interval: 1h, foreign_documents: remove}")
+        model = {name: {"id": name, "title": "ours"} for name in ("a", "ABC", "b")}
+        cluster.api.write("POST", PATH, list(model.values()))
+        for node in ("a1", "b2"):
+            cluster[node].api.write("POST", PATH, [{"id": f"alien-{i}", "title": node} for i in range(10)] + [{"id": "abc"}])
+        self.heal(cluster)
+        self.check_equal(cluster, "films", model)
+        self.assertIn("foreign_removed", {repair["reason"] for repair in cluster.miroir.repairs()})
+
+    def test_what_only_a_stale_node_still_holds_comes_back_everywhere(self):
+        cluster = self.cluster(groups=2, nodes=1)
+        model = {str(i): {"id": i, "title": f"film {i}"} for i in range(10)}
+        cluster.api.write("POST", PATH, list(model.values()))
+        a1, b1 = cluster["a1"], cluster["b1"]
+        b1.end()
+        shutil.copytree(b1.data, b1.data + ".copy")
+        b1.start()
+        cluster.wait_equal()
+        cluster.api.write("POST", PATH, [{"id": 10, "title": "later"}])
+        cluster.api.write("DELETE", PATH + "/9")
+        model["10"], _ = {"id": 10, "title": "later"}, model.pop("9")
+        cluster.wait_equal()
+
+        # The one goes back to an older disk, the other loses documents, and a person takes it as it is.
+        b1.end()
+        shutil.rmtree(b1.data)
+        shutil.move(b1.data + ".copy", b1.data)
+        b1.start()
+        a1.api.write("POST", PATH + "/delete-batch", [3, 4])
+        def both_stale():
+            cluster.miroir.run_pass("light")
+            return {node["state"] for node in cluster.miroir.nodes().values()} == {"stale"}
+        wait_for("nobody is in sync", both_stale)
+        self.assertTrue(cluster.wrong("films", model))
+        wait_for("a1 is promoted", lambda: cluster.api.call("POST", "/_miroir/nodes/a1/promote")[0] == 200)
+
+        self.heal(cluster)
+        self.check_equal(cluster, "films", model)
+        harvested = {repair["id"]: repair for repair in cluster.miroir.repairs() if repair["reason"] == "harvested"}
+        self.assertEqual(set(harvested), {"3", "4"})
+        self.assertTrue(all(repair["repaired"] and repair["winner"] == "b1" for repair in harvested.values()))
+        self.assertEqual(cluster.api.get(PATH + "/3"), model["3"])
+
+
+if __name__ == "__main__": unittest.main()
