@@ -9,9 +9,10 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
 
 find_program(CCACHE ccache)
-if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+if(CCACHE)  # told to see through precompiled headers
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
 endif()
+add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
 
 # libstdc++ 12's own stable_sort calls what it deprecates.
 add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Werror -Wno-deprecated-declarations)
@@ -19,6 +20,7 @@ add_link_options(-fuse-ld=lld)
 
 set(MIROIR_SANITIZE "" CACHE STRING "address,undefined or thread")
 if(MIROIR_SANITIZE)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1")
   add_compile_options(-fsanitize=${MIROIR_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MIROIR_SANITIZE})
 endif()

@@ -1,5 +1,14 @@
 include(GoogleTest)
 
+# precompile(TARGET HEADER FIRST): the header is compiled for the target FIRST and used by all others.
+function(precompile target header first)
+  if(target STREQUAL first)
+    target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/${header})
+  else()
+    target_precompile_headers(${target} REUSE_FROM ${first})
+  endif()
+endfunction()
+
 # miroir_room(NAME [USES rooms…] [LIBRARIES targets…])
 # A room is src/NAME: one static library of its *.cc, and one test program of its *_test.cc.
 # Files *_fake.{h,cc} are test doubles: they go into NAME_fakes, which tests of any room may link.
@@ -16,6 +25,7 @@ function(miroir_room name)
     add_library(${name} STATIC ${sources})
     target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
     target_link_libraries(${name} PUBLIC ${ROOM_USES} ${ROOM_LIBRARIES})
+    precompile(${name} precompiled.h base)
   else()
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${PROJECT_SOURCE_DIR}/src)
@@ -31,11 +41,14 @@ function(miroir_room name)
   if(fakes)
     add_library(${name}_fakes STATIC ${fakes})
     target_link_libraries(${name}_fakes PUBLIC ${name} ${fake_rooms})
+    precompile(${name}_fakes precompiled.h base)
     list(APPEND fake_rooms ${name}_fakes)
   endif()
   if(tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} ${fake_rooms} miroir_test_libraries)
+    target_compile_options(${name}_test PRIVATE -O0)  # what they test is optimised, they need not be
+    precompile(${name}_test precompiled_tests.h base_test)
     miroir_timeout(timeout 120)
     # *LiveTest needs a server, which test/conformance starts.
     gtest_discover_tests(${name}_test TEST_FILTER "-*LiveTest.*" NO_PRETTY_VALUES DISCOVERY_MODE PRE_TEST
