@@ -89,7 +89,7 @@ const std::vector<Key> kKeys = {
      "name"},
     {"anti_entropy.tombstone_retention", {"\"30d\"", "1h"}, {"59m", "x", "\"0s\""}, ""},
     {"anti_entropy.audit_retention", {"\"30d\""}, {"x", "\"0s\""}, "a duration like"},
-    {"anti_entropy.foreign_documents", {"report"}, {"adopt", "remove", "x"}, "`report`"},
+    {"anti_entropy.foreign_documents", {"report", "adopt", "remove"}, {"x"}, "`report`"},
     {"anti_entropy.tie", {"quarantine", "hash"}, {"coin", "1"}, "`quarantine` or `hash`"},
     {"cdc.enabled", {"true", "false"}, {"on", "1"}, "true or false"},
     {"cdc.retention", {"\"24h\"", "90m"}, {"24", "\"0s\"", "x"}, "a duration like"},

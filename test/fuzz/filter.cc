@@ -145,12 +145,12 @@ void check_exact_copies(const std::string& primary_key, const std::string& id) {
            condition.operation == operation && condition.values[0].text == value;
   };
   const bool cut = id.size() > 460;
-  expect(is(copy.children[0], kSlotField, FilterOperator::kEqual, encode_slot(slot_of(id))),
+  expect(is(copy.children[1], kSlotField, FilterOperator::kEqual, encode_slot(slot_of(id))),
          "the slot", id);
-  expect(is(copy.children[1], primary_key,
+  expect(is(copy.children[2], primary_key,
             cut ? FilterOperator::kStartsWith : FilterOperator::kEqual, id.substr(0, 460)),
          "the id", primary_key, id);
-  expect(is(copy.children[2], FieldNames().updated_at, FilterOperator::kEqual,
+  expect(is(copy.children[0], FieldNames().updated_at, FilterOperator::kEqual,
             encode_stamp(1'700'000'000'000'000)),
          "the stamp", id);
 }
