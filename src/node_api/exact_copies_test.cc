@@ -1,18 +1,12 @@
 #include "node_api/exact_copies.h"
 
-#include <gtest/gtest.h>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-
-#include "base/simulated_clock_fake.h"
 #include "node_api/alike_ids_fake.h"
-#include "node_api/simulated_node_client_fake.h"
+#include "node_api/simulated_node_test.h"
 
 namespace miroir {
 namespace {
 
-class ExactCopiesTest : public ::testing::Test {
+class ExactCopiesTest : public SimulatedNodeFixture {
  protected:
   void hold(const std::string& id, Stamp stamp) {
     std::string text;
@@ -22,25 +16,11 @@ class ExactCopiesTest : public ::testing::Test {
   std::set<std::string> inseparable(const std::vector<std::string>& ids, Stamp stamp) {
     DeleteExactCopies write{.index_uid = "i", .primary_key = "id", .copies = {}};
     for (const std::string& id : ids) write.copies.push_back({id, slot_of(id), stamp});
-    std::optional<Result<std::set<std::string>>> result;
-    boost::asio::co_spawn(
-        io_, inseparable_copies(client_, std::move(write), names_, clock_.now() + Seconds(9)),
-        [&](std::exception_ptr, auto value) { result = std::move(value); });
-    while (!result) {
-      io_.restart();
-      io_.poll();
-      if (!result) clock_.advance_to(clock_.next_wake().value());
-    }
-    return result->value();
+    return run(inseparable_copies(client_, std::move(write), names_, clock_.now() + Seconds(9)))
+        .value();
   }
 
   const FieldNames names_;
-  SimulatedClock clock_;
-  boost::asio::io_context io_;
-  Random random_{1};
-  SimulatedNetwork network_;
-  SimulatedNode node_{clock_, 2, {.automatic = false}};
-  SimulatedNodeClient client_{node_, clock_, random_, network_};
 };
 
 TEST_F(ExactCopiesTest, CopyIsNotSeparableFromOneThatDiffersInCaseOnly) {

@@ -1,11 +1,6 @@
-#include <gtest/gtest.h>
+#include "node_api/simulated_node_test.h"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <functional>
-
-#include "base/simulated_clock_fake.h"
-#include "node_api/simulated_node_client_fake.h"
 
 namespace miroir {
 namespace {
@@ -16,36 +11,13 @@ WriteDocuments write_of(std::string ndjson, bool merge = false) {
   return {.index_uid = "i", .primary_key = "id", .merge = merge, .ndjson = std::move(ndjson)};
 }
 
-class SimulatedNodeTest : public testing::Test {
+class SimulatedNodeTest : public SimulatedNodeFixture {
  protected:
-  // Runs a call to its end, moving time as far as it sleeps.
-  template <class T>
-  T run(Async<T> call) {
-    std::optional<T> result;
-    boost::asio::co_spawn(io_, std::move(call), [&](std::exception_ptr error, T value) {
-      if (error) std::rethrow_exception(error);
-      result = std::move(value);
-    });
-    while (!result) {
-      io_.restart();
-      io_.poll();
-      if (!result) clock_.advance_to(clock_.next_wake().value());
-    }
-    return std::move(*result);
-  }
-  Instant soon() { return clock_.now() + Seconds(1); }
   Result<Enqueued> enqueue(NodeWrite write, TaskUid uid) {
     return run(client_.enqueue(std::move(write), uid, "miroir:1", soon()));
   }
   std::string document(const std::string& id) { return node_.documents("i")[id]; }
   NodeTask task(TaskUid uid) { return node_.disk().tasks.at(uid).task; }
-
-  SimulatedClock clock_;
-  boost::asio::io_context io_;
-  Random random_{1};
-  SimulatedNetwork network_;
-  SimulatedNode node_{clock_, 2, {.automatic = false}};
-  SimulatedNodeClient client_{node_, clock_, random_, network_};
 };
 
 TEST_F(SimulatedNodeTest, NumbersAreTakenOnceAndMaySkipAhead) {
