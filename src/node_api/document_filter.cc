@@ -3,8 +3,6 @@
 namespace miroir {
 namespace {
 
-// Facet values are cut at 468 bytes; ids longer than this are matched by their beginning.
-constexpr std::size_t kExactIdBytesMax = 460;
 constexpr std::size_t kSlotDigits = 6;
 
 std::string any_of(const std::vector<std::string>& conditions) {

@@ -21,6 +21,9 @@ std::string slot_condition(const SlotRange& range);
 // The filter of a query without its ids; nullopt where every document matches.
 std::optional<Json> document_filter(const DocumentQuery& query);
 
+// Facet values are cut at 468 bytes; ids longer than this are matched by their beginning.
+inline constexpr std::size_t kExactIdBytesMax = 460;
+
 // Matches exactly these copies, as far as a filter can: equality on an id is loose, and blind
 // beyond 468 bytes (FACTS.md), so slot and stamp stand beside it, and of long ids only their
 // beginning. The inner array is an OR: a node judges that much faster than one long expression.

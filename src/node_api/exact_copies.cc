@@ -10,8 +10,7 @@ namespace {
 // What a node compares of an id, as far as no stamp tells copies apart: ids are ASCII, so that
 // normalising is lower case, and of long ones the beginning counts.
 std::string compared(std::string_view id) {
-  constexpr std::size_t kBytes = 460;
-  std::string text(id.substr(0, kBytes));
+  std::string text(id.substr(0, kExactIdBytesMax));
   std::ranges::transform(text, text.begin(), [](unsigned char c) {
     return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
   });
