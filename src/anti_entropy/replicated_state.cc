@@ -99,17 +99,11 @@ Async<Result<std::shared_ptr<const Entry>>> failed_entry(const Tools& tools, Tai
 }
 
 // The names under which indexes are no more once the entry is applied.
-std::vector<std::string> names_taken_away(const Entry& entry) {
+std::set<std::string> names_taken_away(const Entry& entry) {
   if (entry.kind == EntryKind::kDropIndex || entry.kind == EntryKind::kUpdateIndex)
     return {entry.index_uid};
-  std::vector<std::string> names;
-  if (entry.kind != EntryKind::kSwapIndexes) return names;
-  for (const Json& swap : entry.arguments.as_array()) {
-    const Json* uids = swap.find("indexes");
-    if (uids == nullptr) continue;
-    for (const Json& uid : uids->as_array()) names.push_back(uid.as_string());
-  }
-  return names;
+  if (entry.kind == EntryKind::kSwapIndexes) return index_names(entry);
+  return {};
 }
 
 Async<Result<NamesOnNodes>> names_left(const Tools& tools, const Catalogue& catalogue) {
@@ -117,8 +111,8 @@ Async<Result<NamesOnNodes>> names_left(const Tools& tools, const Catalogue& cata
   for (const Taint& taint : tools.log.index_taints()) {
     MIROIR_CO_TRY(const auto entry, co_await failed_entry(tools, taint));
     if (entry == nullptr) continue;
-    for (std::string& name : names_taken_away(*entry)) {
-      if (catalogue.index(name) == nullptr) left.emplace(taint.node, std::move(name));
+    for (const std::string& name : names_taken_away(*entry)) {
+      if (catalogue.index(name) == nullptr) left.emplace(taint.node, name);
     }
   }
   co_return left;

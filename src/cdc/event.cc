@@ -67,20 +67,8 @@ bool is_of_documents(const Entry& entry) { return has_records(entry.kind); }
 std::uint64_t event_count(const Entry& entry) { return is_of_documents(entry) ? entry.records : 1; }
 
 bool touches(const Entry& entry, const std::string& index_uid) {
-  if (index_uid.empty() || entry.index_uid == index_uid) return true;
-  if (entry.kind == EntryKind::kUpdateIndex) {
-    const Json* renamed = entry.arguments.find("newUid");
-    return renamed != nullptr && *renamed == Json(index_uid);
-  }
-  if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return false;
-  for (const Json& swap : entry.arguments.as_array()) {
-    const Json* indexes = swap.find("indexes");
-    if (indexes == nullptr || !indexes->is_array()) continue;
-    for (const Json& uid : indexes->as_array()) {
-      if (uid == Json(index_uid)) return true;
-    }
-  }
-  return false;
+  return index_uid.empty() || entry.index_uid == index_uid ||
+         index_names(entry).contains(index_uid);
 }
 
 void append_event(std::string& out, const Entry& entry, std::uint64_t number,

@@ -8,17 +8,11 @@ namespace {
 
 constexpr std::size_t kPage = 512;
 
-void names_in(const Entry& entry, std::set<std::string>& names) {
-  if (entry.born_failed || entry.target) return;
+bool moves_names(const Entry& entry) {
   const Json* renamed = entry.arguments.find("newUid");
-  if (entry.kind == EntryKind::kUpdateIndex && renamed != nullptr && renamed->is_string())
-    names.insert({entry.index_uid, renamed->as_string()});
-  if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return;
-  for (const Json& swap : entry.arguments.as_array()) {
-    const Json* uids = swap.find("indexes");
-    if (uids == nullptr || !uids->is_array()) continue;
-    for (const Json& uid : uids->as_array()) names.insert(uid.as_string());
-  }
+  return !entry.born_failed && !entry.target &&
+         (entry.kind == EntryKind::kSwapIndexes ||
+          (entry.kind == EntryKind::kUpdateIndex && renamed != nullptr && renamed->is_string()));
 }
 
 }  // namespace
@@ -30,7 +24,7 @@ Async<Result<void>> doubt_names(Log& log, std::string node, Position first, Posi
     MIROIR_CO_TRY(const auto entries, co_await log.entries(next, kPage));
     if (entries.empty()) break;
     for (const std::shared_ptr<const Entry>& entry : entries)
-      if (entry->position <= last) names_in(*entry, names);
+      if (entry->position <= last && moves_names(*entry)) names.merge(index_names(*entry));
     next = entries.back()->position + 1;
   }
   std::vector<Taint> taints;

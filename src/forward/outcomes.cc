@@ -24,13 +24,9 @@ Async<Result<std::vector<Outcomes::Named>>> Outcomes::named_by(std::shared_ptr<c
   std::vector<Named> named;
   if (entry->kind == EntryKind::kSwapIndexes) {
     // The indexes that carry these names by now: one of them is the other on this node.
-    for (const Json& swap : entry->arguments.as_array()) {
-      const Json* uids = swap.find("indexes");
-      if (uids == nullptr) continue;
-      for (const Json& uid : uids->as_array()) {
-        const IndexState* index = context_.log.catalogue().index(uid.as_string());
-        if (index != nullptr) named.push_back({index->incarnation, "", 0});
-      }
+    for (const std::string& uid : index_names(*entry)) {
+      const IndexState* index = context_.log.catalogue().index(uid);
+      if (index != nullptr) named.push_back({index->incarnation, "", 0});
     }
     co_return named;
   }

@@ -32,22 +32,6 @@ std::uint64_t number_at(const Json& json, std::string_view key) {
   return value != nullptr && value->is_int64() && value->as_int64() >= 0 ? value->as_uint64() : 0;
 }
 
-// The uids under which something may have changed.
-std::set<std::string> touched(const Entry& entry) {
-  std::set<std::string> uids;
-  if (!entry.index_uid.empty()) uids.insert(entry.index_uid);
-  if (const Json* uid = entry.arguments.find("newUid"); uid != nullptr && uid->is_string())
-    uids.insert(uid->as_string());
-  if (entry.kind == EntryKind::kSwapIndexes && entry.arguments.is_array()) {
-    for (const Json& pair : entry.arguments.as_array()) {
-      const Json* both = pair.find("indexes");
-      if (both == nullptr || !both->is_array()) continue;
-      for (const Json& uid : both->as_array()) uids.insert(uid.as_string());
-    }
-  }
-  return uids;
-}
-
 bool moves_documents_only(const Entry& entry) {
   return entry.kind == EntryKind::kWriteDocuments || entry.kind == EntryKind::kMergeDocuments ||
          entry.kind == EntryKind::kDeleteDocuments || entry.kind == EntryKind::kDeleteByFilter;
@@ -80,7 +64,7 @@ Batch CatalogueCodec::apply(Catalogue& catalogue, const Entry& entry) {
   if (entry.kind == EntryKind::kDropIndex)
     batch.erase(Table::kMeta, updated_row(entry.incarnation));
   if (replaced != 0) batch.erase(Table::kMeta, updated_row(replaced));
-  for (const std::string& uid : touched(entry)) {
+  for (const std::string& uid : index_names(entry)) {
     const IndexState* index = catalogue.index(uid);
     if (index == nullptr) {
       batch.erase(Table::kIndex, uid);

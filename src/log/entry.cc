@@ -63,6 +63,22 @@ Result<std::size_t> index_of(std::span<const std::string_view> names, std::strin
 std::string_view name(Origin origin) { return kOrigins[static_cast<std::size_t>(origin)]; }
 std::string_view name(EntryKind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
 
+std::set<std::string> index_names(const Entry& entry) {
+  std::set<std::string> names;
+  const auto add = [&](const Json& uid) {
+    if (uid.is_string()) names.insert(uid.as_string());
+  };
+  if (!entry.index_uid.empty()) names.insert(entry.index_uid);
+  if (entry.kind == EntryKind::kUpdateIndex)
+    if (const Json* renamed = entry.arguments.find("newUid")) add(*renamed);
+  if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return names;
+  for (const Json& swap : entry.arguments.as_array()) {
+    const Json* both = swap.find("indexes");
+    if (both != nullptr && both->is_array()) std::ranges::for_each(both->as_array(), add);
+  }
+  return names;
+}
+
 bool is_adoption(const Entry& entry) {
   return entry.kind == EntryKind::kWriteDocuments && entry.origin == Origin::kAntiEntropy;
 }

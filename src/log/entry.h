@@ -87,6 +87,9 @@ struct Entry {
   std::optional<meili::ApiError> born_failed;  // judged at the append; reaches no node
 };
 
+// The names of indexes that the entry concerns: its own, a new one, all of a swap.
+std::set<std::string> index_names(const Entry& entry);
+
 // A write of documents that nobody held a version of when they were read, at `arguments.readAt`:
 // what the log changed since then is left out of it (forward/overtaken.h).
 bool is_adoption(const Entry& entry);
