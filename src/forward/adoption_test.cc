@@ -8,7 +8,7 @@ namespace {
 
 class AdoptionTest : public ::testing::Test {
  protected:
-  AdoptionTest() : world_(71, options()) {
+  explicit AdoptionTest(ForwardWorld::Options given = options()) : world_(71, std::move(given)) {
     world_.start();
     world_.create_index("books");
     read_at_ = world_.write("books", {"1"}, "a");
@@ -50,6 +50,29 @@ TEST_F(AdoptionTest, WriteInBetweenIsNotOverwritten) {
   EXPECT_NE(documents.at("4").find("adopted"), std::string::npos);
   EXPECT_EQ(documents.at("5").find("adopted"), std::string::npos);
   EXPECT_EQ(documents, world_.documents_of_group(0, "books"));
+}
+
+class ForgetfulAdoptionTest : public AdoptionTest {
+ protected:
+  ForgetfulAdoptionTest() : AdoptionTest(options()) {}
+  static ForwardWorld::Options options() {
+    ForwardWorld::Options given = AdoptionTest::options();
+    given.log.retention_age = Microseconds(0);
+    given.log.tasks_kept = 3;
+    return given;
+  }
+};
+
+TEST_F(ForgetfulAdoptionTest, NothingIsAdoptedOverALogThatForgotWhatCameBetween) {
+  const Position overtaking = world_.write("books", {"3"}, "a client's");
+  for (int n = 0; n < 5; ++n) world_.await_task(world_.write("books", {"2"}, std::to_string(n)));
+  ASSERT_TRUE(world_.run_until([&] { return world_.log().forgotten() >= overtaking; }));
+  world_.crash();  // the newest entries are still in memory
+  world_.start();
+  adopt({"3", "4"});
+  const auto documents = on_b0();
+  EXPECT_NE(documents.at("3").find("a client's"), std::string::npos);
+  EXPECT_FALSE(documents.contains("4"));
 }
 
 TEST_F(AdoptionTest, NoDoubtOfWhatIsLeftOutEnds) {

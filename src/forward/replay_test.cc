@@ -271,6 +271,30 @@ TEST_F(TrimmedTest, RepairIsNotSentWithoutThePutsThatTheLogForgot) {
   EXPECT_EQ(json_on(1, "1").find("v"), nullptr);
 }
 
+class ForgetfulTest : public OvertakenTest {
+ protected:
+  ForgetfulTest() : OvertakenTest(options()) {}
+  static ForwardWorld::Options options() {
+    ForwardWorld::Options given = OvertakenTest::options();
+    given.log.retention_age = Microseconds(0);
+    given.log.tasks_kept = 3;
+    return given;
+  }
+};
+
+TEST_F(ForgetfulTest, RepairIsNotSentOverALogThatForgotWhatCameBetween) {
+  const Position overtaking = world_.remove("books", {"1"});
+  for (int n = 0; n < 5; ++n) world_.await_task(world_.write("books", {"3"}, std::to_string(n)));
+  ASSERT_TRUE(world_.run_until([&] { return world_.log().forgotten() >= overtaking; }));
+  world_.crash();  // the newest entries are still in memory
+  world_.start();
+  repair({"1", "2"});
+  const auto documents = on_b0();
+  EXPECT_FALSE(documents.contains("1"));
+  EXPECT_FALSE(documents.contains("2")) << "nobody can say any more what befell it";
+  EXPECT_TRUE(documents.contains("3"));
+}
+
 TEST_F(OvertakenTest, NothingComesBackAfterADeleteAll) {
   Entry clear;
   clear.kind = EntryKind::kClearDocuments;
