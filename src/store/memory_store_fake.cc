@@ -1,9 +1,13 @@
 #include "store/memory_store_fake.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <iterator>
+#include <optional>
+
+#include "base/random.h"
 
 namespace miroir {
 namespace {
@@ -21,10 +25,30 @@ Rows::const_iterator end_of(const Rows& rows, const std::string& end) {
 }  // namespace
 
 struct MemoryStore::Disk {
+  struct Pace {
+    Clock& clock;
+    Microseconds group_max;
+    Random random;
+    // Of the group that is to be written last.
+    Instant begins{};
+    Instant ends{};
+  };
+
   Tables tables;
+  std::optional<Pace> pace;
   std::function<bool(const Batch&)> full;
   std::function<void(const Batch&)> observer;
   std::uint64_t commits = 0;
+
+  // When a commit that comes now is durable.
+  Instant durable_at() {
+    const Instant now = pace->clock.now();
+    if (now < pace->begins) return pace->ends;
+    pace->begins = std::max(now, pace->ends);
+    const auto most = static_cast<std::uint64_t>(pace->group_max.count());
+    pace->ends = pace->begins + Microseconds(1 + pace->random.below(most));
+    return pace->ends;
+  }
 
   Rows& rows(Table table) { return tables[static_cast<std::size_t>(table)]; }
 
@@ -69,6 +93,7 @@ MemoryStore::MemoryStore() : disk_(std::make_shared<Disk>()) {}
 Async<Result<void>> MemoryStore::commit(Batch batch) {
   const auto disk = disk_;
   co_await let_others_run();
+  if (disk->pace) co_await disk->pace->clock.sleep_until(disk->durable_at());
   Result<void> result = disk->commit(batch);
   co_await let_others_run();
   co_return result;
@@ -120,6 +145,10 @@ void MemoryStore::fail_commits(std::function<bool(const Batch&)> full) {
 
 void MemoryStore::fill_disk(bool full) {
   disk_->full = [full](const Batch&) { return full; };
+}
+
+void MemoryStore::take_time(Clock& clock, Microseconds group_max, std::uint64_t seed) {
+  disk_->pace.emplace(Disk::Pace{.clock = clock, .group_max = group_max, .random = Random(seed)});
 }
 
 void MemoryStore::observe(std::function<void(const Batch&)> observer) {

@@ -6,12 +6,14 @@
 #include <memory>
 #include <string>
 
+#include "base/clock.h"
 #include "store/store.h"
 
 namespace miroir {
 
 // A disk in memory, for simulations: it belongs to the simulation and outlives the processes that
 // use it. Calls let others run before and after they act, so that a process may die on either side.
+// Commits are durable at once, unless they are told to take their time.
 class MemoryStore final : public Store {
  public:
   using Tables = std::array<std::map<std::string, std::string>, kTableCount>;
@@ -29,6 +31,9 @@ class MemoryStore final : public Store {
   void fill_disk(bool full);
   // Shown every batch that was committed, as it happens.
   void observe(std::function<void(const Batch&)> observer);
+  // From now on the disk writes one group of commits after another, in up to so much time each,
+  // drawn from the seed: what comes meanwhile shares the next group. The clock outlives the disk.
+  void take_time(Clock& clock, Microseconds group_max, std::uint64_t seed);
   // As a store that one process at a time has open.
   void be_exclusive() { exclusive_ = true; }
   bool exclusive() const override { return exclusive_; }

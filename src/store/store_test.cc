@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <optional>
 
+#include "base/simulated_clock_fake.h"
 #include "sqlite/sqlite.h"
 #include "store/memory_store_fake.h"
 #include "store/sqlite_store.h"
@@ -275,6 +277,38 @@ TEST(MemoryStoreTest, FullDiskFailsCommitsAndRestoreGoesBack) {
   store.restore(old);
   EXPECT_EQ(run(io, store.get(Table::kMeta, "a")).value(), "1");
   EXPECT_EQ(store.commits(), 2);
+}
+
+TEST(MemoryStoreTest, CommitsThatComeMeanwhileShareTheNextGroup) {
+  boost::asio::io_context io;
+  SimulatedClock clock;
+  MemoryStore store;
+  store.take_time(clock, Milliseconds(5), 1);
+  const auto begin = [&](std::string key) {
+    const auto write = [](Store& its, std::string row) -> Async<void> {
+      EXPECT_TRUE(co_await its.commit(Batch().put(Table::kMeta, std::move(row), "")));
+    };
+    boost::asio::co_spawn(io, write(store, std::move(key)), boost::asio::detached);
+    io.poll();
+  };
+  const auto wake = [&] {
+    const Instant before = clock.now();
+    clock.advance_to(*clock.next_wake());
+    io.poll();
+    return clock.now() - before;
+  };
+  begin("a");
+  begin("b");
+  begin("c");
+  EXPECT_EQ(store.commits(), 0);
+  EXPECT_LE(wake(), Milliseconds(5));
+  EXPECT_EQ(store.commits(), 1);
+  begin("d");
+  EXPECT_LE(wake(), Milliseconds(5));
+  EXPECT_EQ(store.commits(), 3);
+  EXPECT_LE(wake(), Milliseconds(5));
+  EXPECT_EQ(store.commits(), 4);
+  EXPECT_FALSE(clock.next_wake());
 }
 
 TEST(KeyTest, PrefixEndIsAfterAllKeysWithThePrefix) {

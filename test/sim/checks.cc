@@ -126,12 +126,13 @@ std::optional<std::string> check_repair(const Model& model, const Topology& topo
     const auto found = index->second.documents.find(repair.id);
     if (found != index->second.documents.end()) expected = &found->second;
   }
-  if (!repair.document && expected == nullptr) return std::nullopt;
-  if (repair.document && expected != nullptr && client_view(*repair.document) == *expected)
-    return std::nullopt;
+  const auto is_expected = [&](const std::optional<Json>& document) {
+    return document && expected != nullptr && client_view(*document) == *expected;
+  };
+  if (repair.after ? is_expected(repair.after) : !is_expected(repair.before)) return std::nullopt;
   return fmt::format("the repair at {} makes {}/{} on {} {} instead of {}", repair.position,
                      repair.index, repair.id, repair.node,
-                     repair.document ? to_text(*repair.document) : "absent",
+                     repair.after ? to_text(*repair.after) : "absent",
                      expected == nullptr ? "absent" : to_text(*expected));
 }
 

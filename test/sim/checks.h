@@ -22,7 +22,8 @@ struct Repaired {
   std::string node;
   std::string index;
   std::string id;
-  std::optional<Json> document;  // nothing: deleted
+  std::optional<Json> before = std::nullopt;  // what was there; nothing: there was none
+  std::optional<Json> after = std::nullopt;   // nothing: deleted
 };
 
 // A document that a sweep took from a node.
@@ -43,7 +44,7 @@ struct Swept {
 std::vector<std::string> check_against_model(const Model& model, const Topology& topology,
                                              const Nodes& nodes);
 // What a repair wrote is what the model holds at its place in the log; what it deleted is gone
-// there.
+// there, or another version.
 std::optional<std::string> check_repair(const Model& model, const Topology& topology,
                                         const Repaired& repair);
 // What has expired is gone.

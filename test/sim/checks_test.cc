@@ -87,15 +87,19 @@ TEST_F(ChecksTest, LostRenamedAndDeletedKeysAreFound) {
 }
 
 TEST_F(ChecksTest, RepairsThatAreNotTheModelsAreFound) {
-  const auto repair = [&](std::string id, std::optional<Json> document) {
-    return check_repair(model, topology, {7, "a0", "books", std::move(id), std::move(document)});
+  using Copy = std::optional<Json>;
+  const auto repair = [&](std::string id, Copy before, Copy after) {
+    return check_repair(model, topology,
+                        {7, "a0", "books", std::move(id), std::move(before), std::move(after)});
   };
   const Json right = model.indexes().at("books").documents.at("w1");
-  EXPECT_FALSE(repair("w1", right));
-  EXPECT_FALSE(repair("w2", std::nullopt));
-  EXPECT_TRUE(repair("w1", std::nullopt)) << "it is not deleted";
-  EXPECT_TRUE(repair("w2", Json::object({{"id", "w2"}}))) << "it is";
-  EXPECT_TRUE(repair("w1", model.indexes().at("books").documents.at("m1"))) << "another content";
+  const Json other = model.indexes().at("books").documents.at("m1");
+  EXPECT_FALSE(repair("w1", other, right));
+  EXPECT_FALSE(repair("w2", right, std::nullopt));
+  EXPECT_FALSE(repair("w1", other, std::nullopt)) << "not the version that is there";
+  EXPECT_TRUE(repair("w1", right, std::nullopt)) << "it is not deleted";
+  EXPECT_TRUE(repair("w2", std::nullopt, Json::object({{"id", "w2"}}))) << "it is";
+  EXPECT_TRUE(repair("w1", right, other)) << "another content";
 }
 
 TEST_F(ChecksTest, OtherExpiryIsFound) {

@@ -2,11 +2,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/world.h"
 
 namespace miroir::sim {
 namespace {
+
+// From when the copies of a document are read to when its repair is appended, about.
+constexpr Microseconds kRepairTime = Milliseconds(25);
+constexpr Microseconds kMergeInterval = Milliseconds(3);
 
 bool has_base(const SimulatedNode& node, const Fault& fault) {
   const auto index = node.disk().indexes.find(fault.index);
@@ -77,24 +82,28 @@ void World::curse(const Fault& fault) {
 }
 
 // A copy of a document vanishes, or one comes back that was deleted: the next pass repairs it, and
-// in the same moment clients write this and other documents; or they PUT this one all the time.
+// meanwhile clients write it.
 void World::gather_storm(Fault fault) {
   SimulatedNode& node = *nodes_[fault.node];
   const auto index = node.disk().indexes.find(fault.index);
   if (index == node.disk().indexes.end()) return;
-  const char kind = random_.chance(0.5) ? 'm' : 'w';
-  const auto found = std::ranges::find_if(index->second.documents, [kind](const auto& document) {
-    return document.first[0] == kind && document.second.find(kBaseField) != nullptr;
-  });
-  if (found == index->second.documents.end()) return;
+  const auto is_whole = [](const auto& document, std::string_view kinds) {
+    return kinds.contains(document.first[0]) && document.second.find(kBaseField) != nullptr;
+  };
+  const auto& documents = index->second.documents;
+  const auto find = [&](std::string_view kinds) {
+    return std::ranges::find_if(documents,
+                                [&](const auto& document) { return is_whole(document, kinds); });
+  };
+  auto found = find(random_.chance(0.5) ? "m" : "w");
+  if (found == documents.end()) found = find("mw");
+  if (found == documents.end()) return;
   fault.id = found->first;
   const auto announce = [this, fault] {
     ++damaged_;
-    const int strikes_at = static_cast<int>(random_.below(26));
-    const int countdown = static_cast<int>(random_.below(12));
-    storm_ = {fault.index, fault.id, fault.handlers, 40, strikes_at, countdown, clock_.now()};
+    storm_ = {fault.index, fault.id, fault.handlers, clock_.now()};
   };
-  if (kind == 'm' || random_.chance(0.4)) {
+  if (fault.id[0] == 'm' || random_.chance(0.4)) {
     node.delete_directly(fault.index, fault.id);
     return announce();
   }
@@ -117,17 +126,30 @@ bool World::is_judged(const std::string& index, const std::string& id, Instant s
                              });
 }
 
+// From when its copies are known until its repair is on its way.
 void World::blow() {
-  if (!is_judged(storm_.index, storm_.id, storm_.announced) || --storm_.countdown > 0) return;
-  storm_.countdown = storm_.every;
-  --storm_.left;
-  Request request{storm_.merges() ? Act::kMerge : Act::kReplace, storm_.index, {storm_.id}, ""};
-  request.value = "s" + std::to_string(operations_.size());
-  if (storm_.merges() && random_.chance(0.3))
-    request.ids.front() = "m" + std::to_string(random_.below(kIdsOfAClass));
-  while (!storm_.merges() && storm_.left != storm_.strikes_at && request.ids.front() == storm_.id)
-    request.ids.front() = "w" + std::to_string(random_.below(kIdsOfAClass));
-  begin(request);
+  if (!is_judged(storm_->index, storm_->id, storm_->announced)) return;
+  const Storm storm = *std::exchange(storm_, std::nullopt);
+  // What is written whole needs no repair; what is merged into, all the time, still does.
+  const bool merges = storm.id.starts_with('m');
+  const int writes = merges ? 10 * storm.writes : storm.writes;
+  const Microseconds length = merges ? writes * kMergeInterval : kRepairTime;
+  for (int i = 0; i < writes; ++i) {
+    Request request{Act::kReplace, storm.index, {storm.id}, ""};
+    if (merges && random_.chance(0.9)) {
+      request.act = Act::kMerge;
+      if (random_.chance(0.3))
+        request.ids.front() = "m" + std::to_string(random_.below(kIdsOfAClass));
+    } else if (random_.chance(0.3)) {
+      request.act = Act::kDelete;
+    }
+    const auto when = static_cast<std::uint64_t>(length.count());
+    later(Microseconds(random_.below(when)), [this, request] {
+      Request its = request;
+      if (its.act != Act::kDelete) its.value = "s" + std::to_string(operations_.size());
+      begin(std::move(its));
+    });
+  }
 }
 
 void World::touch_key(const Fault& fault) {

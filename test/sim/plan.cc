@@ -313,6 +313,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   }
   plan.late_group = more.chance(0.12) && faults.contains(FaultKind::kLateGroup);
   if (plan.late_group) plan.groups = 3;
+  plan.commit_max = between(more, Microseconds(500), Milliseconds(10));
   const int phases = shape.chance(0.8) ? 1 : 2;
   int requests_drawn = 0;
   for (int i = 0; i < phases; ++i) {
@@ -375,8 +376,7 @@ std::string describe(const Fault& fault) {
       return fmt::format("p={:.2f} of the next {} entries on documents fail everywhere",
                          fault.probability, fault.handlers);
     case FaultKind::kStorm:
-      return fmt::format("storm around {} {}/{}, a write every {} handlers", fault.node,
-                         fault.index, fault.id, fault.handlers);
+      return fmt::format("storm of {} on {} {}", fault.handlers, fault.node, fault.index);
     case FaultKind::kCancelTasks:
       return fmt::format("cancel-tasks {}", fault.node);
     case FaultKind::kForeignSetting:
@@ -402,10 +402,11 @@ std::string describe(const Fault& fault) {
 }
 
 std::string describe(const Plan& plan) {
-  std::string text =
-      fmt::format("seed {}: {} groups of {}, {} shards, light {:.1f} s, deep {:.1f} s\n", plan.seed,
-                  plan.groups, plan.nodes_per_group, plan.shards, seconds(plan.light_interval),
-                  seconds(plan.deep_interval));
+  std::string text = fmt::format(
+      "seed {}: {} groups of {}, {} shards, light {:.1f} s, deep {:.1f} s, commits "
+      "{:.1f} ms\n",
+      plan.seed, plan.groups, plan.nodes_per_group, plan.shards, seconds(plan.light_interval),
+      seconds(plan.deep_interval), 1'000 * seconds(plan.commit_max));
   for (const Phase& phase : plan.phases) {
     text += fmt::format("phase of {:.1f} s\n", seconds(phase.length));
     for (const Step& step : phase.steps) {

@@ -114,6 +114,7 @@ struct Plan {
   Microseconds light_interval{0};
   Microseconds deep_interval{0};
   Microseconds task_delay_max{0};
+  Microseconds commit_max{1};       // what Miroir's store takes to make a group of commits durable
   Microseconds node_clocks_max{0};  // how far nodes' wall clocks are off
   // Of one pass in one shard that need nobody's agreement (invariant 7).
   std::uint64_t deletes_max = 100;

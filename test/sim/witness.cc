@@ -86,13 +86,14 @@ void Witness::applied(const std::string& node, const NodeTask& task,
     if (const auto sweep = sweeps_.find(*position); sweep != sweeps_.end()) {
       swept_.push_back({*position, node, task.index_uid, id, document, sweep->second});
     } else {
-      repaired_.push_back({*position, node, task.index_uid, id, std::nullopt});
+      repaired_.push_back({*position, node, task.index_uid, id, document, std::nullopt});
     }
   }
   for (const auto& [id, document] : holds->second.documents) {
     const auto old = held->second.documents.find(id);
-    if (old == held->second.documents.end() || old->second != document)
-      repaired_.push_back({*position, node, task.index_uid, id, document});
+    if (old != held->second.documents.end() && old->second == document) continue;
+    repaired_.push_back({*position, node, task.index_uid, id, std::nullopt, document});
+    if (old != held->second.documents.end()) repaired_.back().before = old->second;
   }
 }
 

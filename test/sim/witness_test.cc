@@ -163,7 +163,8 @@ TEST_F(WitnessTest, WhatARepairChangedIsKept) {
   witness_.applied("a", task, before);
   ASSERT_EQ(witness_.repaired().size(), 1U);
   EXPECT_EQ(witness_.repaired()[0].id, "w1");
-  EXPECT_FALSE(witness_.repaired()[0].document);
+  EXPECT_TRUE(witness_.repaired()[0].before);
+  EXPECT_FALSE(witness_.repaired()[0].after);
 }
 
 TEST_F(WitnessTest, RepairedMeansSeenWithTheWinner) {

@@ -36,6 +36,7 @@ World::World(const Plan& plan)
   for (const NodeConfig& config : topology_.nodes()) add_node(config.id);
   if (plan.trims()) damaged_ += kAllDocuments * nodes_.size();
   store_.be_exclusive();
+  store_.take_time(clock_, plan.commit_max, random_.next());
   store_.observe([this](const Batch& batch) {
     ledger_.committed(batch);
     witness_.committed(batch);
@@ -93,7 +94,7 @@ void World::step(Instant end) {
         random_.next());
   if (process_->step()) {
     if (handlers_to_crash_ && --*handlers_to_crash_ < 0) crash(away_after_crash_);
-    if (process_ && storm_.left > 0) blow();
+    if (process_ && storm_) blow();
     return;
   }
   if (process_->failed()) {
@@ -195,7 +196,7 @@ void World::end_node_faults() {
 void World::end_faults() {
   due_.clear();
   handlers_to_crash_.reset();
-  storm_ = {};
+  storm_.reset();
   store_.fill_disk(false);
   end_node_faults();
   // What was cursed stays so, on disks that come back too; no repair is.

@@ -110,17 +110,14 @@ class World {
   std::set<Position> cursed_;
   Microseconds wall_offset_{0};
   std::int64_t last_expiry_ = 0;  // of what lives shortly
-  // Writes that come while a document is repaired.
+  // Writes that are to come while a document is repaired.
   struct Storm {
     std::string index;
     std::string id;
-    int every = 0;       // handlers
-    int left = 0;        // writes; 0: none
-    int strikes_at = 0;  // so many writes before the end the document itself is written
-    int countdown = 0;
+    int writes = 0;
     Instant announced{};
-    bool merges() const { return id.starts_with('m'); }
-  } storm_;
+  };
+  std::optional<Storm> storm_;
   bool swapped_ = false;  // a swap was asked for, some time
   std::optional<int> handlers_to_crash_;
   Microseconds away_after_crash_{0};
