@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "anti_entropy/reconciler_fake.h"
+#include "cluster/state_reasons.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -52,6 +53,21 @@ TEST_F(PromotionTest, NobodyIsPromotedWhoIsNotNeededOrLags) {
   const auto away = promote("a0");
   ASSERT_FALSE(away);
   EXPECT_NE(away.error().message.find("does not answer"), std::string::npos);
+}
+
+// What it alone holds may be all that is left of what was acknowledged: recovery takes it as it is.
+TEST_F(PromotionTest, WhoTellsOfALostLogIsNeitherReadNorHealed) {
+  const std::string teller = owners("id5")[0];
+  for (const std::string& peer : world.topology().nodes_of(1))
+    node(peer).delete_directly(kIndex, "id5");
+  ASSERT_TRUE(world.await(world.cluster().set_state(
+      teller, ReplicaState::kStale, std::string(kLogWentBack) + ": it holds a task of entry 99")));
+  const Json pass = run_pass(PassKind::kDeep);
+  EXPECT_EQ(member(pass, "clean"), Json(false));
+  EXPECT_NE(to_text(member(pass, "nodes")).find("unknown: the log went back"), std::string::npos)
+      << to_text(pass);
+  EXPECT_EQ(number(pass, "repaired"), 0U) << to_text(pass);
+  EXPECT_FALSE(document(node(teller), "id5").is_null());
 }
 
 ForwardWorld::Options forgetful() {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cluster/state_reasons.h"
+
 namespace miroir::anti_entropy {
 namespace {
 
@@ -62,6 +64,8 @@ Async<Roster> Roster::call(const Tools& tools, Position fence) {
   for (Member& member : co_await gather(std::move(examinations))) {
     roster.members_.emplace(member.node, std::move(member));
   }
+  for (const std::string& node : awaiting_recovery(tools.cluster))
+    roster.lose(node, tools.cluster.status(node).state_why);
   co_return roster;
 }
 

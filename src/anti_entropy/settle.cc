@@ -4,6 +4,7 @@
 
 #include "anti_entropy/harvest.h"
 #include "cluster/clears.h"
+#include "cluster/state_reasons.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -159,7 +160,12 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
     if (copies.copies) {
       read.emplace(copies.node, std::move(*copies.copies));
       const NodeStatus status = tools.cluster.status(copies.node);
-      if (status.state != ReplicaState::kInSync) roster.demote(copies.node, status.state_why);
+      if (awaiting_recovery(tools.cluster).contains(copies.node)) {
+        roster.lose(copies.node, status.state_why);
+        read.erase(copies.node);
+      } else if (status.state != ReplicaState::kInSync) {
+        roster.demote(copies.node, status.state_why);
+      }
     } else {
       roster.lose(copies.node, copies.copies.error().message);
     }

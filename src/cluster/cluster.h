@@ -119,8 +119,6 @@ struct History {
   // none (invariant 11).
   Position lost = 0;
 };
-// How `why`, and a node's state, begin where the log is what went back.
-inline constexpr std::string_view kLogWentBack = "the log went back";
 // Looks for such tasks in the whole queue of a node that the log never knew.
 Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Instant deadline);
 // Tasks are known as ours by their metadata, or, where the route keeps none, by number, kind and

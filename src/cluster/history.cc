@@ -120,11 +120,12 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
   while (first <= std::int64_t{newest.uid}) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), newest.uid, kPage, deadline));
-    MIROIR_CO_TRY(const Position lost, co_await lost_in(page, log));
-    history.lost = std::max(history.lost, lost);
     for (const NodeTask& task : page) {
       MIROIR_CO_TRY(const std::optional<Position> position,
                     co_await identify(task, progress.offset, log));
+      if (!position)
+        history.lost =
+            std::max(history.lost, parse_task_metadata(task.custom_metadata).value_or(0));
       if (position &&
           std::int64_t{task.uid} == static_cast<std::int64_t>(*position) + progress.offset) {
         history.resume_after = *position;

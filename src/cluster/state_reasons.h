@@ -1,14 +1,26 @@
 #pragma once
 
+#include <set>
+#include <string>
 #include <string_view>
+
+#include "cluster/cluster.h"
 
 namespace miroir {
 
 // How the reasons of nodes that are not in sync begin, which others go by.
 
+// The node tells of entries that the log does not know: the log is what went back.
+inline constexpr std::string_view kLogWentBack = "the log went back";
 // The node holds a task that is not ours.
 inline constexpr std::string_view kForeignTask = "somebody else wrote to it";
 // The log never knew the node, and it is not empty.
 inline constexpr std::string_view kHeldIndexes = "it held indexes before it joined";
+
+// The nodes that recovery will take as they are: those that told of entries which the log does not
+// know, and, where one did, those against which there is only what such a log would have forgotten:
+// that they hold indexes, or tasks whose route keeps no metadata. Until then they are neither read
+// nor healed. Empty where no node told.
+std::set<std::string> awaiting_recovery(const Cluster& cluster);
 
 }  // namespace miroir

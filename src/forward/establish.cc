@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::size_t kReadAhead = 256;
 constexpr Microseconds kBacklogLook = Milliseconds(5);
-constexpr Position kPositionsLeftOut = 1'000'000;
+// More than any node lags behind, and fewer than the log keeps by default: what is older than that
+// counts as known.
+constexpr Position kPositionsLeftOut = 500'000;
 
 }  // namespace
 

@@ -60,6 +60,32 @@ TEST(ForgottenTest, WhatWasSkippedIsNotApplied) {
   EXPECT_TRUE(world.documents_of_group(1, "books").contains("4"));
 }
 
+// It failed on the one owner that was there, and is gone before the other could be kept from it.
+TEST(ForgottenTest, WhatFailedAndWasSkippedDidNotHappen) {
+  Options options;
+  options.nodes_per_group = 1;
+  options.log.retention_age = Seconds(20);
+  ForwardWorld world(5, options);
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "a"));
+  down(world, "b0", true);
+  world.nodes.at("a0")->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+    if (task.type != "documentAdditionOrUpdate") return std::nullopt;
+    return "internal";
+  });
+  const Position failed = world.write("books", {"1"}, "b");
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status("a0").done >= failed; }));
+  const Position books = world.log().catalogue().index("books")->incarnation;
+  EXPECT_EQ(world.log().taints(books).size(), 1U);
+  ASSERT_TRUE(world.run_until([&] { return world.log().trimmed() >= failed; }, Seconds(50)));
+  ASSERT_FALSE(world.task_end(failed)) << "b0 is awaited";
+  down(world, "b0", false);
+  EXPECT_EQ(world.await_task(failed).status, "failed");
+  EXPECT_TRUE(world.cluster().progress("b0").skipped(failed));
+  EXPECT_TRUE(world.log().taints(books).empty());
+}
+
 TEST(ForgottenTest, ANodeThatJoinsLaterIsNotSentWhatWasCancelledOrFailedBefore) {
   Options options;
   options.nodes_per_group = 1;

@@ -401,6 +401,8 @@ Async<bool> Forwarder::skip_to(Position last) {
   co_await insist(context_.clock, "doubts",
                   [this, first, last] { return doubt_names(context_.log, node_, first, last); });
   co_await insist(context_.clock, "progress", [this] { return save(); });
+  co_await insist(context_.clock, "taints",
+                  [this, first, last] { return outcomes_.skipped(first, last); });
   handed_over_ = std::max(handed_over_, last);
   watcher_.pass(last);
   co_return true;

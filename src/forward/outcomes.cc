@@ -1,6 +1,7 @@
 #include "forward/outcomes.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "cluster/entry_failures.h"
@@ -107,6 +108,24 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   }
   if (over.empty()) co_return Result<void>();
   co_return co_await context_.log.clear_taints(std::move(over));
+}
+
+Async<Result<void>> Outcomes::skipped(Position first, Position last) {
+  std::map<Position, std::vector<Named>> tainted;  // by the entry that failed
+  for (const auto& [uid, index] : context_.log.catalogue().indexes()) {
+    for (Taint& taint : context_.log.taints(index.incarnation)) {
+      if (taint.id.empty() || taint.position <= first || taint.position > last) continue;
+      const ShardId shard = context_.cluster.topology().shard_of(slot_of(taint.id));
+      tainted[taint.position].push_back({taint.incarnation, std::move(taint.id), shard});
+    }
+  }
+  for (auto& [position, named] : tainted) {
+    MIROIR_CO_TRY(const auto entry, co_await context_.log.entry(position));
+    MIROIR_CO_TRY(const auto end, co_await context_.log.task_end(entry->task));
+    if (end && end->status == "succeeded") continue;
+    MIROIR_CO_CHECK(co_await end_if_failed_everywhere(entry, std::move(named)));
+  }
+  co_return Result<void>();
 }
 
 Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::string node) {

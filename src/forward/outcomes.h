@@ -17,6 +17,9 @@ class Outcomes {
   // Both are durable when they return, and may be repeated.
   Async<Result<void>> failed(std::shared_ptr<const Entry> entry, std::string node, Json error);
   Async<Result<void>> applied(std::shared_ptr<const Entry> entry, std::string node);
+  // A node skipped the entries after `first`, up to `last`: what failed on all others of its owners
+  // did not happen, but where a client was told that it had.
+  Async<Result<void>> skipped(Position first, Position last);
 
  private:
   struct Named {  // what an entry names on a node

@@ -15,18 +15,6 @@ constexpr Microseconds kInterval = Seconds(1);
 constexpr Microseconds kRequestTimeout = Seconds(60);
 constexpr std::size_t kPage = 1'000;
 
-bool tells(const NodeStatus& status) {
-  return status.state != ReplicaState::kInSync && status.state_why.starts_with(kLogWentBack);
-}
-
-// What such a log forgot may be all that there is against the node: that it holds indexes, or tasks
-// whose route keeps no metadata.
-bool waits(const NodeStatus& status) {
-  return tells(status) ||
-         (status.state != ReplicaState::kInSync &&
-          (status.state_why == kHeldIndexes || status.state_why.starts_with(kForeignTask)));
-}
-
 // What clients may change of a key.
 std::pair<Json, Json> says(const Json& key) {
   const auto at = [&key](std::string_view name) {
@@ -44,6 +32,19 @@ Entry system_entry(EntryKind kind, Json arguments) {
   return entry;
 }
 
+Entry adopted_index(const std::string& uid, const std::optional<std::string>& primary_key,
+                    Json settings, const IndexState* replaced) {
+  const std::string key = primary_key.value_or("");
+  Entry entry = system_entry(EntryKind::kAdoptIndex,
+                             Json::object({{"primaryKey", primary_key ? Json(key) : Json()},
+                                           {"settings", settings_for_node(settings, Json(), key)},
+                                           {"clientSettings", std::move(settings)}}));
+  if (replaced != nullptr) entry.arguments.set("replaces", replaced->incarnation);
+  entry.index_uid = uid;
+  entry.primary_key = key;
+  return entry;
+}
+
 // What an adopted index has, for all nodes: they had different versions of it.
 Entry settings_for_all(const Entry& adopted) {
   Entry entry = system_entry(EntryKind::kUpdateSettings, adopted.arguments);
@@ -56,7 +57,7 @@ Entry settings_for_all(const Entry& adopted) {
 
 Async<void> Recovery::run() {
   for (;;) {
-    if (const std::vector<std::string> waiting = ready_nodes(); !waiting.empty()) {
+    if (const std::set<std::string> waiting = ready_nodes(); !waiting.empty()) {
       if (auto done = co_await recover(waiting); !done)
         log_warning("recovery waits", {{"error", done.error().message}});
     }
@@ -66,19 +67,15 @@ Async<void> Recovery::run() {
 
 Instant Recovery::deadline() const { return clock_.now() + kRequestTimeout; }
 
-std::vector<std::string> Recovery::ready_nodes() const {
-  std::vector<std::string> waiting;
-  bool told = false;
+std::set<std::string> Recovery::ready_nodes() const {
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     const NodeStatus status = cluster_.status(node.id);
     if (!status.healthy || status.stopped || status.done < log_.head()) return {};
-    told = told || tells(status);
-    if (waits(status)) waiting.push_back(node.id);
   }
-  return told ? waiting : std::vector<std::string>();
+  return awaiting_recovery(cluster_);
 }
 
-Async<Result<void>> Recovery::recover(std::vector<std::string> waiting) {
+Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
   std::map<std::string, NodeHolds> nodes;
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     MIROIR_CO_TRY(nodes[node.id], co_await read(node.id));
@@ -176,23 +173,19 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
       // A node never tells the keys of embedders.
       if (const Json* embedders = known == nullptr ? nullptr : known->settings.find("embedders"))
         settings.set("embedders", *embedders);
-      const std::string primary_key = index.primary_key.value_or("");
-      Entry entry = system_entry(
-          EntryKind::kAdoptIndex,
-          Json::object({{"primaryKey", index.primary_key ? Json(*index.primary_key) : Json()},
-                        {"settings", settings_for_node(settings, Json(), primary_key)},
-                        {"clientSettings", settings}}));
-      if (known != nullptr) entry.arguments.set("replaces", known->incarnation);
-      entry.index_uid = index.uid;
-      entry.primary_key = primary_key;
+      entries.push_back(adopted_index(index.uid, index.primary_key, std::move(settings), known));
       const bool alike = std::ranges::all_of(nodes, [&](const auto& other) {
         const auto theirs = other.second.settings.find(index.uid);
         return theirs != other.second.settings.end() &&
                theirs->second == holds.settings.at(index.uid);
       });
-      entries.push_back(std::move(entry));
       if (!alike) entries.push_back(settings_for_all(entries.back()));
     }
+  }
+  for (const auto& [uid, index] : catalogue.indexes()) {
+    if (adopted.contains(uid)) continue;
+    entries.push_back(adopted_index(uid, index.primary_key, index.settings, &index));
+    entries.push_back(settings_for_all(entries.back()));
   }
   // Keys that every node holds are clients'; a node's own default keys are only its own.
   for (const auto& [uid, key] : nodes.begin()->second.keys) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,8 @@ class Recovery {
     Stamp newest = 0;                      // stamp of a document, where it is beyond the log's
   };
   // The nodes that wait for it; none while one of all cannot be asked.
-  std::vector<std::string> ready_nodes() const;
-  Async<Result<void>> recover(std::vector<std::string> waiting);
+  std::set<std::string> ready_nodes() const;
+  Async<Result<void>> recover(std::set<std::string> waiting);
   Async<Result<NodeHolds>> read(std::string node);
   Async<Result<void>> await_nothing(std::string node);
   Async<Result<Stamp>> newest_stamp(std::string node, NodeIndex index);

@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "cluster/state_reasons.h"
 #include "forward/forward_world_fake.h"
 
 namespace miroir {
@@ -158,6 +159,58 @@ TEST_F(RecoveryTest, SettingsThatNodesDoNotAgreeOnBecomeTheFirstOnes) {
     ASSERT_NE(words, nullptr) << name;
     EXPECT_EQ(*words, Json::array({"a"})) << name;
   }
+}
+
+// Dropped after the copy was made, and everywhere.
+TEST_F(RecoveryTest, AnIndexThatNoneHoldsIsMadeAgainWithItsSettings) {
+  const Json words = Json::array({"the"});
+  Entry settings;
+  settings.kind = EntryKind::kUpdateSettings;
+  settings.index_uid = "books";
+  settings.primary_key = "id";
+  settings.arguments = Json::object({{"settings", Json::object({{"stopWords", words}})},
+                                     {"clientSettings", Json::object({{"stopWords", words}})}});
+  world_.await_task(world_.append(std::move(settings)));
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  write("told by its metadata", 0, 1);
+  Entry drop;
+  drop.kind = EntryKind::kDropIndex;
+  drop.index_uid = "books";
+  drop.incarnation = world_.log().catalogue().index("books")->incarnation;
+  world_.await_task(world_.append(std::move(drop)));
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync() && world_.all_done(); }));
+  write("second", 0, 3);
+  for (auto& [name, node] : world_.nodes) {
+    const auto& books = node->disk().indexes.at("books");
+    const Json* read = books.settings.find("stopWords");
+    ASSERT_NE(read, nullptr) << name;
+    EXPECT_EQ(*read, words) << name;
+  }
+  EXPECT_EQ(world_.documents_of_group(0, "books").size(), 3U);
+}
+
+// A request of the Miroir that died, which arrives when its successor has already written.
+TEST_F(RecoveryTest, WhatArrivesLateIsTakenToo) {
+  const std::string metadata = task_metadata(world_.log().head());
+  restart_on({});
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  SimulatedNode& node = *world_.nodes.at("a0");
+  node.settle();
+  WriteDocuments late{.index_uid = "books",
+                      .primary_key = "id",
+                      .merge = false,
+                      .skip_creation = false,
+                      .ndjson = "{\"id\":\"late\"}\n"};
+  ASSERT_TRUE(node.enqueue(std::move(late), std::nullopt, metadata));
+  write("second", 0, 3);
+  const auto is_told = [&] { return !awaiting_recovery(world_.cluster()).empty(); };
+  boost::asio::co_spawn(*world_.process->io,
+                        world_.process->forwarders->recheck("a0", world_.clock.now() + Seconds(5)),
+                        [](std::exception_ptr, const Result<History>&) {});
+  ASSERT_TRUE(world_.run_until(is_told));
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); })) << "as it is";
+  EXPECT_TRUE(node.documents("books").contains("late"));
 }
 
 TEST_F(RecoveryTest, NothingIsTakenWhileANodeIsAway) {

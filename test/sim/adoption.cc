@@ -55,21 +55,19 @@ class Remains {
   }
 
   // A key is a client's where every node holds it or the store knew it; it is gone where no node
-  // does. What only some nodes hold may be one of their own.
+  // does. What only some nodes hold may be one of their own. Of several names it has the first
+  // node's, if the store knew none.
   void take_keys() {
-    std::map<std::string, std::set<std::string>> names;
-    std::map<std::string, std::size_t> holders;
+    std::map<std::string, std::vector<std::string>> names;
     for (const auto& [node, disk] : adoption_.disks) {
-      for (const auto& [uid, key] : disk.keys) {
-        names[uid].insert(text_of(key, "name"));
-        ++holders[uid];
-      }
+      for (const auto& [uid, key] : disk.keys) names[uid].push_back(text_of(key, "name"));
     }
     std::erase_if(model_.keys(), [&](const auto& key) { return !names.contains(key.first); });
     for (const auto& [uid, its] : names) {
-      const bool everywhere = holders[uid] == adoption_.disks.size();
+      const bool everywhere = its.size() == adoption_.disks.size();
+      const bool alike = std::ranges::all_of(its, [&](const auto& name) { return name == its[0]; });
       const bool known = model_.keys().contains(uid);
-      if (everywhere && (its.size() == 1 || !known)) model_.keys()[uid] = *its.begin();
+      if (everywhere && (alike || !known)) model_.keys()[uid] = its[0];
     }
   }
 

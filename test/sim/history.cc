@@ -153,7 +153,11 @@ class Replay {
     if (operation.in_recovery) {
       const TaskEnd* end = chronicle_.ledger.end_of(operation.task);
       operation.valid = end != nullptr && end->status == "succeeded";
-      if (operation.valid) history_.model.apply(operation.request);
+      if (operation.valid) {
+        history_.model.apply(operation.request);
+      } else if (end != nullptr) {
+        history_.model.apply_failed(operation.request);
+      }
     } else {
       const bool fails =
           is_document_act(operation.request.act) && chronicle_.cursed.contains(operation.task);

@@ -11,8 +11,8 @@ namespace miroir::sim {
 namespace {
 
 constexpr Microseconds kQuietMax = std::chrono::minutes(40);
-// What waits for the store tries again every half second at the most.
-constexpr Microseconds kRest = Seconds(1);
+// What waits for the store tries again every half second at the most, and recovery every second.
+constexpr Microseconds kRest = Seconds(2);
 // Two that heal, and one that finds nothing.
 constexpr int kPassesMax = 3;
 // A sweep waits until the lease is held, and until tasks have ended.
@@ -93,10 +93,11 @@ class Quiet {
 
   // Before it is known that it will not end well.
   void give_up(const std::string& what) {
-    auto repairs = world_.await(world_.process().reconciler().repairs(std::nullopt, 10));
+    auto repairs = world_.await(world_.process().reconciler().repairs(std::nullopt, 10'000));
     if (repairs && *repairs) world_.say("the newest repairs: " + to_text(**repairs));
     auto passes = world_.await(world_.process().reconciler().passes(1));
     if (passes && *passes) world_.say("the last pass: " + to_text(**passes));
+    for (const std::string& unlike : check_replicas_equal(world_.nodes())) world_.say(unlike);
     fail(what);
   }
 
@@ -122,6 +123,7 @@ class Quiet {
       pass = std::move(*report);
       if (is_clean(pass) && world_.settled()) return true;
       if (agree()) passes = 0;
+      rest(kRest);  // passes leave alone what recovery is about to take as it is
     }
     fail("still not clean: " + to_text(pass) + "; " + world_.why_unsettled());
     check_documents("unclean");
