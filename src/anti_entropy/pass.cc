@@ -176,7 +176,7 @@ class Pass {
     LightComparison light(tools_, index, roster, resolver, its);
     MIROIR_CO_CHECK(co_await light.run());
     if (deep) {
-      DeepComparison contents(tools_, index, roster, resolver);
+      DeepComparison contents(tools_, index, roster, resolver, its);
       MIROIR_CO_CHECK(co_await read_shards(index, roster, its, contents, std::move(in_any_case)));
     }
     MIROIR_CO_CHECK(co_await resolver.stop_moving(
@@ -223,14 +223,14 @@ class Pass {
     std::vector<ShardId> planned;
     std::ranges::set_union(shards, in_any_case, std::back_inserter(planned));
     shards = std::move(planned);
+    if (shards.empty()) co_return Result<void>{};
+    MIROIR_CO_CHECK(co_await contents.begin());
     for (std::size_t first = 0; first < shards.size(); first += kShardsAtATime) {
       const std::size_t end = std::min(shards.size(), first + kShardsAtATime);
       const std::vector<ShardId> some(shards.begin() + static_cast<std::ptrdiff_t>(first),
                                       shards.begin() + static_cast<std::ptrdiff_t>(end));
       MIROIR_CO_CHECK(co_await contents.run(some));
-      const IndexState* now = tools_.log.catalogue().by_incarnation(index.incarnation);
-      if (now == nullptr || now->uid != index.uid)
-        co_return fail(ErrorCode::kConflict, "what was read may be another index");
+      if (end == shards.size()) MIROIR_CO_CHECK(co_await contents.end(shards));
       if (!sweep_) continue;
       const bool clean = roster.all_in_sync() && its.unresolved == 0 && its.problems.empty();
       MIROIR_CO_CHECK(co_await sweep_->done(index.incarnation, some, clean));

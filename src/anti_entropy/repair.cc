@@ -21,7 +21,8 @@ using Plan = std::map<std::string, NodePlan>;
 void plan_copy(Plan& plan, const Judged& judged, const Copy& copy, const Verdict& verdict) {
   if (verdict.treatment == Treatment::kReplace) plan[copy.node].replace.push_back(&judged);
   if (verdict.treatment != Treatment::kDelete) return;
-  plan[copy.node].remove.push_back({.slot = copy.stored.slot.value_or(slot_of(judged.copies.id)),
+  const auto none = static_cast<Slot>(~slot_of(judged.copies.id));  // not its id's
+  plan[copy.node].remove.push_back({.slot = copy.stored.slot.value_or(none),
                                     .checksum = copy.stored.stamp.value_or(0),
                                     .id = judged.copies.id,
                                     .document = ""});
@@ -209,11 +210,7 @@ Async<Result<Prepared>> append_repairs(const Tools& tools, const IndexUnderTest&
   MIROIR_CO_TRY(prepared.entries,
                 co_await tools.log.append(
                     [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
-                      const IndexState* now = catalogue.by_incarnation(index.incarnation);
-                      if (now == nullptr || now->uid != index.uid) {
-                        return fail(ErrorCode::kConflict,
-                                    "index " + index.uid + " was dropped, swapped or renamed");
-                      }
+                      MIROIR_CHECK(unchanged(catalogue, index));
                       return prepared.entries;
                     }));
   co_return prepared;

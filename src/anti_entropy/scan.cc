@@ -9,6 +9,7 @@ namespace {
 constexpr std::uint64_t kPageBytes = 4ULL << 20;
 constexpr std::size_t kRangesPerPage = 64;
 constexpr std::uint64_t kPortionDocuments = 10'000;  // whose ids are held while they are read again
+constexpr std::size_t kUnplacedMax = 10'000;         // whose ids a node's scan of some shards holds
 
 // How many slots the next page takes: as many as held about `kPageBytes` and `documents` last time.
 class PageSize {
@@ -42,8 +43,13 @@ bool suspect(const DocumentCopy& document, const Hash128& content) {
 }  // namespace
 
 DeepComparison::DeepComparison(const Tools& tools, IndexUnderTest index, Roster& roster,
-                               Resolver& resolver)
-    : tools_(tools), index_(std::move(index)), roster_(roster), resolver_(resolver) {}
+                               Resolver& resolver, IndexReport& report)
+    : tools_(tools),
+      index_(std::move(index)),
+      roster_(roster),
+      resolver_(resolver),
+      report_(report),
+      census_(tools, index_, roster, report) {}
 
 Async<Result<bool>> DeepComparison::read_all(std::string node, SlotRanges slots, EachCopy each) {
   PageSize page_size(tools_.options.fingerprint_batch_size);
@@ -114,8 +120,12 @@ Async<Result<std::optional<ReplicaScan>>> DeepComparison::scan(std::string node,
   }
   auto fold = [&](DocumentCopy document, const Hash128& content) -> Result<void> {
     ++scan.documents;
+    if (!document.stored.slot) {
+      if (scan.unplaced.size() <= kUnplacedMax) scan.unplaced.insert(std::move(document.id));
+      return {};
+    }
     // By the slot it was found in; where that is not its own it is a suspect.
-    const Slot slot = document.stored.slot.value_or(slot_of(document.id));
+    const Slot slot = *document.stored.slot;
     if (auto tree = scan.trees.find(topology.shard_of(slot)); tree != scan.trees.end()) {
       tree->second.add(slot, fingerprint(document.id, content, document.stored));
       if (suspect(document, content)) tree->second.doubt(slot);
@@ -159,7 +169,14 @@ Async<Result<void>> DeepComparison::run(std::vector<ShardId> shards) {
   std::map<std::string, ReplicaScan> scans;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     MIROIR_CO_TRY(auto scan, std::move(results[i]));
-    if (scan) scans.emplace(nodes[i], std::move(*scan));
+    if (!scan) continue;
+    census_.saw(nodes[i], scan->documents);
+    if (scan->unplaced.size() > kUnplacedMax)
+      report_.problems.push_back("node " + nodes[i] + ": more than " +
+                                 std::to_string(kUnplacedMax) +
+                                 " documents lie in no slot; the next pass looks at the rest");
+    MIROIR_CO_CHECK(co_await resolver_.add({scan->unplaced.begin(), scan->unplaced.end()}));
+    scans.emplace(nodes[i], std::move(*scan));
   }
   // Where copies moved meanwhile the second reading finds them equal, or settling leaves them out.
   for (ShardId shard : shards) {
@@ -172,7 +189,9 @@ Async<Result<void>> DeepComparison::run(std::vector<ShardId> shards) {
       MIROIR_CO_CHECK(co_await compare(shard, std::move(portion)));
     }
   }
-  co_return co_await resolver_.flush();
+  MIROIR_CO_CHECK(co_await resolver_.flush());
+  MIROIR_CO_CHECK(unchanged(tools_.log.catalogue(), index_));
+  co_return Result<void>{};
 }
 
 }  // namespace miroir::anti_entropy

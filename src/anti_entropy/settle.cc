@@ -173,10 +173,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
   standing.reset();
   if (tools.stopping()) co_return std::unexpected(cut_off());
 
-  const IndexState* state = tools.log.catalogue().by_incarnation(index.incarnation);
-  if (state == nullptr || state->uid != index.uid) {
-    co_return fail(ErrorCode::kConflict, "index " + index.uid + " was dropped, swapped or renamed");
-  }
+  MIROIR_CO_TRY(const IndexState* state, unchanged(tools.log.catalogue(), index));
   Knowledge knowledge;
   knowledge.born = state->born;
   knowledge.newest = tools.log.head_stamp();

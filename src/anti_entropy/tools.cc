@@ -16,6 +16,13 @@ Async<bool> wait_done(const Tools& tools, std::string node, Position position,
   co_return false;
 }
 
+Result<const IndexState*> unchanged(const Catalogue& catalogue, const IndexUnderTest& index) {
+  const IndexState* state = catalogue.by_incarnation(index.incarnation);
+  if (state == nullptr || state->uid != index.uid)
+    return fail(ErrorCode::kConflict, "index " + index.uid + " was dropped, swapped or renamed");
+  return state;
+}
+
 Error cut_off() { return Error{ErrorCode::kCancelled, "the reconciler is stopping"}; }
 
 }  // namespace miroir::anti_entropy

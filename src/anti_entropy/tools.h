@@ -66,6 +66,9 @@ struct IndexUnderTest {
   bool embedders = false;  // documents carry vectors that must be written back
 };
 
+// As the log has it; kConflict: it is no more, or has another name.
+Result<const IndexState*> unchanged(const Catalogue& catalogue, const IndexUnderTest& index);
+
 // Limits of a pass.
 inline constexpr Milliseconds kReadTimeout{15'000};     // one request to a node
 inline constexpr Milliseconds kCatchUpTimeout{20'000};  // a node to apply what was appended before

@@ -1,9 +1,9 @@
 #include "node_api/document_filter.h"
 
+#include <limits>
+
 namespace miroir {
 namespace {
-
-constexpr std::size_t kSlotDigits = 6;
 
 std::string any_of(const std::vector<std::string>& conditions) {
   std::string out;
@@ -23,10 +23,17 @@ std::string symbol_condition(std::string_view field, const std::vector<std::uint
   return out + ']';
 }
 
+std::string between(std::string_view field, const std::string& first, const std::string& last) {
+  return std::string(field) + ' ' + filter_quoted(first) + " TO " + filter_quoted(last);
+}
+
+// A value that is no text, or lies outside of all that Miroir writes, is as good as none.
 std::string unmarked_condition() {
-  std::string out = std::string(kSlotField) + " NOT EXISTS";
-  for (const std::string_view field : kDigestFields)
-    out.append(" OR ").append(field).append(" NOT EXISTS");
+  std::string out =
+      "NOT " + between(kSlotField, encode_slot(0), encode_slot(std::numeric_limits<Slot>::max()));
+  for (const std::string_view field : kDigestFields) {
+    out += " OR NOT " + between(field, encode_symbol(0), encode_symbol(kDigestSymbols - 1));
+  }
   return out;
 }
 
@@ -43,16 +50,11 @@ std::string filter_quoted(std::string_view text) {
 
 std::string slot_condition(const SlotRange& range) {
   const std::string first = encode_slot(range.first);
-  const std::string last = encode_slot(range.last);
-  std::size_t same = 0;
-  while (same < kSlotDigits && first[same] == last[same]) ++same;
-  const bool whole_prefix = first.find_first_not_of('!', same) == std::string::npos &&
-                            last.find_first_not_of(']', same) == std::string::npos;
-  const std::string field(kSlotField);
-  if (same > 0 && whole_prefix)
-    return field + " STARTS WITH " + filter_quoted(first.substr(0, same));
-  return '(' + field + " >= " + filter_quoted(first) + " AND " + field +
-         " <= " + filter_quoted(last) + ')';
+  if (range.last == std::numeric_limits<Slot>::max())
+    return between(kSlotField, first, encode_slot(range.last));
+  const std::string next = encode_slot(static_cast<Slot>(range.last + 1));
+  return '(' + between(kSlotField, first, next) + " AND " + std::string(kSlotField) +
+         " != " + filter_quoted(next) + ')';
 }
 
 std::optional<Json> document_filter(const DocumentQuery& query) {
@@ -84,9 +86,11 @@ Json exact_copies_filter(const DeleteExactCopies& write, const FieldNames& names
             ? " STARTS WITH " + filter_quoted(copy.id.substr(0, kExactIdBytesMax))
             : " = " + filter_quoted(copy.id);
     const std::string stamp = filter_quoted(names.updated_at);
+    const Slot slot = slot_of(copy.id);
     const std::string version =
         copy.stamp ? stamp + " = " + filter_quoted(encode_stamp(*copy.stamp)) + " AND " +
-                         std::string(kSlotField) + " = " + filter_quoted(encode_slot(copy.slot))
+                         std::string(kSlotField) + (copy.slot == slot ? " = " : " != ") +
+                         filter_quoted(encode_slot(slot))
                    : stamp + " NOT EXISTS";
     copies.push_back('(' + version + " AND " + filter_quoted(write.primary_key) + id + ')');
   }

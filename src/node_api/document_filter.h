@@ -14,8 +14,9 @@ namespace miroir {
 // A field name or value in double quotes, whatever its characters.
 std::string filter_quoted(std::string_view text);
 
-// Documents whose slot is in the range: STARTS WITH where the range is one octal prefix (the node
-// answers that from its level tree), two comparisons otherwise.
+// Documents whose slot is in the range, up to where the next slot begins: a text between two slots
+// belongs to the lower one, so that ranges that tile the slots leave nothing out but what
+// `unmarked` asks for.
 std::string slot_condition(const SlotRange& range);
 
 // The filter of a query without its ids; nullopt where every document matches.

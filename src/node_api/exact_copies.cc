@@ -47,8 +47,9 @@ Async<Result<std::set<std::string>>> inseparable_copies(NodeClient& client, Dele
     MIROIR_CO_TRY(const DocumentCopy found, parse_copy(text, write.primary_key, names));
     if (asked.contains(found.id)) continue;
     for (const DeleteExactCopies::Copy& copy : write.copies) {
-      const bool same_version =
-          copy.stamp ? found.stored.slot == copy.slot : compared(found.id) == compared(copy.id);
+      const Slot slot = slot_of(copy.id);
+      const bool same_version = copy.stamp ? (found.stored.slot == slot) == (copy.slot == slot)
+                                           : compared(found.id) == compared(copy.id);
       if (same_version && found.stored.stamp == copy.stamp) inseparable.insert(copy.id);
     }
   }

@@ -182,6 +182,12 @@ Async<Result<std::vector<NodeIndex>>> HttpNodeClient::indexes(Instant deadline) 
   co_return fail(ErrorCode::kTooLarge, "a node with more indexes than can be read");
 }
 
+Async<Result<NodeIndex>> HttpNodeClient::index(std::string uid, Instant deadline) {
+  MIROIR_CO_TRY(const Json index,
+                co_await transport_->get(index_path(uid), NodeOperation::kState, deadline));
+  co_return index_of(index);
+}
+
 Async<Result<Json>> HttpNodeClient::settings(std::string index_uid, Instant deadline) {
   co_return co_await transport_->get(index_path(index_uid) + "/settings", NodeOperation::kState,
                                      deadline);

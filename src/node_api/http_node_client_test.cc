@@ -139,6 +139,25 @@ TEST_F(HttpNodeClientLiveTest, DocumentsAreFoundByEveryCondition) {
       .index_uid = index_, .primary_key = "id", .ndjson = R"({"id":"alien","color":"b\"l"})"});
   EXPECT_EQ(count({}), 61u);
   EXPECT_EQ(count({.unmarked = true}), 1u);
+  // What lies between two slots is in a range that ends there; what lies outside, in none.
+  const std::string between = encode_slot(0x7FFF) + "5";
+  const auto with_slot = [&](const std::string& id, const std::string& slot) {
+    done(WriteDocuments{.index_uid = index_,
+                        .primary_key = "id",
+                        .ndjson = R"({"id":")" + id + R"(","_miroir_digest_0":"!!!",)" +
+                                  R"("_miroir_digest_1":"!!!","_miroir_digest_2":"(;*",)" +
+                                  R"("_miroir_slot":)" + slot + "}"});
+    const std::vector<std::uint64_t> found = {count({.ids = {id}, .slots = {{0, 0x7FFF}}}),
+                                              count({.ids = {id}, .slots = {{0x8000, 0xFFFF}}}),
+                                              count({.ids = {id}, .unmarked = true})};
+    done(DeleteDocuments{index_, {id}});
+    return found;
+  };
+  using Found = std::vector<std::uint64_t>;
+  EXPECT_EQ(with_slot("x", '"' + between + '"'), (Found{1, 0, 0}));
+  EXPECT_EQ(with_slot("x", '"' + encode_slot(0x8000) + '"'), (Found{0, 1, 0}));
+  for (const std::string slot : {"\"zz\"", "\"12345\"", "\"(]]]]]!\"", "\"\"", "7", "null", "{}"})
+    EXPECT_EQ(with_slot("x", slot), (Found{0, 0, 1})) << slot;
   EXPECT_EQ(count({.ids = {"1", "2", "none"}}), 2u);
   EXPECT_EQ(count({.filter = Json("color = 'b\"l'")}), 1u);
   std::uint64_t low = 0;
@@ -220,6 +239,8 @@ TEST_F(HttpNodeClientLiveTest, IndexesSwapRenameAndVanish) {
     return std::nullopt;
   };
   EXPECT_EQ(find(other)->primary_key, "id");
+  EXPECT_EQ(run(client_->index(other, soon()))->primary_key, "id");
+  EXPECT_EQ(run(client_->index(other, soon()))->created_at, find(other)->created_at);
   EXPECT_EQ(find(index_)->primary_key, std::nullopt);
   EXPECT_EQ(done(UpdateIndex{index_, "key", std::nullopt}).status, "succeeded");
   EXPECT_EQ(find(index_)->primary_key, "key");
@@ -230,6 +251,7 @@ TEST_F(HttpNodeClientLiveTest, IndexesSwapRenameAndVanish) {
   EXPECT_EQ(done(DropIndex{index_ + "-d"}).status, "succeeded");
   EXPECT_EQ(done(DropIndex{other}).status, "succeeded");
   EXPECT_EQ(run(client_->settings(other, soon())).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(run(client_->index(other, soon())).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(run(client_->digests(other, {{}}, soon())).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(run(client_->documents({.index_uid = other}, soon())).error().code,
             ErrorCode::kNotFound);

@@ -106,14 +106,19 @@ Result<std::vector<NodeTask>> tasks_of(const Json& page) {
   return tasks;
 }
 
+Result<NodeIndex> index_of(const Json& index) {
+  NodeIndex out{text_or(index, "uid"), std::nullopt, text_or(index, "createdAt")};
+  if (out.uid.empty()) return fail(ErrorCode::kCorrupt, "an index without a uid");
+  const Json* key = index.find("primaryKey");
+  if (key != nullptr && key->is_string()) out.primary_key = key->as_string();
+  return out;
+}
+
 Result<std::vector<NodeIndex>> indexes_of(const Json& page) {
   MIROIR_TRY(const Json::Array* results, results_of(page));
   std::vector<NodeIndex> indexes;
   for (const Json& result : *results) {
-    NodeIndex index{text_or(result, "uid"), std::nullopt, text_or(result, "createdAt")};
-    if (index.uid.empty()) return fail(ErrorCode::kCorrupt, "an index without a uid");
-    const Json* key = result.find("primaryKey");
-    if (key != nullptr && key->is_string()) index.primary_key = key->as_string();
+    MIROIR_TRY(NodeIndex index, index_of(result));
     indexes.push_back(std::move(index));
   }
   return indexes;

@@ -20,6 +20,7 @@ Result<Json> json_of(const http::Response& response);
 Result<Enqueued> enqueued_of(const http::Response& response);
 Result<NodeTask> task_of(const Json& task);
 Result<std::vector<NodeTask>> tasks_of(const Json& page);
+Result<NodeIndex> index_of(const Json& index);
 Result<std::vector<NodeIndex>> indexes_of(const Json& page);
 // Cuts the documents out of the answer as they stand there.
 Result<DocumentPage> documents_of(const http::Response& response);

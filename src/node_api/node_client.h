@@ -50,8 +50,9 @@ struct DocumentQuery {
   std::vector<std::string> ids = {};  // empty: any
   std::vector<SlotRange> slots = {};  // in one of them; empty: any
   std::array<std::vector<std::uint8_t>, kDigestPositions> symbols =
-      {};                                // one of these per position; empty: any
-  bool unmarked = false;                 // only documents without a slot or without a digest symbol
+      {};  // one of these per position; empty: any
+  // Only documents that lie outside of all slots, or without a digest symbol.
+  bool unmarked = false;
   std::optional<Json> filter = {};       // a client's filter, in Meilisearch's grammar
   std::vector<std::string> fields = {};  // empty: all
   bool vectors = false;
@@ -95,6 +96,7 @@ class NodeClient {
 
   // State.
   virtual Async<Result<std::vector<NodeIndex>>> indexes(Instant deadline) = 0;
+  virtual Async<Result<NodeIndex>> index(std::string uid, Instant deadline) = 0;
   virtual Async<Result<Json>> settings(std::string index_uid, Instant deadline) = 0;
   virtual Async<Result<std::vector<Json>>> keys(Instant deadline) = 0;
   virtual Async<Result<DocumentPage>> documents(DocumentQuery query, Instant deadline) = 0;

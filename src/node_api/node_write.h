@@ -32,7 +32,7 @@ struct DeleteDocuments {
 struct DeleteExactCopies {
   struct Copy {
     std::string id;
-    Slot slot = 0;
+    Slot slot = 0;  // another than its id's: any that is not its id's, or none
     std::optional<Stamp> stamp = {};
   };
   std::string index_uid;

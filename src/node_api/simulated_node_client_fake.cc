@@ -129,6 +129,13 @@ Async<Result<std::vector<NodeIndex>>> SimulatedNodeClient::indexes(Instant deadl
   });
 }
 
+Async<Result<NodeIndex>> SimulatedNodeClient::index(std::string uid, Instant deadline) {
+  co_return co_await call<NodeIndex>(deadline, [&](const SimulatedNode& node) -> Result<NodeIndex> {
+    MIROIR_TRY(const SimulatedNode::Index* index, simulated_index(node, uid));
+    return NodeIndex{uid, index->primary_key, index->created_at};
+  });
+}
+
 Async<Result<Json>> SimulatedNodeClient::settings(std::string index_uid, Instant deadline) {
   co_return co_await call<Json>(deadline, [&](const SimulatedNode& node) -> Result<Json> {
     MIROIR_TRY(const SimulatedNode::Index* index, simulated_index(node, index_uid));

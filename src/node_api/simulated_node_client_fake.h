@@ -36,6 +36,7 @@ class SimulatedNodeClient : public NodeClient {
   Async<Result<std::vector<NodeTask>>> tasks(TaskUid first, TaskUid last, std::size_t limit,
                                              Instant deadline) override;
   Async<Result<std::vector<NodeIndex>>> indexes(Instant deadline) override;
+  Async<Result<NodeIndex>> index(std::string uid, Instant deadline) override;
   Async<Result<Json>> settings(std::string index_uid, Instant deadline) override;
   Async<Result<std::vector<Json>>> keys(Instant deadline) override;
   Async<Result<DocumentPage>> documents(DocumentQuery query, Instant deadline) override;

@@ -12,10 +12,30 @@ std::string string_at(const Json& document, std::string_view field) {
   return value != nullptr && value->is_string() ? value->as_string() : "";
 }
 
+// The texts of a field that filters compare: its own, or those of its array.
+std::vector<std::string> texts_at(const Json& document, std::string_view field) {
+  std::vector<std::string> texts;
+  const Json* value = document.find(field);
+  if (value != nullptr && value->is_string()) texts.push_back(value->as_string());
+  if (value != nullptr && value->is_array()) {
+    for (const Json& element : value->as_array())
+      if (element.is_string()) texts.push_back(element.as_string());
+  }
+  return texts;
+}
+
+bool lies_in(const std::string& text, const SlotRange& range) {
+  if (const auto slot = decode_slot(text)) return range.contains(*slot);
+  if (text < encode_slot(range.first)) return false;
+  if (range.last == 0xFFFF) return text <= encode_slot(range.last);
+  return text < encode_slot(static_cast<Slot>(range.last + 1));
+}
+
 bool in_ranges(const Json& document, const std::vector<SlotRange>& ranges) {
-  const auto slot = decode_slot(string_at(document, kSlotField));
-  return slot &&
-         std::ranges::any_of(ranges, [&](const SlotRange& range) { return range.contains(*slot); });
+  return std::ranges::any_of(texts_at(document, kSlotField), [&](const std::string& text) {
+    return std::ranges::any_of(ranges,
+                               [&](const SlotRange& range) { return lies_in(text, range); });
+  });
 }
 
 bool has_symbols(const Json& document, const DocumentQuery& query) {
@@ -29,10 +49,12 @@ bool has_symbols(const Json& document, const DocumentQuery& query) {
 }
 
 bool is_unmarked(const Json& document) {
-  return document.find(kSlotField) == nullptr ||
-         std::ranges::any_of(kDigestFields, [&](std::string_view field) {
-           return document.find(field) == nullptr;
-         });
+  const auto without_symbol = [&](std::string_view field) {
+    return std::ranges::none_of(texts_at(document, field), [](const std::string& text) {
+      return text >= encode_symbol(0) && text <= encode_symbol(kDigestSymbols - 1);
+    });
+  };
+  return !in_ranges(document, {SlotRange()}) || std::ranges::any_of(kDigestFields, without_symbol);
 }
 
 Result<bool> matches(const std::string& id, const Json& document, const DocumentQuery& query) {

@@ -59,12 +59,10 @@ TEST(WriteRequestTest, ForgetsExactlyTheTasksNamed) {
   EXPECT_EQ(*request.headers.find("TaskId"), "7");
 }
 
-TEST(DocumentFilterTest, SlotRangesBecomePrefixesWhereTheyCan) {
-  EXPECT_EQ(slot_condition({0, 7}), R"(_miroir_slot STARTS WITH "!!!!!")");
-  EXPECT_EQ(slot_condition({5, 5}), R"(_miroir_slot STARTS WITH "!!!!!?")");
-  EXPECT_EQ(slot_condition({0, 0x7FFF}), R"(_miroir_slot STARTS WITH "!")");
-  EXPECT_EQ(slot_condition({1, 7}), R"((_miroir_slot >= "!!!!!(" AND _miroir_slot <= "!!!!!]"))");
-  EXPECT_EQ(slot_condition({0, 8}), R"((_miroir_slot >= "!!!!!!" AND _miroir_slot <= "!!!!(!"))");
+TEST(DocumentFilterTest, SlotRangesReachToTheNextSlot) {
+  EXPECT_EQ(slot_condition({1, 7}),
+            R"((_miroir_slot "!!!!!(" TO "!!!!(!" AND _miroir_slot != "!!!!(!"))");
+  EXPECT_EQ(slot_condition({8, 0xFFFF}), R"(_miroir_slot "!!!!(!" TO "(]]]]]")");
 }
 
 // The filter's grammar takes back every condition as it was meant.
@@ -72,8 +70,10 @@ TEST(DocumentFilterTest, ExactCopiesSurviveTheGrammar) {
   const std::string characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
   const std::string key = "a \"quoted\\ 'key\" AND";
   DeleteExactCopies write{.index_uid = "i", .primary_key = key, .copies = {}};
-  write.copies.push_back({.id = characters, .slot = 0xFFFF, .stamp = 1});
-  write.copies.push_back({.id = std::string(461, 'x'), .slot = 0, .stamp = 2});
+  write.copies.push_back({.id = characters, .slot = slot_of(characters), .stamp = 1});
+  const std::string longer(461, 'x');
+  const auto others = static_cast<Slot>(slot_of(longer) + 1);
+  write.copies.push_back({.id = longer, .slot = others, .stamp = 2});
   write.copies.push_back({.id = "alien", .slot = 7, .stamp = std::nullopt});
   const auto parsed = meili::parse_filter(exact_copies_filter(write, kNames), "x");
   ASSERT_TRUE(parsed) << parsed.error().message;
@@ -83,9 +83,12 @@ TEST(DocumentFilterTest, ExactCopiesSurviveTheGrammar) {
   const auto& exact = copies[0].children;
   ASSERT_EQ(exact.size(), 3u);
   EXPECT_EQ(exact[0].values[0].text, encode_stamp(1));
-  EXPECT_EQ(exact[1].values[0].text, encode_slot(0xFFFF));
+  EXPECT_EQ(exact[1].operation, meili::FilterOperator::kEqual);
+  EXPECT_EQ(exact[1].values[0].text, encode_slot(slot_of(characters)));
   EXPECT_EQ(exact[2].field.text, key);
   EXPECT_EQ(exact[2].values[0].text, characters);
+  EXPECT_EQ(copies[1].children[1].operation, meili::FilterOperator::kNotEqual);
+  EXPECT_EQ(copies[1].children[1].values[0].text, encode_slot(slot_of(longer)));
   EXPECT_EQ(copies[1].children[2].operation, meili::FilterOperator::kStartsWith);
   EXPECT_EQ(copies[1].children[2].values[0].text, std::string(460, 'x'));
   const auto& foreign = copies[2].children;
