@@ -121,14 +121,19 @@ TEST(ReplicatedStateTest, SettingsAreComparedWithWhatWasReadBack) {
   EXPECT_EQ(defects({{"a", changed}, {"b", changed}}, expected).size(), 2U);
 }
 
-TEST(ReplicatedStateTest, WithoutAMemoryTheMajorityIsRightAndWithoutAMajorityNobody) {
+// Those that missed the same entry are alike too.
+TEST(ReplicatedStateTest, WithoutAMemoryAllAreGivenThemAndThenTheMajorityIsRight) {
   NodeState changed = right();
   changed.settings["movies"] = Json::object({{"stopWords", Json::array()}});
-  const auto three =
-      compare_states(catalogue(), {{"a", right()}, {"b", changed}, {"c", right()}}, {});
-  ASSERT_EQ(three.size(), 1U);
-  EXPECT_EQ(three[0].node, "b");
-  EXPECT_EQ(defects({{"a", right()}, {"b", changed}}).size(), 2U);
+  const std::map<std::string, NodeState> nodes = {{"a", right()}, {"b", changed}, {"c", right()}};
+  EXPECT_EQ(compare_states(catalogue(), nodes, {}).size(), 3U);
+  EXPECT_TRUE(compare_states(catalogue(), {{"a", changed}, {"b", changed}}, {}).empty());
+  Expectations then;
+  then.given_again.insert("movies");
+  const auto left = compare_states(catalogue(), nodes, then);
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0].node, "b");
+  EXPECT_EQ(compare_states(catalogue(), {{"a", right()}, {"b", changed}}, then).size(), 2U);
 }
 
 TEST(ReplicatedStateTest, MissingAndChangedKeysAreSeenAndForeignKeysAreNobodysBusiness) {

@@ -80,10 +80,9 @@ void compare_keys(const Catalogue& catalogue, const std::string& node, const Nod
   }
 }
 
-// What most nodes read back, where none was remembered; nullopt where there is no majority: then
-// all are suspect.
-std::optional<Json> majority(const std::map<std::string, NodeState>& nodes,
-                             const std::string& uid) {
+// What all nodes read back, or, once they were all given it again, more than half of them.
+std::optional<Json> agreed(const std::map<std::string, NodeState>& nodes, const std::string& uid,
+                           bool given_again) {
   std::map<std::string, std::pair<const Json*, std::size_t>> votes;
   std::size_t voters = 0;
   for (const auto& [node, state] : nodes) {
@@ -95,18 +94,18 @@ std::optional<Json> majority(const std::map<std::string, NodeState>& nodes,
     ++voters;
   }
   for (const auto& [text, vote] : votes) {
-    if (vote.second * 2 > voters) return *vote.first;
+    if (vote.second == voters || (given_again && vote.second * 2 > voters)) return *vote.first;
   }
   return std::nullopt;
 }
 
 void compare_settings(const Catalogue& catalogue, const std::map<std::string, NodeState>& nodes,
-                      const std::map<std::string, Json>& expected,
-                      std::vector<StateDifference>& differences) {
+                      const Expectations& expected, std::vector<StateDifference>& differences) {
   for (const auto& [uid, index] : catalogue.indexes()) {
-    const auto remembered = expected.find(uid);
-    const std::optional<Json> wanted =
-        remembered != expected.end() ? std::optional(remembered->second) : majority(nodes, uid);
+    const auto remembered = expected.settings.find(uid);
+    const std::optional<Json> wanted = remembered != expected.settings.end()
+                                           ? std::optional(remembered->second)
+                                           : agreed(nodes, uid, expected.given_again.contains(uid));
     for (const auto& [node, state] : nodes) {
       const auto held = state.settings.find(uid);
       if (held == state.settings.end() || (wanted && held->second == *wanted)) continue;
@@ -127,7 +126,7 @@ std::vector<StateDifference> compare_states(const Catalogue& catalogue,
     compare_indexes(catalogue, node, state, expected, differences);
     compare_keys(catalogue, node, state, differences);
   }
-  compare_settings(catalogue, nodes, expected.settings, differences);
+  compare_settings(catalogue, nodes, expected, differences);
   return differences;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/logging.h"
+#include "cluster/state_reasons.h"
 
 namespace miroir {
 namespace {
@@ -155,6 +156,10 @@ Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std
   const ReplicaState before = node.status.state;
   const std::string why_before = node.status.state_why;
   const Position proven_before = node.progress.proven;
+  // Whatever else befalls it: only recovery ends this.
+  if (replica != ReplicaState::kInSync && before != ReplicaState::kInSync &&
+      why_before.starts_with(kLogWentBack))
+    why = why_before;
   if (replica != ReplicaState::kInSync) ++node.status.setbacks;
   if (before == replica && why_before == why) co_return Result<void>();
   // Memory first: a save that the forwarder begins meanwhile must carry the new state.
