@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "forward/plan.h"
 #include "meili/api_error.h"
 #include "meili/task.h"
 
@@ -187,8 +188,10 @@ Async<void> TaskWatcher::settle(std::shared_ptr<const Entry> entry, EndedTask en
 }
 
 // The node went on past the task and does not have it: it refused the request, and that outcome is
-// recorded, or somebody deleted the task from its queue, and nobody knows what became of it.
+// recorded, or somebody deleted the task from its queue, and nobody knows what became of it. Of a
+// delete by filter that was looked up, and the log that knew it lost, nothing may have been sent.
 Async<void> TaskWatcher::settle_vanished(std::shared_ptr<const Entry> entry, TaskUid uid) {
+  if (unresolved(*entry)) co_return co_await settle(std::move(entry), EndedTask{});
   std::map<std::string, Json> failures;
   co_await insist(context_.clock, "outcome", [this, entry, &failures]() -> Async<Result<void>> {
     return

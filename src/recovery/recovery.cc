@@ -55,6 +55,16 @@ Entry settings_for_all(const Entry& adopted) {
 
 }  // namespace
 
+// A node that missed the index's creation, or what is written into it, knows none.
+std::optional<std::string> Recovery::primary_key_of(const std::string& uid,
+                                                    const std::map<std::string, NodeHolds>& nodes) {
+  for (const auto& [node, holds] : nodes) {
+    for (const NodeIndex& index : holds.indexes)
+      if (index.uid == uid && index.primary_key) return index.primary_key;
+  }
+  return std::nullopt;
+}
+
 Async<void> Recovery::run() {
   for (;;) {
     if (const std::set<std::string> waiting = ready_nodes(); !waiting.empty()) {
@@ -173,7 +183,8 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
       // A node never tells the keys of embedders.
       if (const Json* embedders = known == nullptr ? nullptr : known->settings.find("embedders"))
         settings.set("embedders", *embedders);
-      entries.push_back(adopted_index(index.uid, index.primary_key, std::move(settings), known));
+      entries.push_back(
+          adopted_index(index.uid, primary_key_of(index.uid, nodes), std::move(settings), known));
       const bool alike = std::ranges::all_of(nodes, [&](const auto& other) {
         const auto theirs = other.second.settings.find(index.uid);
         return theirs != other.second.settings.end() &&

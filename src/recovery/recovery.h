@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ class Recovery {
     std::map<std::string, Json> keys;      // by uid
     Stamp newest = 0;                      // stamp of a document, where it is beyond the log's
   };
+  static std::optional<std::string> primary_key_of(const std::string& uid,
+                                                   const std::map<std::string, NodeHolds>& nodes);
   // The nodes that wait for it; none while one of all cannot be asked.
   std::set<std::string> ready_nodes() const;
   Async<Result<void>> recover(std::set<std::string> waiting);

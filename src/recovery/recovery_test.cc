@@ -190,6 +190,32 @@ TEST_F(RecoveryTest, AnIndexThatNoneHoldsIsMadeAgainWithItsSettings) {
   EXPECT_EQ(world_.documents_of_group(0, "books").size(), 3U);
 }
 
+// One made by settings alone, on a node that missed its creation.
+TEST_F(RecoveryTest, AnIndexHasThePrimaryKeyOfWhoeverKnowsOne) {
+  world_.crash();
+  SimulatedNode::Disk disk = world_.nodes.at("a0")->snapshot();
+  disk.indexes.at("books").primary_key.reset();
+  disk.indexes.at("books").documents.clear();
+  world_.nodes.at("a0")->restore(std::move(disk));
+  restart_on({});
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  EXPECT_EQ(world_.log().catalogue().index("books")->primary_key, "id");
+}
+
+// Looked up after the copy was made; where it found nothing, the nodes were sent nothing.
+TEST_F(RecoveryTest, ADeleteByFilterThatFoundNothingIsNotTakenForALostTask) {
+  for (auto& [name, network] : world_.networks) network.cut = true;
+  const Position removed = world_.remove_by_filter("books", Json("v = \"nobody\""));
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  for (auto& [name, network] : world_.networks) network.cut = false;
+  ASSERT_EQ(world_.await_task(removed).status, "succeeded");
+  write("second", 0, 40);
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  EXPECT_EQ(world_.await_task(removed).status, "succeeded");
+  EXPECT_TRUE(world_.log().taints(world_.log().catalogue().index("books")->incarnation).empty());
+}
+
 // A request of the Miroir that died, which arrives when its successor has already written.
 TEST_F(RecoveryTest, WhatArrivesLateIsTakenToo) {
   const std::string metadata = task_metadata(world_.log().head());
