@@ -206,6 +206,9 @@ TEST_F(RecoveryTest, AnIndexHasThePrimaryKeyOfWhoeverKnowsOne) {
 TEST_F(RecoveryTest, ADeleteByFilterThatFoundNothingIsNotTakenForALostTask) {
   for (auto& [name, network] : world_.networks) network.cut = true;
   const Position removed = world_.remove_by_filter("books", Json("v = \"nobody\""));
+  std::vector<std::string> ids;
+  for (int n = 0; n < 40; ++n) ids.push_back("id" + std::to_string(n));
+  world_.write("books", ids, "after it, on every node");
   const MemoryStore::Tables yesterday = world_.store.snapshot();
   for (auto& [name, network] : world_.networks) network.cut = false;
   ASSERT_EQ(world_.await_task(removed).status, "succeeded");
