@@ -171,9 +171,24 @@ class Judge {
   }
 
   // Whether what it was merged into had been deleted before: the delete was missed here.
-  bool revived(const Copy& copy) const {
+  bool revived(const Copy& copy) const { return rests_on_buried(copy) && !outlived_its_expiry(); }
+
+  bool rests_on_buried(const Copy& copy) const {
     return copy.stored.base && copy.stored.stamp && buried_by(*copy.stored.base) &&
            !buried_by(*copy.stored.stamp);
+  }
+
+  // A sweep passes over what a PUT has changed in time, and later PUTs go on from there: where all
+  // that are in sync say so, none of them missed it.
+  bool outlived_its_expiry() const {
+    if (!knowledge_.expired) return false;
+    bool any = false;
+    for (const Copy& copy : copies_.owners) {
+      if (!copy.in_sync || copy.tainted || copy.in_doubt) continue;
+      if (!copy.present() || !rests_on_buried(copy)) return false;
+      any = any || buried_by(*copy.stored.base) == Reason::kDeleted;
+    }
+    return any;
   }
 
   std::vector<std::size_t> trusted() const {

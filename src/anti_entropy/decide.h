@@ -14,6 +14,7 @@ namespace miroir::anti_entropy {
 // What the log knows of a document whose copies are judged.
 struct Knowledge {
   std::optional<Stamp> deleted;  // stamp of its tombstone
+  bool expired = false;          // which buries one version of it, not what was made of that since
   Stamp cleared = 0;             // of the index's newest delete-all
   Stamp born = 0;                // of the index's birth
   Stamp newest = 0;              // the log's newest, read after the copies

@@ -342,6 +342,29 @@ TEST(DecideTest, OfTheCopyThatMissedAnExtensionAndTookTheNextMergeTheOthersExpir
   EXPECT_EQ(decision.owners[1].treatment, Treatment::kReplace);
 }
 
+// The sweep found another version than the one that had expired, and passed it over everywhere.
+TEST(DecideTest, WhatWasMergedInTimeOutlivesTheExpiryOfWhatItWasMergedInto) {
+  Knowledge knowledge = known();
+  knowledge.deleted = kOld;
+  const std::vector copies = {merged("a", kNew, kOld, 1), merged("c", kNew, kOld, 1),
+                              tainted(merged("b", kNew - 1, kOld, 2))};
+  expect(decide_on(copies, knowledge), Action::kReport, Reason::kNoSource);
+  knowledge.expired = true;
+  const Decision decision = decide_on(copies, knowledge);
+  expect(decision, Action::kRestore, Reason::kHighestStamp);
+  EXPECT_EQ(decision.owners[2].treatment, Treatment::kReplace);
+}
+
+TEST(DecideTest, WhoMissedAnExpiryThatAPeerCarriedOutIsNoSource) {
+  Knowledge knowledge = known();
+  knowledge.deleted = kOld;
+  knowledge.expired = true;
+  const Decision decision =
+      decide_on({merged("a", kNew, kOld, 1), merged("b", kNew, std::nullopt, 2)}, knowledge);
+  expect(decision, Action::kRestore, Reason::kHighestStamp);
+  EXPECT_EQ(decision.winner, 1U);
+}
+
 TEST(DecideTest, StampBeyondTheLogIsQuarantined) {
   expect(decide_on({whole("a", kHead + 1), whole("b", kOld)}), Action::kQuarantine,
          Reason::kImpossibleStamp);

@@ -196,7 +196,10 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
     Judged judged{.copies = std::move(copies), .knowledge = knowledge, .decision = {}};
     if (!moving) {
       MIROIR_CO_TRY(const auto tombstone, co_await tools.log.tombstone(index.incarnation, id));
-      if (tombstone) judged.knowledge.deleted = tombstone->stamp;
+      if (tombstone) {
+        judged.knowledge.deleted = tombstone->stamp;
+        judged.knowledge.expired = tombstone->of_expiry;
+      }
       judged.knowledge.cleared = clears.newest_of(id);
       judged.decision = decide(judged.copies, judged.knowledge, policy);
       if (judged.decision.reason == Reason::kMaybeDeleted) {

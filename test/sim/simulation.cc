@@ -125,7 +125,7 @@ class Quiet {
       if (agree()) passes = 0;
       rest(kRest);  // passes leave alone what recovery is about to take as it is
     }
-    fail("still not clean: " + to_text(pass) + "; " + world_.why_unsettled());
+    give_up("still not clean: " + to_text(pass) + "; " + world_.why_unsettled());
     check_documents("unclean");
     return false;
   }
