@@ -245,58 +245,60 @@ Async<http::Response> DocumentWriter::add(std::string index_uid, bool merge, htt
     if (!prepared)
       co_return error_answer(to_api_error(prepared.error(), "miroir_store_unavailable"));
 
-    auto appended = co_await context_.log.append([&](const Catalogue& catalogue,
-                                                     Position next) -> Result<std::vector<Entry>> {
-      const IndexState* now = catalogue.index(index_uid);
-      if (!same_index(now, prepared->incarnation, prepared->index_primary_key)) {
-        return fail(ErrorCode::kConflict, "the index changed meanwhile");
-      }
-      if (now == nullptr && missing == MissingIndex::kFails) {
-        Entry entry = client_entry(merge ? EntryKind::kMergeDocuments : EntryKind::kWriteDocuments,
-                                   "documentAdditionOrUpdate", index_uid, nullptr);
-        entry.task_details = addition_details(addition.payload.documents.size(), true);
-        entry.custom_metadata = addition.metadata;
-        return std::vector{failed_on_missing_index(std::move(entry))};
-      }
-      std::vector<Entry> entries;
-      Position incarnation = prepared->incarnation;
-      const bool learns_key =
-          !prepared->failed && !prepared->index_primary_key && !prepared->primary_key.empty();
-      if (now == nullptr) {
-        entries = index_birth(next, index_uid,
-                              learns_key ? std::optional(prepared->primary_key) : std::nullopt);
-        incarnation = next;
-      } else if (learns_key) {
-        entries.push_back(primary_key_settings(*now, incarnation, prepared->primary_key));
-      }
-      const std::size_t birth = entries.size();
-      const std::size_t parts =
-          prepared->failed ? 1 : std::max<std::size_t>(1, prepared->parts.size());
-      const Position task = next + birth + parts - 1;
-      for (std::size_t i = 0; i < parts; ++i) {
-        Entry entry = client_entry(merge ? EntryKind::kMergeDocuments : EntryKind::kWriteDocuments,
-                                   "documentAdditionOrUpdate", index_uid, now);
-        entry.incarnation = incarnation;
-        entry.primary_key =
-            prepared->failed ? prepared->index_primary_key.value_or("") : prepared->primary_key;
-        entry.task = task;
-        entry.task_details =
-            addition_details(addition.payload.documents.size(), prepared->failed.has_value());
-        entry.custom_metadata = addition.metadata;
-        entry.born_failed = prepared->failed;
-        entry.shard_count = context_.cluster.topology().shard_count();
-        if (!prepared->failed && i < prepared->parts.size()) {
-          const Prepared::Part& part = prepared->parts[i];
-          entry.body = part.body.id;
-          entry.body_pieces = part.body.pieces;
-          entry.body_bytes = part.body.bytes;
-          entry.records = part.body.records;
-          entry.shards = sorted(part.shards);
-        }
-        entries.push_back(std::move(entry));
-      }
-      return entries;
-    });
+    auto appended = co_await append_for_client(
+        context_, [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
+          const IndexState* now = catalogue.index(index_uid);
+          if (!same_index(now, prepared->incarnation, prepared->index_primary_key)) {
+            return fail(ErrorCode::kConflict, "the index changed meanwhile");
+          }
+          if (now == nullptr && missing == MissingIndex::kFails) {
+            Entry entry =
+                client_entry(merge ? EntryKind::kMergeDocuments : EntryKind::kWriteDocuments,
+                             "documentAdditionOrUpdate", index_uid, nullptr);
+            entry.task_details = addition_details(addition.payload.documents.size(), true);
+            entry.custom_metadata = addition.metadata;
+            return std::vector{failed_on_missing_index(std::move(entry))};
+          }
+          std::vector<Entry> entries;
+          Position incarnation = prepared->incarnation;
+          const bool learns_key =
+              !prepared->failed && !prepared->index_primary_key && !prepared->primary_key.empty();
+          if (now == nullptr) {
+            entries = index_birth(next, index_uid,
+                                  learns_key ? std::optional(prepared->primary_key) : std::nullopt);
+            incarnation = next;
+          } else if (learns_key) {
+            entries.push_back(primary_key_settings(*now, incarnation, prepared->primary_key));
+          }
+          const std::size_t birth = entries.size();
+          const std::size_t parts =
+              prepared->failed ? 1 : std::max<std::size_t>(1, prepared->parts.size());
+          const Position task = next + birth + parts - 1;
+          for (std::size_t i = 0; i < parts; ++i) {
+            Entry entry =
+                client_entry(merge ? EntryKind::kMergeDocuments : EntryKind::kWriteDocuments,
+                             "documentAdditionOrUpdate", index_uid, now);
+            entry.incarnation = incarnation;
+            entry.primary_key =
+                prepared->failed ? prepared->index_primary_key.value_or("") : prepared->primary_key;
+            entry.task = task;
+            entry.task_details =
+                addition_details(addition.payload.documents.size(), prepared->failed.has_value());
+            entry.custom_metadata = addition.metadata;
+            entry.born_failed = prepared->failed;
+            entry.shard_count = context_.cluster.topology().shard_count();
+            if (!prepared->failed && i < prepared->parts.size()) {
+              const Prepared::Part& part = prepared->parts[i];
+              entry.body = part.body.id;
+              entry.body_pieces = part.body.pieces;
+              entry.body_bytes = part.body.bytes;
+              entry.records = part.body.records;
+              entry.shards = sorted(part.shards);
+            }
+            entries.push_back(std::move(entry));
+          }
+          return entries;
+        });
     if (!appended && appended.error().code == ErrorCode::kConflict) continue;
     co_return append_answer(context_, appended);
   }
@@ -319,21 +321,22 @@ Async<http::Response> DocumentWriter::remove_ids(std::string index_uid,
   });
   if (!body) co_return error_answer(to_api_error(body.error(), "miroir_store_unavailable"));
 
-  auto appended = co_await context_.log.append([&](const Catalogue& catalogue,
-                                                   Position) -> Result<std::vector<Entry>> {
-    const IndexState* index = catalogue.index(index_uid);
-    Entry entry = client_entry(EntryKind::kDeleteDocuments, "documentDeletion", index_uid, index);
-    entry.task_details = deletion_details(provided, Json(), false);
-    entry.custom_metadata = metadata;
-    entry.shard_count = topology.shard_count();
-    if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
-    entry.body = body->id;
-    entry.body_pieces = body->pieces;
-    entry.body_bytes = body->bytes;
-    entry.records = body->records;
-    entry.shards = sorted(shards);
-    return std::vector{std::move(entry)};
-  });
+  auto appended = co_await append_for_client(
+      context_, [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+        const IndexState* index = catalogue.index(index_uid);
+        Entry entry =
+            client_entry(EntryKind::kDeleteDocuments, "documentDeletion", index_uid, index);
+        entry.task_details = deletion_details(provided, Json(), false);
+        entry.custom_metadata = metadata;
+        entry.shard_count = topology.shard_count();
+        if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
+        entry.body = body->id;
+        entry.body_pieces = body->pieces;
+        entry.body_bytes = body->bytes;
+        entry.records = body->records;
+        entry.shards = sorted(shards);
+        return std::vector{std::move(entry)};
+      });
   co_return append_answer(context_, appended);
 }
 
@@ -388,18 +391,19 @@ Async<http::Response> DocumentWriter::remove_by_filter(std::string index_uid,
   auto filter = delete_filter_of(*body);
   if (!filter) co_return error_answer(filter.error());
 
-  auto appended = co_await context_.log.append([&](const Catalogue& catalogue,
-                                                   Position) -> Result<std::vector<Entry>> {
-    const IndexState* index = catalogue.index(index_uid);
-    Entry entry = client_entry(EntryKind::kDeleteByFilter, "documentDeletion", index_uid, index);
-    entry.arguments = Json::object({{"filter", *filter}});
-    entry.task_details = deletion_details(0, to_text(*filter), false);
-    entry.custom_metadata = text_of(meili::find_parameter(query, "customMetadata"));
-    if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
-    entry.born_failed = judge_filter(*filter, *index);
-    if (entry.born_failed) entry.task_details.set("deletedDocuments", 0);
-    return std::vector{std::move(entry)};
-  });
+  auto appended = co_await append_for_client(
+      context_, [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+        const IndexState* index = catalogue.index(index_uid);
+        Entry entry =
+            client_entry(EntryKind::kDeleteByFilter, "documentDeletion", index_uid, index);
+        entry.arguments = Json::object({{"filter", *filter}});
+        entry.task_details = deletion_details(0, to_text(*filter), false);
+        entry.custom_metadata = text_of(meili::find_parameter(query, "customMetadata"));
+        if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
+        entry.born_failed = judge_filter(*filter, *index);
+        if (entry.born_failed) entry.task_details.set("deletedDocuments", 0);
+        return std::vector{std::move(entry)};
+      });
   co_return append_answer(context_, appended);
 }
 
@@ -408,15 +412,16 @@ Async<http::Response> DocumentWriter::clear(std::string index_uid, http::Request
   if (!meili::is_index_uid(index_uid)) co_return error_answer(meili::invalid_index_uid(index_uid));
   if (auto error = meili::check_parameters(query, {"customMetadata"}))
     co_return error_answer(*error);
-  auto appended = co_await context_.log.append([&](const Catalogue& catalogue,
-                                                   Position) -> Result<std::vector<Entry>> {
-    const IndexState* index = catalogue.index(index_uid);
-    Entry entry = client_entry(EntryKind::kClearDocuments, "documentDeletion", index_uid, index);
-    entry.task_details = Json::object({{"deletedDocuments", Json()}});
-    entry.custom_metadata = text_of(meili::find_parameter(query, "customMetadata"));
-    if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
-    return std::vector{std::move(entry)};
-  });
+  auto appended = co_await append_for_client(
+      context_, [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+        const IndexState* index = catalogue.index(index_uid);
+        Entry entry =
+            client_entry(EntryKind::kClearDocuments, "documentDeletion", index_uid, index);
+        entry.task_details = Json::object({{"deletedDocuments", Json()}});
+        entry.custom_metadata = text_of(meili::find_parameter(query, "customMetadata"));
+        if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
+        return std::vector{std::move(entry)};
+      });
   co_return append_answer(context_, appended);
 }
 

@@ -90,8 +90,8 @@ Async<http::Response> IndexWriter::create(http::Request request) {
   if (!meili::is_index_uid(uid)) co_return error_answer(meili::invalid_index_uid(uid));
   const std::optional<std::string> primary_key = optional_string(body, "primaryKey");
 
-  auto appended = co_await context_.log.append(
-      [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
+  auto appended = co_await append_for_client(
+      context_, [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
         const bool exists = catalogue.index(uid) != nullptr;
         std::vector<Entry> entries = index_birth(next, uid, primary_key);
         Entry& creation = entries.front();
@@ -145,8 +145,8 @@ Async<http::Response> IndexWriter::update(std::string index_uid, http::Request r
                          *before->primary_key != *primary_key;
   const bool may_hold = other_key && co_await may_hold_documents(index_uid);
 
-  auto appended = co_await context_.log.append(
-      [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+  auto appended = co_await append_for_client(
+      context_, [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
         const IndexState* index = catalogue.index(index_uid);
         Entry entry = client_entry(EntryKind::kUpdateIndex, "indexUpdate", index_uid, index);
         entry.arguments =
@@ -180,14 +180,15 @@ Async<http::Response> IndexWriter::update(std::string index_uid, http::Request r
 
 Async<http::Response> IndexWriter::drop(std::string index_uid, http::Request) {
   if (!meili::is_index_uid(index_uid)) co_return error_answer(meili::invalid_index_uid(index_uid));
-  auto appended = co_await context_.log.append([&](const Catalogue& catalogue,
-                                                   Position) -> Result<std::vector<Entry>> {
-    const IndexState* index = catalogue.index(index_uid);
-    Entry entry = client_entry(EntryKind::kDropIndex, "indexDeletion", index_uid, index);
-    entry.task_details = Json::object({{"deletedDocuments", index == nullptr ? Json(0) : Json()}});
-    if (index == nullptr) entry.born_failed = meili::index_not_found(index_uid);
-    return std::vector{std::move(entry)};
-  });
+  auto appended = co_await append_for_client(
+      context_, [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+        const IndexState* index = catalogue.index(index_uid);
+        Entry entry = client_entry(EntryKind::kDropIndex, "indexDeletion", index_uid, index);
+        entry.task_details =
+            Json::object({{"deletedDocuments", index == nullptr ? Json(0) : Json()}});
+        if (index == nullptr) entry.born_failed = meili::index_not_found(index_uid);
+        return std::vector{std::move(entry)};
+      });
   co_return append_answer(context_, appended);
 }
 
@@ -200,8 +201,8 @@ Async<http::Response> IndexWriter::swap(http::Request request) {
   const Json& body = *parsed;
   const std::vector<SwapPair> pairs = parse_swaps(body);
 
-  auto appended = co_await context_.log.append(
-      [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+  auto appended = co_await append_for_client(
+      context_, [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
         Entry entry = client_entry(EntryKind::kSwapIndexes, "indexSwap", "", nullptr);
         entry.arguments = Json::array();
         for (const SwapPair& pair : pairs) {

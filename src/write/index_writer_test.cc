@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "cluster/state_reasons.h"
 #include "write/write_world_fake.h"
 
 namespace miroir {
@@ -259,6 +260,26 @@ TEST_F(IndexWriterTest, AHugeFacetLimitIsNobodysEnd) {
   EXPECT_EQ(status_of(world.ended(
                 settings("faceting", "PATCH", R"({"maxValuesPerFacet":18446744073709551615})"))),
             "succeeded");
+}
+
+TEST_F(IndexWriterTest, WhatTheNodesMayHoldAlreadyWaitsForRecovery) {
+  world.ended(world.post("known", R"([{"id": 1}])"));
+  ASSERT_TRUE(world.world.await(world.world.cluster().set_state(
+      "a0", ReplicaState::kStale, std::string(kLogWentBack) + ": entry 99")));
+  EXPECT_EQ(world.post("known", R"([{"id": 2}])").status, 202);
+  const auto refused = world.post("unknown", R"([{"id": 1}])");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.code(), "miroir_store_unavailable");
+  EXPECT_NE(refused.message().find("until then"), std::string::npos);
+  EXPECT_EQ(world.answer(world.indexes().drop("known", {})).status, 503);
+  EXPECT_EQ(world
+                .answer(world.settings().change("known", "",
+                                           world.json_request("PATCH", R"({"stopWords": ["a"]})")))
+                .status,
+            503);
+  EXPECT_EQ(world.index("unknown"), nullptr);
+  ASSERT_TRUE(world.world.await(world.world.cluster().set_state("a0", ReplicaState::kInSync, "")));
+  EXPECT_EQ(world.post("unknown", R"([{"id": 1}])").status, 202);
 }
 
 }  // namespace

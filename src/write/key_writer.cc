@@ -196,7 +196,7 @@ meili::ApiError not_found(const std::string& uid) {
 }  // namespace
 
 Async<Answer<void>> KeyWriter::append(Log::Judge judge, std::optional<meili::ApiError>& refused) {
-  auto appended = co_await context_.log.append(std::move(judge));
+  auto appended = co_await append_for_client(context_, std::move(judge));
   if (refused) co_return std::unexpected(*refused);
   if (!appended)
     co_return std::unexpected(to_api_error(appended.error(), "miroir_store_unavailable"));

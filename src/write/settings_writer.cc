@@ -40,8 +40,8 @@ Async<http::Response> SettingsWriter::change(std::string index_uid, std::string 
     change.set(setting, Json());
   }
 
-  auto appended = co_await context_.log.append(
-      [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
+  auto appended = co_await append_for_client(
+      context_, [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
         const IndexState* index = catalogue.index(index_uid);
         std::vector<Entry> entries;
         Entry entry = client_entry(EntryKind::kUpdateSettings, "settingsUpdate", index_uid, index);

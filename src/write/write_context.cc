@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cluster/state_reasons.h"
+#include "forward/voiding.h"
 #include "write/node_settings.h"
 
 namespace miroir {
@@ -36,6 +38,23 @@ http::Response accepted_answer(const WriteContext& context, const Entry& entry) 
     response.headers.set("X-Miroir-Degraded", std::move(groups));
   }
   return response;
+}
+
+Async<Result<std::vector<Entry>>> append_for_client(WriteContext context, Log::Judge judge) {
+  co_return co_await context.log.append([&](const Catalogue& catalogue,
+                                            Position next) -> Result<std::vector<Entry>> {
+    MIROIR_TRY(std::vector<Entry> entries, judge(catalogue, next));
+    const bool waits = !awaiting_recovery(context.cluster).empty();
+    if (waits && !std::ranges::all_of(entries, [](const Entry& entry) {
+          return entry.born_failed || only_changes_documents(entry.kind);
+        })) {
+      return fail(ErrorCode::kUnavailable,
+                  "the log was lost or an older copy of it put back, and the nodes are taken as "
+                  "they are once all of them answer: until then only documents of indexes that "
+                  "the log knows are taken");
+    }
+    return entries;
+  });
 }
 
 http::Response append_answer(const WriteContext& context,

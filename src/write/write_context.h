@@ -27,6 +27,11 @@ struct WriteContext {
   WriteOptions options;
 };
 
+// Log::append, but kUnavailable too while nodes wait for recovery (cluster/state_reasons.h), unless
+// it is only about documents of indexes that the log knows: what it does not know the nodes may
+// hold, and an index that is made anew would lose its settings.
+Async<Result<std::vector<Entry>>> append_for_client(WriteContext context, Log::Judge judge);
+
 // 202: {"taskUid", "indexUid", "status": "enqueued", "type", "enqueuedAt"}; names degraded groups
 // in its header.
 http::Response accepted_answer(const WriteContext& context, const Entry& entry);
