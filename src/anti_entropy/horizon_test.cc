@@ -206,6 +206,76 @@ TEST_F(HorizonTest, NothingOfIndexesThatTookEachOthersNameMeanwhileIsMixedUp) {
   EXPECT_TRUE(world.log().index_taints().empty());
 }
 
+// The bodies that it missed are gone, or even the entries.
+class MissedDropTest : public HorizonTest, public ::testing::WithParamInterface<bool> {
+ protected:
+  MissedDropTest() {
+    if (GetParam()) world.options.log.tasks_kept = 5;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(TrimmedAndForgotten, MissedDropTest, ::testing::Bool());
+
+TEST_P(MissedDropTest, IndexThatWasDroppedMeanwhileGoesFromTheNodeThatWasAway) {
+  for (const char* index : {"books", "films"}) {
+    world.create_index(index);
+    set_settings(Json::object({{"stopWords", Json::array({"of"})}}), index);
+    world.write(index, {"book1", "book2", "book3"}, "of books");
+  }
+  settle();
+  victim = world.nodes.begin()->first;
+  node(victim).options().down = true;
+  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(victim).healthy; }));
+  const auto drop = [&](const std::string& index) {
+    Entry entry;
+    entry.kind = EntryKind::kDropIndex;
+    entry.index_uid = index;
+    entry.incarnation = world.log().catalogue().index(index)->incarnation;
+    world.append(std::move(entry));
+  };
+  for (int i = 0; i < 5; ++i) world.write(kIndex, {"id150"}, "not kept");
+  drop("books");
+  drop("films");
+  world.create_index("films");
+  for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");
+  world.run_for(std::chrono::hours(2));
+  ASSERT_GT(world.log().trimmed(), 20U);
+  ASSERT_EQ(world.log().forgotten() > 20U, GetParam());
+  // Somebody's own, of which Miroir knows nothing.
+  SimulatedNode::Disk disk = node(victim).snapshot();
+  disk.indexes["theirs"].primary_key = "key";
+  node(victim).restore(disk);
+  node(victim).options().down = false;
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status(victim).healthy; }));
+  settle();
+  EXPECT_EQ(world.cluster().status(victim).state, ReplicaState::kStale);
+  EXPECT_FALSE(node(victim).disk().indexes.contains("books"));
+  EXPECT_TRUE(node(victim).documents("films").empty());
+  EXPECT_TRUE(node(victim).disk().indexes.contains("theirs"));
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(world.cluster().status(victim).state, ReplicaState::kInSync);
+  EXPECT_TRUE(node(victim).disk().indexes.contains("theirs"));
+  disk = node(victim).snapshot();
+  disk.indexes.erase("theirs");
+  node(victim).restore(disk);
+  expect_healed();
+}
+
+// What was proven after the first time was proven of another disk.
+TEST_F(HorizonTest, NodeThatGoesBackTwiceIsComparedByContentTwice) {
+  victim = owners("id7")[0];
+  ASSERT_TRUE(node(victim).corrupt(kIndex, "id7", "v", "flipped"));
+  const SimulatedNode::Disk disk = node(victim).snapshot();
+  ASSERT_EQ(number(run_pass(PassKind::kDeep), "repaired"), 1U);
+  pass_the_horizon();
+  for (int time = 0; time < 2; ++time) {
+    node(victim).restore(disk);
+    const Json light = run_pass(PassKind::kLight);
+    EXPECT_EQ(member(document(node(victim), "id7"), "v"), Json("first")) << time << to_text(light);
+    EXPECT_EQ(world.cluster().status(victim).state, ReplicaState::kInSync);
+    world.run_for(std::chrono::hours(2));  // the repair itself is not sent again
+  }
+}
+
 TEST_F(HorizonTest, IndexThatTookAnotherNameWhileItWasReadWasNotRead) {
   world.create_index("books");
   set_settings(Json::object({{"stopWords", Json::array({"of"})}}), "books");

@@ -160,7 +160,11 @@ Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std
   if (replica != ReplicaState::kInSync && before != ReplicaState::kInSync &&
       why_before.starts_with(kLogWentBack))
     why = why_before;
-  if (replica != ReplicaState::kInSync) ++node.status.setbacks;
+  if (replica != ReplicaState::kInSync) {
+    ++node.status.setbacks;
+    // What was proven of a disk that it no longer has says nothing of what this one missed.
+    node.progress.proven = std::min(node.progress.proven, node.status.done);
+  }
   if (before == replica && why_before == why) co_return Result<void>();
   // Memory first: a save that the forwarder begins meanwhile must carry the new state.
   node.status.state = replica;

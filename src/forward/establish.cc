@@ -86,6 +86,7 @@ Async<Result<void>> Forwarder::adopt(History history) {
       // What the node does not hold any more is sent again; what it holds may still be under way.
       looked_up_to_ = std::max(looked_up_to_, watcher_.passed());
       watcher_.restart(std::min(watcher_.done(), history.resume_after));
+      missed_ = 0;
     }
   }
   co_await recover_tasks(history.resume_after);
@@ -121,15 +122,17 @@ Async<void> Forwarder::recover_tasks(Position last) {
         co_return Result<void>();
       }(context_.log, watcher_.passed() + 1, entries);
     });
-    if (entries.empty()) watcher_.pass(last);
     // Of what is forgotten nobody knows how it ended.
-    if (co_await skip_to(std::min(last, context_.log.forgotten()))) continue;
+    const Position forgotten = context_.log.forgotten();
+    co_await miss(std::min(last, forgotten));
+    if (entries.empty()) watcher_.pass(last);
     for (std::shared_ptr<const Entry>& entry : entries) {
       if (entry->position > last) {
         watcher_.pass(last);
         break;
       }
-      if (is_key(entry->kind) || !concerns(*entry, node_, context_.cluster.topology())) {
+      const bool unknown = entry->position <= forgotten && !is_index_operation(*entry);
+      if (unknown || is_key(entry->kind) || !concerns(*entry, node_, context_.cluster.topology())) {
         watcher_.pass(entry->position);
         continue;
       }

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "cluster/entry_failures.h"
-#include "forward/doubt_names.h"
+#include "forward/doubt_indexes.h"
 #include "forward/overtaken.h"
 #include "forward/plan.h"
 #include "forward/replay.h"
@@ -143,7 +143,7 @@ Async<Error> Forwarder::forward() {
   for (;;) {
     if (auto trouble = watcher_.take_trouble()) co_return std::move(*trouble);
     // Entries that are gone leave no trace among those that follow.
-    if (co_await skip_to(context_.log.forgotten())) continue;
+    co_await miss(context_.log.forgotten());
     if (ahead.empty() && watcher_.passed() >= context_.log.head()) attempts_ = 0;
     if (watcher_.size() >= context_.options.tasks_in_flight_max ||
         (ahead.empty() && watcher_.passed() >= context_.log.head())) {
@@ -227,6 +227,11 @@ Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {
     co_return Result<void>();
   }
   if (is_key(entry->kind)) co_return co_await put_key(std::move(entry));
+  if (has_lost_body(*entry)) {
+    co_await miss(context_.log.trimmed());
+    watcher_.pass(entry->position);
+    co_return Result<void>();
+  }
   auto write = co_await build(entry);
   if (write) {
     if (*write) co_return co_await enqueue(std::move(entry), std::move(**write));
@@ -235,8 +240,8 @@ Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {
                                                : "it failed on all nodes that it was sent to");
     co_return Result<void>();
   }
-  if (write.error().code == ErrorCode::kNotFound && co_await skip_to(context_.log.trimmed()))
-    co_return Result<void>();
+  if (write.error().code == ErrorCode::kNotFound && has_lost_body(*entry))
+    co_return Result<void>();  // meanwhile
   if (write.error().code == ErrorCode::kTooLarge) {
     // Nobody was asked: it says nothing of the node.
     co_await not_sent(std::move(entry), write.error().message);
@@ -383,11 +388,15 @@ Async<Result<void>> Forwarder::look_before_use(Instant until) {
   co_return Result<void>();
 }
 
-// The log no longer holds what this node missed, up to `last`: the reconciler brings it by
-// comparison, and the lane goes on behind it. Whether there was anything.
-Async<bool> Forwarder::skip_to(Position last) {
+bool Forwarder::has_lost_body(const Entry& entry) const {
+  return entry.body != 0 && entry.position <= context_.log.trimmed();
+}
+
+// Up to `last` the log no longer holds all that this node missed. The lane goes on with what is
+// left, operations on indexes above all; the reconciler brings the rest by comparison.
+Async<void> Forwarder::miss(Position last) {
   const Position first = watcher_.passed();
-  if (first >= last) co_return false;
+  if (first >= last || last <= missed_) co_return;
   const std::string why = "the log no longer holds what it missed; it is healed by comparison";
   const ReplicaState state = context_.cluster.status(node_).state;
   complete_at_.reset();
@@ -398,14 +407,15 @@ Async<bool> Forwarder::skip_to(Position last) {
   const bool before = progress_.skipped_to > 0;
   progress_.skipped_after = before ? std::min(progress_.skipped_after, first) : first;
   progress_.skipped_to = std::max(progress_.skipped_to, last);
-  co_await insist(context_.clock, "doubts",
-                  [this, first, last] { return doubt_names(context_.log, node_, first, last); });
+  if (first < context_.log.operations_forgotten()) {
+    co_await insist(context_.clock, "doubts",
+                    [this, last] { return doubt_indexes(context_.log, node_, last); });
+  }
   co_await insist(context_.clock, "progress", [this] { return save(); });
   co_await insist(context_.clock, "taints",
                   [this, first, last] { return outcomes_.skipped(first, last); });
   handed_over_ = std::max(handed_over_, last);
-  watcher_.pass(last);
-  co_return true;
+  missed_ = last;
 }
 
 Async<void> Forwarder::promote_if_complete() {

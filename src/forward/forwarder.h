@@ -66,7 +66,8 @@ class Forwarder {
   Async<void> not_sent(std::shared_ptr<const Entry> entry, std::string why);
   void accepted();
   Async<Result<void>> look_before_use(Instant deadline);
-  Async<bool> skip_to(Position last);
+  bool has_lost_body(const Entry& entry) const;
+  Async<void> miss(Position last);
   Async<void> promote_if_complete();
   Position durable_done() const;
   Async<void> back_off();
@@ -81,6 +82,7 @@ class Forwarder {
   NodeProgress
       progress_;  // offset and the last acknowledged task; the rest is filled in when it is saved
   Position handed_over_ = 0;
+  Position missed_ = 0;  // the node's row says that it lacks something up to here
   // Entries up to here may have been sent or held back by a process before this one, or before the
   // node went back: the log tells what became of them.
   Position looked_up_to_ = 0;

@@ -52,6 +52,8 @@ Async<Result<std::unique_ptr<Log>>> DurableLog::open(Store& store, Clock& clock,
                 co_await load_number(store, Table::kMeta, std::string(kTrimmedRow)));
   MIROIR_CO_TRY(views->forgotten,
                 co_await load_number(store, Table::kMeta, std::string(kForgottenRow)));
+  MIROIR_CO_TRY(views->operations_forgotten,
+                co_await load_number(store, Table::kMeta, std::string(kOperationsForgottenRow)));
   MIROIR_CO_CHECK(co_await views->tombstones.load(store));
 
   Appender::Head head;

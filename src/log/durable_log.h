@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ class DurableLog final : public Log {
     LogMetrics metrics;
     Position trimmed = 0;    // bodies up to here are gone
     Position forgotten = 0;  // entries up to here are gone, but for those still referred to
+    Position operations_forgotten = 0;
   };
   static Async<Result<std::unique_ptr<Log>>> open(Store& store, Clock& clock, Metrics& metrics,
                                                   Executor executor, LogOptions options);
@@ -80,6 +82,7 @@ class DurableLog final : public Log {
   std::uint64_t bytes() const override { return appender_.head().body_bytes; }
   Position trimmed() const override { return views_->trimmed; }
   Position forgotten() const override { return views_->forgotten; }
+  Position operations_forgotten() const override { return views_->operations_forgotten; }
 
  private:
   DurableLog(Store& store, Clock& clock, Executor executor, LogOptions options, Appender::Head head,
@@ -92,6 +95,9 @@ class DurableLog final : public Log {
   Async<Result<void>> change_entry(Entry changed, Appender::Proposal proposal);
   Async<Result<void>> trim_bodies();
   Async<Result<void>> forget_entries(Position last);
+  Async<Result<std::set<Position>>> index_operations(Position first, Position last);
+  Async<Result<void>> forget_operations();
+  std::set<Position> referred_to() const;
   bool may_go(const Entry& entry, std::uint64_t bytes_kept) const;
   void show_metrics() const;
 

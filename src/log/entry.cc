@@ -79,6 +79,12 @@ std::set<std::string> index_names(const Entry& entry) {
   return names;
 }
 
+bool is_index_operation(const Entry& entry) {
+  return !entry.born_failed && !entry.target &&
+         (entry.kind == EntryKind::kCreateIndex || entry.kind == EntryKind::kUpdateIndex ||
+          entry.kind == EntryKind::kDropIndex || entry.kind == EntryKind::kSwapIndexes);
+}
+
 bool is_adoption(const Entry& entry) {
   return entry.kind == EntryKind::kWriteDocuments && entry.origin == Origin::kAntiEntropy;
 }

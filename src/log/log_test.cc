@@ -407,6 +407,35 @@ TEST_F(LogTest, EntriesBeyondTheTasksKeptAreForgottenUnlessReferredTo) {
   EXPECT_TRUE(process_->run(log().later_writes(a, "y", 3)).value().overtaken);
 }
 
+TEST_F(LogTest, OfIndexOperationsTheNewestAreKeptBeyondAllElse) {
+  const LogOptions options{.retention_age = Microseconds(1), .tasks_kept = 5, .operations_kept = 4};
+  restart(options);
+  const Position a = process_->create("a");
+  std::vector<Position> drops;
+  const auto trim = [&] {
+    clock_.advance(std::chrono::seconds(1));
+    ASSERT_TRUE(process_->run(log().trim(log().head(), log().head())));
+  };
+  for (int i = 0; i < 5; ++i) {
+    process_->create("b");
+    drops.push_back(process_->append({plain_entry(EntryKind::kDropIndex, "b")})->front().position);
+    process_->append_documents(EntryKind::kWriteDocuments, "a", {"x"});
+  }
+  for (int i = 0; i < 6; ++i) process_->append_documents(EntryKind::kWriteDocuments, "a", {"x"});
+  trim();
+  restart(options);
+  const Position first_kept = drops[3] - 1;  // the two newest pairs
+  ASSERT_GT(log().forgotten(), drops[4]);
+  EXPECT_EQ(log().operations_forgotten(), drops[2]);
+  EXPECT_TRUE(process_->run(log().entry(a))) << "it is referred to";
+  std::vector<Position> kept;
+  for (const auto& entry : process_->run(log().entries(a + 1, 4)).value())
+    kept.push_back(entry->position);
+  EXPECT_EQ(kept, (std::vector<Position>{first_kept, drops[3], drops[4] - 1, drops[4]}));
+  trim();
+  EXPECT_EQ(log().operations_forgotten(), drops[2]);
+}
+
 TEST_F(LogTest, MetricsShowPositionBytesAndTasks) {
   process_->create("a");
   process_->append_documents(EntryKind::kWriteDocuments, "a", {"1"});

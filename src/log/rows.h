@@ -17,8 +17,9 @@ inline constexpr std::string_view kNewestBodyRow = "body";       // newest id th
 inline constexpr std::string_view kBodyBytesRow = "body_bytes";  // of all bodies of entries
 inline constexpr std::string_view kTrimmedRow = "trimmed";       // bodies up to here are gone
 inline constexpr std::string_view kForgottenRow = "forgotten";   // entries up to here are gone
-std::string pending_body_row(std::uint64_t body);                // until an entry names it
-std::string updated_row(Position incarnation);                   // → stamp of the index's change
+inline constexpr std::string_view kOperationsForgottenRow = "operations_forgotten";
+std::string pending_body_row(std::uint64_t body);  // until an entry names it
+std::string updated_row(Position incarnation);     // → stamp of the index's change
 std::string horizon_row(Position incarnation);  // → greatest stamp of a tombstone that was dropped
 inline constexpr std::string_view kHorizonPrefix = "horizon:";
 inline constexpr std::string_view kPendingBodyPrefix = "pending:";

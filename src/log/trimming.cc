@@ -72,18 +72,37 @@ Async<Result<void>> DurableLog::trim_bodies() {
   co_return Result<void>();
 }
 
+std::set<Position> DurableLog::referred_to() const {
+  const std::vector<Position> tainted = taints_.positions();
+  std::set<Position> positions(tainted.begin(), tainted.end());
+  for (const auto& [uid, index] : catalogue().indexes()) {
+    positions.insert({index.incarnation, index.settings_version});
+    for (const IndexState::Clear& clear : index.clears) positions.insert(clear.position);
+  }
+  for (const auto& [node, progress] : progress_) positions.insert(progress.acknowledged);
+  return positions;
+}
+
+Async<Result<std::set<Position>>> DurableLog::index_operations(Position first, Position last) {
+  std::set<Position> positions;
+  while (first <= last) {
+    MIROIR_CO_TRY(const auto page, co_await entries(first, kPage));
+    if (page.empty()) break;
+    for (const std::shared_ptr<const Entry>& entry : page)
+      if (entry->position <= last && is_index_operation(*entry)) positions.insert(entry->position);
+    first = page.back()->position + 1;
+  }
+  co_return positions;
+}
+
 // Entries beyond the tasks that are kept go as a whole, with what is recorded beside them, except
-// those that something still refers to.
+// those that something still refers to, and operations on indexes.
 Async<Result<void>> DurableLog::forget_entries(Position last) {
   if (last <= views_->forgotten) co_return Result<void>();
   last = std::min(last, views_->forgotten + kForgetMax);
-  std::set<Position> kept;
-  for (const auto& [uid, index] : catalogue().indexes()) {
-    kept.insert({index.incarnation, index.settings_version});
-    for (const IndexState::Clear& clear : index.clears) kept.insert(clear.position);
-  }
-  for (const Position position : taints_.positions()) kept.insert(position);
-  for (const auto& [node, progress] : progress_) kept.insert(progress.acknowledged);
+  MIROIR_CO_TRY(std::set<Position> kept, co_await index_operations(views_->forgotten + 1, last));
+  const bool operations = !kept.empty();
+  kept.merge(referred_to());
 
   Appender::Proposal proposal;
   for (Position first = views_->forgotten + 1; first <= last;) {
@@ -96,6 +115,35 @@ Async<Result<void>> DurableLog::forget_entries(Position last) {
   proposal.batch.put(Table::kMeta, std::string(kForgottenRow), key_of(last));
   proposal.settled = [views = views_, last](bool durable) {
     if (durable) views->forgotten = last;
+  };
+  MIROIR_CO_CHECK(co_await appender_.commit(std::move(proposal)));
+  if (!operations) co_return Result<void>();
+  co_return co_await forget_operations();
+}
+
+// The oldest beyond `operations_kept`.
+Async<Result<void>> DurableLog::forget_operations() {
+  const std::size_t kept_max = options_.operations_kept + referred_to().size();
+  MIROIR_CO_TRY(const auto rows, co_await store_.scan(Table::kEntry, "",
+                                                      key_of(views_->forgotten + 1), kept_max * 2));
+  const std::set<Position> referred = referred_to();
+  std::vector<Position> operations;
+  for (const Row& row : rows) {
+    MIROIR_CO_TRY(const Entry entry, decode_entry(row.value));
+    if (is_index_operation(entry) && !referred.contains(entry.position))
+      operations.push_back(entry.position);
+  }
+  if (operations.size() <= options_.operations_kept) co_return Result<void>();
+  operations.resize(operations.size() - options_.operations_kept);
+  Appender::Proposal proposal;
+  for (const Position position : operations) {
+    for (const Table table : {Table::kEntry, Table::kTask, Table::kOutcome})
+      proposal.batch.erase_range(table, key_of(position), key_of(position + 1));
+  }
+  const Position last = operations.back();
+  proposal.batch.put(Table::kMeta, std::string(kOperationsForgottenRow), key_of(last));
+  proposal.settled = [views = views_, last](bool durable) {
+    if (durable) views->operations_forgotten = last;
   };
   co_return co_await appender_.commit(std::move(proposal));
 }

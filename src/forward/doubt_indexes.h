@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+#include "base/async.h"
+#include "log/log.h"
+
+namespace miroir {
+
+// A node was not sent entries up to `last`, and the log does not know any more whether indexes were
+// swapped or renamed among them: what it holds under any name is in doubt until it was compared as
+// a whole.
+Async<Result<void>> doubt_indexes(Log& log, std::string node, Position last);
+
+}  // namespace miroir
