@@ -64,10 +64,10 @@ Result<std::vector<BodyRecord>> adopted_records(const std::vector<Judged>& docum
   return records;
 }
 
-bool is_adopted(const Judged& before, const Judged& after, Stamp stamp) {
+bool is_adopted(const Judged& before, const Judged& after, const std::set<Stamp>& stamps) {
   const Copy& winner = *winner_of(before.copies, before.decision);
   return std::ranges::all_of(after.copies.owners, [&](const Copy& copy) {
-    return copy.present() && copy.stored.stamp == stamp && copy.stored.base == stamp &&
+    return copy.present() && copy.stored.stamp && stamps.contains(*copy.stored.stamp) &&
            copy.checksum_holds() && copy.content == winner.content;
   });
 }

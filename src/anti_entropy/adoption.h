@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ std::vector<Handled> leave_unadoptable(const Tools& tools, const IndexUnderTest&
 Result<std::vector<BodyRecord>> adopted_records(const std::vector<Judged>& documents,
                                                 const FieldNames& names, bool embedders);
 
-// Whether every owner now holds the winner's content as a whole write of that stamp.
-bool is_adopted(const Judged& before, const Judged& after, Stamp stamp);
+// Whether every owner now holds the winner's content as a whole write of one of these stamps.
+bool is_adopted(const Judged& before, const Judged& after, const std::set<Stamp>& stamps);
 
 }  // namespace miroir::anti_entropy

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "anti_entropy/reports.h"
+#include "anti_entropy/roster.h"
 
 namespace miroir::anti_entropy {
 

@@ -155,15 +155,30 @@ Async<std::vector<BodyRecord>> separable(const Tools& tools, const IndexUnderTes
   co_return records;
 }
 
+// Far below what a node takes in one request: PUTs are merged into copies when they are sent.
+std::vector<std::vector<BodyRecord>> in_parts(std::vector<BodyRecord> records) {
+  std::vector<std::vector<BodyRecord>> parts;
+  std::uint64_t bytes = 0;
+  for (BodyRecord& record : records) {
+    bytes += record.document.size();
+    if (parts.empty() || bytes > kEntryBytesMax) {
+      parts.emplace_back();
+      bytes = record.document.size();
+    }
+    parts.back().push_back(std::move(record));
+  }
+  return parts;
+}
+
 Async<Result<void>> prepare(const Tools& tools, const IndexUnderTest& index,
                             std::optional<std::string> node, EntryKind kind,
                             std::vector<BodyRecord> records, Position read_at, std::uint64_t pass,
                             Prepared& prepared) {
-  if (records.empty()) co_return Result<void>{};
-  MIROIR_CO_TRY(const Written written, co_await write_records(tools, std::move(records)));
-  prepared.entries.push_back(
-      entry_for(tools, index, std::move(node), kind, written, read_at, pass));
-  prepared.bodies.push_back(written.body);
+  for (std::vector<BodyRecord>& part : in_parts(std::move(records))) {
+    MIROIR_CO_TRY(const Written written, co_await write_records(tools, std::move(part)));
+    prepared.entries.push_back(entry_for(tools, index, node, kind, written, read_at, pass));
+    prepared.bodies.push_back(written.body);
+  }
   co_return Result<void>{};
 }
 
@@ -216,30 +231,6 @@ Async<Result<Prepared>> append_repairs(const Tools& tools, const IndexUnderTest&
   co_return prepared;
 }
 
-struct Applied {
-  std::string node;
-  Position position = 0;
-  std::optional<std::string> error;
-};
-
-Async<Applied> await_applied(const Tools& tools, std::string node, Position position) {
-  Applied applied{.node = node, .position = position, .error = std::nullopt};
-  if (!co_await wait_done(tools, node, position, kRepairTimeout)) {
-    applied.error = "node " + node + " has not applied it yet";
-    co_return applied;
-  }
-  auto failures = co_await tools.log.failures(position);
-  if (!failures) {
-    applied.error = failures.error().message;
-  } else if (auto failure = failures->find(node); failure != failures->end()) {
-    const Json* message = failure->second.find("message");
-    applied.error = "node " + node + " refused it: " +
-                    (message != nullptr && message->is_string() ? message->as_string()
-                                                                : to_text(failure->second));
-  }
-  co_return applied;
-}
-
 const Copy* copy_on(const std::vector<Copy>& copies, const std::string& node) {
   const auto found = std::ranges::find(copies, node, &Copy::node);
   return found == copies.end() ? nullptr : &*found;
@@ -256,7 +247,8 @@ const Copy& expected(const Judged& before, const Judged& after) {
 }
 
 // Whether every copy that was to be changed was read again and is now what it must be, or gone.
-bool verified(const Judged& before, const Judged& after, const Roster& roster, Stamp adopted_at) {
+bool verified(const Judged& before, const Judged& after, const Roster& roster,
+              const std::set<Stamp>& adopted_at) {
   if (before.decision.action == Action::kAdopt) return is_adopted(before, after, adopted_at);
   const auto right = [&](const Copy& copy, const Verdict& verdict) {
     if (verdict.treatment == Treatment::kLeave) return true;
@@ -352,9 +344,9 @@ Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest in
                                            Settled settled, std::uint64_t pass, Counter bytes) {
   std::vector<Handled> handled = leave_unadoptable(tools, index, settled);
   MIROIR_CO_TRY(const Prepared prepared, co_await append_repairs(tools, index, settled, pass));
-  Stamp adopted_at = 0;
+  std::set<Stamp> adopted_at;
   for (const Entry& entry : prepared.entries)
-    if (entry.kind == EntryKind::kWriteDocuments) adopted_at = entry.stamp;
+    if (entry.kind == EntryKind::kWriteDocuments) adopted_at.insert(entry.stamp);
   const auto errors = co_await await_entries(tools, roster, prepared.entries);
 
   std::vector<std::string> ids;

@@ -16,6 +16,24 @@ Async<bool> wait_done(const Tools& tools, std::string node, Position position,
   co_return false;
 }
 
+Async<Applied> await_applied(const Tools& tools, std::string node, Position position) {
+  Applied applied{.node = node, .error = std::nullopt};
+  if (!co_await wait_done(tools, node, position, kRepairTimeout)) {
+    applied.error = "node " + node + " has not applied it yet";
+    co_return applied;
+  }
+  auto failures = co_await tools.log.failures(position);
+  if (!failures) {
+    applied.error = failures.error().message;
+  } else if (auto failure = failures->find(node); failure != failures->end()) {
+    const Json* message = failure->second.find("message");
+    applied.error = "node " + node + " refused it: " +
+                    (message != nullptr && message->is_string() ? message->as_string()
+                                                                : to_text(failure->second));
+  }
+  co_return applied;
+}
+
 Result<const IndexState*> unchanged(const Catalogue& catalogue, const IndexUnderTest& index) {
   const IndexState* state = catalogue.by_incarnation(index.incarnation);
   if (state == nullptr || state->uid != index.uid)

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -78,11 +79,19 @@ inline constexpr Milliseconds kRepairTimeout{120'000};  // a node to apply a rep
 inline constexpr Position kLagMax = 10'000;  // entries; a node further behind is not compared
 inline constexpr std::size_t kBatchDocuments = 1'000;  // settled, judged and repaired together
 inline constexpr std::size_t kIdsPerRequest = 250;
+inline constexpr std::uint64_t kEntryBytesMax = 16ULL << 20;  // a larger repair is several entries
 inline constexpr int kRoundsMax = 4;  // of compare and repair, per index and pass
 
 // Waits in short steps, so that the reconciler can be stopped.
 Async<bool> wait_done(const Tools& tools, std::string node, Position position,
                       Milliseconds timeout);
+
+// Waits until the node has ended what is for it; what it said where it failed.
+struct Applied {
+  std::string node;
+  std::optional<std::string> error;
+};
+Async<Applied> await_applied(const Tools& tools, std::string node, Position position);
 
 Error cut_off();
 
