@@ -112,14 +112,10 @@ class Pass {
                   co_await check_replicated_state(tools_, roster_, order_.number, order_.repairs));
     report_.mismatches += state.found.size();
     tools_.instruments.mismatches_found.increment(static_cast<double>(state.found.size()));
-    for (const StateDifference& difference : state.found) {
-      const bool left = std::ranges::any_of(state.left, [&](const StateDifference& other) {
-        return other.sentence == difference.sentence;
-      });
-      report_.problems.push_back(difference.sentence + (left ? "" : " (healed)"));
-    }
+    for (const HandledState& one : state.found)
+      report_.problems.push_back(one.difference.sentence + (one.healed ? " (healed)" : ""));
     state_left_ = std::move(state.left);
-    co_return Result<void>{};
+    co_return co_await audit_.record(std::move(state.found), tools_.clock.wall_now());
   }
 
   Async<Result<void>> compare_index(Position incarnation) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "anti_entropy/audit.h"
 #include "anti_entropy/reports.h"
 #include "anti_entropy/tools.h"
 

@@ -234,7 +234,11 @@ Async<Result<std::vector<Entry>>> heal(const Tools& tools, const Catalogue& cata
   co_return entries;
 }
 
-Async<Result<void>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64_t pass) {
+// What nodes said of entries that failed, by node and name.
+using Errors = std::map<NamesOnNodes::value_type, std::string>;
+
+Async<Result<Errors>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64_t pass) {
+  Errors errors;
   std::vector<Entry> entries;
   for (const StateDifference& difference : snapshot.differences) {
     if (!difference.healable()) continue;
@@ -244,7 +248,7 @@ Async<Result<void>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64
       entries.push_back(std::move(entry));
     }
   }
-  if (entries.empty()) co_return Result<void>{};
+  if (entries.empty()) co_return errors;
   // Only what still is as it was when it was read: newer entries of the same index or key have the
   // last word.
   auto appended =
@@ -272,9 +276,58 @@ Async<Result<void>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64
       });
   if (!appended) co_return std::unexpected(appended.error());
   for (const Entry& entry : *appended) {
-    co_await wait_done(tools, *entry.target, entry.position, kRepairTimeout);
+    Applied applied = co_await await_applied(tools, *entry.target, entry.position);
+    const Json* key = is_key(entry.kind) ? entry.arguments.find("uid") : nullptr;
+    const std::string& name = key == nullptr ? entry.index_uid : key->as_string();
+    if (applied.error) errors[{applied.node, name}] = std::move(*applied.error);
   }
-  co_return Result<void>{};
+  co_return errors;
+}
+
+std::string did(StateDefect defect) {
+  switch (defect) {
+    case StateDefect::kIndexMissing:
+      return "made";
+    case StateDefect::kIndexLeft:
+      return "dropped";
+    case StateDefect::kIndexOther:
+      return "dropped and made anew";
+    case StateDefect::kPrimaryKeyMissing:
+      return "primary key set";
+    case StateDefect::kSettings:
+      return "settings set";
+    case StateDefect::kKey:
+      return "made anew";
+    case StateDefect::kIndexUnknown:
+    case StateDefect::kPrimaryKeyOther:
+      break;
+  }
+  return "";
+}
+
+HandledState outcome_of(StateDifference difference, const Snapshot& after, const Errors& errors,
+                        bool repairs) {
+  const auto same = [&](const StateDifference& other) {
+    return other.sentence == difference.sentence;
+  };
+  const bool left = std::ranges::any_of(after.differences, same);
+  HandledState handled{.difference = std::move(difference), .healed = false, .outcome = ""};
+  const StateDifference& its = handled.difference;
+  if (!its.healable()) {
+    handled.outcome = "left as it is";
+  } else if (!repairs) {
+    handled.outcome = "reported only: repairs are off";
+  } else if (!after.nodes.contains(its.node)) {
+    handled.outcome = "sent, but the node could not be read again";
+  } else if (left) {
+    handled.outcome = "sent, but it still differs";
+    if (const auto error = errors.find({its.node, its.name}); error != errors.end())
+      handled.outcome += "; " + error->second;
+  } else {
+    handled.healed = true;
+    handled.outcome = did(its.defect) + ", verified";
+  }
+  return handled;
 }
 
 bool differs(const Snapshot& snapshot, const std::string& node, const std::string& name) {
@@ -313,10 +366,11 @@ Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
 Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& roster,
                                                   std::uint64_t pass, bool repairs) {
   MIROIR_CO_TRY(Snapshot snapshot, co_await read_all(tools, roster));
-  StateReport report{.found = snapshot.differences, .left = {}};
-  const bool healable = std::ranges::any_of(snapshot.differences, &StateDifference::healable);
+  std::vector<StateDifference> found = snapshot.differences;
+  const bool healable = std::ranges::any_of(found, &StateDifference::healable);
+  Errors errors;
   if (repairs && healable) {
-    MIROIR_CO_CHECK(co_await heal_all(tools, snapshot, pass));
+    MIROIR_CO_TRY(errors, co_await heal_all(tools, snapshot, pass));
     MIROIR_CO_TRY(snapshot, co_await read_all(tools, roster));
     // The nodes have just applied the log's version: what they now read back alike is right,
     // whatever was remembered (another version of the node normalises otherwise).
@@ -330,7 +384,10 @@ Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& ro
   MIROIR_CO_CHECK(co_await remember_settings(tools, snapshot.catalogue, roster, snapshot.nodes,
                                              snapshot.expected.settings));
   MIROIR_CO_CHECK(co_await end_taints(tools, snapshot));
-  report.left = snapshot.differences;
+  StateReport report;
+  for (StateDifference& difference : found)
+    report.found.push_back(outcome_of(std::move(difference), snapshot, errors, repairs));
+  report.left = std::move(snapshot.differences);
   co_return report;
 }
 

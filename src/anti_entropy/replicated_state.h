@@ -12,9 +12,16 @@ namespace miroir::anti_entropy {
 // that version read back. What differs is healed by entries for the one node; an index that the log
 // does not know is reported, and dropped only where the log's own drop of it failed.
 
+// What became of a difference.
+struct HandledState {
+  StateDifference difference;
+  bool healed = false;  // only if it was read again and is right
+  std::string outcome;  // for people
+};
+
 struct StateReport {
-  std::vector<StateDifference> found;  // that were not as the log says
-  std::vector<StateDifference> left;   // …and still are not
+  std::vector<HandledState> found;    // that were not as the log says
+  std::vector<StateDifference> left;  // …and those that are not, after all
 };
 
 // Reads, compares, heals where `repairs`, and reads again. A node that fails is lost from the

@@ -3,12 +3,11 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "anti_entropy/reconciler.h"
-#include "anti_entropy/repair.h"
+#include "anti_entropy/tools.h"
 
 namespace miroir::anti_entropy {
 
@@ -92,26 +91,6 @@ struct PassReport {
 // Rows of kPass: number → report, as JSON.
 Async<Result<void>> save_pass(Store& store, PassReport report);
 Async<Result<std::vector<Json>>> load_passes(Store& store, std::size_t limit);  // newest first
-
-// The audit: rows of kRepair, pass ‖ index ‖ document → what each copy was, who won, why, what was
-// done. What could not be repaired is written once, not again by every pass that finds it
-// unchanged.
-class Audit {
- public:
-  explicit Audit(Store& store) : store_(store) {}
-  void begin(std::uint64_t pass);
-  Async<Result<void>> record(std::string index, std::vector<Handled> handled, WallTime now);
-  Async<Result<std::vector<Json>>> load(std::optional<std::uint64_t> pass,
-                                        std::size_t limit);  // newest first
-
- private:
-  Store& store_;
-  std::uint64_t pass_ = 0;
-  std::set<std::string> unresolved_before_;
-  std::set<std::string> unresolved_;
-};
-
-Json to_json(const Handled& handled, const std::string& index, std::uint64_t pass, WallTime now);
 
 // Forgets passes that ended before `before`, and their repairs.
 Async<Result<void>> forget_passes(Store& store, WallTime before);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "anti_entropy/audit.h"
 #include "anti_entropy/reports.h"
 
 namespace miroir::anti_entropy {

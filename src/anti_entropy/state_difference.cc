@@ -36,48 +36,95 @@ bool same_key(const Json& wanted, const Json& held) {
                              });
 }
 
+Json without(const Json& object, std::string_view member) {
+  Json rest = Json::object();
+  for (const auto& [name, value] : object.as_object())
+    if (name != member) rest.set(name, value);
+  return rest;
+}
+
+Json describe(const NodeIndex& index) {
+  return Json::object({{"primaryKey", index.primary_key ? Json(*index.primary_key) : Json()},
+                       {"createdAt", index.created_at}});
+}
+
+// The one thing of an index that is wrong, if anything is.
+std::optional<StateDefect> defect_of(const IndexState& index, const NodeIndex* held,
+                                     bool in_doubt) {
+  if (held == nullptr) return StateDefect::kIndexMissing;
+  if (held->primary_key == index.primary_key) return std::nullopt;
+  if (held->primary_key && in_doubt) return StateDefect::kIndexOther;
+  if (!index.primary_key) return std::nullopt;
+  return held->primary_key ? StateDefect::kPrimaryKeyOther : StateDefect::kPrimaryKeyMissing;
+}
+
+std::string what_is_wrong(StateDefect defect, const IndexState& index, const NodeIndex* held) {
+  const std::string name = "index `" + index.uid + "` ";
+  switch (defect) {
+    case StateDefect::kIndexMissing:
+      return name + "is missing";
+    case StateDefect::kIndexOther:
+      return name + "is another: a swap of it failed";
+    case StateDefect::kPrimaryKeyMissing:
+      return name + "has no primary key";
+    default:
+      return name + "has the primary key `" + *held->primary_key + "` instead of `" +
+             *index.primary_key + "`";
+  }
+}
+
 void compare_indexes(const Catalogue& catalogue, const std::string& node, const NodeState& state,
                      const Expectations& expected, std::vector<StateDifference>& differences) {
   for (const auto& [uid, index] : catalogue.indexes()) {
-    const auto held = state.indexes.find(uid);
-    if (held == state.indexes.end()) {
-      differences.push_back(
-          {node, StateDefect::kIndexMissing, uid, say(node, "index `" + uid + "` is missing")});
-    } else if (held->second.primary_key && held->second.primary_key != index.primary_key &&
-               expected.in_doubt.contains({node, uid})) {
-      differences.push_back({node, StateDefect::kIndexOther, uid,
-                             say(node, "index `" + uid + "` is another: a swap of it failed")});
-    } else if (index.primary_key && !held->second.primary_key) {
-      differences.push_back({node, StateDefect::kPrimaryKeyMissing, uid,
-                             say(node, "index `" + uid + "` has no primary key")});
-    } else if (index.primary_key && held->second.primary_key != index.primary_key) {
-      differences.push_back(
-          {node, StateDefect::kPrimaryKeyOther, uid,
-           say(node, "index `" + uid + "` has the primary key `" + *held->second.primary_key +
-                         "` instead of `" + *index.primary_key + "`")});
-    }
+    const auto found = state.indexes.find(uid);
+    const NodeIndex* held = found == state.indexes.end() ? nullptr : &found->second;
+    const auto defect = defect_of(index, held, expected.in_doubt.contains({node, uid}));
+    if (!defect) continue;
+    const Json key = index.primary_key ? Json(*index.primary_key) : Json();
+    differences.push_back({.node = node,
+                           .defect = *defect,
+                           .name = uid,
+                           .sentence = say(node, what_is_wrong(*defect, index, held)),
+                           .held = held == nullptr ? Json() : describe(*held),
+                           .wanted = Json::object({{"primaryKey", key}})});
   }
   for (const auto& [uid, held] : state.indexes) {
     if (catalogue.index(uid) != nullptr) continue;
-    if (expected.left.contains({node, uid})) {
-      differences.push_back({node, StateDefect::kIndexLeft, uid,
-                             say(node, "index `" + uid + "` is still there: its drop failed")});
-    } else {
-      differences.push_back({node, StateDefect::kIndexUnknown, uid,
-                             say(node, "index `" + uid + "` was made behind Miroir's back")});
-    }
+    const bool left = expected.left.contains({node, uid});
+    const std::string name = "index `" + uid + "` ";
+    differences.push_back({.node = node,
+                           .defect = left ? StateDefect::kIndexLeft : StateDefect::kIndexUnknown,
+                           .name = uid,
+                           .sentence = say(node, name + (left ? "is still there: its drop failed"
+                                                              : "was made behind Miroir's back")),
+                           .held = describe(held)});
   }
 }
 
 void compare_keys(const Catalogue& catalogue, const std::string& node, const NodeState& state,
                   std::vector<StateDifference>& differences) {
   for (const auto& [uid, key] : catalogue.keys()) {
-    const auto held = state.keys.find(uid);
-    if (held != state.keys.end() && same_key(key.key, held->second)) continue;
+    const auto found = state.keys.find(uid);
+    const bool missing = found == state.keys.end();
+    if (!missing && same_key(key.key, found->second)) continue;
     differences.push_back(
-        {node, StateDefect::kKey, uid,
-         say(node, "key " + uid + (held == state.keys.end() ? " is missing" : " differs"))});
+        {.node = node,
+         .defect = StateDefect::kKey,
+         .name = uid,
+         .sentence = say(node, "key " + uid + (missing ? " is missing" : " differs")),
+         .held = missing ? Json() : without(found->second, "key"),  // the secret itself
+         .wanted = key.key});
   }
+}
+
+// The members of `all` that `other` does not have alike.
+Json unlike(const Json& all, const Json* other) {
+  Json members = Json::object();
+  for (const auto& [name, value] : all.as_object()) {
+    const Json* its = other == nullptr ? nullptr : other->find(name);
+    if (its == nullptr || *its != value) members.set(name, value);
+  }
+  return members;
 }
 
 // What all nodes read back, or, once they were all given it again, more than half of them.
@@ -110,13 +157,24 @@ void compare_settings(const Catalogue& catalogue, const std::map<std::string, No
       const auto held = state.settings.find(uid);
       if (held == state.settings.end() || (wanted && held->second == *wanted)) continue;
       differences.push_back(
-          {node, StateDefect::kSettings, uid,
-           say(node, "the settings of index `" + uid + "` are not those of the log")});
+          {.node = node,
+           .defect = StateDefect::kSettings,
+           .name = uid,
+           .sentence = say(node, "the settings of index `" + uid + "` are not those of the log"),
+           .held = unlike(held->second, wanted ? &*wanted : nullptr),
+           .wanted = wanted ? unlike(*wanted, &held->second) : Json()});
     }
   }
 }
 
 }  // namespace
+
+std::string_view code(StateDefect defect) {
+  static constexpr std::string_view kCodes[] = {
+      "index_missing",       "index_unknown",     "index_left", "index_other",
+      "primary_key_missing", "primary_key_other", "settings",   "key"};
+  return kCodes[static_cast<int>(defect)];
+}
 
 std::vector<StateDifference> compare_states(const Catalogue& catalogue,
                                             const std::map<std::string, NodeState>& nodes,

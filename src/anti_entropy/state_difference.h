@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,7 @@ struct NodeState {
   std::map<std::string, Json> keys;      // by uid
 };
 
-enum class StateDefect {
+enum class StateDefect {  // code() names them in the audit
   kIndexMissing,
   kIndexUnknown,
   kIndexLeft,   // dropped or renamed by an entry that failed on this node
@@ -28,11 +29,15 @@ enum class StateDefect {
   kSettings,
   kKey
 };
+std::string_view code(StateDefect defect);
 struct StateDifference {
   std::string node;
   StateDefect defect = StateDefect::kSettings;
   std::string name;      // index or key uid
   std::string sentence;  // "node b1: index `movies` is missing"
+  // Of settings those that are not alike. Null: nothing; of wanted settings also: not known.
+  Json held = {};
+  Json wanted = {};
   bool healable() const {
     return defect != StateDefect::kIndexUnknown && defect != StateDefect::kPrimaryKeyOther;
   }

@@ -122,11 +122,28 @@ std::string passes_table(const Json& status) {
   return out;
 }
 
+// The newest rows of the audit.
+std::string repairs_table(const Json& repairs) {
+  const Json* rows = repairs.find("results");
+  if (rows == nullptr || !rows->is_array() || rows->size() == 0) return "";
+  std::string out = fmt::format("\n{:<27}  {:<24} {:<10} {:<16} {}\n", "NEWEST REPAIRS", "OF",
+                                "ACTION", "REASON", "OUTCOME");
+  for (const Json& row : rows->as_array()) {
+    std::string what = text(row, "key") == "-" ? text(row, "index") : "key " + text(row, "key");
+    if (text(row, "id") != "-") what += "/" + text(row, "id");
+    if (text(row, "node") != "-") what += " on " + text(row, "node");
+    out += fmt::format("{:<27}  {:<24} {:<10} {:<16} {}\n", text(row, "at"), what,
+                       text(row, "action"), text(row, "reason"), text(row, "outcome"));
+  }
+  return out;
+}
+
 }  // namespace
 
-std::string status_text(const Json& topology, const Json& passes, const Json& divergence) {
+std::string status_text(const Json& topology, const Json& passes, const Json& divergence,
+                        const Json& repairs) {
   return nodes_table(topology) + "\n" + shards_table(divergence, passes) + "\n" +
-         passes_table(passes);
+         passes_table(passes) + repairs_table(repairs);
 }
 
 Result<std::string> status(const std::string& url, const std::string& admin_key) {
@@ -143,7 +160,9 @@ Result<std::string> status(const std::string& url, const std::string& admin_key)
                   co_await get(*client, clock, "/_miroir/anti-entropy/status", admin_key));
     MIROIR_CO_TRY(const Json divergence,
                   co_await get(*client, clock, "/_miroir/anti-entropy/divergence", admin_key));
-    co_return status_text(topology, passes, divergence);
+    MIROIR_CO_TRY(const Json repairs,
+                  co_await get(*client, clock, "/_miroir/anti-entropy/repairs?limit=5", admin_key));
+    co_return status_text(topology, passes, divergence, repairs);
   };
   boost::asio::co_spawn(context, ask(), [&](std::exception_ptr error, Result<std::string> ended) {
     if (error) std::rethrow_exception(error);

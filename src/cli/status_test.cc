@@ -25,7 +25,14 @@ TEST(StatusTest, NodesShardsAndPassesAreShownToPeople) {
       "lastDeep":null})");
   const Json divergence = parsed(R"({"indexes":[{"index":"books","problems":[],
       "shards":[{"shard":5,"state":"diverged","why":"1 document"}]}]})");
-  EXPECT_EQ(status_text(topology, passes, divergence),
+  const Json repairs = parsed(R"({"results":[
+      {"at":"2026-01-02T03:03:05.000000Z","index":"books","id":"42","action":"restore",
+       "reason":"missing","outcome":"copied from node a1, verified"},
+      {"at":"2026-01-02T03:03:04.000000Z","index":"books","id":null,"key":null,"node":"b1",
+       "action":"heal","reason":"settings","outcome":"settings set, verified"},
+      {"at":"2026-01-02T03:03:03.000000Z","index":null,"id":null,"key":"k1","node":"b1",
+       "action":"heal","reason":"key","outcome":"made anew, verified"}]})");
+  EXPECT_EQ(status_text(topology, passes, divergence, repairs),
             R"(NODE       GROUP  HEALTH    STATE           DONE      LAG  WHY
 a1             0  healthy   in_sync            7        0  
 b1             1  unhealthy stale              3        4  refused
@@ -45,13 +52,18 @@ next deep   -
 LAST PASS NUMBER  ENDED                        STATE      CLEAN DIFFERED REPAIRED   LEFT
 light          8  2026-01-02T03:03:05.000000Z  completed  no           2        1      1
           node b1 holds an index `x` that the log does not know
+
+NEWEST REPAIRS               OF                       ACTION     REASON           OUTCOME
+2026-01-02T03:03:05.000000Z  books/42                 restore    missing          copied from node a1, verified
+2026-01-02T03:03:04.000000Z  books on b1              heal       settings         settings set, verified
+2026-01-02T03:03:03.000000Z  key k1 on b1             heal       key              made anew, verified
 )");
 }
 
 TEST(StatusTest, AReconcilerThatDoesNotWorkSaysSo) {
   const Json nothing = Json::object();
   auto line = [&](const char* status) {
-    const std::string text = status_text(nothing, parsed(status), nothing);
+    const std::string text = status_text(nothing, parsed(status), nothing, nothing);
     const std::size_t at = text.find("reconciler");
     return text.substr(at, text.find('\n', at) - at);
   };

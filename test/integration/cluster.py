@@ -192,6 +192,12 @@ class Miroir(Server):
     def run_pass(self, kind, seconds=60):
         return self.api.expect(200, "POST", "/_miroir/anti-entropy/start", {"kind": kind, "wait": True}, timeout=seconds)
 
+    def status(self):
+        """What `miroir status` prints."""
+        environment = dict(os.environ, MIROIR_ADMIN_API_KEY=KEY)
+        return subprocess.run([MIROIR, "status", "--url", f"http://127.0.0.1:{self.port}"], env=environment, check=True,
+                              capture_output=True, text=True, timeout=60).stdout
+
     def repairs(self): return self.api.get("/_miroir/anti-entropy/repairs?limit=10000")["results"]
 
 

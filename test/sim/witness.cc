@@ -167,7 +167,8 @@ void Witness::check_alike(const std::string& which, bool contents) {
 
 void Witness::audited(const Json& row) {
   const auto begun = begun_.find(number(row, "pass"));
-  if (begun == begun_.end()) return;
+  const bool of_a_document = row.find("copies") != nullptr;
+  if (begun == begun_.end() || !of_a_document) return;
   const auto& copies = at(row, "copies").as_array();
   if (std::ranges::any_of(copies, is_deleted)) check_deletion(row, begun->second.at);
   check_agreement(row);

@@ -1,0 +1,142 @@
+#include "anti_entropy/audit.h"
+
+namespace miroir::anti_entropy {
+namespace {
+
+constexpr std::size_t kUnresolvedRemembered = 100'000;
+
+Json or_null(const std::optional<Stamp>& stamp) { return stamp ? Json(*stamp) : Json(); }
+
+// What is lost with the copy: a content that is another than the winner's, or the only one.
+bool loses_content(const Copy& copy, const Verdict& verdict, const Copy* winner) {
+  switch (verdict.treatment) {
+    case Treatment::kLeave:
+      return false;
+    case Treatment::kReplace:
+      return true;
+    case Treatment::kAdopt:
+      return winner != nullptr && copy.content != winner->content;
+    case Treatment::kDelete:
+      return !copy.stored.stamp;
+  }
+  return false;
+}
+
+Json copy_to_json(const DocumentCopies& copies, const Copy& copy, const Verdict& verdict,
+                  const Copy* winner, bool stray) {
+  static constexpr std::string_view kPresence[] = {"present", "absent", "unknown"};
+  Json json = Json::object({{"node", copy.node},
+                            {"presence", kPresence[static_cast<int>(copy.presence)]},
+                            {"finding", name(verdict.finding)},
+                            {"treatment", name(verdict.treatment)},
+                            {"inSync", copy.in_sync}});
+  if (stray) json.set("stray", true);
+  if (copy.tainted) json.set("tainted", true);
+  if (copy.in_doubt) json.set("inDoubt", true);
+  if (!copy.present()) return json;
+  json.set("stamp", or_null(copy.stored.stamp));
+  json.set("base", or_null(copy.stored.base));
+  json.set("content", copy.content.hex());
+  json.set("checksumCounts", copy.checksum_counts());
+  if (copy.checksum_counts()) json.set("checksumHolds", copy.checksum_holds());
+  json.set("contradictsItself", copy.contradicts_itself(copies.id));
+  if (loses_content(copy, verdict, winner)) json.set("document", copy.text);
+  return json;
+}
+
+}  // namespace
+
+void Audit::begin(std::uint64_t pass) {
+  pass_ = pass;
+  rows_ = 0;
+  unresolved_before_ = std::move(unresolved_);
+  unresolved_.clear();
+}
+
+void Audit::add(Batch& batch, const Json& row) {
+  batch.put(Table::kRepair, key_of(pass_) + key_of(rows_++), to_text(row));
+}
+
+bool Audit::is_known(std::string what) {
+  const bool known = unresolved_before_.contains(what);
+  if (unresolved_.size() < kUnresolvedRemembered) unresolved_.insert(std::move(what));
+  return known;
+}
+
+Async<Result<void>> Audit::record(std::string index, std::vector<Handled> handled, WallTime now) {
+  Batch batch;
+  for (const Handled& one : handled) {
+    if (!one.repaired && is_known(index + '\0' + one.judged.copies.id + '\0' +
+                                  std::string(code(one.judged.decision.reason)) + one.outcome))
+      continue;
+    add(batch, to_json(one, index, pass_, now));
+  }
+  if (batch.empty()) co_return Result<void>{};
+  co_return co_await store_.commit(std::move(batch));
+}
+
+Async<Result<void>> Audit::record(std::vector<HandledState> handled, WallTime now) {
+  Batch batch;
+  for (const HandledState& one : handled) {
+    if (!one.healed && is_known('\0' + one.difference.sentence + '\0' + one.outcome)) continue;
+    add(batch, to_json(one, pass_, now));
+  }
+  if (batch.empty()) co_return Result<void>{};
+  co_return co_await store_.commit(std::move(batch));
+}
+
+Async<Result<std::vector<Json>>> Audit::load(std::optional<std::uint64_t> pass, std::size_t limit) {
+  const std::string first = pass ? key_of(*pass) : "";
+  const std::string end = pass ? prefix_end(key_of(*pass)) : "";
+  MIROIR_CO_TRY(const auto rows, co_await store_.scan(Table::kRepair, first, end, limit, true));
+  std::vector<Json> repairs;
+  for (const Row& row : rows) {
+    MIROIR_CO_TRY(Json repair, parse_json(row.value));
+    repairs.push_back(std::move(repair));
+  }
+  co_return repairs;
+}
+
+Json to_json(const Handled& handled, const std::string& index, std::uint64_t pass, WallTime now) {
+  const auto& [copies, knowledge, decision] = handled.judged;
+  Json list = Json::array();
+  const Copy* winner = winner_of(copies, decision);
+  for (std::size_t i = 0; i < copies.owners.size(); ++i)
+    list.push_back(copy_to_json(copies, copies.owners[i], decision.owners[i], winner, false));
+  for (std::size_t i = 0; i < copies.strays.size(); ++i)
+    list.push_back(copy_to_json(copies, copies.strays[i], decision.strays[i], winner, true));
+  Json json = Json::object({{"pass", pass},
+                            {"at", to_rfc3339(now)},
+                            {"index", index},
+                            {"id", copies.id},
+                            {"action", name(decision.action)},
+                            {"reason", code(decision.reason)},
+                            {"why", sentence(decision.reason)},
+                            {"winner", winner == nullptr ? Json() : Json(winner->node)},
+                            {"repaired", handled.repaired},
+                            {"outcome", handled.outcome},
+                            {"readAt", handled.read_at},
+                            {"deletedAtStamp", or_null(knowledge.deleted)}});
+  json.set("copies", std::move(list));
+  return json;
+}
+
+Json to_json(const HandledState& handled, std::uint64_t pass, WallTime now) {
+  const StateDifference& difference = handled.difference;
+  const bool key = difference.defect == StateDefect::kKey;
+  return Json::object({{"pass", pass},
+                       {"at", to_rfc3339(now)},
+                       {"index", key ? Json() : Json(difference.name)},
+                       {"id", Json()},
+                       {"key", key ? Json(difference.name) : Json()},
+                       {"node", difference.node},
+                       {"action", difference.healable() ? "heal" : "report"},
+                       {"reason", code(difference.defect)},
+                       {"why", difference.sentence},
+                       {"held", difference.held},
+                       {"wanted", difference.wanted},
+                       {"repaired", handled.healed},
+                       {"outcome", handled.outcome}});
+}
+
+}  // namespace miroir::anti_entropy

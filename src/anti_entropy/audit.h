@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "anti_entropy/repair.h"
+#include "anti_entropy/replicated_state.h"
+
+namespace miroir::anti_entropy {
+
+// Rows of kRepair, pass ‖ number: one for every act, of a document what each copy was, who won,
+// why, what was done; of replicated state what the node had, what it must have, what was done. What
+// could not be repaired is written once, not again by every pass that finds it unchanged. They go
+// with their passes (reports.h).
+class Audit {
+ public:
+  explicit Audit(Store& store) : store_(store) {}
+  void begin(std::uint64_t pass);
+  Async<Result<void>> record(std::string index, std::vector<Handled> handled, WallTime now);
+  Async<Result<void>> record(std::vector<HandledState> handled, WallTime now);
+  Async<Result<std::vector<Json>>> load(std::optional<std::uint64_t> pass,
+                                        std::size_t limit);  // newest first
+
+ private:
+  void add(Batch& batch, const Json& row);
+  // Whether the pass before this one wrote the same.
+  bool is_known(std::string what);
+
+  Store& store_;
+  std::uint64_t pass_ = 0;
+  std::uint64_t rows_ = 0;  // of this pass
+  std::set<std::string> unresolved_before_;
+  std::set<std::string> unresolved_;
+};
+
+// docs/admin.md, "Reading a pass".
+Json to_json(const Handled& handled, const std::string& index, std::uint64_t pass, WallTime now);
+Json to_json(const HandledState& handled, std::uint64_t pass, WallTime now);
+
+}  // namespace miroir::anti_entropy

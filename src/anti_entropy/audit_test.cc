@@ -1,0 +1,150 @@
+// What is written down of the acts of a pass.
+#include "anti_entropy/audit.h"
+
+#include "anti_entropy/reconciler_fake.h"
+
+namespace miroir {
+namespace {
+
+class AuditTest : public ReconcilerTest {
+ protected:
+  SimulatedNode& victim() { return *world.nodes.begin()->second; }
+  const std::string& victim_name() { return world.nodes.begin()->first; }
+  // Changes the node's disk, and leaves its queue as it is.
+  void change(const std::function<void(SimulatedNode::Disk&)>& how) {
+    SimulatedNode::Disk disk = victim().snapshot();
+    how(disk);
+    victim().restore(std::move(disk));
+  }
+  void make_key() {
+    Entry entry;
+    entry.kind = EntryKind::kPutKey;
+    entry.arguments = Json::object({{"uid", "11111111-1111-4111-8111-111111111111"},
+                                    {"name", "reader"},
+                                    {"actions", Json::array({"search"})},
+                                    {"indexes", Json::array({"*"})},
+                                    {"expiresAt", Json()}});
+    world.append(std::move(entry));
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+  // The rows of replicated state, newest first.
+  std::vector<Json> state_rows() {
+    std::vector<Json> rows;
+    for (const Json& row : repairs().as_array())
+      if (row.find("node") != nullptr) rows.push_back(row);
+    return rows;
+  }
+  Json only_row() {
+    const std::vector<Json> rows = state_rows();
+    EXPECT_EQ(rows.size(), 1U) << to_text(repairs());
+    return rows.empty() ? Json::object() : rows.front();
+  }
+  void expect_row(const Json& row, const std::string& reason, const std::string& outcome) {
+    EXPECT_EQ(member(row, "node"), Json(victim_name())) << to_text(row);
+    EXPECT_EQ(member(row, "action"), Json("heal")) << to_text(row);
+    EXPECT_EQ(member(row, "reason"), Json(reason)) << to_text(row);
+    EXPECT_EQ(member(row, "outcome"), Json(outcome)) << to_text(row);
+    EXPECT_EQ(member(row, "repaired"), Json(true)) << to_text(row);
+  }
+};
+
+TEST_F(AuditTest, SettingsThatWereHealedAreWrittenDownWithWhatTheyWere) {
+  run_pass(PassKind::kLight);  // learns how they are read back
+  victim().set_directly(kIndex, "stopWords", Json::array({"the"}));
+  run_pass(PassKind::kLight);
+  const Json row = only_row();
+  expect_row(row, "settings", "settings set, verified");
+  EXPECT_EQ(member(row, "index"), Json(kIndex));
+  EXPECT_EQ(member(row, "held"), Json::object({{"stopWords", Json::array({"the"})}}));
+  EXPECT_EQ(member(row, "wanted"), Json::object({{"stopWords", Json::array({"a"})}}));
+}
+
+TEST_F(AuditTest, KeysAreWrittenDownWithoutTheSecret) {
+  make_key();
+  change([](SimulatedNode::Disk& disk) {
+    Json& key = disk.keys.begin()->second;
+    key.set("key", "the secret");
+    key.set("actions", Json::array({"*"}));
+  });
+  run_pass(PassKind::kLight);
+  const Json row = only_row();
+  expect_row(row, "key", "made anew, verified");
+  EXPECT_EQ(member(row, "key"), Json("11111111-1111-4111-8111-111111111111"));
+  EXPECT_TRUE(member(row, "index").is_null());
+  EXPECT_EQ(member(member(row, "held"), "actions"), Json::array({"*"}));
+  EXPECT_EQ(member(member(row, "wanted"), "actions"), Json::array({"search"}));
+  EXPECT_EQ(to_text(row).find("the secret"), std::string::npos);
+}
+
+TEST_F(AuditTest, IndexesThatWereMissingAreWrittenDown) {
+  change([](SimulatedNode::Disk& disk) { disk.indexes.erase(kIndex); });
+  run_pass(PassKind::kLight);
+  const Json row = only_row();
+  expect_row(row, "index_missing", "made, verified");
+  EXPECT_TRUE(member(row, "held").is_null());
+  EXPECT_EQ(member(row, "wanted"), Json::object({{"primaryKey", "id"}}));
+}
+
+TEST_F(AuditTest, WhatIsOnlyReportedIsWrittenDownOnce) {
+  change([](SimulatedNode::Disk& disk) { disk.indexes["theirs"].primary_key = "isbn"; });
+  for (int pass = 0; pass < 3; ++pass) run_pass(PassKind::kLight);
+  const Json row = only_row();
+  EXPECT_EQ(member(row, "action"), Json("report"));
+  EXPECT_EQ(member(row, "reason"), Json("index_unknown"));
+  EXPECT_EQ(member(row, "outcome"), Json("left as it is"));
+  EXPECT_EQ(member(row, "repaired"), Json(false));
+  EXPECT_EQ(member(member(row, "held"), "primaryKey"), Json("isbn"));
+}
+
+TEST_F(AuditTest, NothingIsCalledHealedWhileRepairsAreOff) {
+  change([](SimulatedNode::Disk& disk) { disk.indexes.erase(kIndex); });
+  run_pass(PassKind::kLight, false);
+  const Json row = only_row();
+  EXPECT_EQ(member(row, "outcome"), Json("reported only: repairs are off"));
+  EXPECT_EQ(member(row, "repaired"), Json(false));
+  EXPECT_FALSE(victim().disk().indexes.contains(kIndex));
+}
+
+TEST_F(AuditTest, WhatWasSentAndNotReadAgainIsNotCalledHealed) {
+  run_pass(PassKind::kLight);
+  victim().set_directly(kIndex, "stopWords", Json::array({"the"}));
+  victim().watch([&](const NodeTask& task, const auto&) {
+    if (task.type == "settingsUpdate") world.networks.at(victim_name()).cut = true;
+  });
+  const Json light = run_pass(PassKind::kLight);
+  const Json row = only_row();
+  EXPECT_EQ(member(row, "repaired"), Json(false)) << to_text(row);
+  EXPECT_EQ(to_text(member(light, "problems")).find("(healed)"), std::string::npos);
+}
+
+TEST_F(AuditTest, RefusedHealingTellsWhatTheNodeSaid) {
+  run_pass(PassKind::kLight);
+  victim().set_directly(kIndex, "stopWords", Json::array({"the"}));
+  victim().fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+    if (task.type == "settingsUpdate") return "internal";
+    return std::nullopt;
+  });
+  run_pass(PassKind::kLight);
+  const std::string outcome = member(only_row(), "outcome").as_string();
+  EXPECT_TRUE(outcome.starts_with("sent, but it still differs; node " + victim_name())) << outcome;
+}
+
+// A copy on a node that does not own it is adopted by its owners, and then deleted where it was.
+TEST_F(AuditTest, EveryActOnADocumentHasItsRow) {
+  stop_reconciler();
+  options.foreign_documents = ForeignDocuments::kAdopt;
+  start_reconciler();
+  const std::vector<std::string> its = owners("alien");
+  for (auto& [name, each] : world.nodes) {
+    if (std::ranges::find(its, name) != its.end()) continue;
+    each->write_directly(kIndex, "alien", Json::object({{"id", "alien"}}));
+    break;
+  }
+  EXPECT_EQ(number(run_pass(PassKind::kLight), "repaired"), 2U);
+  std::vector<std::string> reasons;
+  for (const Json& row : repairs().as_array()) reasons.push_back(member(row, "reason").as_string());
+  EXPECT_EQ(reasons, (std::vector<std::string>{"stray", "foreign_adopted"})) << "newest first";
+}
+
+}  // namespace
+}  // namespace miroir
