@@ -12,7 +12,8 @@ ForwardWorld::Options forgetful() {
 
 class HorizonTest : public ReconcilerTest {
  protected:
-  HorizonTest() : ReconcilerTest(forgetful()) {}
+  explicit HorizonTest(ForwardWorld::Options world_options = forgetful())
+      : ReconcilerTest(std::move(world_options)) {}
 
   void settle() {
     ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
@@ -257,6 +258,32 @@ TEST_P(MissedDropTest, IndexThatWasDroppedMeanwhileGoesFromTheNodeThatWasAway) {
   disk = node(victim).snapshot();
   disk.indexes.erase("theirs");
   node(victim).restore(disk);
+  expect_healed();
+}
+
+class OneShardTest : public HorizonTest {
+ protected:
+  OneShardTest() : HorizonTest(one_shard()) {}
+  static ForwardWorld::Options one_shard() {
+    ForwardWorld::Options options = forgetful();
+    options.shards = 1;
+    options.log.tasks_kept = 5;
+    return options;
+  }
+};
+
+TEST_F(OneShardTest, NodeThatOwnsNothingAndMissedEntriesIsInSyncAgain) {
+  for (const auto& [name, each] : world.nodes)
+    if (world.topology().shards_of(name).empty()) victim = name;
+  ASSERT_FALSE(victim.empty());
+  node(victim).options().down = true;
+  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(victim).healthy; }));
+  for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");
+  world.run_for(std::chrono::hours(2));
+  ASSERT_GT(world.log().forgotten(), world.cluster().status(victim).done);
+  node(victim).options().down = false;
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status(victim).healthy; }));
+  settle();
   expect_healed();
 }
 

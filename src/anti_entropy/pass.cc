@@ -193,6 +193,7 @@ class Pass {
   // stamp that it ought to have.
   bool to_be_read(const Member& member, Position incarnation) const {
     return member.standing == Standing::kHealing &&
+           !tools_.cluster.topology().shards_of(member.node).empty() &&
            tools_.cluster.progress(member.node).missed_entries() &&
            !tools_.read_in_full.holds(member.node, incarnation, member.setbacks);
   }

@@ -41,6 +41,41 @@ TEST(ForgottenTest, ANodeThatMissedForgottenEntriesIsNotInSync) {
   EXPECT_TRUE(world.documents_of_group(1, "books").contains("3"));
 }
 
+// Whether an index took another's name among them, nobody knows any more.
+TEST(ForgottenTest, WhereEvenOperationsOnIndexesAreForgottenAllOfTheNodesAreInDoubt) {
+  for (const std::uint64_t kept : {0U, 10U}) {
+    Options options = forgetful();
+    options.log.operations_kept = kept;
+    ForwardWorld world(6, options);
+    world.start();
+    for (const char* uid : {"books", "films"}) {
+      world.create_index(uid);
+      world.await_task(world.write(uid, {uid}, "a"));
+    }
+    down(world, "b0", true);
+    Entry swap;
+    swap.kind = EntryKind::kSwapIndexes;
+    swap.arguments = Json::array(
+        {Json::object({{"indexes", Json::array({"books", "films"})}, {"rename", false}})});
+    world.append(std::move(swap));
+    for (int n = 0; n < 10; ++n) world.await_task(world.write("books", {"2"}, std::to_string(n)));
+    world.run_for(std::chrono::hours(2));
+    world.await_task(world.write("books", {"3"}, "young"));
+    world.run_for(std::chrono::minutes(2));
+    ASSERT_GT(world.log().forgotten(), 5U);
+    ASSERT_EQ(world.log().operations_forgotten() > 0, kept == 0);
+    world.crash();  // what is in memory is not forgotten yet
+    world.start();
+    down(world, "b0", false);
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+    for (const char* uid : {"books", "films"}) {
+      const Position incarnation = world.log().catalogue().index(uid)->incarnation;
+      EXPECT_EQ(world.log().tainted(incarnation, "", "b0"), kept == 0) << uid;
+    }
+    EXPECT_EQ(world.documents_of_group(1, "films").contains("books"), kept > 0) << "swapped";
+  }
+}
+
 TEST(ForgottenTest, WhatWasSkippedIsNotApplied) {
   ForwardWorld world(2, forgetful());
   world.start();
