@@ -330,13 +330,18 @@ class Judge {
     }
     elect_first(sources);
     const Copy& winner = owner(*decision_.winner);
+    const Decision described = decision_;
+    restore(winner, reason);
+    // Where all hold it alike there is nothing to repair: it waits for the sweep.
+    if (decision_.action == Action::kNone || !has_expired(winner)) return;
+    decision_ = described;
+    remove_all(Reason::kExpired);
+  }
+
+  bool has_expired(const Copy& copy) const {
     const std::int64_t now_ms =
         std::chrono::duration_cast<Milliseconds>(knowledge_.now.time_since_epoch()).count();
-    if (winner.stored.expires_at && *winner.stored.expires_at <= now_ms) {
-      remove_all(Reason::kExpired);
-      return;
-    }
-    restore(winner, reason);
+    return copy.stored.expires_at && *copy.stored.expires_at <= now_ms;
   }
 
   // Leaves only equal sources; false where nothing tells who is right.

@@ -288,6 +288,20 @@ TEST(DecideTest, ExpiredWinnerIsDeletedEverywhere) {
   EXPECT_EQ(decision.owners[1].treatment, Treatment::kDelete);
 }
 
+TEST(DecideTest, ExpiredDocumentThatAllHoldAlikeWaitsForTheSweep) {
+  Copy a = whole("a", kNew);
+  a.stored.expires_at = 5;
+  Copy b = a;
+  b.node = "b";
+  expect(decide_on({a, b}), Action::kNone, Reason::kEqual);
+  b.tainted = true;
+  const Decision decision = decide_on({a, b});
+  expect(decision, Action::kNone, Reason::kEqual);
+  EXPECT_EQ(decision.owners[1], kFine);
+  b.presence = Presence::kUnknown;
+  expect(decide_on({a, b}), Action::kNone, Reason::kEqual);
+}
+
 TEST(DecideTest, ReplicaThatMissedTheExtensionDoesNotKillTheDocument) {
   Copy extended = whole("a", kNew);
   extended.stored.expires_at = 1'000'001;

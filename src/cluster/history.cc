@@ -169,8 +169,16 @@ Async<Result<std::optional<Position>>> identify_under(NodeTask task, std::set<st
   co_return std::nullopt;
 }
 
+// The newest position beyond the log's head that one of these tasks carries; 0: none does.
+Position beyond(const std::vector<NodeTask>& tasks, Position head) {
+  Position newest = 0;
+  for (const NodeTask& task : tasks)
+    newest = std::max(newest, parse_task_metadata(task.custom_metadata).value_or(0));
+  return newest > head ? newest : 0;
+}
+
 // The last task we saw is gone: the newest one of ours that is left tells how far back the node
-// went.
+// went. Or it is the log that went back, and one of the entries that it lost deleted the task.
 Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log& log,
                                  NodeTask newest, Instant deadline) {
   const std::int64_t marker = static_cast<std::int64_t>(progress.acknowledged) + progress.offset;
@@ -192,6 +200,15 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
         std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
+    if (const Position lost = beyond(page, log.head()); lost > 0) {
+      co_return History{
+          .verdict = History::Verdict::kForeign,
+          .resume_after = progress.acknowledged,
+          .offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(progress.acknowledged),
+          .resume_at = newest.enqueued_at,
+          .why = why_lost(lost, log.head()),
+          .lost = lost};
+    }
     const std::set<std::int64_t> offsets = offsets_of(page, progress.offset);
     for (auto task = page.rbegin(); task != page.rend() && !found; ++task) {
       MIROIR_CO_TRY(const std::optional<Position> position,

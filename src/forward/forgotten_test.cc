@@ -121,6 +121,76 @@ TEST(ForgottenTest, WhatFailedAndWasSkippedDidNotHappen) {
   EXPECT_TRUE(world.log().taints(books).empty());
 }
 
+// What a0 fails while b0 is away, and b0 skips.
+class SkippedFailuresTest : public ::testing::Test {
+ protected:
+  SkippedFailuresTest() {
+    world_.start();
+    world_.create_index("books");
+    world_.await_task(world_.write("books", {"1"}, "a"));
+    down(world_, "b0", true);
+    world_.nodes.at("a0")->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      if (!task.type.starts_with("document")) return std::nullopt;
+      return "internal";
+    });
+  }
+  static Options options() {
+    Options options;
+    options.nodes_per_group = 1;
+    options.log.retention_age = Seconds(20);
+    return options;
+  }
+  void skip() {
+    const Position head = world_.log().head();
+    ASSERT_TRUE(world_.run_until([&] { return world_.log().trimmed() >= head; }, Seconds(60)));
+    down(world_, "b0", false);
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    ASSERT_TRUE(world_.cluster().progress("b0").skipped(head));
+  }
+  Position incarnation() { return world_.log().catalogue().index("books")->incarnation; }
+
+  ForwardWorld world_{6, options()};
+};
+
+TEST_F(SkippedFailuresTest, DeletesBeforeAnotherFailureAreTakenBack) {
+  world_.remove("books", {"1"});
+  world_.remove("books", {"1"});
+  world_.write("books", {"1"}, "b");
+  ASSERT_TRUE(world_.await(world_.log().tombstone(incarnation(), "1")).value());
+  skip();
+  EXPECT_FALSE(world_.await(world_.log().tombstone(incarnation(), "1")).value());
+}
+
+// The log is an older copy, and what it lost deleted the task that it last knew of.
+TEST(LostLogTest, NodeWhoseTasksALostEntryDeletedIsNotSentTheLogAgain) {
+  Options options;
+  options.nodes_per_group = 1;
+  options.task_delay_max = Microseconds(100);
+  options.forward.node_tasks_kept = 2;
+  options.forward.tasks_forgotten_at_once = 2;
+  ForwardWorld world(7, options);
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "old"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  world.run_for(Seconds(1));
+  const MemoryStore::Tables older = world.store.snapshot();
+  const Position head = world.log().head();
+  for (int n = 0; n < 8; ++n) world.await_task(world.write("books", {"1"}, "new"));
+  const auto oldest = [&] { return world.nodes.at("b0")->disk().tasks.begin()->first; };
+  ASSERT_TRUE(world.run_until([&] { return oldest() > head; }));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  world.crash();
+  world.store.restore(older);
+  world.start();
+  ASSERT_TRUE(
+      world.run_until([&] { return world.cluster().status("b0").state == ReplicaState::kStale; }));
+  EXPECT_TRUE(world.cluster().status("b0").state_why.starts_with("the log went back"))
+      << world.cluster().status("b0").state_why;
+  world.run_for(Seconds(5));
+  EXPECT_NE(world.documents_of_group(1, "books").at("1").find("new"), std::string::npos);
+}
+
 TEST(ForgottenTest, ANodeThatJoinsLaterIsNotSentWhatWasCancelledOrFailedBefore) {
   Options options;
   options.nodes_per_group = 1;

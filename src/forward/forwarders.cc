@@ -14,7 +14,6 @@
 namespace miroir {
 namespace {
 
-constexpr Microseconds kTrimInterval = Seconds(10);
 constexpr Microseconds kLagInterval = Seconds(1);
 constexpr Microseconds kLookInterval = Milliseconds(5);
 
@@ -155,7 +154,7 @@ std::optional<Position> Forwarders::State::done_by(const std::set<std::string>& 
 // "Trimming").
 Async<void> Forwarders::State::trim() {
   for (;;) {
-    co_await context.clock.sleep_for(kTrimInterval);
+    co_await context.clock.sleep_for(context.options.trim_interval);
     std::set<std::string> trusted;
     std::set<std::string> here;
     bool saved = true;

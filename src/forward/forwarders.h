@@ -25,6 +25,8 @@ struct ForwardOptions {
   int refusals_in_a_row_max = 5;  // then the lane stops and alerts
   // Finished tasks of ours that a node keeps: its queue holds a million, and then takes no more.
   std::uint64_t node_tasks_kept = 100'000;
+  TaskUid tasks_forgotten_at_once = kForgottenTasksMax;  // no more than that
+  Microseconds trim_interval = Seconds(10);
 };
 
 // One forwarder per node, the only thing that changes a node (DESIGN.md, "Writing" 3-8): sends it

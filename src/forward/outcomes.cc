@@ -112,20 +112,54 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
 
 Async<Result<void>> Outcomes::skipped(Position first, Position last) {
   std::map<Position, std::vector<Named>> tainted;  // by the entry that failed
+  std::vector<Named> documents;
   for (const auto& [uid, index] : context_.log.catalogue().indexes()) {
     for (Taint& taint : context_.log.taints(index.incarnation)) {
-      if (taint.id.empty() || taint.position <= first || taint.position > last) continue;
+      if (taint.id.empty()) continue;
       const ShardId shard = context_.cluster.topology().shard_of(slot_of(taint.id));
-      tainted[taint.position].push_back({taint.incarnation, std::move(taint.id), shard});
+      Named named{taint.incarnation, std::move(taint.id), shard};
+      documents.push_back(named);
+      // Of several failures of a document it is not known which were everywhere.
+      if (taint.position <= first || taint.position > last) continue;
+      tainted[taint.position].push_back(std::move(named));
     }
   }
   for (auto& [position, named] : tainted) {
-    MIROIR_CO_TRY(const auto entry, co_await context_.log.entry(position));
-    MIROIR_CO_TRY(const auto end, co_await context_.log.task_end(entry->task));
-    if (end && end->status == "succeeded") continue;
-    MIROIR_CO_CHECK(co_await end_if_failed_everywhere(entry, std::move(named)));
+    MIROIR_CO_TRY(const auto entry, co_await entry_that_may_have_failed(position));
+    if (entry) MIROIR_CO_CHECK(co_await end_if_failed_everywhere(entry, std::move(named)));
   }
+  for (Named& named : documents)
+    MIROIR_CO_CHECK(co_await void_failed_deletes(std::move(named), first, last));
   co_return Result<void>();
+}
+
+// nullptr: it happened, or nobody knows any more.
+Async<Result<std::shared_ptr<const Entry>>> Outcomes::entry_that_may_have_failed(
+    Position position) {
+  auto entry = co_await context_.log.entry(position);
+  if (!entry && entry.error().code == ErrorCode::kNotFound) co_return nullptr;
+  MIROIR_CO_CHECK(entry);
+  MIROIR_CO_TRY(const auto end, co_await context_.log.task_end((*entry)->task));
+  if (end && end->status == "succeeded") co_return nullptr;
+  co_return std::move(*entry);
+}
+
+Async<Result<void>> Outcomes::void_failed_deletes(Named document, Position first, Position last) {
+  for (;;) {
+    MIROIR_CO_TRY(const auto tombstone,
+                  co_await context_.log.tombstone(document.incarnation, document.id));
+    if (!tombstone || tombstone->position <= first || tombstone->position > last)
+      co_return Result<void>();
+    const Position position = tombstone->position;
+    MIROIR_CO_TRY(const auto entry, co_await entry_that_may_have_failed(position));
+    if (!entry) co_return Result<void>();
+    MIROIR_CO_TRY(const auto failures,
+                  co_await EntryFailures::of(context_.log, context_.cluster, position));
+    if (!failures.on_all(context_.cluster.topology().owners(document.shard)))
+      co_return Result<void>();
+    MIROIR_CO_CHECK(
+        co_await context_.log.void_tombstones(document.incarnation, position, {document.id}));
+  }
 }
 
 Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::string node) {

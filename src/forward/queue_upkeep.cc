@@ -42,7 +42,8 @@ Async<Result<void>> QueueUpkeep::look_at(const Forwarder& forwarder) {
       std::min(context_.settled, context_.cluster.progress(forwarder.node()).done));
   const std::int64_t before = needed - static_cast<std::int64_t>(context_.options.node_tasks_kept);
   const std::int64_t offset = forwarder.offset();
-  if (before + offset <= kForgottenTasksMax) co_return Result<void>();
+  const auto at_once = static_cast<std::int64_t>(context_.options.tasks_forgotten_at_once);
+  if (before + offset <= at_once) co_return Result<void>();
   MIROIR_CO_TRY(const auto oldest,
                 co_await context_.cluster.client(forwarder.node())
                     .tasks(0, std::numeric_limits<TaskUid>::max(), 1,
@@ -54,10 +55,8 @@ Async<Result<void>> QueueUpkeep::look_at(const Forwarder& forwarder) {
   std::int64_t first =
       std::max(std::int64_t{oldest.front().uid} - offset, static_cast<std::int64_t>(forgotten));
   // Whole requests only: a deletion for every few tasks would fill the queue that it empties.
-  for (; first + kForgottenTasksMax <= before && std::ssize(entries) < kEntriesMax;
-       first += kForgottenTasksMax) {
-    entries.push_back(forget(forwarder.node(), first, first + kForgottenTasksMax));
-  }
+  for (; first + at_once <= before && std::ssize(entries) < kEntriesMax; first += at_once)
+    entries.push_back(forget(forwarder.node(), first, first + at_once));
   if (entries.empty()) co_return Result<void>();
   MIROIR_CO_CHECK(co_await context_.log.append(
       [&](const Catalogue&, Position) -> Result<std::vector<Entry>> { return entries; }));

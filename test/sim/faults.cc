@@ -152,6 +152,20 @@ void World::blow() {
   }
 }
 
+// Its content, or when it expires: that only comes earlier, for of two the later one wins.
+bool World::corrupt(SimulatedNode& node, const Fault& fault) {
+  if (!plan_.sweep_interval || random_.chance(0.5))
+    return node.corrupt(fault.index, fault.id, "v", "corrupt");
+  const auto index = node.disk().indexes.find(fault.index);
+  if (index == node.disk().indexes.end()) return false;
+  const auto document = index->second.documents.find(fault.id);
+  if (document == index->second.documents.end()) return false;
+  const std::string now = encode_expiry(milliseconds());
+  const Json* expires = document->second.find(kExpiresAt);
+  if (expires != nullptr && expires->is_string() && expires->as_string() <= now) return false;
+  return node.corrupt(fault.index, fault.id, std::string(kExpiresAt), now);
+}
+
 void World::touch_key(const Fault& fault) {
   SimulatedNode& node = *nodes_[fault.node];
   const auto dice = static_cast<std::size_t>(fault.handlers);
@@ -304,7 +318,7 @@ void World::begin(const Fault& fault) {
       (void)node->enqueue(DeleteDocuments{fault.index, {fault.id}}, std::nullopt, "");
       break;
     case FaultKind::kCorrupt:
-      damaged_ += node->corrupt(fault.index, fault.id, "v", "corrupt") ? 1 : 0;
+      damaged_ += corrupt(*node, fault) ? 1 : 0;
       break;
     case FaultKind::kRemember: {
       const auto index = node->disk().indexes.find(fault.index);

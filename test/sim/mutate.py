@@ -57,8 +57,30 @@ def check():
     print(f"{len(all_mutations())} mutations fit")
 
 
+def first_noticed(build, target):
+    """The first seed that fails with the mutation and holds without it, and what fails."""
+    def first_failed(program, first, count):
+        out = subprocess.run([f"{build}/test/{program}", "--first", str(first), "--seeds",
+                              str(count), "--stop"],
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+        return re.search(r"^seed (\d+): (.*)", out, re.MULTILINE)
+
+    first = 1
+    while first <= SEEDS:
+        found = first_failed(target, first, SEEDS + 1 - first)
+        if not found:
+            break
+        seed = int(found.group(1))
+        if not first_failed("miroir-sim", seed, 1):
+            return seed, found.group(2)
+        first = seed + 1
+    return None, ""
+
+
 def run(build, names):
     mutations = [m for m in all_mutations() if not names or m.name in names]
+    subprocess.run(["cmake", "--build", build, "--target", "miroir-sim"],
+                   check=True, stdout=subprocess.DEVNULL)
     unnoticed = 0
     print(f"{'mutation':<20} {'seeds':>6} {'s':>5}  what the simulation says", flush=True)
     for mutation in mutations:
@@ -66,14 +88,11 @@ def run(build, names):
         subprocess.run(["cmake", "--build", build, "--target", target],
                        check=True, stdout=subprocess.DEVNULL)
         begun = time.monotonic()
-        out = subprocess.run([f"{build}/test/{target}", "--seeds", str(SEEDS), "--stop"],
-                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+        seed, said = first_noticed(build, target)
         seconds = time.monotonic() - begun
-        found = re.search(r"^seed (\d+): (.*)", out, re.MULTILINE)
-        unnoticed += not found
-        said = found.group(2)[:90] if found else f"NOTHING: {mutation.sentence}"
-        print(f"{mutation.name:<20} {found.group(1) if found else SEEDS:>6} {seconds:5.0f}  {said}",
-              flush=True)
+        unnoticed += seed is None
+        print(f"{mutation.name:<20} {seed or SEEDS:>6} {seconds:5.0f}  "
+              f"{said[:90] if seed else 'NOTHING: ' + mutation.sentence}", flush=True)
     print(f"{len(mutations)} mutations, {unnoticed} unnoticed within {SEEDS} seeds")
     return 1 if unnoticed or not mutations else 0
 

@@ -97,7 +97,8 @@ class FaultDrawer {
     int group = damages(kind)
                     ? victims_
                     : static_cast<int>(random_.below(static_cast<std::uint64_t>(plan_.groups)));
-    if (plan_.trims()) group = victims_;  // of others who was away would be damaged too
+    if (plan_.trims() && !plan_.outages)
+      group = victims_;  // of others who was away would be damaged too
     fault.node = node_name(
         group, static_cast<int>(random_.below(static_cast<std::uint64_t>(plan_.nodes_per_group))));
     fault.probability = 0.05 + 0.45 * random_.unit();
@@ -143,6 +144,21 @@ class FaultDrawer {
   int victims_;
 };
 
+// Every node is away, for longer than the log may keep what was written just before and is written
+// meanwhile.
+void draw_outage(const Plan& plan, Phase& phase, Random& random) {
+  const Microseconds when = between(random, Milliseconds(0), phase.length);
+  for (int group = 0; group < plan.groups; ++group) {
+    for (int place = 0; place < plan.nodes_per_group; ++place) {
+      Fault down;
+      down.kind = FaultKind::kNodeDown;
+      down.node = node_name(group, place);
+      down.duration = between(random, Seconds(5), Seconds(35));
+      phase.steps.push_back({when + between(random, Milliseconds(0), Seconds(2)), std::move(down)});
+    }
+  }
+}
+
 Phase draw_phase(const Plan& plan, Random& requests, Random& random, const FaultSet& faults,
                  int first_number) {
   Phase phase;
@@ -165,6 +181,7 @@ Phase draw_phase(const Plan& plan, Random& requests, Random& random, const Fault
     const bool storm = fault == FaultKind::kStorm;
     if (fault >= FaultKind::kStoreSnapshot) continue;  // drawn beside the others
     if (!random.chance(storm ? 0.4 : 0.35) || !faults.contains(fault)) continue;
+    if (plan.outages && damages(fault)) continue;
     for (std::uint64_t i = storm ? 1 : 1 + random.below(3); i > 0; --i) {
       Microseconds when = between(random, Milliseconds(0), phase.length);
       if (storm) when /= 2;  // it waits for a pass
@@ -178,6 +195,7 @@ Phase draw_phase(const Plan& plan, Random& requests, Random& random, const Fault
       phase.steps.push_back({when, std::move(drawn)});
     }
   }
+  if (plan.outages) draw_outage(plan, phase, random);
   std::ranges::stable_sort(phase.steps, {}, &Step::at);
   return phase;
 }
@@ -204,18 +222,17 @@ void draw_store_loss(Phase& phase, Random& random, const FaultSet& faults) {
   std::ranges::stable_sort(phase.steps, {}, &Step::at);
 }
 
-// A node that missed a drop or a swap which the log no longer holds keeps an index that Miroir
-// takes for somebody else's, or documents of another that are newer than its peers': a person's, so
-// far.
-bool takes_indexes_away(const Plan& plan) {
-  const auto takes = [](const Step& step) {
+// A node that missed a drop which the log no longer holds keeps an index that Miroir takes for
+// somebody else's: a person's, so far.
+bool drops_indexes(const Plan& plan) {
+  const auto drops = [](const Step& step) {
     if (const Request* request = std::get_if<Request>(&step.what))
-      return request->act == Act::kSwap || request->act == Act::kDrop;
+      return request->act == Act::kDrop;
     const FaultKind kind = std::get<Fault>(step.what).kind;
     return kind == FaultKind::kPutBack || kind == FaultKind::kPutBackTask;
   };
   return std::ranges::any_of(
-      plan.phases, [&](const Phase& phase) { return std::ranges::any_of(phase.steps, takes); });
+      plan.phases, [&](const Phase& phase) { return std::ranges::any_of(phase.steps, drops); });
 }
 
 // Some documents expire, soon or late; what is written again lives longer or shorter.
@@ -308,11 +325,13 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   if (more.chance(0.25)) {
     plan.retention = between(more, Seconds(1), Seconds(20));
     plan.entries_kept = 10 + more.below(100);
+    plan.outages = more.chance(0.5) && faults.contains(FaultKind::kNodeDown);
   } else {
     plan.has_subscriber = more.chance(0.4);
   }
   plan.late_group = more.chance(0.12) && faults.contains(FaultKind::kLateGroup);
   if (plan.late_group) plan.groups = 3;
+  if (more.chance(0.2)) plan.node_tasks_kept = 5 + more.below(30);
   plan.commit_max = between(more, Microseconds(500), Milliseconds(10));
   const int phases = shape.chance(0.8) ? 1 : 2;
   int requests_drawn = 0;
@@ -320,7 +339,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
     plan.phases.push_back(draw_phase(plan, requests, random, faults, requests_drawn));
     requests_drawn += static_cast<int>(plan.phases.back().steps.size());
   }
-  if (plan.trims() && takes_indexes_away(plan)) {
+  if (plan.trims() && drops_indexes(plan)) {
     plan.retention = Plan().retention;
     plan.entries_kept = Plan().entries_kept;
   }

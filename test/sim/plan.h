@@ -124,6 +124,10 @@ struct Plan {
   // How long the log keeps bodies that all have, and how many entries without one.
   Microseconds retention = std::chrono::days(7);
   std::uint64_t entries_kept = 1'000'000;
+  // Nodes of all groups may be away at once, and none is damaged otherwise.
+  bool outages = false;
+  // Finished tasks that a node keeps; few enough to be deleted, or none is.
+  std::optional<std::uint64_t> node_tasks_kept;
   // Who was away may have to be healed by comparison.
   bool trims() const { return retention < std::chrono::days(1); }
   std::vector<Phase> phases;

@@ -162,6 +162,11 @@ Async<void> Process::open() {
   ForwardOptions forward;
   forward.names = names_of(around_.plan);
   forward.request_timeout = kRequestTimeout;
+  if (around_.plan.outages) forward.trim_interval = Seconds(1);
+  if (around_.plan.node_tasks_kept) {
+    forward.node_tasks_kept = *around_.plan.node_tasks_kept;
+    forward.tasks_forgotten_at_once = 5;
+  }
   forwarders_ =
       std::make_unique<Forwarders>(*log_, *cluster_, clock, random_, metrics_, executor, forward);
   health_ = std::make_unique<HealthMonitor>(*cluster_, clock, executor, HealthOptions{});

@@ -69,6 +69,7 @@ class World {
   void fail_tasks(const Fault& fault);
   void curse(const Fault& fault);
   void touch_key(const Fault& fault);
+  bool corrupt(SimulatedNode& node, const Fault& fault);
   void blow();
   void gather_storm(Fault fault);
   bool store_goes_back(MemoryStore::Tables tables);
