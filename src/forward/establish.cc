@@ -131,7 +131,7 @@ Async<void> Forwarder::recover_tasks(Position last) {
         watcher_.pass(last);
         break;
       }
-      const bool unknown = entry->position <= forgotten && !is_index_operation(*entry);
+      const bool unknown = entry->position <= forgotten && !is_operation(*entry);
       if (unknown || is_key(entry->kind) || !concerns(*entry, node_, context_.cluster.topology())) {
         watcher_.pass(entry->position);
         continue;

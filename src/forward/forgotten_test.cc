@@ -76,6 +76,30 @@ TEST(ForgottenTest, WhereEvenOperationsOnIndexesAreForgottenAllOfTheNodesAreInDo
   }
 }
 
+TEST(ForgottenTest, AKeyThatWasDeletedLongAgoIsDeletedOnANodeThatWasAway) {
+  ForwardWorld world(6, forgetful());
+  world.start();
+  world.create_index("books");
+  const Json key = Json::object({{"uid", "k"}, {"name", "n"}});
+  Entry put;
+  put.kind = EntryKind::kPutKey;
+  put.arguments = key;
+  world.append(std::move(put));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  ASSERT_TRUE(world.nodes.at("b0")->disk().keys.contains("k"));
+  down(world, "b0", true);
+  Entry gone;
+  gone.kind = EntryKind::kDeleteKey;
+  gone.arguments = Json::object({{"uid", "k"}});
+  const Position deleted = world.append(std::move(gone));
+  for (int n = 0; n < 9; ++n) world.await_task(world.write("books", {"2"}, std::to_string(n)));
+  world.run_for(std::chrono::hours(2));
+  ASSERT_GT(world.log().forgotten(), deleted);
+  down(world, "b0", false);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_FALSE(world.nodes.at("b0")->disk().keys.contains("k"));
+}
+
 TEST(ForgottenTest, WhatWasSkippedIsNotApplied) {
   ForwardWorld world(2, forgetful());
   world.start();

@@ -95,7 +95,7 @@ class DurableLog final : public Log {
   Async<Result<void>> change_entry(Entry changed, Appender::Proposal proposal);
   Async<Result<void>> trim_bodies();
   Async<Result<void>> forget_entries(Position last);
-  Async<Result<std::set<Position>>> index_operations(Position first, Position last);
+  Async<Result<std::set<Position>>> operations(Position first, Position last);
   Async<Result<void>> forget_operations();
   std::set<Position> referred_to() const;
   bool may_go(const Entry& entry, std::uint64_t bytes_kept) const;

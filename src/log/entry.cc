@@ -79,10 +79,11 @@ std::set<std::string> index_names(const Entry& entry) {
   return names;
 }
 
-bool is_index_operation(const Entry& entry) {
+bool is_operation(const Entry& entry) {
   return !entry.born_failed && !entry.target &&
          (entry.kind == EntryKind::kCreateIndex || entry.kind == EntryKind::kUpdateIndex ||
-          entry.kind == EntryKind::kDropIndex || entry.kind == EntryKind::kSwapIndexes);
+          entry.kind == EntryKind::kDropIndex || entry.kind == EntryKind::kSwapIndexes ||
+          entry.kind == EntryKind::kPutKey || entry.kind == EntryKind::kDeleteKey);
 }
 
 bool is_adoption(const Entry& entry) {

@@ -90,8 +90,9 @@ struct Entry {
 // The names of indexes that the entry concerns: its own, a new one, all of a swap.
 std::set<std::string> index_names(const Entry& entry);
 
-// Makes, changes, renames, swaps or drops indexes: a node that missed it has others.
-bool is_index_operation(const Entry& entry);
+// Makes, changes, renames, swaps or drops indexes, or changes keys: a node that missed it has
+// others.
+bool is_operation(const Entry& entry);
 
 // A write of documents that nobody held a version of when they were read, at `arguments.readAt`:
 // what the log changed since then is left out of it (forward/overtaken.h).

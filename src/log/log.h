@@ -21,7 +21,7 @@ struct LogOptions {
   Microseconds retention_age = std::chrono::days(7);
   std::uint64_t retention_bytes = 20ULL << 30;
   std::uint64_t tasks_kept = 1'000'000;
-  std::uint64_t operations_kept = 10'000;  // on indexes, older than those
+  std::uint64_t operations_kept = 10'000;  // on indexes and keys, older than those
   Microseconds stream_age{0};  // bodies younger than this are kept for the change stream
 };
 
@@ -188,8 +188,8 @@ class Log {
   virtual Async<Result<void>> trim(Position applied_everywhere, Position applied_here) = 0;
   virtual std::uint64_t bytes() const = 0;  // bodies kept
   virtual Position trimmed() const = 0;     // entries up to here have no body any more
-  // Entries up to here are gone, but for those that something refers to, and operations on indexes:
-  // nothing else tells a node that missed them what its indexes have become.
+  // Entries up to here are gone, but for those that something refers to, and operations on indexes
+  // and keys: nothing else tells a node that missed them what has become of what it holds.
   virtual Position forgotten() const = 0;
   virtual Position operations_forgotten() const = 0;  // …and up to here, these too
 };

@@ -83,24 +83,24 @@ std::set<Position> DurableLog::referred_to() const {
   return positions;
 }
 
-Async<Result<std::set<Position>>> DurableLog::index_operations(Position first, Position last) {
+Async<Result<std::set<Position>>> DurableLog::operations(Position first, Position last) {
   std::set<Position> positions;
   while (first <= last) {
     MIROIR_CO_TRY(const auto page, co_await entries(first, kPage));
     if (page.empty()) break;
     for (const std::shared_ptr<const Entry>& entry : page)
-      if (entry->position <= last && is_index_operation(*entry)) positions.insert(entry->position);
+      if (entry->position <= last && is_operation(*entry)) positions.insert(entry->position);
     first = page.back()->position + 1;
   }
   co_return positions;
 }
 
 // Entries beyond the tasks that are kept go as a whole, with what is recorded beside them, except
-// those that something still refers to, and operations on indexes.
+// those that something still refers to, and operations on indexes and keys.
 Async<Result<void>> DurableLog::forget_entries(Position last) {
   if (last <= views_->forgotten) co_return Result<void>();
   last = std::min(last, views_->forgotten + kForgetMax);
-  MIROIR_CO_TRY(std::set<Position> kept, co_await index_operations(views_->forgotten + 1, last));
+  MIROIR_CO_TRY(std::set<Position> kept, co_await operations(views_->forgotten + 1, last));
   const bool operations = !kept.empty();
   kept.merge(referred_to());
 
@@ -130,7 +130,7 @@ Async<Result<void>> DurableLog::forget_operations() {
   std::vector<Position> operations;
   for (const Row& row : rows) {
     MIROIR_CO_TRY(const Entry entry, decode_entry(row.value));
-    if (is_index_operation(entry) && !referred.contains(entry.position))
+    if (is_operation(entry) && !referred.contains(entry.position))
       operations.push_back(entry.position);
   }
   if (operations.size() <= options_.operations_kept) co_return Result<void>();
