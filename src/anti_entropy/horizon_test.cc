@@ -43,6 +43,15 @@ class HorizonTest : public ReconcilerTest {
     ASSERT_GT(world.log().trimmed(), 0U);
   }
 
+  // By its stamp the victim's copy on that disk is what its peers hold: no light pass sees it.
+  void flip_before_the_horizon() {
+    victim = owners("id7")[0];
+    ASSERT_TRUE(node(victim).corrupt(kIndex, "id7", "v", "flipped"));
+    flipped = node(victim).snapshot();
+    ASSERT_EQ(number(run_pass(PassKind::kDeep), "repaired"), 1U);
+    pass_the_horizon();
+  }
+
   // The other owner loses the document, and this one goes back to a disk that still holds it.
   void keep_only_on_a_stale_node(const std::string& id) {
     victim = owners(id)[0];
@@ -61,6 +70,7 @@ class HorizonTest : public ReconcilerTest {
   }
 
   std::string victim;
+  SimulatedNode::Disk flipped;
 };
 
 TEST_F(HorizonTest, WhatWasDeletedBeforeItDoesNotComeBackFromAnOldDisk) {
@@ -289,13 +299,9 @@ TEST_F(OneShardTest, NodeThatOwnsNothingAndMissedEntriesIsInSyncAgain) {
 
 // What was proven after the first time was proven of another disk.
 TEST_F(HorizonTest, NodeThatGoesBackTwiceIsComparedByContentTwice) {
-  victim = owners("id7")[0];
-  ASSERT_TRUE(node(victim).corrupt(kIndex, "id7", "v", "flipped"));
-  const SimulatedNode::Disk disk = node(victim).snapshot();
-  ASSERT_EQ(number(run_pass(PassKind::kDeep), "repaired"), 1U);
-  pass_the_horizon();
+  flip_before_the_horizon();
   for (int time = 0; time < 2; ++time) {
-    node(victim).restore(disk);
+    node(victim).restore(flipped);
     const Json light = run_pass(PassKind::kLight);
     EXPECT_EQ(member(document(node(victim), "id7"), "v"), Json("first")) << time << to_text(light);
     EXPECT_EQ(world.cluster().status(victim).state, ReplicaState::kInSync);
@@ -325,14 +331,9 @@ TEST_F(HorizonTest, IndexThatTookAnotherNameWhileItWasReadWasNotRead) {
   EXPECT_EQ(number(deep, "mismatches"), 0U);
 }
 
-// By its stamp the copy is what its peers hold: a light pass would find nothing.
 TEST_F(HorizonTest, NodeThatMissedEntriesIsComparedByContentBeforeItIsRead) {
-  victim = owners("id7")[0];
-  ASSERT_TRUE(node(victim).corrupt(kIndex, "id7", "v", "flipped"));
-  const SimulatedNode::Disk disk = node(victim).snapshot();
-  ASSERT_EQ(number(run_pass(PassKind::kDeep), "repaired"), 1U);
-  pass_the_horizon();
-  node(victim).restore(disk);
+  flip_before_the_horizon();
+  node(victim).restore(flipped);
   const Json light = run_pass(PassKind::kLight);
   EXPECT_EQ(member(document(node(victim), "id7"), "v"), Json("first")) << to_text(light);
   EXPECT_EQ(world.cluster().status(victim).state, ReplicaState::kInSync);

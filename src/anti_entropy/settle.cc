@@ -160,16 +160,13 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
     if (copies.copies) {
       read.emplace(copies.node, std::move(*copies.copies));
       const NodeStatus status = tools.cluster.status(copies.node);
-      if (awaiting_recovery(tools.cluster).contains(copies.node)) {
-        roster.lose(copies.node, status.state_why);
-        read.erase(copies.node);
-      } else if (status.state != ReplicaState::kInSync) {
-        roster.demote(copies.node, status.state_why);
-      }
+      if (status.state != ReplicaState::kInSync) roster.demote(copies.node, status.state_why);
     } else {
       roster.lose(copies.node, copies.copies.error().message);
     }
   }
+  for (const std::string& node : awaiting_recovery(tools.cluster))
+    if (read.erase(node) > 0) roster.lose(node, tools.cluster.status(node).state_why);
   standing.reset();
   if (tools.stopping()) co_return std::unexpected(cut_off());
 

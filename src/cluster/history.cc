@@ -92,12 +92,18 @@ Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64
   co_return static_cast<Position>(position);
 }
 
-// The newest position that a task of ours carries and the log does not know: it is beyond its head,
-// or left out since another node told of such.
-Async<Result<Position>> lost_in(const std::vector<NodeTask>& tasks, Log& log) {
+// The newest position that one of these tasks carries; 0: none does.
+Position newest_in(const std::vector<NodeTask>& tasks) {
   Position newest = 0;
   for (const NodeTask& task : tasks)
     newest = std::max(newest, parse_task_metadata(task.custom_metadata).value_or(0));
+  return newest;
+}
+
+// The newest position that a task of ours carries and the log does not know: it is beyond its head,
+// or left out since another node told of such.
+Async<Result<Position>> lost_in(const std::vector<NodeTask>& tasks, Log& log) {
+  const Position newest = newest_in(tasks);
   if (newest == 0) co_return Position{0};
   MIROIR_CO_TRY(const bool known, co_await knows(log, newest));
   co_return known ? Position{0} : newest;
@@ -169,14 +175,6 @@ Async<Result<std::optional<Position>>> identify_under(NodeTask task, std::set<st
   co_return std::nullopt;
 }
 
-// The newest position beyond the log's head that one of these tasks carries; 0: none does.
-Position beyond(const std::vector<NodeTask>& tasks, Position head) {
-  Position newest = 0;
-  for (const NodeTask& task : tasks)
-    newest = std::max(newest, parse_task_metadata(task.custom_metadata).value_or(0));
-  return newest > head ? newest : 0;
-}
-
 // The last task we saw is gone: the newest one of ours that is left tells how far back the node
 // went. Or it is the log that went back, and one of the entries that it lost deleted the task.
 Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log& log,
@@ -200,7 +198,7 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
         std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
-    if (const Position lost = beyond(page, log.head()); lost > 0) {
+    if (const Position lost = newest_in(page); lost > log.head()) {
       co_return History{
           .verdict = History::Verdict::kForeign,
           .resume_after = progress.acknowledged,

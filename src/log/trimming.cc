@@ -101,7 +101,7 @@ Async<Result<void>> DurableLog::forget_entries(Position last) {
   if (last <= views_->forgotten) co_return Result<void>();
   last = std::min(last, views_->forgotten + kForgetMax);
   MIROIR_CO_TRY(std::set<Position> kept, co_await operations(views_->forgotten + 1, last));
-  const bool operations = !kept.empty();
+  const bool has_operations = !kept.empty();
   kept.merge(referred_to());
 
   Appender::Proposal proposal;
@@ -117,7 +117,7 @@ Async<Result<void>> DurableLog::forget_entries(Position last) {
     if (durable) views->forgotten = last;
   };
   MIROIR_CO_CHECK(co_await appender_.commit(std::move(proposal)));
-  if (!operations) co_return Result<void>();
+  if (!has_operations) co_return Result<void>();
   co_return co_await forget_operations();
 }
 

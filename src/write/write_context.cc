@@ -44,10 +44,10 @@ Async<Result<std::vector<Entry>>> append_for_client(WriteContext context, Log::J
   co_return co_await context.log.append([&](const Catalogue& catalogue,
                                             Position next) -> Result<std::vector<Entry>> {
     MIROIR_TRY(std::vector<Entry> entries, judge(catalogue, next));
-    const bool waits = !awaiting_recovery(context.cluster).empty();
-    if (waits && !std::ranges::all_of(entries, [](const Entry& entry) {
-          return entry.born_failed || only_changes_documents(entry.kind);
-        })) {
+    const bool of_documents = std::ranges::all_of(entries, [](const Entry& entry) {
+      return entry.born_failed || only_changes_documents(entry.kind);
+    });
+    if (!of_documents && !awaiting_recovery(context.cluster).empty()) {
       return fail(ErrorCode::kUnavailable,
                   "the log was lost or an older copy of it put back, and the nodes are taken as "
                   "they are once all of them answer: until then only documents of indexes that "

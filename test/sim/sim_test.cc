@@ -33,7 +33,7 @@ TEST_F(SimulationTest, OtherSeedsTellOtherStories) {
             simulate(draw_plan(2, default_faults())).hash);
 }
 
-// Beyond those that SeedsHold runs: a swap on a disk that was put back was taken for somebody
+// Beyond those that SeedsTest runs: a swap on a disk that was put back was taken for somebody
 // else's, and done twice; an index that one node alone still held was taken without its settings;
 // what failed on one owner and was skipped by the other was taken for what had happened.
 TEST_F(SimulationTest, SeedsThatOnceFailedHold) {
