@@ -123,7 +123,7 @@ Json to_json(const Handled& handled, const std::string& index, std::uint64_t pas
 
 Json to_json(const HandledState& handled, std::uint64_t pass, WallTime now) {
   const StateDifference& difference = handled.difference;
-  const bool key = difference.defect == StateDefect::kKey;
+  const bool key = difference.of_key();
   return Json::object({{"pass", pass},
                        {"at", to_rfc3339(now)},
                        {"index", key ? Json() : Json(difference.name)},

@@ -129,7 +129,7 @@ class Pass {
 
     Roster roster = roster_;
     for (const StateDifference& difference : state_left_) {
-      if (difference.name != index.uid || difference.defect == StateDefect::kKey) continue;
+      if (difference.name != index.uid || difference.of_key()) continue;
       its.problems.push_back(difference.sentence);
       if (roster.readable(difference.node)) roster.lose(difference.node, difference.sentence);
     }

@@ -349,6 +349,25 @@ TEST_F(ReconcilerTest, KeyThatANodeLostOrWidenedIsMadeAgain) {
   EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
 }
 
+TEST_F(ReconcilerTest, DeletedKeyThatANodeStillHasIsDeletedThere) {
+  const std::string uid = "11111111-1111-4111-8111-111111111111";
+  Entry entry;
+  entry.kind = EntryKind::kPutKey;
+  entry.arguments = Json::object({{"uid", uid}, {"name", "reader"}});
+  world.append(entry);
+  entry.kind = EntryKind::kDeleteKey;
+  world.append(entry);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  SimulatedNode& node = *world.nodes.begin()->second;
+  node.put_key(Json::object({{"uid", uid}, {"name", "reader"}}));
+  node.put_key(Json::object({{"uid", "its own"}, {"name", "reader"}}));
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(number(light, "mismatches"), 1U) << to_text(light);
+  EXPECT_FALSE(node.disk().keys.contains(uid));
+  EXPECT_TRUE(node.disk().keys.contains("its own"));
+  EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+}
+
 TEST_F(ReconcilerTest, DroppedIndexIsMadeAgain) {
   SimulatedNode& damaged = *world.nodes.begin()->second;
   SimulatedNode::Disk disk = damaged.snapshot();

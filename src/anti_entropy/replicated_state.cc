@@ -202,12 +202,13 @@ Async<Result<std::optional<Entry>>> settings_entry(const Tools& tools, const Ind
 Async<Result<std::vector<Entry>>> heal(const Tools& tools, const Catalogue& catalogue,
                                        StateDifference difference) {
   std::vector<Entry> entries;
-  if (difference.defect == StateDefect::kKey) {
+  if (difference.of_key()) {
     // A key's actions cannot be changed: it is made again.
     entries.push_back(entry_for(nullptr, difference.node, EntryKind::kDeleteKey,
                                 Json::object({{"uid", difference.name}})));
-    entries.push_back(entry_for(nullptr, difference.node, EntryKind::kPutKey,
-                                catalogue.key(difference.name)->key));
+    if (difference.defect == StateDefect::kKey)
+      entries.push_back(entry_for(nullptr, difference.node, EntryKind::kPutKey,
+                                  catalogue.key(difference.name)->key));
     co_return entries;
   }
   if (difference.defect == StateDefect::kIndexLeft ||
@@ -234,6 +235,12 @@ Async<Result<std::vector<Entry>>> heal(const Tools& tools, const Catalogue& cata
   co_return entries;
 }
 
+bool same_key(const Catalogue& now, const Catalogue& before, const std::string& uid) {
+  const KeyState* key = now.key(uid);
+  const KeyState* old = before.key(uid);
+  return key == nullptr || old == nullptr ? key == old : key->key == old->key;
+}
+
 // What nodes said of entries that failed, by node and name.
 using Errors = std::map<NamesOnNodes::value_type, std::string>;
 
@@ -257,10 +264,7 @@ Async<Result<Errors>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint
         for (const Entry& entry : entries) {
           if (is_key(entry.kind)) {
             const Json* uid = entry.arguments.find("uid");
-            const KeyState* key = uid == nullptr ? nullptr : now.key(uid->as_string());
-            if (key != nullptr && key->key == snapshot.catalogue.key(uid->as_string())->key) {
-              still.push_back(entry);
-            }
+            if (same_key(now, snapshot.catalogue, uid->as_string())) still.push_back(entry);
             continue;
           }
           const IndexState* before = snapshot.catalogue.index(entry.index_uid);
@@ -298,6 +302,8 @@ std::string did(StateDefect defect) {
       return "settings set";
     case StateDefect::kKey:
       return "made anew";
+    case StateDefect::kKeyLeft:
+      return "deleted";
     case StateDefect::kIndexUnknown:
     case StateDefect::kPrimaryKeyOther:
       break;

@@ -115,6 +115,14 @@ void compare_keys(const Catalogue& catalogue, const std::string& node, const Nod
          .held = missing ? Json() : without(found->second, "key"),  // the secret itself
          .wanted = key.key});
   }
+  for (const auto& [uid, held] : state.keys) {
+    if (!catalogue.deleted_key(uid)) continue;
+    differences.push_back({.node = node,
+                           .defect = StateDefect::kKeyLeft,
+                           .name = uid,
+                           .sentence = say(node, "key " + uid + " was deleted, and is there"),
+                           .held = without(held, "key")});
+  }
 }
 
 // The members of `all` that `other` does not have alike.
@@ -171,8 +179,8 @@ void compare_settings(const Catalogue& catalogue, const std::map<std::string, No
 
 std::string_view code(StateDefect defect) {
   static constexpr std::string_view kCodes[] = {
-      "index_missing",       "index_unknown",     "index_left", "index_other",
-      "primary_key_missing", "primary_key_other", "settings",   "key"};
+      "index_missing",     "index_unknown", "index_left", "index_other", "primary_key_missing",
+      "primary_key_other", "settings",      "key",        "key_left"};
   return kCodes[static_cast<int>(defect)];
 }
 

@@ -27,7 +27,8 @@ enum class StateDefect {  // code() names them in the audit
   kPrimaryKeyMissing,
   kPrimaryKeyOther,
   kSettings,
-  kKey
+  kKey,
+  kKeyLeft  // a client deleted it
 };
 std::string_view code(StateDefect defect);
 struct StateDifference {
@@ -38,6 +39,7 @@ struct StateDifference {
   // Of settings those that are not alike. Null: nothing; of wanted settings also: not known.
   Json held = {};
   Json wanted = {};
+  bool of_key() const { return defect == StateDefect::kKey || defect == StateDefect::kKeyLeft; }
   bool healable() const {
     return defect != StateDefect::kIndexUnknown && defect != StateDefect::kPrimaryKeyOther;
   }

@@ -172,11 +172,16 @@ void Catalogue::apply(const Entry& entry) {
     case EntryKind::kDeleteByFilter:
       return change.documents();
     case EntryKind::kPutKey:
-      if (const std::string* uid = text_of(entry.arguments, "uid"))
+      if (const std::string* uid = text_of(entry.arguments, "uid")) {
         keys_.insert_or_assign(*uid, KeyState{*uid, entry.arguments});
+        deleted_keys_.erase(*uid);
+      }
       return;
     case EntryKind::kDeleteKey:
-      if (const std::string* uid = text_of(entry.arguments, "uid")) keys_.erase(*uid);
+      if (const std::string* uid = text_of(entry.arguments, "uid")) {
+        keys_.erase(*uid);
+        deleted_keys_.insert(*uid);
+      }
       return;
     case EntryKind::kRepairDocuments:
     case EntryKind::kRepairDeletes:

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,9 @@ class Catalogue {
   const std::map<std::string, IndexState, std::less<>>& indexes() const { return indexes_; }
   const std::map<std::string, KeyState, std::less<>>& keys() const { return keys_; }
   const KeyState* key(std::string_view uid) const;
+  // Whether a client deleted it. Remembered for ever: nothing else tells such a key on a node,
+  // which missed that, from one that is nobody's but the node's.
+  bool deleted_key(std::string_view uid) const { return deleted_keys_.contains(uid); }
 
   // What the entry makes of it. Entries born failed change nothing. Must be called in the order of
   // positions.
@@ -55,6 +59,7 @@ class Catalogue {
   friend class CatalogueCodec;
   std::map<std::string, IndexState, std::less<>> indexes_;
   std::map<std::string, KeyState, std::less<>> keys_;
+  std::set<std::string, std::less<>> deleted_keys_;
 };
 
 }  // namespace miroir

@@ -43,7 +43,7 @@ void put_key(Batch& batch, const Entry& entry, const Catalogue& after) {
   if (const KeyState* key = after.key(uid->as_string())) {
     batch.put(Table::kKey, key->uid, to_text(key->key));
   } else {
-    batch.erase(Table::kKey, uid->as_string());
+    batch.put(Table::kKey, uid->as_string(), "");
   }
 }
 
@@ -120,6 +120,10 @@ Async<Result<Catalogue>> CatalogueCodec::load(Store& store) {
   }
   MIROIR_CO_CHECK(
       co_await for_each_row(store, Table::kKey, "", [&](const Row& row) -> Result<void> {
+        if (row.value.empty()) {
+          catalogue.deleted_keys_.insert(row.key);
+          return {};
+        }
         MIROIR_TRY(Json key, parse_json(row.value));
         catalogue.keys_.insert_or_assign(row.key, KeyState{row.key, std::move(key)});
         return {};

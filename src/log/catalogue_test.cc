@@ -129,6 +129,9 @@ TEST_F(CatalogueTest, KeysComeAndGo) {
   EXPECT_EQ(to_text(catalogue_.key("k")->key), R"({"uid":"k","name":"n"})");
   apply(plain_entry(EntryKind::kDeleteKey, "", Json::object({{"uid", "k"}})));
   EXPECT_EQ(catalogue_.key("k"), nullptr);
+  EXPECT_TRUE(catalogue_.deleted_key("k"));
+  apply(plain_entry(EntryKind::kPutKey, "", Json::object({{"uid", "k"}, {"name", "again"}})));
+  EXPECT_FALSE(catalogue_.deleted_key("k"));
 }
 
 }  // namespace

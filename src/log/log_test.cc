@@ -42,6 +42,16 @@ class LogTest : public testing::Test {
   std::unique_ptr<LogProcess> process_ = std::make_unique<LogProcess>(store_, clock_);
 };
 
+TEST_F(LogTest, DeletedKeyIsRemembered) {
+  const Json uid = Json::object({{"uid", "k"}});
+  ASSERT_TRUE(process_->append({plain_entry(EntryKind::kPutKey, "", uid)}));
+  ASSERT_TRUE(process_->append({plain_entry(EntryKind::kDeleteKey, "", uid)}));
+  restart();
+  EXPECT_EQ(log().catalogue().key("k"), nullptr);
+  EXPECT_TRUE(log().catalogue().deleted_key("k"));
+  EXPECT_FALSE(log().catalogue().deleted_key("never made"));
+}
+
 TEST_F(LogTest, PositionsBeginAtOneAndStampsRiseThoughTheClockGoesBack) {
   EXPECT_EQ(log().head(), 0);
   const auto first = process_->append({plain_entry(EntryKind::kCreateIndex, "a")}).value();

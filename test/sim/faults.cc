@@ -179,13 +179,6 @@ void World::touch_key(const Fault& fault) {
   }
 }
 
-// A deleted key that comes back with an older disk is not healed yet.
-void World::forget_deleted_keys(SimulatedNode& node) {
-  for (const Operation& operation : operations_) {
-    if (operation.request.act == Act::kDeleteKey) node.delete_key(operation.request.ids.front());
-  }
-}
-
 void World::put_back(const Fault& fault, bool by_task) {
   SimulatedNode& node = *nodes_[fault.node];
   const auto found = remembered_.find(fault.node + "/" + fault.index + "/" + fault.id);
@@ -304,7 +297,6 @@ void World::begin(const Fault& fault) {
       node->fail_tasks({});
       node->restore(fault.kind == FaultKind::kWipe ? SimulatedNode::Disk{}
                                                    : snapshots_[fault.node]);
-      forget_deleted_keys(*node);
       break;
     case FaultKind::kForeignDelete:
       // Made by a PUT alone, and merged into again once it is gone here: two copies without a base,

@@ -77,7 +77,6 @@ class World {
   bool in_recovery();
   bool needs_all_nodes();
   bool is_judged(const std::string& index, const std::string& id, Instant since) const;
-  void forget_deleted_keys(SimulatedNode& node);
   void add_node(const std::string& id);
   void add_group(Microseconds away);
   void end_faults();
