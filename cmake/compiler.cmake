@@ -26,6 +26,13 @@ if(MIROIR_SANITIZE)
   add_link_options(-fsanitize=${MIROIR_SANITIZE})
 endif()
 
+# For tests, and for what only reads a command line: what they call is optimised, they need not be.
+# The preset `dev` has them with line numbers.
+set(MIROIR_UNOPTIMISED -O0)
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT MIROIR_SANITIZE)
+  list(APPEND MIROIR_UNOPTIMISED -g0)
+endif()
+
 # How long tests may take, in seconds; with a sanitizer four times that.
 function(miroir_timeout variable seconds)
   if(MIROIR_SANITIZE)

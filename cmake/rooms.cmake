@@ -9,6 +9,12 @@ function(precompile target header first)
   endif()
 endfunction()
 
+function(build_as_tests target)
+  target_link_libraries(${target} PRIVATE miroir_test_libraries)
+  target_compile_options(${target} PRIVATE ${MIROIR_UNOPTIMISED})
+  precompile(${target} precompiled_tests.h base_test)
+endfunction()
+
 # miroir_room(NAME [USES rooms…] [LIBRARIES targets…])
 # A room is src/NAME: one static library of its *.cc, and one test program of its *_test.cc.
 # Files *_fake.{h,cc} are test doubles: they go into NAME_fakes, which tests of any room may link.
@@ -46,9 +52,8 @@ function(miroir_room name)
   endif()
   if(tests)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE ${name} ${fake_rooms} miroir_test_libraries)
-    target_compile_options(${name}_test PRIVATE -O0)  # what they test is optimised, they need not be
-    precompile(${name}_test precompiled_tests.h base_test)
+    target_link_libraries(${name}_test PRIVATE ${name} ${fake_rooms})
+    build_as_tests(${name}_test)
     miroir_timeout(timeout 120)
     # *LiveTest needs a server, which test/conformance starts.
     gtest_discover_tests(${name}_test TEST_FILTER "-*LiveTest.*" NO_PRETTY_VALUES DISCOVERY_MODE PRE_TEST
@@ -63,4 +68,5 @@ function(miroir_program name main)
   endif()
   add_executable(${name} ${main})
   target_link_libraries(${name} PRIVATE ${PROGRAM_USES})
+  target_compile_options(${name} PRIVATE ${MIROIR_UNOPTIMISED})
 endfunction()
