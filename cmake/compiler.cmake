@@ -26,7 +26,8 @@ if(MIROIR_SANITIZE)
   add_link_options(-fsanitize=${MIROIR_SANITIZE})
 endif()
 
-# For tests, and for what only reads a command line: what they call is optimised, they need not be.
+# For tests: what they call is optimised, they need not be. Not for a program that must be fast: its
+# objects come first, and the linker takes the inline functions of the first object that has them.
 # The preset `dev` has them with line numbers.
 set(MIROIR_UNOPTIMISED -O0)
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT MIROIR_SANITIZE)

@@ -93,7 +93,8 @@ struct Snapshot {
 
 // The entry that a taint of a whole index stands for; nullptr: several, or it is not kept any more.
 Async<Result<std::shared_ptr<const Entry>>> failed_entry(const Tools& tools, Taint taint) {
-  auto entry = co_await tools.log.entry(taint.position);
+  if (taint.failed.size() > 1) co_return nullptr;
+  auto entry = co_await tools.log.entry(taint.newest());
   if (!entry && entry.error().code == ErrorCode::kNotFound) co_return nullptr;
   co_return entry;
 }

@@ -185,6 +185,18 @@ TEST_F(SkippedFailuresTest, DeletesBeforeAnotherFailureAreTakenBack) {
   EXPECT_FALSE(world_.await(world_.log().tombstone(incarnation(), "1")).value());
 }
 
+TEST_F(SkippedFailuresTest, EachOfSeveralFailuresOfADocumentDidNotHappen) {
+  for (const char* body : {"b", "c", "d"})
+    world_.write("books", {"1"}, body, EntryKind::kMergeDocuments);
+  const auto failures = [&] {
+    const std::vector<Taint> taints = world_.log().taints(incarnation());
+    return taints.empty() ? 0U : taints.front().failed.size();
+  };
+  ASSERT_TRUE(world_.run_until([&] { return failures() == 3; }));
+  skip();
+  EXPECT_EQ(failures(), 0U);
+}
+
 // The log is an older copy, and what it lost deleted the task that it last knew of.
 TEST(LostLogTest, NodeWhoseTasksALostEntryDeletedIsNotSentTheLogAgain) {
   Options options;

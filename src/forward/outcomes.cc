@@ -65,7 +65,7 @@ Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::st
   MIROIR_CO_TRY(std::vector<Named> named, co_await named_by(entry, node));
   std::vector<Taint> taints;
   for (const Named& what : named)
-    taints.push_back({what.incarnation, what.id, node, entry->position});
+    taints.push_back({what.incarnation, what.id, node, {entry->position}});
   if (!taints.empty()) {
     // Of an index whose drop failed nothing is left to doubt but the drop.
     const bool alone = entry->kind == EntryKind::kDropIndex;
@@ -95,8 +95,9 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
     auto [taints, fresh] = existing.try_emplace(what.incarnation);
     if (fresh) {
       taints->second = context_.log.taints(what.incarnation);
-      std::erase_if(taints->second,
-                    [&](const Taint& taint) { return taint.position != entry->position; });
+      std::erase_if(taints->second, [&](const Taint& taint) {
+        return std::ranges::count(taint.failed, entry->position) == 0;
+      });
       std::ranges::sort(taints->second, {}, &Taint::id);
     }
     for (const Taint& taint : std::ranges::equal_range(taints->second, what.id, {}, &Taint::id))
@@ -107,7 +108,7 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
                                                           std::move(not_deleted)));
   }
   if (over.empty()) co_return Result<void>();
-  co_return co_await context_.log.clear_taints(std::move(over));
+  co_return co_await context_.log.untaint(entry->position, std::move(over));
 }
 
 Async<Result<void>> Outcomes::skipped(Position first, Position last) {
@@ -118,10 +119,10 @@ Async<Result<void>> Outcomes::skipped(Position first, Position last) {
       if (taint.id.empty()) continue;
       const ShardId shard = context_.cluster.topology().shard_of(slot_of(taint.id));
       Named named{taint.incarnation, std::move(taint.id), shard};
-      documents.push_back(named);
-      // Of several failures of a document it is not known which were everywhere.
-      if (taint.position <= first || taint.position > last) continue;
-      tainted[taint.position].push_back(std::move(named));
+      for (const Position position : taint.failed) {
+        if (first < position && position <= last) tainted[position].push_back(named);
+      }
+      documents.push_back(std::move(named));
     }
   }
   for (auto& [position, named] : tainted) {
@@ -192,11 +193,12 @@ Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::s
       }
       continue;
     }
-    auto earlier = co_await context_.log.entry(taint.position);
-    if (kind == EntryKind::kDropIndex ||
-        (earlier && supersedes_index_failure(kind, (*earlier)->kind))) {
-      over.push_back(taint);
+    bool superseded = kind == EntryKind::kDropIndex;
+    if (!superseded && taint.failed.size() == 1) {
+      const auto earlier = co_await context_.log.entry(taint.newest());
+      superseded = earlier && supersedes_index_failure(kind, (*earlier)->kind);
     }
+    if (superseded) over.push_back(taint);
   }
   if (over.empty()) co_return Result<void>();
   co_return co_await context_.log.clear_taints(std::move(over));

@@ -57,6 +57,7 @@ class DurableLog final : public Log {
 
   Async<Result<void>> add_taints(std::vector<Taint> taints, bool alone) override;
   Async<Result<void>> clear_taints(std::vector<Taint> taints) override;
+  Async<Result<void>> untaint(Position position, std::vector<Taint> taints) override;
   bool tainted(Position incarnation, const std::string& id, const std::string& node) const override;
   std::vector<Taint> taints(Position incarnation) const override;
   std::vector<Taint> index_taints() const override;

@@ -66,17 +66,16 @@ struct NodeProgress {
   bool lacks(Position position) const { return position <= joined || skipped(position); }
 };
 
-// A document whose entry failed on one node while it was applied elsewhere.
+// A document that may differ on one node: entries failed there while they were applied elsewhere.
 struct Taint {
   Position incarnation = 0;
   std::string id;  // empty: the whole index on that node (a failed settings or index operation)
   std::string node;
-  // The entry that failed; of several the newest, marked: none of them may end the taint by turning
-  // out to have failed everywhere.
-  Position position = 0;
-  static constexpr Position kSeveral = Position{1} << 63;
-  bool several() const { return (position & kSeveral) != 0; }
-  Position newest() const { return position & ~kSeveral; }
+  // The entries that failed, in order. kUnnamed among them: something else did too, which no entry
+  // that turns out to have failed everywhere takes away.
+  std::vector<Position> failed;
+  static constexpr Position kUnnamed = 0;
+  Position newest() const { return failed.back(); }
   bool operator==(const Taint&) const = default;
 };
 
@@ -143,7 +142,10 @@ class Log {
   // Of a document that is tainted already by another entry both are remembered; `alone`: what was
   // before it goes with it.
   virtual Async<Result<void>> add_taints(std::vector<Taint> taints, bool alone = false) = 0;
+  // Those that are still as they are given: what failed again meanwhile stays.
   virtual Async<Result<void>> clear_taints(std::vector<Taint> taints) = 0;
+  // What the entry alone tainted is so no more: it failed everywhere, and so did not happen.
+  virtual Async<Result<void>> untaint(Position position, std::vector<Taint> taints) = 0;
   // In memory: the reconciler and the readers ask often.
   virtual bool tainted(Position incarnation, const std::string& id,
                        const std::string& node) const = 0;

@@ -223,8 +223,8 @@ TEST_F(LogTest, DeleteByFilterMayFailAsAWhole) {
 }
 
 TEST_F(LogTest, FailuresProgressAndTaintsSurviveARestart) {
-  const Taint document{1, "x", "b1", 7};
-  const Taint whole{1, "", "b2", 8};
+  const Taint document{1, "x", "b1", {7}};
+  const Taint whole{1, "", "b2", {8}};
   ASSERT_TRUE(process_->run(log().record_failure(7, "b1", Json::object({{"code", "bad"}}))));
   ASSERT_TRUE(process_->run(log().record_failure(70, "b1", Json::object())));
   ASSERT_TRUE(process_->run(log().save_progress("b1", {.offset = -5,
@@ -251,11 +251,34 @@ TEST_F(LogTest, FailuresProgressAndTaintsSurviveARestart) {
     restart();
   }
   // It failed again since: the older word does not clear it.
-  ASSERT_TRUE(process_->run(log().add_taints({{1, "x", "b1", 9}})));
+  ASSERT_TRUE(process_->run(log().add_taints({{1, "x", "b1", {9}}})));
   ASSERT_TRUE(process_->run(log().clear_taints({document, whole})));
   restart();
   EXPECT_TRUE(log().tainted(1, "x", "b1"));
   EXPECT_FALSE(log().tainted(1, "", "b2"));
+}
+
+TEST_F(LogTest, TaintNamesWhatFailedAndEndsWithTheLastOfIt) {
+  const auto taint = [](std::vector<Position> failed) {
+    return Taint{1, "x", "b1", std::move(failed)};
+  };
+  ASSERT_TRUE(process_->run(log().add_taints({taint({7})})));
+  ASSERT_TRUE(process_->run(log().add_taints({taint({9})})));
+  ASSERT_TRUE(process_->run(log().add_taints({taint({7})})));
+  restart();
+  EXPECT_EQ(log().taints(1), std::vector<Taint>{taint({7, 9})});
+  ASSERT_TRUE(process_->run(log().untaint(7, {taint({7})})));
+  ASSERT_TRUE(process_->run(log().untaint(8, {taint({8})})));
+  EXPECT_EQ(log().taints(1), std::vector<Taint>{taint({9})});
+  ASSERT_TRUE(process_->run(log().untaint(9, {taint({9})})));
+  restart();
+  EXPECT_TRUE(log().taints(1).empty());
+  for (Position position = 1; position <= 12; ++position)
+    ASSERT_TRUE(process_->run(log().add_taints({taint({position})})));
+  EXPECT_EQ(log().taints(1),
+            std::vector<Taint>{taint({Taint::kUnnamed, 5, 6, 7, 8, 9, 10, 11, 12})});
+  ASSERT_TRUE(process_->run(log().add_taints({taint({20})}, true)));
+  EXPECT_EQ(log().taints(1), std::vector<Taint>{taint({20})});
 }
 
 TEST_F(LogTest, LaterWritesTellWhatARepairMustKnow) {
@@ -400,7 +423,7 @@ TEST_F(LogTest, EntriesBeyondTheTasksKeptAreForgottenUnlessReferredTo) {
   restart({.retention_age = Microseconds(1), .tasks_kept = 5});
   const Position a = process_->create("a");
   for (int i = 0; i < 20; ++i) process_->append_documents(EntryKind::kWriteDocuments, "a", {"x"});
-  ASSERT_TRUE(process_->run(log().add_taints({{a, "x", "b1", 7}})));
+  ASSERT_TRUE(process_->run(log().add_taints({{a, "x", "b1", {7}}})));
   TaskEnd ended;
   ended.status = "succeeded";
   ASSERT_TRUE(process_->run(log().end_task(8, ended)));

@@ -39,6 +39,10 @@ Async<Result<void>> DurableLog::clear_taints(std::vector<Taint> taints) {
   return taints_.clear(std::move(taints));
 }
 
+Async<Result<void>> DurableLog::untaint(Position position, std::vector<Taint> taints) {
+  return taints_.withdraw(position, std::move(taints));
+}
+
 bool DurableLog::tainted(Position incarnation, const std::string& id,
                          const std::string& node) const {
   return taints_.contains(incarnation, id, node);

@@ -118,15 +118,24 @@ std::string taint_row(const Taint& taint) {
   return key_of(taint.incarnation) + key_join(taint.node, taint.id);
 }
 
+std::string encode_failed(const Taint& taint) {
+  std::string positions;
+  for (const Position position : taint.failed) positions += key_of(position);
+  return positions;
+}
+
 Result<Taint> decode_taint(const Row& row) {
   const std::size_t end = row.key.size() < 8 ? std::string::npos : row.key.find('\0', 8);
-  if (end == std::string::npos || row.value.size() != 8) {
+  if (end == std::string::npos || row.value.empty() || row.value.size() % 8 != 0) {
     return fail(ErrorCode::kCorrupt, "a taint's row is malformed");
   }
-  return Taint{.incarnation = number_of(row.key),
-               .id = row.key.substr(end + 1),
-               .node = row.key.substr(8, end - 8),
-               .position = number_of(row.value)};
+  Taint taint{.incarnation = number_of(row.key),
+              .id = row.key.substr(end + 1),
+              .node = row.key.substr(8, end - 8),
+              .failed = {}};
+  for (std::size_t at = 0; at < row.value.size(); at += 8)
+    taint.failed.push_back(number_of(std::string_view(row.value).substr(at, 8)));
+  return taint;
 }
 
 std::string outcome_row(Position position, std::string_view node) {

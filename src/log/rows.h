@@ -38,8 +38,9 @@ std::string tombstone_row(const Tombstone& tombstone);
 std::string encode(const Tombstone& tombstone);
 Result<Tombstone> decode_tombstone(const Row& row);
 
-// kTaint: incarnation, node, id → position.
+// kTaint: incarnation, node, id → positions.
 std::string taint_row(const Taint& taint);
+std::string encode_failed(const Taint& taint);
 Result<Taint> decode_taint(const Row& row);
 
 // kOutcome: position, node → error.

@@ -1,59 +1,97 @@
 #include "log/taints.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "log/rows.h"
 
 namespace miroir {
+namespace {
+
+// Of one document on one node; the older ones lose their names.
+constexpr std::size_t kNamed = 8;
+
+}  // namespace
 
 Async<Result<void>> Taints::load() {
   co_return co_await for_each_row(store_, Table::kTaint, "", [&](const Row& row) -> Result<void> {
     MIROIR_TRY(Taint taint, decode_taint(row));
-    taints_[taint.incarnation][{std::move(taint.id), std::move(taint.node)}] = taint.position;
+    taints_[taint.incarnation][{std::move(taint.id), std::move(taint.node)}] =
+        std::move(taint.failed);
     return {};
   });
 }
 
+const Taints::Failed* Taints::find(const Taint& taint) const {
+  const auto documents = taints_.find(taint.incarnation);
+  if (documents == taints_.end()) return nullptr;
+  const auto found = documents->second.find({taint.id, taint.node});
+  return found == documents->second.end() ? nullptr : &found->second;
+}
+
 // With what is known of the document on that node.
 void Taints::merge(Taint& taint) const {
-  const auto documents = taints_.find(taint.incarnation);
-  if (documents == taints_.end()) return;
-  const auto before = documents->second.find({taint.id, taint.node});
-  if (before == documents->second.end() || before->second == taint.position) return;
-  taint.position = std::max(before->second & ~Taint::kSeveral, taint.newest()) | Taint::kSeveral;
+  const Failed* before = find(taint);
+  if (before == nullptr) return;
+  Failed both;
+  std::ranges::set_union(*before, taint.failed, std::back_inserter(both));
+  if (both.size() > kNamed) {
+    both.erase(both.begin(), both.end() - kNamed);
+    both.insert(both.begin(), Taint::kUnnamed);
+  }
+  taint.failed = std::move(both);
+}
+
+Async<Result<void>> Taints::put(std::vector<Taint> taints) {
+  Batch batch;
+  for (const Taint& taint : taints) {
+    if (taint.failed.empty()) {
+      batch.erase(Table::kTaint, taint_row(taint));
+    } else {
+      batch.put(Table::kTaint, taint_row(taint), encode_failed(taint));
+    }
+  }
+  if (batch.empty()) co_return Result<void>();
+  MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
+  for (Taint& taint : taints) {
+    auto& documents = taints_[taint.incarnation];
+    Document document{std::move(taint.id), std::move(taint.node)};
+    if (taint.failed.empty()) {
+      documents.erase(document);
+    } else {
+      documents.insert_or_assign(std::move(document), std::move(taint.failed));
+    }
+    if (documents.empty()) taints_.erase(taint.incarnation);
+  }
+  co_return Result<void>();
 }
 
 Async<Result<void>> Taints::add(std::vector<Taint> taints, bool alone) {
   const Semaphore::Permit permit = co_await one_at_a_time_.acquire();
   if (!alone) std::ranges::for_each(taints, [this](Taint& taint) { merge(taint); });
-  Batch batch;
-  for (const Taint& taint : taints)
-    batch.put(Table::kTaint, taint_row(taint), key_of(taint.position));
-  if (batch.empty()) co_return Result<void>();
-  MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
-  for (Taint& taint : taints)
-    taints_[taint.incarnation][{std::move(taint.id), std::move(taint.node)}] = taint.position;
-  co_return Result<void>();
+  co_return co_await put(std::move(taints));
 }
 
 Async<Result<void>> Taints::clear(std::vector<Taint> taints) {
   const Semaphore::Permit permit = co_await one_at_a_time_.acquire();
-  std::erase_if(taints, [&](const Taint& taint) {
-    const auto documents = taints_.find(taint.incarnation);
-    if (documents == taints_.end()) return true;
-    const auto found = documents->second.find({taint.id, taint.node});
-    return found == documents->second.end() || found->second != taint.position;
+  std::erase_if(taints, [&](Taint& taint) {
+    const Failed* now = find(taint);
+    const bool same = now != nullptr && *now == taint.failed;
+    taint.failed.clear();
+    return !same;
   });
-  Batch batch;
-  for (const Taint& taint : taints) batch.erase(Table::kTaint, taint_row(taint));
-  if (batch.empty()) co_return Result<void>();
-  MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
-  for (const Taint& taint : taints) {
-    auto& documents = taints_[taint.incarnation];
-    documents.erase({taint.id, taint.node});
-    if (documents.empty()) taints_.erase(taint.incarnation);
-  }
-  co_return Result<void>();
+  co_return co_await put(std::move(taints));
+}
+
+Async<Result<void>> Taints::withdraw(Position position, std::vector<Taint> taints) {
+  const Semaphore::Permit permit = co_await one_at_a_time_.acquire();
+  std::erase_if(taints, [&](Taint& taint) {
+    const Failed* now = find(taint);
+    if (now == nullptr) return true;
+    taint.failed = *now;
+    return std::erase(taint.failed, position) == 0;
+  });
+  co_return co_await put(std::move(taints));
 }
 
 bool Taints::contains(Position incarnation, const std::string& id, const std::string& node) const {
@@ -65,16 +103,16 @@ std::vector<Taint> Taints::of(Position incarnation) const {
   std::vector<Taint> taints;
   const auto documents = taints_.find(incarnation);
   if (documents == taints_.end()) return taints;
-  for (const auto& [document, position] : documents->second)
-    taints.push_back({incarnation, document.first, document.second, position});
+  for (const auto& [document, failed] : documents->second)
+    taints.push_back({incarnation, document.first, document.second, failed});
   return taints;
 }
 
 std::vector<Taint> Taints::of_indexes() const {
   std::vector<Taint> taints;
   for (const auto& [incarnation, documents] : taints_) {
-    for (const auto& [document, position] : documents) {
-      if (document.first.empty()) taints.push_back({incarnation, "", document.second, position});
+    for (const auto& [document, failed] : documents) {
+      if (document.first.empty()) taints.push_back({incarnation, "", document.second, failed});
     }
   }
   return taints;
@@ -83,7 +121,8 @@ std::vector<Taint> Taints::of_indexes() const {
 std::vector<Position> Taints::positions() const {
   std::vector<Position> positions;
   for (const auto& [incarnation, documents] : taints_)
-    for (const auto& [document, position] : documents) positions.push_back(position);
+    for (const auto& [document, failed] : documents)
+      std::ranges::copy(failed, std::back_inserter(positions));
   return positions;
 }
 

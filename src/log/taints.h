@@ -19,8 +19,8 @@ class Taints {
   Async<Result<void>> load();
 
   Async<Result<void>> add(std::vector<Taint> taints, bool alone);
-  // Those that are still at the position given: one that failed again meanwhile stays.
   Async<Result<void>> clear(std::vector<Taint> taints);
+  Async<Result<void>> withdraw(Position position, std::vector<Taint> taints);
 
   bool contains(Position incarnation, const std::string& id, const std::string& node) const;
   std::vector<Taint> of(Position incarnation) const;
@@ -29,10 +29,15 @@ class Taints {
 
  private:
   using Document = std::pair<std::string, std::string>;  // id, node
+  using Failed = std::vector<Position>;
+  const Failed* find(const Taint& taint) const;  // nullptr: not tainted
   void merge(Taint& taint) const;
+  // Puts each as it is given: without a failed entry it is gone.
+  Async<Result<void>> put(std::vector<Taint> taints);
+
   Store& store_;
   Semaphore one_at_a_time_;
-  std::map<Position, std::map<Document, Position>> taints_;
+  std::map<Position, std::map<Document, Failed>> taints_;
 };
 
 }  // namespace miroir

@@ -20,7 +20,7 @@ class DoubtTest : public ::testing::TestWithParam<int> {
   }
 
   void doubt(const std::string& node, Position incarnation) {
-    Taint taint{.incarnation = incarnation, .id = "", .node = node, .position = incarnation};
+    Taint taint{.incarnation = incarnation, .id = "", .node = node, .failed = {incarnation}};
     ASSERT_TRUE(at_.world.await(at_.world.log().add_taints({taint})));
   }
   Position movies() const {

@@ -21,7 +21,7 @@ enum class Table {
   kTask,       // position → how the client's task ended
   kIndex,      // index uid → catalogue
   kTombstone,  // incarnation, document → delete
-  kTaint,      // incarnation, document, node → position
+  kTaint,      // incarnation, node, document → positions
   kNode,       // node → how far it is
   kKey,        // key uid → API key
   kLease,      // name → holder

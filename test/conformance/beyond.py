@@ -126,6 +126,7 @@ def tasks(node):
     uid = newest["results"][0]["uid"] + 100
     status, answer = node.call("POST", "/indexes", {"uid": "t"}, {"TaskId": str(uid)})
     check("a task takes the uid it is given", (status, answer["taskUid"]), (202, uid))
+    node.wait(uid)
     check("canceling what ended cancels nothing", node.do("POST", f"/tasks/cancel?uids={uid}")["details"]["canceledTasks"], 0)
     check("tasks of a status", node.call("GET", f"/tasks?uids={uid}&statuses=succeeded,failed")[1]["total"], 1)
     check("tasks before their time", node.call("GET", f"/tasks?uids={uid}&beforeEnqueuedAt=2000-01-01")[1]["total"], 0)

@@ -184,7 +184,7 @@ void World::put_back(const Fault& fault, bool by_task) {
   const auto found = remembered_.find(fault.node + "/" + fault.index + "/" + fault.id);
   if (found == remembered_.end() || !node.disk().indexes.contains(fault.index)) return;
   // Under its name there may be the other index by now, in which it never was.
-  if (swapped_) return;
+  if (names_changed_) return;
   ++damaged_;
   // Behind a drop it would make an index that Miroir does not know: reported, and a person's.
   if (by_task && is_being_dropped(node, fault.index)) return;

@@ -14,6 +14,7 @@ bool fits(const Request& request, const Entry& entry) {
   if (request.act == Act::kSwap) return entry.task_type == "indexSwap";
   if (entry.index_uid != request.index) return false;
   if (request.act == Act::kCreate) return entry.task_type == "indexCreation";
+  if (request.act == Act::kRename) return entry.task_type == "indexUpdate";
   if (request.act == Act::kDrop) return entry.task_type == "indexDeletion";
   return entry.task_type == "settingsUpdate" &&
          to_text(entry.task_details).find('"' + request.value + '"') != std::string::npos;
@@ -168,9 +169,9 @@ class Replay {
   }
 
   void tell(const Operation& operation, const std::vector<std::string>& ids) {
-    static constexpr std::array<std::string_view, 10> kKinds = {
-        "write", "merge",       "delete",    "delete",         "delete",
-        "clear", "createIndex", "dropIndex", "updateSettings", "swapIndexes"};
+    static constexpr std::array<std::string_view, 11> kKinds = {
+        "write",       "merge",     "delete",         "delete",      "delete",     "clear",
+        "createIndex", "dropIndex", "updateSettings", "swapIndexes", "updateIndex"};
     const Request& request = operation.request;
     Change change{.position = operation.task,
                   .kind = std::string(kKinds[static_cast<std::size_t>(request.act)]),

@@ -55,6 +55,13 @@ bool Model::apply(const Request& request) {
       if (indexes_.size() < kIndexes) return false;
       std::swap(indexes_.begin()->second, indexes_.rbegin()->second);
       return true;
+    case Act::kRename: {
+      if (!exists || indexes_.contains(other_index(request.index))) return false;
+      auto renamed = indexes_.extract(found);
+      renamed.key() = other_index(request.index);
+      indexes_.insert(std::move(renamed));
+      return true;
+    }
     case Act::kDrop:
       if (exists) indexes_.erase(found);
       return exists;

@@ -222,17 +222,15 @@ void draw_store_loss(Phase& phase, Random& random, const FaultSet& faults) {
   std::ranges::stable_sort(phase.steps, {}, &Step::at);
 }
 
-// A node that missed a drop which the log no longer holds keeps an index that Miroir takes for
-// somebody else's: a person's, so far.
-bool drops_indexes(const Plan& plan) {
-  const auto drops = [](const Step& step) {
-    if (const Request* request = std::get_if<Request>(&step.what))
-      return request->act == Act::kDrop;
-    const FaultKind kind = std::get<Fault>(step.what).kind;
-    return kind == FaultKind::kPutBack || kind == FaultKind::kPutBackTask;
-  };
-  return std::ranges::any_of(
-      plan.phases, [&](const Phase& phase) { return std::ranges::any_of(phase.steps, drops); });
+// Creations and swaps become renamings, to a name that a drop set free.
+void let_rename(Plan& plan) {
+  for (Phase& phase : plan.phases) {
+    for (Step& step : phase.steps) {
+      Request* request = std::get_if<Request>(&step.what);
+      if (request != nullptr && (request->act == Act::kCreate || request->act == Act::kSwap))
+        request->act = Act::kRename;
+    }
+  }
 }
 
 // Some documents expire, soon or late; what is written again lives longer or shorter.
@@ -262,6 +260,8 @@ double seconds(Microseconds time) { return static_cast<double>(time.count()) / 1
 }  // namespace
 
 bool is_key_act(Act act) { return act >= Act::kCreateKey; }
+
+bool exchanges_names(Act act) { return act == Act::kSwap || act == Act::kRename; }
 
 bool has_documents(Act act) { return act <= Act::kDeleteFilter; }
 
@@ -339,11 +339,8 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
     plan.phases.push_back(draw_phase(plan, requests, random, faults, requests_drawn));
     requests_drawn += static_cast<int>(plan.phases.back().steps.size());
   }
-  if (plan.trims() && drops_indexes(plan)) {
-    plan.retention = Plan().retention;
-    plan.entries_kept = Plan().entries_kept;
-  }
   if (more.chance(0.3)) let_expire(plan, more);
+  if (more.chance(0.2)) let_rename(plan);
   if (plan.late_group) {
     Phase& phase = plan.phases.front();
     Fault late;
@@ -352,19 +349,36 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
     phase.steps.push_back({between(more, Milliseconds(0), phase.length), std::move(late)});
     std::ranges::stable_sort(phase.steps, {}, &Step::at);
   }
-  if (store.chance(0.15)) draw_store_loss(plan.phases.back(), store, faults);
+  if (store.chance(0.15)) {
+    draw_store_loss(plan.phases.back(), store, faults);
+    // Who is skipped before the first clean pass after it loses what only he holds (TODO.md).
+    plan.retention = Plan().retention;
+    plan.entries_kept = Plan().entries_kept;
+  }
   return plan;
 }
+
+std::string other_index(const std::string& index) { return index == "books" ? "films" : "books"; }
 
 std::string node_name(int group, int place) {
   return std::string(1, static_cast<char>('a' + group)) + std::to_string(place);
 }
 
 std::string describe(const Request& request) {
-  static constexpr std::array<std::string_view, 13> kNames = {
-      "POST",       "PUT",          "DELETE",     "delete-batch", "delete by filter",
-      "delete all", "create index", "drop index", "settings",     "swap with the other",
-      "create key", "rename key",   "delete key"};
+  static constexpr std::array<std::string_view, 14> kNames = {"POST",
+                                                              "PUT",
+                                                              "DELETE",
+                                                              "delete-batch",
+                                                              "delete by filter",
+                                                              "delete all",
+                                                              "create index",
+                                                              "drop index",
+                                                              "settings",
+                                                              "swap with the other",
+                                                              "rename to the other",
+                                                              "create key",
+                                                              "rename key",
+                                                              "delete key"};
   return fmt::format("{} {} [{}] {}{}", kNames[static_cast<std::size_t>(request.act)],
                      request.index, join(request.ids), request.value,
                      request.lifetime

@@ -24,7 +24,8 @@ enum class Act {
   kCreate,
   kDrop,
   kSettings,
-  kSwap,  // of the two indexes
+  kSwap,    // of the two indexes
+  kRename,  // to the other's name
   kCreateKey,
   kRenameKey,
   kDeleteKey
@@ -32,6 +33,7 @@ enum class Act {
 bool is_document_act(Act act);
 bool has_documents(Act act);  // one by one
 bool is_key_act(Act act);
+bool exchanges_names(Act act);
 
 // One request of a client.
 struct Request {
@@ -139,6 +141,8 @@ FaultSet default_faults();
 
 Plan draw_plan(std::uint64_t seed, const FaultSet& faults);
 
+// Of the two names of indexes.
+std::string other_index(const std::string& index);
 std::string node_name(int group, int place);
 std::string describe(const Request& request);
 std::string describe(const Fault& fault);

@@ -60,6 +60,11 @@ http::Request http_request(const Request& request, int number) {
       out.path = "/swap-indexes";
       body = Json::array({Json::object({{"indexes", Json::array({"books", "films"})}})});
       break;
+    case Act::kRename:
+      out.method = "PATCH";
+      out.path = index;
+      body = Json::object({{"uid", other_index(request.index)}});
+      break;
     case Act::kSettings:
       out.method = "PATCH";
       out.path = index + "/settings";
@@ -162,7 +167,7 @@ Async<void> Process::open() {
   ForwardOptions forward;
   forward.names = names_of(around_.plan);
   forward.request_timeout = kRequestTimeout;
-  if (around_.plan.outages) forward.trim_interval = Seconds(1);
+  if (around_.plan.trims()) forward.trim_interval = Seconds(1);
   if (around_.plan.node_tasks_kept) {
     forward.node_tasks_kept = *around_.plan.node_tasks_kept;
     forward.tasks_forgotten_at_once = 5;
@@ -271,6 +276,8 @@ Async<http::Response> Process::handle(Request request, int number) {
       co_return co_await indexes.create(std::move(message));
     case Act::kSwap:
       co_return co_await indexes.swap(std::move(message));
+    case Act::kRename:
+      co_return co_await indexes.update(request.index, std::move(message));
     case Act::kDrop:
       co_return co_await indexes.drop(request.index, std::move(message));
     case Act::kSettings:

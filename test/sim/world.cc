@@ -144,7 +144,7 @@ void World::run_phase(const Phase& phase) {
 }
 
 void World::begin(Request request) {
-  swapped_ = swapped_ || request.act == Act::kSwap;
+  names_changed_ = names_changed_ || exchanges_names(request.act);
   const int number = static_cast<int>(operations_.size());
   if (request.lifetime && !in_recovery()) {
     const auto now = clock_.wall_now().time_since_epoch() / Milliseconds(1);

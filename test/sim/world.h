@@ -118,7 +118,7 @@ class World {
     Instant announced{};
   };
   std::optional<Storm> storm_;
-  bool swapped_ = false;  // a swap was asked for, some time
+  bool names_changed_ = false;  // a swap or a renaming was asked for, some time
   std::optional<int> handlers_to_crash_;
   Microseconds away_after_crash_{0};
   std::vector<Operation> operations_;
