@@ -22,6 +22,9 @@ struct Copy {
   bool in_sync = false;   // the node's replicas are: otherwise it is stale or joining
   bool tainted = false;   // an entry of this document failed on this node
   bool in_doubt = false;  // an operation on the whole index did: this may be another index's
+  // Its node is not in sync, but a recovery took this copy as it was, and no pass has compared it
+  // since: as good a source as any.
+  bool taken_over = false;
   // Since the node was last in sync it was not sent all entries (they were not kept).
   bool missed_entries = false;
   // Of what only replicas that are being healed hold: what the log knows of its writes (harvest.h).

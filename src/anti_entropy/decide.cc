@@ -167,7 +167,7 @@ class Judge {
   }
 
   bool speaks(const Copy& copy) const {
-    return copy.in_sync && !copy.tainted && !copy.in_doubt && !revived(copy);
+    return (copy.in_sync || copy.taken_over) && !copy.tainted && !copy.in_doubt && !revived(copy);
   }
 
   // Whether what it was merged into had been deleted before: the delete was missed here.

@@ -128,6 +128,21 @@ TEST(DecideTest, DocumentThatOnlyAStaleReplicaHoldsAndThatWasNeverDeletedIsHarve
   EXPECT_EQ(decision.owners[3].treatment, Treatment::kReplace);
 }
 
+TEST(DecideTest, CopyThatARecoveryTookOverIsASourceThoughItsNodeIsStale) {
+  Copy taken = stale(whole("a", kNew));
+  taken.taken_over = true;
+  Decision decision = decide_on({taken, absent("b")}, beyond(0));
+  expect(decision, Action::kRestore, Reason::kMissing);
+  EXPECT_EQ(decision.owners[0], kFine);
+  EXPECT_EQ(decision.owners[1], (Verdict{Finding::kMissing, Treatment::kReplace}));
+  decision = decide_on({taken, whole("b", kOld)}, beyond(0));
+  expect(decision, Action::kRestore, Reason::kHighestStamp);
+  EXPECT_EQ(decision.winner, 0U);
+  Knowledge deleted = beyond(0);
+  deleted.deleted = kNew;
+  expect(decide_on({taken, absent("b")}, deleted), Action::kDelete, Reason::kDeleted);
+}
+
 TEST(DecideTest, NothingThatWasDeletedIsHarvested) {
   Knowledge knowledge = beyond(0);
   knowledge.deleted = kNew;

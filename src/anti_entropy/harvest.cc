@@ -16,12 +16,27 @@ bool deletes_by_filter(const Entry& entry) {
 
 }  // namespace
 
-Stamp horizon_of(const Log& log, const IndexState& index) {
+Stamp horizon_of(const Log& log, const IndexState& index, bool taken_over) {
   // An index that was adopted in recovery is younger than its documents. Of the delete-alls only
   // the newest are known.
   const bool clears_forgotten = index.clears.size() == IndexState::kClearsMax;
-  return std::max({log.horizon(index.incarnation), index.created_at,
+  return std::max({log.horizon(index.incarnation), taken_over ? Stamp{0} : index.created_at,
                    clears_forgotten ? index.clears.front().stamp : Stamp{0}});
+}
+
+Async<Result<void>> Harvest::mark_taken_over(DocumentCopies& copies) {
+  const IndexState* state = tools_.log.catalogue().by_incarnation(index_.incarnation);
+  if (!index_.taken_over || state == nullptr) co_return Result<void>{};
+  const Stamp taken = state->created_at;
+  const Stamp horizon = horizon_of(tools_.log, *state, true);
+  for (Copy& copy : copies.owners) {
+    if (!copy.present() || copy.in_sync || !copy.stored.stamp || *copy.stored.stamp > taken ||
+        *copy.stored.stamp <= horizon)
+      continue;
+    MIROIR_CO_TRY(const bool obscured, co_await filter_delete_after(index_.incarnation));
+    copy.taken_over = !obscured;
+  }
+  co_return Result<void>{};
 }
 
 Async<Result<void>> Harvest::ask_log(DocumentCopies& copies) {

@@ -12,8 +12,9 @@
 namespace miroir::anti_entropy {
 
 // Copies up to this stamp may have been deleted without anything left to tell of it: their
-// tombstones were collected, or the log of that time was lost.
-Stamp horizon_of(const Log& log, const IndexState& index);
+// tombstones were collected, or the log of that time was lost. Where it was, the recovery took all
+// copies as they were: until a pass found them equal none of them is that old.
+Stamp horizon_of(const Log& log, const IndexState& index, bool taken_over);
 
 // What the log knows of copies that only replicas that are being healed hold: lost by the others,
 // or deleted (DESIGN.md, invariant 4)? It vouches for one where the entries that wrote it, the last
@@ -24,6 +25,8 @@ Stamp horizon_of(const Log& log, const IndexState& index);
 class Harvest {
  public:
   Harvest(const Tools& tools, IndexUnderTest index) : tools_(tools), index_(std::move(index)) {}
+  // Marks those that a recovery took over, where no delete by filter came after it.
+  Async<Result<void>> mark_taken_over(DocumentCopies& copies);
   // Fills in the standing of such copies.
   Async<Result<void>> ask_log(DocumentCopies& copies);
 

@@ -297,6 +297,38 @@ TEST_F(OneShardTest, NodeThatOwnsNothingAndMissedEntriesIsInSyncAgain) {
   expect_healed();
 }
 
+// Miroir's store was lost, and nothing tells what had been deleted before. Nobody deleted it since.
+TEST_F(HorizonTest, WhatARecoveryTookOverIsNotDeletedForANodeThatIsSkippedBeforeAnyPass) {
+  Entry adopted;
+  adopted.kind = EntryKind::kAdoptIndex;
+  adopted.index_uid = kIndex;
+  adopted.primary_key = "id";
+  adopted.arguments = Json::object({{"primaryKey", "id"},
+                                    {"settings", Json::object()},
+                                    {"clientSettings", Json::object()},
+                                    {"replaces", incarnation()}});
+  world.append(std::move(adopted));
+  settle();
+  victim = owners("id7")[0];
+  node(owners("id7")[1]).delete_directly(kIndex, "id7");
+  node(victim).options().down = true;
+  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(victim).healthy; }));
+  world.remove(kIndex, {"id8"});
+  for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");
+  world.run_for(std::chrono::hours(2));
+  ASSERT_GT(world.log().trimmed(), world.cluster().status(victim).done);
+  node(victim).options().down = false;
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status(victim).healthy; }));
+  settle();
+  ASSERT_EQ(world.cluster().status(victim).state, ReplicaState::kStale);
+  expect_healed();
+  for (const std::string& owner : owners("id7")) {
+    EXPECT_EQ(member(document(node(owner), "id7"), "v"), Json("first")) << owner;
+  }
+  for (const std::string& owner : owners("id8"))
+    EXPECT_FALSE(node(owner).disk().indexes.at(kIndex).documents.contains("id8")) << owner;
+}
+
 // What was proven after the first time was proven of another disk.
 TEST_F(HorizonTest, NodeThatGoesBackTwiceIsComparedByContentTwice) {
   flip_before_the_horizon();

@@ -31,12 +31,13 @@ std::string describe(const Member& member) {
   return "";
 }
 
-IndexUnderTest under_test(const IndexState& index) {
+IndexUnderTest under_test(const IndexState& index, Position clean_to) {
   const Json* embedders = index.settings.find("embedders");
   return {.uid = index.uid,
           .incarnation = index.incarnation,
           .primary_key = index.primary_key.value_or(""),
-          .embedders = embedders != nullptr && embedders->size() > 0};
+          .embedders = embedders != nullptr && embedders->size() > 0,
+          .taken_over = index.born == 0 && clean_to < index.incarnation};
 }
 
 std::set<std::string> in_both(const std::set<std::string>& a, const std::set<std::string>& b) {
@@ -85,6 +86,7 @@ class Pass {
                                                  report_.head, report_.started));
       report_.resumes = sweep_->pass() == order_.number ? 0 : sweep_->pass();
     }
+    MIROIR_CO_TRY(clean_to_, co_await newest_clean_head(tools_.store));
     roster_ = co_await Roster::call(tools_, report_.head);
     MIROIR_CO_CHECK(co_await compare_state());
     std::vector<Position> incarnations;
@@ -121,7 +123,7 @@ class Pass {
   Async<Result<void>> compare_index(Position incarnation) {
     const IndexState* state = tools_.log.catalogue().by_incarnation(incarnation);
     if (state == nullptr) co_return Result<void>{};  // dropped meanwhile
-    const IndexUnderTest index = under_test(*state);
+    const IndexUnderTest index = under_test(*state, clean_to_);
     IndexReport its;
     its.uid = index.uid;
     its.incarnation = incarnation;
@@ -348,6 +350,7 @@ class Pass {
   Audit& audit_;
   PassOrder order_;
   PassReport report_;
+  Position clean_to_ = 0;  // the newest clean pass's head
   Roster roster_;
   std::vector<StateDifference> state_left_;
   std::set<std::string> unproven_;

@@ -162,6 +162,22 @@ Async<Result<std::vector<Json>>> load_passes(Store& store, std::size_t limit) {
   co_return passes;
 }
 
+Async<Result<Position>> newest_clean_head(Store& store) {
+  constexpr std::size_t kAtOnce = 64;
+  for (std::string end;;) {
+    MIROIR_CO_TRY(const auto rows, co_await store.scan(Table::kPass, "", end, kAtOnce, true));
+    for (const Row& row : rows) {
+      MIROIR_CO_TRY(const Json pass, parse_json(row.value));
+      const Json* clean = pass.find("clean");
+      const Json* head = pass.find("head");
+      if (clean != nullptr && *clean == Json(true) && head != nullptr && head->is_int64())
+        co_return head->as_uint64();
+    }
+    if (rows.size() < kAtOnce) co_return Position{0};
+    end = rows.back().key;
+  }
+}
+
 Async<Result<void>> forget_passes(Store& store, WallTime before) {
   MIROIR_CO_TRY(const auto rows, co_await store.scan(Table::kPass, "", "", kForgottenAtOnce));
   std::optional<std::uint64_t> last;

@@ -90,6 +90,8 @@ struct PassReport {
 
 // Rows of kPass: number → report, as JSON.
 Async<Result<void>> save_pass(Store& store, PassReport report);
+// Where the log's head was when the newest clean pass began; 0: none was, as far as they are kept.
+Async<Result<Position>> newest_clean_head(Store& store);
 Async<Result<std::vector<Json>>> load_passes(Store& store, std::size_t limit);  // newest first
 
 // Forgets passes that ended before `before`, and their repairs.

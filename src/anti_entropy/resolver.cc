@@ -21,7 +21,8 @@ std::vector<Taint> doubts(const IndexUnderTest& index, Position read_at, const J
   std::vector<Taint> taints;
   for (const Copy& copy : judged.copies.owners) {
     if (copy.present() && !copy.in_sync && !copy.tainted)
-      taints.push_back({index.incarnation, judged.copies.id, copy.node, {Taint::kUnnamed, read_at}});
+      taints.push_back(
+          {index.incarnation, judged.copies.id, copy.node, {Taint::kUnnamed, read_at}});
   }
   return taints;
 }

@@ -174,7 +174,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
   Knowledge knowledge;
   knowledge.born = state->born;
   knowledge.newest = tools.log.head_stamp();
-  knowledge.horizon = horizon_of(tools.log, *state);
+  knowledge.horizon = horizon_of(tools.log, *state, index.taken_over);
   Harvest harvest(tools, index);
   if (tools.options.names.expiry) knowledge.now = tools.clock.wall_now();
 
@@ -198,6 +198,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
         judged.knowledge.expired = tombstone->of_expiry;
       }
       judged.knowledge.cleared = clears.newest_of(id);
+      MIROIR_CO_CHECK(co_await harvest.mark_taken_over(judged.copies));
       judged.decision = decide(judged.copies, judged.knowledge, policy);
       if (judged.decision.reason == Reason::kMaybeDeleted) {
         MIROIR_CO_CHECK(co_await harvest.ask_log(judged.copies));

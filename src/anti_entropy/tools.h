@@ -64,7 +64,8 @@ struct IndexUnderTest {
   std::string uid;
   Position incarnation = 0;
   std::string primary_key;
-  bool embedders = false;  // documents carry vectors that must be written back
+  bool embedders = false;   // documents carry vectors that must be written back
+  bool taken_over = false;  // by a recovery, and no pass has found its replicas equal since
 };
 
 // As the log has it; kConflict: it is no more, or has another name.
