@@ -23,8 +23,10 @@ struct Copy {
   bool tainted = false;   // an entry of this document failed on this node
   bool in_doubt = false;  // an operation on the whole index did: this may be another index's
   // Its node is not in sync, but a recovery took this copy as it was, and no pass has compared it
-  // since: as good a source as any.
-  bool taken_over = false;
+  // since: as good a source as any, unless it may be from before the recovery, or what came after
+  // that is not known in full (a delete by filter).
+  enum class TakenOver { kNo, kObscured, kYes };
+  TakenOver taken_over = TakenOver::kNo;
   // Since the node was last in sync it was not sent all entries (they were not kept).
   bool missed_entries = false;
   // Of what only replicas that are being healed hold: what the log knows of its writes (harvest.h).

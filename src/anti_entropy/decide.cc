@@ -167,7 +167,8 @@ class Judge {
   }
 
   bool speaks(const Copy& copy) const {
-    return (copy.in_sync || copy.taken_over) && !copy.tainted && !copy.in_doubt && !revived(copy);
+    return (copy.in_sync || copy.taken_over == Copy::TakenOver::kYes) && !copy.tainted &&
+           !copy.in_doubt && !revived(copy);
   }
 
   // Whether what it was merged into had been deleted before: the delete was missed here.
@@ -255,7 +256,8 @@ class Judge {
       const Copy& copy = copy_at(i);
       // What may be another index's, or is no version that the log ever wrote, is not lost.
       if (copy.in_doubt || copy.standing == Copy::Standing::kRefuted) continue;
-      if (copy.stored.stamp > knowledge_.horizon) newer.push_back(i);
+      if (copy.stored.stamp > knowledge_.horizon || copy.taken_over == Copy::TakenOver::kObscured)
+        newer.push_back(i);
     }
     if (newer.empty()) {
       return remove_if(Reason::kAbsentOnPeers,

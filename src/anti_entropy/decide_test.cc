@@ -130,7 +130,7 @@ TEST(DecideTest, DocumentThatOnlyAStaleReplicaHoldsAndThatWasNeverDeletedIsHarve
 
 TEST(DecideTest, CopyThatARecoveryTookOverIsASourceThoughItsNodeIsStale) {
   Copy taken = stale(whole("a", kNew));
-  taken.taken_over = true;
+  taken.taken_over = Copy::TakenOver::kYes;
   Decision decision = decide_on({taken, absent("b")}, beyond(0));
   expect(decision, Action::kRestore, Reason::kMissing);
   EXPECT_EQ(decision.owners[0], kFine);
@@ -141,6 +141,8 @@ TEST(DecideTest, CopyThatARecoveryTookOverIsASourceThoughItsNodeIsStale) {
   Knowledge deleted = beyond(0);
   deleted.deleted = kNew;
   expect(decide_on({taken, absent("b")}, deleted), Action::kDelete, Reason::kDeleted);
+  taken.taken_over = Copy::TakenOver::kObscured;
+  expect(decide_on({taken, absent("b")}, beyond(kNew)), Action::kQuarantine, Reason::kMaybeDeleted);
 }
 
 TEST(DecideTest, NothingThatWasDeletedIsHarvested) {

@@ -16,25 +16,35 @@ bool deletes_by_filter(const Entry& entry) {
 
 }  // namespace
 
-Stamp horizon_of(const Log& log, const IndexState& index, bool taken_over) {
+Stamp horizon_of(const Log& log, const IndexState& index) {
   // An index that was adopted in recovery is younger than its documents. Of the delete-alls only
   // the newest are known.
   const bool clears_forgotten = index.clears.size() == IndexState::kClearsMax;
-  return std::max({log.horizon(index.incarnation), taken_over ? Stamp{0} : index.created_at,
+  return std::max({log.horizon(index.incarnation), index.created_at,
                    clears_forgotten ? index.clears.front().stamp : Stamp{0}});
+}
+
+Copy::TakenOver Harvest::taken_over(const IndexState& state, const Copy& copy) const {
+  if (!index_.taken_over || !copy.present() || copy.in_sync || !copy.stored.stamp ||
+      *copy.stored.stamp > state.created_at || horizon_of(tools_.log, state) > state.created_at)
+    return Copy::TakenOver::kNo;
+  const NodeProgress progress = tools_.cluster.progress(copy.node);
+  if (!progress.missed_entries()) return Copy::TakenOver::kNo;  // its disk was put back
+  // A disk that ended before the recovery may be an older one too.
+  return progress.skipped_after >= index_.incarnation &&
+                 tools_.log.forgotten() <= index_.incarnation
+             ? Copy::TakenOver::kYes
+             : Copy::TakenOver::kObscured;
 }
 
 Async<Result<void>> Harvest::mark_taken_over(DocumentCopies& copies) {
   const IndexState* state = tools_.log.catalogue().by_incarnation(index_.incarnation);
-  if (!index_.taken_over || state == nullptr) co_return Result<void>{};
-  const Stamp taken = state->created_at;
-  const Stamp horizon = horizon_of(tools_.log, *state, true);
+  if (state == nullptr) co_return Result<void>{};
   for (Copy& copy : copies.owners) {
-    if (!copy.present() || copy.in_sync || !copy.stored.stamp || *copy.stored.stamp > taken ||
-        *copy.stored.stamp <= horizon)
-      continue;
+    copy.taken_over = taken_over(*state, copy);
+    if (copy.taken_over != Copy::TakenOver::kYes) continue;
     MIROIR_CO_TRY(const bool obscured, co_await filter_delete_after(index_.incarnation));
-    copy.taken_over = !obscured;
+    if (obscured) copy.taken_over = Copy::TakenOver::kObscured;
   }
   co_return Result<void>{};
 }
@@ -67,6 +77,9 @@ Async<Result<Copy::Standing>> Harvest::standing_of(std::string id, Copy copy) {
 Async<Result<Harvest::Write>> Harvest::write_of(std::string id, Stamp stamp, EntryKind kind) {
   const Write unknown{.standing = Standing::kUnknown, .position = 0};
   const Write refuted{.standing = Standing::kRefuted, .position = 0};
+  // The log of that time is lost.
+  const IndexState* state = tools_.log.catalogue().by_incarnation(index_.incarnation);
+  if (state == nullptr || (index_.taken_over && stamp <= state->created_at)) co_return unknown;
   const Position first = tools_.log.forgotten() + 1;
   if (first > 1) {
     MIROIR_CO_TRY(const auto oldest, co_await tools_.log.entries(first, 1));

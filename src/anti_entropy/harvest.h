@@ -12,9 +12,8 @@
 namespace miroir::anti_entropy {
 
 // Copies up to this stamp may have been deleted without anything left to tell of it: their
-// tombstones were collected, or the log of that time was lost. Where it was, the recovery took all
-// copies as they were: until a pass found them equal none of them is that old.
-Stamp horizon_of(const Log& log, const IndexState& index, bool taken_over);
+// tombstones were collected, or the log of that time was lost.
+Stamp horizon_of(const Log& log, const IndexState& index);
 
 // What the log knows of copies that only replicas that are being healed hold: lost by the others,
 // or deleted (DESIGN.md, invariant 4)? It vouches for one where the entries that wrote it, the last
@@ -25,7 +24,8 @@ Stamp horizon_of(const Log& log, const IndexState& index, bool taken_over);
 class Harvest {
  public:
   Harvest(const Tools& tools, IndexUnderTest index) : tools_(tools), index_(std::move(index)) {}
-  // Marks those that a recovery took over, where no delete by filter came after it.
+  // Marks those that a recovery took over, on nodes that were away since for longer than the log
+  // lasts.
   Async<Result<void>> mark_taken_over(DocumentCopies& copies);
   // Fills in the standing of such copies.
   Async<Result<void>> ask_log(DocumentCopies& copies);
@@ -42,6 +42,7 @@ class Harvest {
   Async<Result<std::shared_ptr<const Entry>>> entry_of(Stamp stamp);
   // Whether it wrote the document; true where its body is not kept.
   Async<Result<bool>> holds(std::shared_ptr<const Entry> entry, std::string id);
+  Copy::TakenOver taken_over(const IndexState& state, const Copy& copy) const;
   Async<Result<bool>> filter_delete_after(Position position);
 
   const Tools& tools_;

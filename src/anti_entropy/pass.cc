@@ -142,8 +142,9 @@ class Pass {
     } else {
       compared = co_await compare_documents(index, roster, its);
       if (!compared && compared.error().code == ErrorCode::kConflict) {
-        co_return Result<void>{};  // dropped, swapped or renamed meanwhile: the next pass knows it
-                                   // anew
+        // Dropped, swapped or renamed meanwhile: the next pass knows it anew.
+        all_compared_ = false;
+        co_return Result<void>{};
       }
     }
     its.complete = compared.has_value();
@@ -342,7 +343,7 @@ class Pass {
   bool is_clean() const { return report_.state == PassState::kCompleted && nothing_left(); }
 
   bool nothing_left() const {
-    return roster_.all_in_sync() && state_left_.empty() &&
+    return all_compared_ && roster_.all_in_sync() && state_left_.empty() &&
            std::ranges::all_of(report_.indexes, &IndexReport::clean);
   }
 
@@ -351,6 +352,7 @@ class Pass {
   PassOrder order_;
   PassReport report_;
   Position clean_to_ = 0;  // the newest clean pass's head
+  bool all_compared_ = true;
   Roster roster_;
   std::vector<StateDifference> state_left_;
   std::set<std::string> unproven_;

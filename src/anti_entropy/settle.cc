@@ -174,7 +174,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
   Knowledge knowledge;
   knowledge.born = state->born;
   knowledge.newest = tools.log.head_stamp();
-  knowledge.horizon = horizon_of(tools.log, *state, index.taken_over);
+  knowledge.horizon = horizon_of(tools.log, *state);
   Harvest harvest(tools, index);
   if (tools.options.names.expiry) knowledge.now = tools.clock.wall_now();
 

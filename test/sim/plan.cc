@@ -349,7 +349,12 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
     phase.steps.push_back({between(more, Milliseconds(0), phase.length), std::move(late)});
     std::ranges::stable_sort(phase.steps, {}, &Step::at);
   }
-  if (store.chance(0.15)) draw_store_loss(plan.phases.back(), store, faults);
+  if (store.chance(0.15)) {
+    draw_store_loss(plan.phases.back(), store, faults);
+    // Who misses entries before he has caught up with it is left to a person (docs/deciding.md).
+    plan.retention = Plan().retention;
+    plan.entries_kept = Plan().entries_kept;
+  }
   return plan;
 }
 
