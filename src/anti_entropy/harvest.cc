@@ -24,9 +24,9 @@ Stamp horizon_of(const Log& log, const IndexState& index) {
                    clears_forgotten ? index.clears.front().stamp : Stamp{0}});
 }
 
-Copy::TakenOver Harvest::taken_over(const IndexState& state, const Copy& copy) const {
-  if (!index_.taken_over || !copy.present() || copy.in_sync || !copy.stored.stamp ||
-      *copy.stored.stamp > state.created_at || horizon_of(tools_.log, state) > state.created_at)
+Copy::TakenOver Harvest::taken_over(const Copy& copy) const {
+  if (!copy.present() || copy.in_sync || !copy.stored.stamp ||
+      !is_before_recovery(*copy.stored.stamp))
     return Copy::TakenOver::kNo;
   const NodeProgress progress = tools_.cluster.progress(copy.node);
   if (!progress.missed_entries()) return Copy::TakenOver::kNo;  // its disk was put back
@@ -38,10 +38,12 @@ Copy::TakenOver Harvest::taken_over(const IndexState& state, const Copy& copy) c
 }
 
 Async<Result<void>> Harvest::mark_taken_over(DocumentCopies& copies) {
+  if (index_.taken_over_at == 0) co_return Result<void>{};
   const IndexState* state = tools_.log.catalogue().by_incarnation(index_.incarnation);
-  if (state == nullptr) co_return Result<void>{};
+  if (state == nullptr || horizon_of(tools_.log, *state) > index_.taken_over_at)
+    co_return Result<void>{};
   for (Copy& copy : copies.owners) {
-    copy.taken_over = taken_over(*state, copy);
+    copy.taken_over = taken_over(copy);
     if (copy.taken_over != Copy::TakenOver::kYes) continue;
     MIROIR_CO_TRY(const bool obscured, co_await filter_delete_after(index_.incarnation));
     if (obscured) copy.taken_over = Copy::TakenOver::kObscured;
@@ -77,9 +79,7 @@ Async<Result<Copy::Standing>> Harvest::standing_of(std::string id, Copy copy) {
 Async<Result<Harvest::Write>> Harvest::write_of(std::string id, Stamp stamp, EntryKind kind) {
   const Write unknown{.standing = Standing::kUnknown, .position = 0};
   const Write refuted{.standing = Standing::kRefuted, .position = 0};
-  // The log of that time is lost.
-  const IndexState* state = tools_.log.catalogue().by_incarnation(index_.incarnation);
-  if (state == nullptr || (index_.taken_over && stamp <= state->created_at)) co_return unknown;
+  if (is_before_recovery(stamp)) co_return unknown;
   const Position first = tools_.log.forgotten() + 1;
   if (first > 1) {
     MIROIR_CO_TRY(const auto oldest, co_await tools_.log.entries(first, 1));

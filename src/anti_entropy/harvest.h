@@ -42,7 +42,11 @@ class Harvest {
   Async<Result<std::shared_ptr<const Entry>>> entry_of(Stamp stamp);
   // Whether it wrote the document; true where its body is not kept.
   Async<Result<bool>> holds(std::shared_ptr<const Entry> entry, std::string id);
-  Copy::TakenOver taken_over(const IndexState& state, const Copy& copy) const;
+  // The log of that time is lost, and no pass has compared the copies since.
+  bool is_before_recovery(Stamp stamp) const {
+    return index_.taken_over_at > 0 && stamp <= index_.taken_over_at;
+  }
+  Copy::TakenOver taken_over(const Copy& copy) const;
   Async<Result<bool>> filter_delete_after(Position position);
 
   const Tools& tools_;

@@ -60,6 +60,19 @@ class HorizonTest : public ReconcilerTest {
     node(owners(id)[1]).delete_directly(kIndex, id);
     node(victim).restore(disk);
   }
+  void stop_victim() {
+    node(victim).options().down = true;
+    ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(victim).healthy; }));
+  }
+  void write_what_is_not_kept() {
+    for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");
+    world.run_for(std::chrono::hours(2));
+  }
+  void start_victim() {
+    node(victim).options().down = false;
+    ASSERT_TRUE(world.run_until([&] { return world.cluster().status(victim).healthy; }));
+    settle();
+  }
   void expect_healed() {
     run_pass(PassKind::kLight);
     const Json light = run_pass(PassKind::kLight);
@@ -196,8 +209,7 @@ TEST_F(HorizonTest, NothingOfIndexesThatTookEachOthersNameMeanwhileIsMixedUp) {
   world.write("books", ids, "of books");  // newer than their namesakes in movies
   settle();
   victim = world.nodes.begin()->first;
-  node(victim).options().down = true;
-  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(victim).healthy; }));
+  stop_victim();
   world.write(kIndex, {"id150"}, "so that something is not kept");
   Entry swap;
   swap.kind = EntryKind::kSwapIndexes;
@@ -205,9 +217,7 @@ TEST_F(HorizonTest, NothingOfIndexesThatTookEachOthersNameMeanwhileIsMixedUp) {
       Json::array({Json::object({{"indexes", Json::array({kIndex, "books"})}, {"rename", false}})});
   world.append(std::move(swap));
   world.run_for(std::chrono::hours(2));
-  node(victim).options().down = false;
-  ASSERT_TRUE(world.run_until([&] { return world.cluster().status(victim).healthy; }));
-  settle();
+  start_victim();
   ASSERT_EQ(world.cluster().status(victim).state, ReplicaState::kStale);
   expect_healed();
   const auto& groups = world.topology().groups();
@@ -234,8 +244,7 @@ TEST_P(MissedDropTest, IndexThatWasDroppedMeanwhileGoesFromTheNodeThatWasAway) {
   }
   settle();
   victim = world.nodes.begin()->first;
-  node(victim).options().down = true;
-  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(victim).healthy; }));
+  stop_victim();
   const auto drop = [&](const std::string& index) {
     Entry entry;
     entry.kind = EntryKind::kDropIndex;
@@ -247,17 +256,14 @@ TEST_P(MissedDropTest, IndexThatWasDroppedMeanwhileGoesFromTheNodeThatWasAway) {
   drop("books");
   drop("films");
   world.create_index("films");
-  for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");
-  world.run_for(std::chrono::hours(2));
+  write_what_is_not_kept();
   ASSERT_GT(world.log().trimmed(), 20U);
   ASSERT_EQ(world.log().forgotten() > 20U, GetParam());
   // Somebody's own, of which Miroir knows nothing.
   SimulatedNode::Disk disk = node(victim).snapshot();
   disk.indexes["theirs"].primary_key = "key";
   node(victim).restore(disk);
-  node(victim).options().down = false;
-  ASSERT_TRUE(world.run_until([&] { return world.cluster().status(victim).healthy; }));
-  settle();
+  start_victim();
   EXPECT_EQ(world.cluster().status(victim).state, ReplicaState::kStale);
   EXPECT_FALSE(node(victim).disk().indexes.contains("books"));
   EXPECT_TRUE(node(victim).documents("films").empty());
@@ -286,14 +292,10 @@ TEST_F(OneShardTest, NodeThatOwnsNothingAndMissedEntriesIsInSyncAgain) {
   for (const auto& [name, each] : world.nodes)
     if (world.topology().shards_of(name).empty()) victim = name;
   ASSERT_FALSE(victim.empty());
-  node(victim).options().down = true;
-  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(victim).healthy; }));
-  for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");
-  world.run_for(std::chrono::hours(2));
+  stop_victim();
+  write_what_is_not_kept();
   ASSERT_GT(world.log().forgotten(), world.cluster().status(victim).done);
-  node(victim).options().down = false;
-  ASSERT_TRUE(world.run_until([&] { return world.cluster().status(victim).healthy; }));
-  settle();
+  start_victim();
   expect_healed();
 }
 
@@ -311,15 +313,11 @@ TEST_F(HorizonTest, WhatARecoveryTookOverIsNotDeletedForANodeThatIsSkippedBefore
   settle();
   victim = owners("id7")[0];
   node(owners("id7")[1]).delete_directly(kIndex, "id7");
-  node(victim).options().down = true;
-  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(victim).healthy; }));
+  stop_victim();
   world.remove(kIndex, {"id8"});
-  for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");
-  world.run_for(std::chrono::hours(2));
+  write_what_is_not_kept();
   ASSERT_GT(world.log().trimmed(), world.cluster().status(victim).done);
-  node(victim).options().down = false;
-  ASSERT_TRUE(world.run_until([&] { return world.cluster().status(victim).healthy; }));
-  settle();
+  start_victim();
   ASSERT_EQ(world.cluster().status(victim).state, ReplicaState::kStale);
   expect_healed();
   for (const std::string& owner : owners("id7")) {

@@ -33,11 +33,12 @@ std::string describe(const Member& member) {
 
 IndexUnderTest under_test(const IndexState& index, Position clean_to) {
   const Json* embedders = index.settings.find("embedders");
-  return {.uid = index.uid,
-          .incarnation = index.incarnation,
-          .primary_key = index.primary_key.value_or(""),
-          .embedders = embedders != nullptr && embedders->size() > 0,
-          .taken_over = index.born == 0 && clean_to < index.incarnation};
+  return {
+      .uid = index.uid,
+      .incarnation = index.incarnation,
+      .primary_key = index.primary_key.value_or(""),
+      .embedders = embedders != nullptr && embedders->size() > 0,
+      .taken_over_at = index.taken_over() && clean_to < index.incarnation ? index.created_at : 0};
 }
 
 std::set<std::string> in_both(const std::set<std::string>& a, const std::set<std::string>& b) {
@@ -86,7 +87,11 @@ class Pass {
                                                  report_.head, report_.started));
       report_.resumes = sweep_->pass() == order_.number ? 0 : sweep_->pass();
     }
-    MIROIR_CO_TRY(clean_to_, co_await newest_clean_head(tools_.store));
+    const bool any_taken_over = std::ranges::any_of(
+        tools_.log.catalogue().indexes(), [](const auto& row) { return row.second.taken_over(); });
+    if (any_taken_over) {
+      MIROIR_CO_TRY(clean_to_, co_await newest_clean_head(tools_.store));
+    }
     roster_ = co_await Roster::call(tools_, report_.head);
     MIROIR_CO_CHECK(co_await compare_state());
     std::vector<Position> incarnations;
@@ -351,7 +356,7 @@ class Pass {
   Audit& audit_;
   PassOrder order_;
   PassReport report_;
-  Position clean_to_ = 0;  // the newest clean pass's head
+  Position clean_to_ = 0;  // the newest clean pass's head; asked for where an index was taken over
   bool all_compared_ = true;
   Roster roster_;
   std::vector<StateDifference> state_left_;

@@ -236,7 +236,8 @@ Async<Result<std::vector<Entry>>> heal(const Tools& tools, const Catalogue& cata
   co_return entries;
 }
 
-bool same_key(const Catalogue& now, const Catalogue& before, const std::string& uid) {
+// As it was, or as absent.
+bool is_unchanged_key(const Catalogue& now, const Catalogue& before, const std::string& uid) {
   const KeyState* key = now.key(uid);
   const KeyState* old = before.key(uid);
   return key == nullptr || old == nullptr ? key == old : key->key == old->key;
@@ -265,7 +266,7 @@ Async<Result<Errors>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint
         for (const Entry& entry : entries) {
           if (is_key(entry.kind)) {
             const Json* uid = entry.arguments.find("uid");
-            if (same_key(now, snapshot.catalogue, uid->as_string())) still.push_back(entry);
+            if (is_unchanged_key(now, snapshot.catalogue, uid->as_string())) still.push_back(entry);
             continue;
           }
           const IndexState* before = snapshot.catalogue.index(entry.index_uid);

@@ -163,7 +163,7 @@ Async<Result<std::vector<Json>>> load_passes(Store& store, std::size_t limit) {
 }
 
 Async<Result<Position>> newest_clean_head(Store& store) {
-  constexpr std::size_t kAtOnce = 64;
+  constexpr std::size_t kAtOnce = 8;  // most often the first is it
   for (std::string end;;) {
     MIROIR_CO_TRY(const auto rows, co_await store.scan(Table::kPass, "", end, kAtOnce, true));
     for (const Row& row : rows) {

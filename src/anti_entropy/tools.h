@@ -64,8 +64,9 @@ struct IndexUnderTest {
   std::string uid;
   Position incarnation = 0;
   std::string primary_key;
-  bool embedders = false;   // documents carry vectors that must be written back
-  bool taken_over = false;  // by a recovery, and no pass has found its replicas equal since
+  bool embedders = false;  // documents carry vectors that must be written back
+  // When a recovery took it over, if no pass has found its replicas equal since; else 0.
+  EntryStamp taken_over_at = 0;
 };
 
 // As the log has it; kConflict: it is no more, or has another name.

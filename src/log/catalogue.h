@@ -18,7 +18,8 @@ namespace miroir {
 struct IndexState {
   std::string uid;
   Position incarnation = 0;  // position of its birth; swaps and renames carry it along
-  EntryStamp born = 0;       // stamp of its birth
+  EntryStamp born = 0;       // stamp of its birth; 0: a recovery took it over, at created_at
+  bool taken_over() const { return born == 0; }
   std::optional<std::string> primary_key;
   Json settings;                  // what clients made of them: only keys that were ever set
   Position settings_version = 0;  // position of the entry that made them

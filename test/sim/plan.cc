@@ -365,20 +365,10 @@ std::string node_name(int group, int place) {
 }
 
 std::string describe(const Request& request) {
-  static constexpr std::array<std::string_view, 14> kNames = {"POST",
-                                                              "PUT",
-                                                              "DELETE",
-                                                              "delete-batch",
-                                                              "delete by filter",
-                                                              "delete all",
-                                                              "create index",
-                                                              "drop index",
-                                                              "settings",
-                                                              "swap with the other",
-                                                              "rename to the other",
-                                                              "create key",
-                                                              "rename key",
-                                                              "delete key"};
+  static constexpr std::array<std::string_view, 14> kNames = {
+      "POST",       "PUT",          "DELETE",     "delete-batch", "delete by filter",
+      "delete all", "create index", "drop index", "settings",     "swap with other",
+      "rename",     "create key",   "rename key", "delete key"};
   return fmt::format("{} {} [{}] {}{}", kNames[static_cast<std::size_t>(request.act)],
                      request.index, join(request.ids), request.value,
                      request.lifetime
