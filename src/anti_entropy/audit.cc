@@ -5,8 +5,6 @@ namespace {
 
 constexpr std::size_t kUnresolvedRemembered = 100'000;
 
-Json or_null(const std::optional<Stamp>& stamp) { return stamp ? Json(*stamp) : Json(); }
-
 // What is lost with the copy: a content that is another than the winner's, or the only one.
 bool loses_content(const Copy& copy, const Verdict& verdict, const Copy* winner) {
   switch (verdict.treatment) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +32,7 @@ class Json {
   Json(std::nullptr_t) {}
   Json(bool value) : value_(value) {}
   Json(int value) : value_(std::int64_t{value}) {}
+  Json(std::uint32_t value) : value_(std::int64_t{value}) {}
   Json(std::int64_t value) : value_(value) {}
   Json(std::uint64_t value);  // kept as i64 where it fits
   Json(double value) : value_(value) {}
@@ -84,6 +86,11 @@ class Json {
                Object>
       value_;
 };
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
 
 // Refuses what is not exactly one JSON value in valid UTF-8, nesting beyond kJsonDepthMax, and
 // trailing text.

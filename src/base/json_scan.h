@@ -8,6 +8,8 @@
 
 namespace miroir {
 
+inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 // Beyond JSON's own grammar: what a node answers with "malformed payload" (seen on a real one).
 enum class ScanRules {
   kJson,          // nesting up to kJsonDepthMax

@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/document.h"
+#include "base/json_scan.h"
 
 namespace miroir {
 namespace {
@@ -48,8 +49,6 @@ bool would_overflow(std::uint64_t significand, std::uint64_t digit) {
   constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
   return significand >= kMax / 10 && (significand > kMax / 10 || digit > kMax % 10);
 }
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // The exponent's digits; nullopt where they exceed an i32, as serde_json counts.
 std::optional<std::int64_t> exponent_of(std::string_view digits) {

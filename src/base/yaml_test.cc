@@ -10,7 +10,7 @@ namespace {
 
 using testing::ElementsAre;
 
-YamlBlock parsed(std::string_view text) {
+YamlBlock block_of(std::string_view text) {
   auto block = YamlBlock::parse(text, "miroir.yaml");
   EXPECT_TRUE(block) << (block ? "" : block.error().message);
   return *block;
@@ -18,14 +18,14 @@ YamlBlock parsed(std::string_view text) {
 
 // What finish() says after `read` took its keys.
 std::string refusal(std::string_view text, const std::function<void(YamlBlock&)>& read) {
-  YamlBlock block = parsed(text);
+  YamlBlock block = block_of(text);
   read(block);
   const auto finished = block.finish();
   return finished ? "accepted" : finished.error().message;
 }
 
 TEST(YamlTest, ReadsEveryType) {
-  YamlBlock block = parsed(R"(
+  YamlBlock block = block_of(R"(
 name: "a: b"
 plain: yes
 port: 7700
@@ -68,7 +68,7 @@ nested:
 
 TEST(YamlTest, MissingKeysTakeTheirDefaults) {
   for (const char* text : {"", "# nothing\n", "~", "other: {}"}) {
-    YamlBlock block = parsed(text);
+    YamlBlock block = block_of(text);
     EXPECT_EQ(block.integer("port", 7700, 0, 65535), 7700);
     EXPECT_EQ(block.block("log").duration("age", Seconds(7)), Seconds(7));
     EXPECT_TRUE(block.strings("tags").empty());

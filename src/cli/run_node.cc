@@ -14,7 +14,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr Milliseconds kStopGrace{2'000};
+constexpr Milliseconds kNodeStopGrace{2'000};
 
 Async<Result<void>> run(node::NodeOptions options, Executor executor) {
   SystemClock clock;
@@ -25,7 +25,7 @@ Async<Result<void>> run(node::NodeOptions options, Executor executor) {
   std::fflush(stdout);
   asio::signal_set signals(executor, SIGINT, SIGTERM);
   co_await signals.async_wait(asio::use_awaitable);
-  co_await node->stop(kStopGrace);
+  co_await node->stop(kNodeStopGrace);
   co_await tasks.stop();
   co_return Result<void>();
 }

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/parsed_json_fake.h"
+
 namespace miroir {
 namespace {
-
-Json parsed(std::string_view text) { return parse_json(text).value(); }
 
 TEST(StatusTest, NodesShardsAndPassesAreShownToPeople) {
   const Json topology = parsed(R"({"nodes":[

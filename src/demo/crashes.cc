@@ -8,7 +8,6 @@
 namespace miroir::demo {
 namespace {
 
-constexpr Milliseconds kEqualTime{30'000};
 constexpr Milliseconds kAct{700};  // how long writes go on between two blows
 constexpr std::size_t kDocumentsWritten = 2'000;
 constexpr int kDocumentsPerWrite = 10;
@@ -64,7 +63,7 @@ class Writer {
 
   Result<void> insist(const std::string& method, const std::string& path, const Json& body) {
     const Instant began = clock_.now();
-    while (clock_.now() < began + kEqualTime) {
+    while (clock_.now() < began + kEqualTimeMax) {
       const auto answer = api_.call(method, path, body);
       if (answer && answer->status == 202) {
         ++acknowledged_;
@@ -124,7 +123,7 @@ Result<void> kill_and_start(Stage& stage, const Writer& writer) {
 }  // namespace
 
 Result<void> survive_crashes(Stage& stage) {
-  MIROIR_CHECK(stage.wait_equal(kEqualTime));
+  MIROIR_CHECK(stage.wait_equal());
   MIROIR_TRY(const double repaired, stage.metric("miroir_antientropy_docs_repaired_total"));
   MIROIR_TRY(const double scanned, stage.metric("miroir_antientropy_scanned_bytes_total"));
   if (repaired != 0) return fail(ErrorCode::kInternal, "a repair where nothing was broken");
@@ -135,7 +134,7 @@ Result<void> survive_crashes(Stage& stage) {
   const Instant back = clock.now();
   MIROIR_CHECK(writer.stop());
   MIROIR_CHECK(blows);
-  MIROIR_CHECK(stage.wait_equal(kEqualTime));
+  MIROIR_CHECK(stage.wait_equal());
   say(fmt::format("  node b1 is back, and equal {:.1f} s after it answers",
                   std::chrono::duration<double>(clock.now() - back).count()));
   say(

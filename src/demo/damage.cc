@@ -5,8 +5,6 @@
 namespace miroir::demo {
 namespace {
 
-constexpr Milliseconds kEqualTime{30'000};
-
 std::string documents_path() { return std::string("/indexes/") + kIndex + "/documents"; }
 
 // Some of the documents of one node, exactly as it holds them, stored fields included. `part` of
@@ -84,7 +82,7 @@ Result<Damage> damage(Stage& stage) {
   stage.kill_node("b1");
   MIROIR_CHECK(stage.copy_disk("b1"));
   MIROIR_CHECK(stage.start_node("b1"));
-  MIROIR_CHECK(stage.wait_equal(kEqualTime));
+  MIROIR_CHECK(stage.wait_equal());
   damage.restored_node = "b1";
 
   MIROIR_TRY(const auto stale, read_some(stage, "b2", 0, 10));
@@ -93,7 +91,7 @@ Result<Damage> damage(Stage& stage) {
   damage.resurrected = ids_of(resurrected);
   MIROIR_CHECK(change_all(stage, damage.stale, "the newer version"));
   MIROIR_CHECK(delete_all(stage, damage.resurrected));
-  MIROIR_CHECK(stage.wait_equal(kEqualTime));
+  MIROIR_CHECK(stage.wait_equal());
 
   MIROIR_TRY(auto changed, read_some(stage, "b2", 2, 5));
   damage.changed = ids_of(changed);

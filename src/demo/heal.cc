@@ -9,7 +9,6 @@ namespace {
 
 // The light pass runs every 5 s; two of them, and the time that their repairs take.
 constexpr Milliseconds kLightTime{30'000};
-constexpr Milliseconds kEqualTime{30'000};
 
 std::string text(const Json& json, std::string_view name) {
   const Json* value = json.find(name);
@@ -93,7 +92,7 @@ Result<Repairs> wait_for_light(Stage& stage, const Damage& damage) {
 
 Result<void> heal(Stage& stage, const Damage& damage) {
   MIROIR_TRY(const Repairs by_light, wait_for_light(stage, damage));
-  MIROIR_CHECK(stage.wait_equal(kEqualTime));
+  MIROIR_CHECK(stage.wait_equal());
   say("  node " + damage.restored_node + " is in sync again");
   if (missing_from(by_light, damage.changed) != damage.changed.size()) {
     return fail(ErrorCode::kInternal, "the light pass cannot see contents, and yet repaired them");
@@ -107,7 +106,7 @@ Result<void> heal(Stage& stage, const Damage& damage) {
                 fmt::format("{} changed documents were not repaired", missing));
   }
   show_table(repairs, damage);
-  MIROIR_CHECK(stage.wait_equal(kEqualTime));
+  MIROIR_CHECK(stage.wait_equal());
   return {};
 }
 

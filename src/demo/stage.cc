@@ -135,9 +135,9 @@ Result<void> Stage::restore_disk(const std::string& id) {
   return {};
 }
 
-Result<void> Stage::wait_equal(Milliseconds at_most) {
+Result<void> Stage::wait_equal() {
   SystemClock clock;
-  const Instant until = clock.now() + at_most;
+  const Instant until = clock.now() + kEqualTimeMax;
   std::string last;
   while (clock.now() < until) {
     MIROIR_TRY(const Json topology, miroir_->expect("GET", "/_miroir/topology"));

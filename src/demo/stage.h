@@ -13,6 +13,7 @@
 namespace miroir::demo {
 
 inline constexpr const char* kIndex = "packages";
+inline constexpr Milliseconds kEqualTimeMax{30'000};
 
 // The processes of the demo, and what it knows of them: two groups of two nodes, and one Miroir
 // before them. Everything lives in one temporary directory, on loopback.
@@ -43,8 +44,8 @@ class Stage {
   Result<void> copy_disk(const std::string& id);
   Result<void> restore_disk(const std::string& id);
 
-  // Waits until every node has done everything in the log and is in sync.
-  Result<void> wait_equal(Milliseconds at_most);
+  // Waits until every node has done everything in the log and is in sync, kEqualTimeMax at the most.
+  Result<void> wait_equal();
   // The value of a metric, summed over its labels.
   Result<double> metric(const std::string& name);
   // What GET /_miroir/anti-entropy/repairs says, newest first.

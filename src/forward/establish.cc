@@ -8,7 +8,7 @@
 namespace miroir {
 namespace {
 
-constexpr std::size_t kReadAhead = 256;
+constexpr std::size_t kEntriesAtOnce = 256;
 constexpr Microseconds kBacklogLook = Milliseconds(5);
 // More than any node lags behind, and fewer than the log keeps by default: what is older than that
 // counts as known.
@@ -118,7 +118,7 @@ Async<void> Forwarder::recover_tasks(Position last) {
     co_await insist(context_.clock, "reading the log", [this, &entries] {
       return [](Log& log, Position first,
                 std::vector<std::shared_ptr<const Entry>>& out) -> Async<Result<void>> {
-        MIROIR_CO_TRY(out, co_await log.entries(first, kReadAhead));
+        MIROIR_CO_TRY(out, co_await log.entries(first, kEntriesAtOnce));
         co_return Result<void>();
       }(context_.log, watcher_.passed() + 1, entries);
     });

@@ -7,7 +7,7 @@
 namespace miroir {
 namespace {
 
-constexpr std::size_t kPage = 10'000;
+constexpr std::size_t kIdsPerPage = 10'000;
 constexpr Milliseconds kRetryDelay{20};
 
 }  // namespace
@@ -138,7 +138,7 @@ Async<Result<std::set<std::string>>> FilterResolver::read_matching(
   const Json* filter = entry->arguments.find("filter");
   if (filter != nullptr) query.filter = *filter;
   query.fields = {entry->primary_key};
-  query.limit = kPage;
+  query.limit = kIdsPerPage;
   // Nothing changes on the node between two pages: its lane stands before this entry.
   for (;;) {
     auto page = co_await context_.cluster.client(node).documents(
@@ -150,7 +150,7 @@ Async<Result<std::set<std::string>>> FilterResolver::read_matching(
                     parse_copy(std::move(document), entry->primary_key, context_.options.names));
       ids.insert(std::move(copy.id));
     }
-    if (page->documents.size() < kPage) co_return ids;
+    if (page->documents.size() < kIdsPerPage) co_return ids;
     query.offset += page->documents.size();
   }
 }

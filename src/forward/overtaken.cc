@@ -7,7 +7,7 @@
 namespace miroir {
 namespace {
 
-constexpr std::size_t kPage = 256;
+constexpr std::size_t kLookedThroughAtOnce = 256;
 
 Async<Result<bool>> note(Log& log, std::shared_ptr<const Entry> entry, Overtaken& overtaken) {
   if (!has_records(entry->kind)) {
@@ -51,7 +51,8 @@ Async<Result<bool>> for_each_overtaking(Log& log, std::shared_ptr<const Entry> e
     next = std::min(next, Position{read_at->as_uint64()} + 1);
   while (next < entry->position) {
     MIROIR_CO_TRY(const auto others,
-                  co_await log.entries(next, std::min<std::size_t>(kPage, entry->position - next)));
+                  co_await log.entries(
+                      next, std::min<std::size_t>(kLookedThroughAtOnce, entry->position - next)));
     if (others.empty()) co_return false;
     for (const std::shared_ptr<const Entry>& other : others) {
       if (other->position != next++) co_return false;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kTasksTotal = "miroir_tasks_total";
 constexpr const char* kTasksHelp = "Clients' tasks by how they ended.";
-constexpr std::size_t kReadAhead = 256;
+constexpr std::size_t kReadAtOnce = 256;
 // Entries kept in mind while their tasks are open; more wait in the log.
 constexpr std::size_t kOpenMax = 50'000;
 // Events in between are looked at together.
@@ -95,7 +95,7 @@ Async<void> TaskEnds::find_start() {
 
 Async<Result<void>> TaskEnds::read_new() {
   while (read_ < context_.log.head() && entries_.size() < kOpenMax) {
-    MIROIR_CO_TRY(auto entries, co_await context_.log.entries(read_ + 1, kReadAhead));
+    MIROIR_CO_TRY(auto entries, co_await context_.log.entries(read_ + 1, kReadAtOnce));
     if (entries.empty()) {
       read_ = context_.log.head();
       break;

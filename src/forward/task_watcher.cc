@@ -11,7 +11,7 @@ namespace {
 
 constexpr Microseconds kPollMin = Milliseconds(10);
 constexpr Microseconds kPollMax = Milliseconds(200);
-constexpr std::size_t kPage = 1'000;
+constexpr std::size_t kTasksPerPage = 1'000;
 // Ended tasks whose details are kept for the clients' tasks; older ones are asked of the node
 // again.
 constexpr std::size_t kRecentMax = 10'000;
@@ -127,12 +127,12 @@ Async<Result<bool>> TaskWatcher::poll() {
   const TaskUid first = in_flight_.begin()->second.uid;
   const TaskUid last = in_flight_.rbegin()->second.uid;
   auto answer = co_await context_.cluster.client(node_).tasks(
-      first, last, kPage, context_.clock.now() + context_.options.request_timeout);
+      first, last, kTasksPerPage, context_.clock.now() + context_.options.request_timeout);
   if (epoch != epoch_) co_return false;
   if (!answer) co_return std::unexpected(std::move(answer).error());
   std::map<TaskUid, const NodeTask*> by_uid;
   for (const NodeTask& task : *answer) by_uid[task.uid] = &task;
-  const TaskUid covered = answer->size() < kPage ? last : answer->back().uid;
+  const TaskUid covered = answer->size() < kTasksPerPage ? last : answer->back().uid;
 
   std::vector<Position> asked;
   for (const auto& [position, task] : in_flight_) {

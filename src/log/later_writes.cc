@@ -3,7 +3,7 @@
 namespace miroir {
 namespace {
 
-constexpr std::size_t kPage = 512;
+constexpr std::size_t kLookedThroughAtOnce = 512;
 
 // Every owner's, of that index, and not without effect.
 bool concerns(const Entry& entry, Position incarnation) {
@@ -19,7 +19,7 @@ Async<Result<Log::Later>> DurableLog::later_writes(Position incarnation, std::st
   Later later;
   later.overtaken = position < views_->forgotten;
   for (Position next = position + 1; !later.overtaken && next <= head();) {
-    MIROIR_CO_TRY(const auto page, co_await entries(next, kPage));
+    MIROIR_CO_TRY(const auto page, co_await entries(next, kLookedThroughAtOnce));
     if (page.empty()) break;
     next = page.back()->position + 1;
     for (const std::shared_ptr<const Entry>& entry : page) {

@@ -3,7 +3,7 @@
 namespace miroir {
 namespace {
 
-constexpr std::size_t kPage = 4'096;
+constexpr std::size_t kRowsPerScan = 4'096;
 // Beside the slot, in a tombstone's row.
 constexpr std::uint64_t kOfExpiry = 1ULL << 16;
 
@@ -147,9 +147,10 @@ Async<Result<void>> for_each_row(Store& store, Table table, std::string prefix,
   const std::string end = prefix_end(prefix);
   std::string first = prefix;
   while (true) {
-    MIROIR_CO_TRY(const std::vector<Row> rows, co_await store.scan(table, first, end, kPage));
+    MIROIR_CO_TRY(const std::vector<Row> rows,
+                  co_await store.scan(table, first, end, kRowsPerScan));
     for (const Row& row : rows) MIROIR_CO_CHECK(each(row));
-    if (rows.size() < kPage) co_return Result<void>();
+    if (rows.size() < kRowsPerScan) co_return Result<void>();
     first = rows.back().key + '\0';
   }
 }

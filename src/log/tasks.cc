@@ -8,7 +8,7 @@
 namespace miroir {
 namespace {
 
-constexpr std::size_t kPage = 512;
+constexpr std::size_t kEntriesPerPage = 512;
 
 WallTime wall_time(EntryStamp stamp) {
   return WallTime(Microseconds(static_cast<std::int64_t>(stamp)));
@@ -138,7 +138,7 @@ Async<Result<void>> for_each_task(Log& log, TaskFilter filter, IsProcessing proc
     co_return Result<void>();
   }
   for (Position next = 1; next <= log.head();) {
-    MIROIR_CO_TRY(const auto entries, co_await log.entries(next, kPage));
+    MIROIR_CO_TRY(const auto entries, co_await log.entries(next, kEntriesPerPage));
     if (entries.empty()) break;
     const Position last = entries.back()->position;
     MIROIR_CO_TRY(const Ends ends, co_await log.task_ends(next, last));

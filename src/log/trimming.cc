@@ -7,7 +7,7 @@
 namespace miroir {
 namespace {
 
-constexpr std::size_t kPage = 256;
+constexpr std::size_t kTrimmedAtOnce = 256;
 constexpr Position kForgetMax = 100'000;  // entries that one commit takes away
 
 }  // namespace
@@ -49,7 +49,7 @@ Async<Result<void>> DurableLog::trim_bodies() {
   const Position last = std::min(applied_here_, head());
   for (bool more = true; more && views_->trimmed < last;) {
     const Position first = views_->trimmed + 1;
-    MIROIR_CO_TRY(const auto page, co_await entries(first, kPage));
+    MIROIR_CO_TRY(const auto page, co_await entries(first, kTrimmedAtOnce));
     Appender::Proposal proposal;
     Position trimmed = first - 1;
     std::uint64_t kept = bytes();
@@ -86,7 +86,7 @@ std::set<Position> DurableLog::referred_to() const {
 Async<Result<std::set<Position>>> DurableLog::operations(Position first, Position last) {
   std::set<Position> positions;
   while (first <= last) {
-    MIROIR_CO_TRY(const auto page, co_await entries(first, kPage));
+    MIROIR_CO_TRY(const auto page, co_await entries(first, kTrimmedAtOnce));
     if (page.empty()) break;
     for (const std::shared_ptr<const Entry>& entry : page)
       if (entry->position <= last && is_operation(*entry)) positions.insert(entry->position);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 
 namespace miroir::meili {
@@ -54,6 +55,13 @@ std::string normalise_facet(std::string_view text) {
   const bool ascii =
       std::ranges::none_of(text, [](char c) { return static_cast<signed char>(c) < 0; });
   return ascii ? lower_ascii(text) : fold(text);
+}
+
+std::string number_text(double number) {
+  std::array<char, 512> buffer;
+  const auto end =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::fixed);
+  return {buffer.data(), end.ptr};
 }
 
 }  // namespace miroir::meili

@@ -7,7 +7,7 @@ namespace {
 
 Json json(std::string_view text) { return *parse_json(text); }
 
-std::string code_of(std::string_view patch) {
+std::string refusal_of(std::string_view patch) {
   const auto checked = check_settings(json(patch));
   return checked ? "" : checked.error().code;
 }
@@ -29,20 +29,20 @@ TEST(SettingsTest, GranularRulesAreFilledIn) {
 }
 
 TEST(SettingsTest, EachIsRefusedWithItsCode) {
-  EXPECT_EQ(code_of(R"({"colour":1})"), "bad_request");
-  EXPECT_EQ(code_of(R"({"rankingRules":["odd"]})"), "invalid_settings_ranking_rules");
-  EXPECT_EQ(code_of(R"({"rankingRules":["year:down"]})"), "invalid_settings_ranking_rules");
-  EXPECT_EQ(code_of(R"({"rankingRules":["attribute","wordPosition"]})"),
+  EXPECT_EQ(refusal_of(R"({"colour":1})"), "bad_request");
+  EXPECT_EQ(refusal_of(R"({"rankingRules":["odd"]})"), "invalid_settings_ranking_rules");
+  EXPECT_EQ(refusal_of(R"({"rankingRules":["year:down"]})"), "invalid_settings_ranking_rules");
+  EXPECT_EQ(refusal_of(R"({"rankingRules":["attribute","wordPosition"]})"),
             "invalid_settings_ranking_rules");
-  EXPECT_EQ(code_of(R"({"filterableAttributes":[{"attributePatterns":["a*b"]}]})"),
+  EXPECT_EQ(refusal_of(R"({"filterableAttributes":[{"attributePatterns":["a*b"]}]})"),
             "invalid_settings_filterable_attributes");
-  EXPECT_EQ(code_of(R"({"pagination":{"maxTotalHits":0}})"), "invalid_settings_pagination");
-  EXPECT_EQ(code_of(R"({"faceting":{"sortFacetValuesBy":{"a":"size"}}})"),
+  EXPECT_EQ(refusal_of(R"({"pagination":{"maxTotalHits":0}})"), "invalid_settings_pagination");
+  EXPECT_EQ(refusal_of(R"({"faceting":{"sortFacetValuesBy":{"a":"size"}}})"),
             "invalid_settings_faceting");
-  EXPECT_EQ(code_of(R"({"typoTolerance":{"minWordSizeForTypos":{"oneTypo":256}}})"),
+  EXPECT_EQ(refusal_of(R"({"typoTolerance":{"minWordSizeForTypos":{"oneTypo":256}}})"),
             "invalid_settings_typo_tolerance");
-  EXPECT_EQ(code_of(R"({"embedders":{"e":{"source":"openAi"}}})"), "invalid_settings_embedders");
-  EXPECT_EQ(code_of(R"({"embedders":{"e":{"source":"userProvided"}}})"),
+  EXPECT_EQ(refusal_of(R"({"embedders":{"e":{"source":"openAi"}}})"), "invalid_settings_embedders");
+  EXPECT_EQ(refusal_of(R"({"embedders":{"e":{"source":"userProvided"}}})"),
             "invalid_settings_embedders");
 }
 

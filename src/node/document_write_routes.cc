@@ -119,16 +119,13 @@ Reply delete_one(Engine& engine, const Call& call) {
   return delete_ids(engine, call, Json::array({call.variables[1]}));
 }
 
-std::expected<Json, ApiError> body_of(const Call& call) {
+std::expected<Json, ApiError> body_of_delete(const Call& call) {
   if (auto error = check_metadata_only(call)) return std::unexpected(std::move(*error));
-  if (auto type = meili::expect_json(call.request.headers.find("Content-Type")); !type) {
-    return std::unexpected(std::move(type.error()));
-  }
-  return meili::json_body(call.request.body);
+  return body_of(call);
 }
 
 Reply delete_batch(Engine& engine, const Call& call) {
-  const auto body = body_of(call);
+  const auto body = body_of_delete(call);
   if (!body) return std::unexpected(body.error());
   if (!body->is_array()) {
     return std::unexpected(meili::api_error(
@@ -141,7 +138,7 @@ Reply delete_batch(Engine& engine, const Call& call) {
 }
 
 Reply delete_by_filter(Engine& engine, const Call& call) {
-  const auto body = body_of(call);
+  const auto body = body_of_delete(call);
   if (!body) return std::unexpected(body.error());
   if (auto error = meili::check_fields(*body, {"filter"}))
     return std::unexpected(std::move(*error));

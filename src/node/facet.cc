@@ -1,8 +1,6 @@
 #include "node/facet.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 
 #include "meili/facet_value.h"
 #include "meili/filterable.h"
@@ -12,14 +10,6 @@ namespace {
 
 // Up to here numbers are listed as the texts that they are shown as; as Meilisearch.
 constexpr std::size_t kTextOrderMax = 3000;
-
-// As Rust prints a double: no exponent, no ".0".
-std::string number_text(double number) {
-  std::array<char, 512> buffer;
-  const auto end =
-      std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::fixed);
-  return {buffer.data(), end.ptr};
-}
 
 struct Rules {
   std::size_t values_max = 100;
@@ -71,7 +61,7 @@ FacetCounts count_column(const Column& column, const Counter& counter, bool by_c
   for (const auto& [number, documents] : column.numbers) {
     const std::uint64_t count = counter.count(documents);
     if (count == 0) continue;
-    counts.values.push_back({number_text(number), count});
+    counts.values.push_back({meili::number_text(number), count});
     if (!counts.range) counts.range = {number, number};
     counts.range->second = number;
   }
@@ -85,10 +75,8 @@ FacetCounts count_column(const Column& column, const Counter& counter, bool by_c
   return counts;
 }
 
-bool covers(std::string_view name, std::string_view field) {
-  return name.contains('*') ? meili::matches_pattern(name, field)
-                            : field.starts_with(name) &&
-                                  (field.size() == name.size() || field[name.size()] == '.');
+bool asks_for(std::string_view name, std::string_view field) {
+  return name.contains('*') ? meili::matches_pattern(name, field) : meili::covers(name, field);
 }
 
 // A pattern may be asked for where a rule is one too.
@@ -122,7 +110,7 @@ std::expected<std::vector<std::string>, meili::ApiError> facet_fields(
     }
     if (index.field_order.contains(name)) fields.push_back(name);
     for (const auto& [field, column] : index.columns) {
-      if (covers(name, field) && index.rules.filterable(field)) fields.push_back(field);
+      if (asks_for(name, field) && index.rules.filterable(field)) fields.push_back(field);
     }
   }
   std::ranges::sort(fields);

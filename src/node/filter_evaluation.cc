@@ -245,9 +245,10 @@ class Evaluator {
     const double bottom = filter.values[2].number().value_or(0);
     const double left = filter.values[3].number().value_or(0);
     if (top < bottom) {
-      return std::unexpected(place_error(filter.values[3], "The top latitude `" + number_text(top) +
+      return std::unexpected(place_error(filter.values[3], "The top latitude `" +
+                                                               meili::number_text(top) +
                                                                "` is below the bottom latitude `" +
-                                                               number_text(bottom) + "`."));
+                                                               meili::number_text(bottom) + "`."));
     }
     DocumentSet result;
     for (const auto& [document, point] : geo_points(index_)) {

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "base/json.h"
+#include "meili/facet_value.h"
 
 namespace miroir::node {
 
@@ -39,23 +40,17 @@ std::vector<std::pair<DocumentNumber, GeoPoint>> geo_points(const Index& index) 
   return points;
 }
 
-std::string number_text(double number) {
-  std::string text = to_text(Json(number));
-  if (text.ends_with(".0")) text.resize(text.size() - 2);
-  return text;
-}
-
 std::string bad_latitude(double latitude) {
-  return "Bad latitude `" + number_text(latitude) +
+  return "Bad latitude `" + meili::number_text(latitude) +
          "`. Latitude must be contained between -90 and 90 degrees.";
 }
 
 std::string bad_longitude(double longitude) {
   const double turned = std::fmod(longitude + 180, 360);
   const double hint = (turned < 0 ? turned + 360 : turned) - 180;
-  return "Bad longitude `" + number_text(longitude) +
+  return "Bad longitude `" + meili::number_text(longitude) +
          "`. Longitude must be contained between -180 and 180 degrees. Hint: try using `" +
-         number_text(hint) + "` instead.";
+         meili::number_text(hint) + "` instead.";
 }
 
 }  // namespace miroir::node

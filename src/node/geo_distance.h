@@ -22,7 +22,5 @@ std::vector<std::pair<DocumentNumber, GeoPoint>> geo_points(const Index& index);
 // Meilisearch's words for coordinates out of range.
 std::string bad_latitude(double latitude);
 std::string bad_longitude(double longitude);
-// A number as Rust prints it: without ".0".
-std::string number_text(double number);
 
 }  // namespace miroir::node

@@ -9,10 +9,8 @@
 namespace miroir::node {
 namespace {
 
-bool covers(std::string_view attribute, std::string_view field) {
-  return meili::matches_pattern(attribute, field) ||
-         (field.starts_with(attribute) && field.size() > attribute.size() &&
-          field[attribute.size()] == '.');
+bool is_within(std::string_view field, std::string_view attribute) {
+  return meili::matches_pattern(attribute, field) || meili::covers(attribute, field);
 }
 
 // Some words of a text, by their places.
@@ -44,7 +42,7 @@ Highlighter::Highlighter(const SearchRequest& search, const TextQuery& query, co
 
 bool Highlighter::asked_for(std::string_view field) const {
   const auto names_it = [&](std::string_view attribute) {
-    return covers(attribute, field) || covers(field, attribute);
+    return is_within(field, attribute) || is_within(attribute, field);
   };
   return std::ranges::any_of(highlighted_, names_it) ||
          std::ranges::any_of(cropped_, [&](const auto& crop) { return names_it(crop.first); });
@@ -73,8 +71,8 @@ std::vector<Highlighter::Match> Highlighter::matches(std::string_view text) cons
 std::string Highlighter::format_text(const std::string& field, const std::string& text) const {
   const std::vector<Match> found = matches(text);
   Window window{0, text.size()};
-  const auto crop =
-      std::ranges::find_if(cropped_, [&](const auto& each) { return covers(each.first, field); });
+  const auto crop = std::ranges::find_if(
+      cropped_, [&](const auto& each) { return is_within(field, each.first); });
   const std::vector<Word> words = crop == cropped_.end() ? std::vector<Word>() : words_.of(text);
   if (crop != cropped_.end() && crop->second > 0 && words.size() > crop->second) {
     const auto length = static_cast<std::size_t>(crop->second);
@@ -89,7 +87,7 @@ std::string Highlighter::format_text(const std::string& field, const std::string
               first + length == words.size() ? text.size() : words[first + length - 1].end};
   }
   const bool highlights = std::ranges::any_of(
-      highlighted_, [&](const std::string& attribute) { return covers(attribute, field); });
+      highlighted_, [&](const std::string& attribute) { return is_within(field, attribute); });
   std::string formatted = window.first > 0 ? search_.crop_marker : "";
   std::size_t at = window.first;
   for (const Match& match : found) {

@@ -7,12 +7,6 @@ namespace {
 
 using meili::ApiError;
 
-std::expected<Json, ApiError> body_of(const Call& call) {
-  auto json = meili::expect_json(call.request.headers.find("Content-Type"));
-  if (!json) return std::unexpected(std::move(json.error()));
-  return meili::json_body(call.request.body);
-}
-
 // Keys are made of the master key; without one there are none.
 std::expected<void, ApiError> expect_master_key(const Keys& keys) {
   if (keys.has_master_key()) return {};

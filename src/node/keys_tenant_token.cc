@@ -70,7 +70,7 @@ Json filter_of(const Json& rule) {
   return filter == nullptr ? Json() : *filter;
 }
 
-bool covers(std::string_view pattern, std::string_view index_uid) {
+bool is_meant(std::string_view pattern, std::string_view index_uid) {
   if (!pattern.ends_with('*')) return pattern == index_uid;
   pattern.remove_suffix(1);
   return index_uid.starts_with(pattern);
@@ -81,14 +81,14 @@ bool covers(std::string_view pattern, std::string_view index_uid) {
 std::optional<Json> TenantToken::rule(std::string_view index_uid) const {
   if (search_rules.is_array()) {
     for (const Json& pattern : search_rules.as_array()) {
-      if (pattern.is_string() && covers(pattern.as_string(), index_uid)) return Json();
+      if (pattern.is_string() && is_meant(pattern.as_string(), index_uid)) return Json();
     }
     return std::nullopt;
   }
   if (!search_rules.is_object()) return std::nullopt;
   if (const Json* exact = search_rules.find(index_uid)) return filter_of(*exact);
   for (const auto& [pattern, rule] : search_rules.as_object()) {
-    if (covers(pattern, index_uid)) return filter_of(rule);
+    if (is_meant(pattern, index_uid)) return filter_of(rule);
   }
   return std::nullopt;
 }

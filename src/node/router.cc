@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "meili/index_uid.h"
+#include "meili/payload.h"
 
 namespace miroir::node {
 namespace {
@@ -21,6 +22,12 @@ std::vector<std::string> split(std::string_view path) {
 bool is_variable(std::string_view part) { return part.starts_with('{'); }
 
 }  // namespace
+
+std::expected<Json, meili::ApiError> body_of(const Call& call) {
+  auto json = meili::expect_json(call.request.headers.find("Content-Type"));
+  if (!json) return std::unexpected(std::move(json.error()));
+  return meili::json_body(call.request.body);
+}
 
 http::Response json_reply(int status, const Json& body) {
   return http::json_response(status, to_text(body));

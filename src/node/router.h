@@ -43,6 +43,9 @@ struct Call {
 using Reply = std::expected<http::Response, meili::ApiError>;
 using RouteFunction = std::function<Reply(const Call&)>;
 
+// The body as JSON; refuses another content type.
+std::expected<Json, meili::ApiError> body_of(const Call& call);
+
 http::Response json_reply(int status, const Json& body);
 http::Response error_reply(const meili::ApiError& error);
 

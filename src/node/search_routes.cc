@@ -14,12 +14,6 @@ Json rule_of(const Call& call, std::string_view index_uid) {
   return call.access.search_rule ? call.access.search_rule(index_uid) : Json();
 }
 
-std::expected<Json, ApiError> body_of(const Call& call) {
-  auto json = meili::expect_json(call.request.headers.find("Content-Type"));
-  if (!json) return std::unexpected(std::move(json.error()));
-  return meili::json_body(call.request.body);
-}
-
 Reply answer(Engine& engine, const Call& call, std::expected<SearchRequest, ApiError> request) {
   if (!request) return std::unexpected(std::move(request.error()));
   const std::string& uid = call.variables.front();

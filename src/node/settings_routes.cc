@@ -19,12 +19,6 @@ std::expected<Json, ApiError> settings_of(Engine& engine, const Call& call) {
   return meili::without_secrets((*index)->settings);
 }
 
-std::expected<Json, ApiError> body_of(const Call& call) {
-  auto json = meili::expect_json(call.request.headers.find("Content-Type"));
-  if (!json) return std::unexpected(std::move(json.error()));
-  return meili::json_body(call.request.body);
-}
-
 Reply change(Engine& engine, const Call& call, Json patch, bool deletion) {
   Json details = meili::settings_details(patch);
   return enqueue(engine, call,

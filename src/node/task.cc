@@ -3,13 +3,6 @@
 namespace miroir::node {
 namespace {
 
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(std::int64_t{*value}) : Json();
-}
-
-Json text_or_null(const std::optional<std::string>& value) { return value ? Json(*value) : Json(); }
-
 Json time_or_null(const std::optional<WallTime>& time) {
   return time ? Json(to_rfc3339(*time)) : Json();
 }
@@ -21,7 +14,7 @@ Json to_json(const Task& task) {
   Json json = Json::object({
       {"uid", std::int64_t{task.uid}},
       {"batchUid", or_null(task.batch_uid)},
-      {"indexUid", text_or_null(task.index_uid)},
+      {"indexUid", or_null(task.index_uid)},
       {"status", name(task.status)},
       {"type", name(task.kind)},
       {"canceledBy", or_null(task.canceled_by)},
@@ -40,7 +33,7 @@ Json to_json(const Task& task) {
 Json summary_of(const Task& task) {
   Json json = Json::object({
       {"taskUid", std::int64_t{task.uid}},
-      {"indexUid", text_or_null(task.index_uid)},
+      {"indexUid", or_null(task.index_uid)},
       {"status", name(task.status)},
       {"type", name(task.kind)},
       {"enqueuedAt", to_rfc3339(task.enqueued_at)},

@@ -37,7 +37,7 @@ std::optional<ApiError> read_list(const Parameters& query, std::string_view name
   return std::nullopt;
 }
 
-std::expected<std::uint32_t, std::string> parse_uid(const std::string& text) {
+std::expected<std::uint32_t, std::string> positive_integer(const std::string& text) {
   std::uint32_t uid = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), uid);
   if (error == std::errc() && stop == text.data() + text.size()) return uid;
@@ -90,9 +90,10 @@ std::expected<TaskFilter, ApiError> parse_task_filter(const Parameters& query) {
   const auto keep = [&](std::optional<ApiError> found) {
     if (!error) error = std::move(found);
   };
-  keep(read_list(query, "batchUids", "invalid_batch_uids", filter.batch_uids, parse_uid));
-  keep(read_list(query, "uids", "invalid_task_uids", filter.uids, parse_uid));
-  keep(read_list(query, "canceledBy", "invalid_task_canceled_by", filter.canceled_by, parse_uid));
+  keep(read_list(query, "batchUids", "invalid_batch_uids", filter.batch_uids, positive_integer));
+  keep(read_list(query, "uids", "invalid_task_uids", filter.uids, positive_integer));
+  keep(read_list(query, "canceledBy", "invalid_task_canceled_by", filter.canceled_by,
+                 positive_integer));
   keep(read_list(query, "types", "invalid_task_types", filter.kinds, parse_kind));
   keep(read_list(query, "statuses", "invalid_task_statuses", filter.statuses, parse_status));
   keep(read_list(query, "indexUids", "invalid_index_uid", filter.index_uids, parse_index_uid));

@@ -23,10 +23,6 @@ http::ClientRequest json_request(std::string method, std::string target, const J
       std::move(method), std::move(target), {{"Content-Type", "application/json"}}, to_text(body)};
 }
 
-std::string index_path(const std::string& index_uid) {
-  return "/indexes/" + http::percent_encode(index_uid);
-}
-
 Json fetch_body(const DocumentQuery& query) {
   Json body = Json::object({{"limit", std::uint64_t{query.limit}},
                             {"offset", std::uint64_t{query.offset}},

@@ -10,11 +10,10 @@
 #include "base/document.h"
 #include "node_api/alike_ids_fake.h"
 #include "node_api/exact_copies.h"
+#include "node_api/field_names_fake.h"
 
 namespace miroir {
 namespace {
-
-const FieldNames kNames;
 
 // Against a running server: MIROIR_TEST_NODE_URL=http://host:port, its master key in
 // MIROIR_TEST_NODE_KEY. The test `node_client` (test/conformance) starts one.

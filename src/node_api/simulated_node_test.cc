@@ -2,10 +2,10 @@
 
 #include <functional>
 
+#include "node_api/field_names_fake.h"
+
 namespace miroir {
 namespace {
-
-const FieldNames kNames;
 
 WriteDocuments write_of(std::string ndjson, bool merge = false) {
   return {.index_uid = "i", .primary_key = "id", .merge = merge, .ndjson = std::move(ndjson)};

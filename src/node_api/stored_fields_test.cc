@@ -5,10 +5,10 @@
 
 #include <set>
 
+#include "node_api/field_names_fake.h"
+
 namespace miroir {
 namespace {
-
-const FieldNames kNames;
 
 TEST(StoredFieldsTest, AnExpiryIsWholeMilliseconds) {
   for (const auto& [given, read] :

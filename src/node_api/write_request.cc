@@ -10,10 +10,6 @@ namespace {
 
 using Query = std::vector<std::pair<std::string, std::string>>;
 
-std::string index_path(const std::string& index_uid) {
-  return "/indexes/" + http::percent_encode(index_uid);
-}
-
 std::string with_query(std::string path, const Query& query) {
   return query.empty() ? path : std::move(path) + '?' + http::build_query(query);
 }
@@ -112,6 +108,10 @@ struct ToRequest {
 };
 
 }  // namespace
+
+std::string index_path(const std::string& index_uid) {
+  return "/indexes/" + http::percent_encode(index_uid);
+}
 
 http::ClientRequest write_request(const NodeWrite& write, TaskUid uid, std::string_view metadata,
                                   const FieldNames& names) {

@@ -4,11 +4,10 @@
 
 #include "meili/filter.h"
 #include "node_api/document_filter.h"
+#include "node_api/field_names_fake.h"
 
 namespace miroir {
 namespace {
-
-const FieldNames kNames;
 
 http::ClientRequest request_of(const NodeWrite& write, std::string_view metadata = "m 1") {
   return write_request(write, 7, metadata, kNames);

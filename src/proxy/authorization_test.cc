@@ -4,11 +4,11 @@
 
 #include "meili/api_key.h"
 #include "proxy/routes.h"
+#include "proxy/secrets_fake.h"
 
 namespace miroir {
 namespace {
 
-const Secrets kSecrets = {"clientsMaster", "nodesMaster", "adminKey"};
 constexpr const char* kUid = "6062abda-a5aa-4414-ac91-ecd7944c0f8d";
 const WallTime kNow = WallTime(std::chrono::days(20'000));
 

@@ -3,11 +3,10 @@
 #include "cdc/change_stream.h"
 #include "forward/forward_world_fake.h"
 #include "proxy/proxy.h"
+#include "proxy/secrets_fake.h"
 
 namespace miroir {
 namespace {
-
-const Secrets kSecrets = {"clientsMaster", "nodesMaster", "adminKey"};
 
 // A proxy over simulated nodes, with a change stream that nobody but its readers asks.
 class ChangeRoutesTest : public ::testing::Test {

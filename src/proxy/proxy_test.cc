@@ -6,11 +6,10 @@
 
 #include "forward/forward_world_fake.h"
 #include "meili/api_key.h"
+#include "proxy/secrets_fake.h"
 
 namespace miroir {
 namespace {
-
-const Secrets kSecrets = {"clientsMaster", "nodesMaster", "adminKey"};
 
 // A proxy before two groups of two simulated nodes, asked as the server asks it.
 class ProxyTest : public ::testing::Test {
@@ -335,8 +334,9 @@ TEST_F(ProxyTest, PassesAreStartedWatchedAndListed) {
   }
   EXPECT_EQ(send("GET", "/_miroir/anti-entropy/passes?limit=x", "", "adminKey").status, 400);
   EXPECT_EQ(code(send("POST", "/_miroir/anti-entropy/approve")), "miroir_invalid_auth");
-  for (const char* wrong : {"", "{}", R"({"pass":"1"})", R"({"pass":0})", R"({"pass":1,"x":1})",
-                            R"({"pass":18446744073709551615})", R"({"pass":1})"}) {  // nothing waits
+  for (const char* wrong :
+       {"", "{}", R"({"pass":"1"})", R"({"pass":0})", R"({"pass":1,"x":1})",
+        R"({"pass":18446744073709551615})", R"({"pass":1})"}) {  // nothing waits
     EXPECT_EQ(send("POST", "/_miroir/anti-entropy/approve", wrong, "adminKey").status, 400)
         << wrong;
   }

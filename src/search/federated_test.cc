@@ -4,15 +4,14 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include "base/parsed_json_fake.h"
+#include "node_api/field_names_fake.h"
 #include "search/search_engine_fake.h"
 
 namespace miroir {
 namespace {
 
-const FieldNames kNames;
 constexpr const char* kIndex = "movies";
-
-Json parsed(std::string_view text) { return parse_json(text).value(); }
 
 // The documents dealt out to so many nodes, asked as Miroir asks, and merged.
 Json merged_search(const std::vector<std::vector<Json>>& nodes, const Json& body,

@@ -5,11 +5,10 @@
 #include <rapidcheck/gtest.h>
 
 #include "base/json.h"
+#include "node_api/field_names_fake.h"
 
 namespace miroir {
 namespace {
-
-const FieldNames kNames;
 
 std::string stripped(std::string_view answer, AnswerShape shape = AnswerShape::kSearch) {
   return strip_reserved(answer, shape, kNames);

@@ -9,11 +9,6 @@ namespace {
 
 using Documents = std::map<std::string, std::string>;
 
-std::string status_of(const Json& task) { return task.find("status")->as_string(); }
-std::string error_of(const Json& task) {
-  const Json* error = task.find("error");
-  return error != nullptr && error->is_object() ? error->find("code")->as_string() : "";
-}
 const Json& detail(const Json& task, std::string_view name) {
   return *task.find("details")->find(name);
 }

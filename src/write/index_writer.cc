@@ -16,8 +16,6 @@ std::optional<std::string> optional_string(const Json& body, std::string_view na
   return value->as_string();
 }
 
-Json or_null(const std::optional<std::string>& text) { return text ? Json(*text) : Json(); }
-
 meili::ApiError already_exists(const std::string& uid) {
   return meili::api_error("index_already_exists", "Index `" + uid + "` already exists.");
 }

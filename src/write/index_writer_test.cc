@@ -11,12 +11,6 @@
 namespace miroir {
 namespace {
 
-std::string status_of(const Json& task) { return task.find("status")->as_string(); }
-std::string error_of(const Json& task) {
-  const Json* error = task.find("error");
-  return error != nullptr && error->is_object() ? error->find("code")->as_string() : "";
-}
-
 class IndexWriterTest : public ::testing::Test {
  protected:
   WriteWorld::Answer create(const std::string& body) {
@@ -273,8 +267,8 @@ TEST_F(IndexWriterTest, WhatTheNodesMayHoldAlreadyWaitsForRecovery) {
   EXPECT_NE(refused.message().find("until then"), std::string::npos);
   EXPECT_EQ(world.answer(world.indexes().drop("known", {})).status, 503);
   EXPECT_EQ(world
-                .answer(world.settings().change("known", "",
-                                           world.json_request("PATCH", R"({"stopWords": ["a"]})")))
+                .answer(world.settings().change(
+                    "known", "", world.json_request("PATCH", R"({"stopWords": ["a"]})")))
                 .status,
             503);
   EXPECT_EQ(world.index("unknown"), nullptr);

@@ -149,8 +149,6 @@ Answer<Json> checked_expiry(const Json& body, WallTime now) {
           "HH:MM:SS'.\n");
 }
 
-Json or_null(const std::optional<std::string>& text) { return text ? Json(*text) : Json(); }
-
 Answer<Json> checked_key(const Json& body, WallTime now, std::string fresh_uid) {
   if (auto error = meili::check_fields(
           body, {"description", "name", "uid", "actions", "indexes", "expiresAt"})) {

@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "base/parsed_json_fake.h"
+
 namespace miroir {
 namespace {
 
-Json parsed(std::string_view text) { return parse_json(text).value(); }
 const Json kNone = Json::object();
 
 const Json kOurRule = parsed(

@@ -13,6 +13,13 @@
 
 namespace miroir {
 
+// Of a task, as clients see it.
+inline std::string status_of(const Json& task) { return task.find("status")->as_string(); }
+inline std::string error_of(const Json& task) {
+  const Json* error = task.find("error");
+  return error != nullptr && error->is_object() ? error->find("code")->as_string() : "";
+}
+
 // The writers before two groups of two simulated nodes that do what the log says. Routes are called
 // as the proxy calls them.
 class WriteWorld {

@@ -6,6 +6,8 @@
 #include <array>
 #include <map>
 
+#include "sim/json_at.h"
+
 namespace miroir::sim {
 namespace {
 
@@ -18,11 +20,6 @@ bool fits(const Request& request, const Entry& entry) {
   if (request.act == Act::kDrop) return entry.task_type == "indexDeletion";
   return entry.task_type == "settingsUpdate" &&
          to_text(entry.task_details).find('"' + request.value + '"') != std::string::npos;
-}
-
-std::string text_at(const Json& object, std::string_view name) {
-  const Json* value = object.find(name);
-  return value != nullptr && value->is_string() ? value->as_string() : "";
 }
 
 class Replay {

@@ -7,7 +7,11 @@
 namespace miroir::sim {
 namespace {
 
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr std::uint64_t kSeeds = 300;  // the same code, many times slower
+#else
 constexpr std::uint64_t kSeeds = 3'000;
+#endif
 constexpr std::uint64_t kBlocks = 6;  // which ctest runs side by side
 
 class SimulationTest : public ::testing::Test {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "sim/json_at.h"
 #include "sim/world.h"
 
 namespace miroir::sim {
@@ -19,11 +20,6 @@ constexpr int kPassesMax = 3;
 constexpr Microseconds kSweep = Seconds(5);
 constexpr Microseconds kStreamMax = std::chrono::minutes(10);
 constexpr Microseconds kAgreement = std::chrono::minutes(2);
-
-std::uint64_t number(const Json& object, std::string_view name) {
-  const Json* value = object.find(name);
-  return value != nullptr && value->is_integer() ? value->as_uint64() : 0;
-}
 
 bool is_clean(const Json& pass) {
   const Json* clean = pass.find("clean");

@@ -6,15 +6,9 @@
 #include <iterator>
 #include <limits>
 
+#include "sim/json_at.h"
+
 namespace miroir::sim {
-namespace {
-
-std::string text_at(const Json& event, std::string_view name) {
-  const Json* value = event.find(name);
-  return value != nullptr && value->is_string() ? value->as_string() : "";
-}
-
-}  // namespace
 
 std::string describe(const Change& change) {
   return fmt::format("{} {} {}/{} {}", change.position, change.kind, change.index, change.id,

@@ -7,21 +7,10 @@
 #include "cluster/cluster.h"
 #include "log/entry.h"
 #include "node_api/stored_fields.h"
+#include "sim/json_at.h"
 
 namespace miroir::sim {
 namespace {
-
-const Json kNothing;
-
-const Json& at(const Json& object, std::string_view name) {
-  const Json* found = object.find(name);
-  return found == nullptr ? kNothing : *found;
-}
-
-std::uint64_t number(const Json& object, std::string_view name) {
-  const Json& value = at(object, name);
-  return value.is_integer() ? value.as_uint64() : 0;
-}
 
 const Json& stamp_of(const Json& document) { return at(document, FieldNames().updated_at); }
 
