@@ -272,8 +272,13 @@ bool verified(const Judged& before, const Judged& after, const Roster& roster,
 
 struct ReadAgain {
   Position read_at = 0;
-  Judged judged;
+  Judged judged;  // without the texts of its copies
 };
+
+void drop_texts(Judged& judged) {
+  for (auto* copies : {&judged.copies.owners, &judged.copies.strays})
+    for (Copy& copy : *copies) copy.text.clear();
+}
 
 // Those that hold still; and then the others, while the lanes stand.
 Async<Result<std::map<std::string, ReadAgain>>> read_again(const Tools& tools, IndexUnderTest index,
@@ -282,16 +287,21 @@ Async<Result<std::map<std::string, ReadAgain>>> read_again(const Tools& tools, I
                                                            Counter bytes) {
   std::map<std::string, ReadAgain> documents;
   for (const Lanes lanes : {Lanes::kMove, Lanes::kStand}) {
-    if (ids.empty()) break;
-    auto again = co_await settle_and_judge(tools, index, roster, std::move(ids), bytes, lanes);
-    if (!again && again.error().code == ErrorCode::kCancelled)
-      co_return std::unexpected(again.error());
-    if (!again) break;
-    for (Judged& judged : again->documents) {
-      std::string id = judged.copies.id;
-      documents.emplace(std::move(id), ReadAgain{again->read_at, std::move(judged)});
+    std::vector<std::string> moving;
+    while (!ids.empty()) {
+      auto again = co_await settle_and_judge(tools, index, roster, std::move(ids), bytes, lanes);
+      if (!again && again.error().code == ErrorCode::kCancelled)
+        co_return std::unexpected(again.error());
+      if (!again) co_return documents;
+      for (Judged& judged : again->documents) {
+        drop_texts(judged);
+        std::string id = judged.copies.id;
+        documents.emplace(std::move(id), ReadAgain{again->read_at, std::move(judged)});
+      }
+      std::ranges::move(again->moving, std::back_inserter(moving));
+      ids = std::move(again->left_over);
     }
-    ids = std::move(again->moving);
+    ids = std::move(moving);
   }
   co_return documents;
 }

@@ -91,11 +91,20 @@ Async<Result<void>> Resolver::stop_moving(std::set<std::string> ids) {
 }
 
 Async<Result<void>> Resolver::resolve(std::vector<std::string> ids, Lanes lanes) {
+  while (!ids.empty()) {
+    MIROIR_CO_TRY(ids, co_await resolve_first(std::move(ids), lanes));
+  }
+  co_return Result<void>{};
+}
+
+Async<Result<std::vector<std::string>>> Resolver::resolve_first(std::vector<std::string> ids,
+                                                                Lanes lanes) {
   if (tools_.stopping()) co_return std::unexpected(cut_off());
   for (const std::string& id : ids) moving_.erase(id);
   MIROIR_CO_TRY(Settled settled,
                 co_await settle_and_judge(tools_, index_, roster_, std::move(ids), bytes_, lanes));
   for (const std::string& id : settled.moving) moving_.insert(id);
+  std::vector<std::string> left_over = std::move(settled.left_over);
   MIROIR_CO_TRY(Sorted sorted, co_await sort(std::move(settled)));
   if (!sorted.ended.empty())
     MIROIR_CO_CHECK(co_await tools_.log.clear_taints(std::move(sorted.ended)));
@@ -120,7 +129,8 @@ Async<Result<void>> Resolver::resolve(std::vector<std::string> ids, Lanes lanes)
   }
   for (const Handled& one : handled) count(one);
   report_.moving = moving_.size();
-  co_return co_await audit_.record(index_.uid, std::move(handled), tools_.clock.wall_now());
+  MIROIR_CO_CHECK(co_await audit_.record(index_.uid, std::move(handled), tools_.clock.wall_now()));
+  co_return left_over;
 }
 
 Handled Resolver::leave(Judged judged, Position read_at, std::string outcome, Held held) const {

@@ -39,6 +39,8 @@ class Resolver {
     std::vector<Taint> doubtful;
   };
   Async<Result<void>> resolve(std::vector<std::string> ids, Lanes lanes = Lanes::kMove);
+  // …the first of them; returns the others, of which nothing was read.
+  Async<Result<std::vector<std::string>>> resolve_first(std::vector<std::string> ids, Lanes lanes);
   Async<Result<Sorted>> sort(Settled settled);
   // Those that the breaker lets through are added to `sorted.repairable`, the others left.
   Async<Result<void>> ask_breaker(ShardId shard, std::vector<Judged> documents, Sorted& sorted);

@@ -6,7 +6,6 @@
 namespace miroir::anti_entropy {
 namespace {
 
-constexpr std::uint64_t kPageBytes = 4ULL << 20;
 constexpr std::size_t kRangesPerPage = 64;
 constexpr std::uint64_t kPortionDocuments = 10'000;  // whose ids are held while they are read again
 constexpr std::size_t kUnplacedMax = 10'000;         // whose ids a node's scan of some shards holds

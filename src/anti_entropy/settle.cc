@@ -14,28 +14,53 @@ constexpr int kReadAttemptsMax = 3;
 
 using CopiesById = std::map<std::string, Copy>;
 
-struct NodeCopies {
-  std::string node;
-  Result<CopiesById> copies;
+// What a node holds of the first `asked` of the documents.
+struct CopiesRead {
+  std::size_t asked = 0;
+  CopiesById copies;
 };
 
-Async<Result<CopiesById>> read_once(const Tools& tools, IndexUnderTest index, std::string node,
-                                    std::vector<std::string> ids, Counter bytes) {
+struct NodeCopies {
+  std::string node;
+  Result<CopiesRead> read;
+};
+
+// What is read, and where it is counted.
+struct Request {
+  std::vector<std::string> ids;
+  std::uint64_t bytes_max = 0;  // no more is asked for when a node's copies are as large as this
+  Counter bytes;
+};
+
+// How many ids the next request names, after one of `ids`: so many that the answer is no larger
+// than `kPageBytes` if the documents are as large as these.
+std::size_t ids_of_next(std::size_t ids, std::size_t documents, std::uint64_t bytes) {
+  std::uint64_t next = std::min(4 * ids, kIdsPerRequest);
+  if (bytes > 0) next = std::min(next, kPageBytes * documents / bytes);
+  return std::max<std::uint64_t>(next, 1);
+}
+
+Async<Result<CopiesRead>> read_once(const Tools& tools, IndexUnderTest index, std::string node,
+                                    Request request) {
   auto permit = co_await tools.reads.acquire();
-  CopiesById copies;
-  for (std::size_t first = 0; first < ids.size(); first += kIdsPerRequest) {
+  const std::vector<std::string>& ids = request.ids;
+  CopiesRead read;
+  std::uint64_t bytes = 0;
+  std::size_t count = kIdsOfFirstRequest;
+  while (read.asked < ids.size() && bytes < request.bytes_max) {
     if (tools.stopping()) co_return std::unexpected(cut_off());
     DocumentQuery query;
     query.index_uid = index.uid;
-    const std::size_t end = std::min(ids.size(), first + kIdsPerRequest);
-    query.ids.assign(ids.begin() + static_cast<std::ptrdiff_t>(first),
-                     ids.begin() + static_cast<std::ptrdiff_t>(end));
-    query.limit = query.ids.size();
+    const auto first = ids.begin() + static_cast<std::ptrdiff_t>(read.asked);
+    count = std::min(count, ids.size() - read.asked);
+    query.ids.assign(first, first + static_cast<std::ptrdiff_t>(count));
+    query.limit = count;
     query.vectors = index.embedders;
     MIROIR_CO_TRY(auto page, co_await tools.cluster.client(node).documents(
                                  std::move(query), tools.clock.now() + kReadTimeout));
+    std::uint64_t page_bytes = 0;
     for (std::string& text : page.documents) {
-      bytes.increment(static_cast<double>(text.size()));
+      page_bytes += text.size();
       MIROIR_CO_TRY(auto parsed,
                     parse_copy(std::move(text), index.primary_key, tools.options.names));
       Copy copy;
@@ -43,22 +68,25 @@ Async<Result<CopiesById>> read_once(const Tools& tools, IndexUnderTest index, st
       copy.stored = parsed.stored;
       MIROIR_CO_TRY(copy.content, content_of(parsed.text, tools.options.names));
       copy.text = std::move(parsed.text);
-      copies.insert_or_assign(parsed.id, std::move(copy));
+      read.copies.insert_or_assign(parsed.id, std::move(copy));
     }
+    request.bytes.increment(static_cast<double>(page_bytes));
+    bytes += page_bytes;
+    read.asked += count;
+    count = ids_of_next(count, page.documents.size(), page_bytes);
   }
-  co_return copies;
+  co_return read;
 }
 
 // A disk that was put back between two questions must not speak for the log: what was read before
 // its history was settled is read again.
-Async<Result<CopiesById>> read_settled(const Tools& tools, IndexUnderTest index, std::string node,
-                                       std::vector<std::string> ids, Position fence,
-                                       Counter bytes) {
+Async<Result<CopiesRead>> read_settled(const Tools& tools, IndexUnderTest index, std::string node,
+                                       Request request, Position fence) {
   for (int attempt = 1;; ++attempt) {
-    MIROIR_CO_TRY(CopiesById copies, co_await read_once(tools, index, node, ids, bytes));
+    MIROIR_CO_TRY(CopiesRead read, co_await read_once(tools, index, node, request));
     MIROIR_CO_TRY(History history,
                   co_await tools.forwarders.recheck(node, tools.clock.now() + kReadTimeout));
-    if (history.verdict == History::Verdict::kOurs) co_return copies;
+    if (history.verdict == History::Verdict::kOurs) co_return read;
     if (attempt < kReadAttemptsMax) {
       MIROIR_CO_TRY(history, co_await settled_history(tools, node));
     }
@@ -70,9 +98,9 @@ Async<Result<CopiesById>> read_settled(const Tools& tools, IndexUnderTest index,
 }
 
 Async<NodeCopies> read_copies(const Tools& tools, IndexUnderTest index, std::string node,
-                              std::vector<std::string> ids, Position fence, Counter bytes) {
-  auto copies = co_await read_settled(tools, std::move(index), node, std::move(ids), fence, bytes);
-  co_return NodeCopies{node, std::move(copies)};
+                              Request request, Position fence) {
+  auto read = co_await read_settled(tools, std::move(index), node, std::move(request), fence);
+  co_return NodeCopies{node, std::move(read)};
 }
 
 Async<std::pair<std::string, bool>> catch_up(const Tools& tools, std::string node, Position fence,
@@ -82,13 +110,13 @@ Async<std::pair<std::string, bool>> catch_up(const Tools& tools, std::string nod
 }
 
 Copy copy_of(const Tools& tools, const IndexUnderTest& index, const Roster& roster,
-             const std::map<std::string, CopiesById>& read, const std::string& node,
+             std::map<std::string, CopiesById>& read, const std::string& node,
              const std::string& id) {
   Copy copy;
   if (roster.readable(node)) {
-    const CopiesById& copies = read.at(node);
+    CopiesById& copies = read.at(node);
     if (auto found = copies.find(id); found != copies.end()) {
-      copy = found->second;
+      copy = std::move(found->second);
     } else {
       copy.presence = Presence::kAbsent;
     }
@@ -102,14 +130,14 @@ Copy copy_of(const Tools& tools, const IndexUnderTest& index, const Roster& rost
 }
 
 DocumentCopies assemble(const Tools& tools, const IndexUnderTest& index, const Roster& roster,
-                        const std::map<std::string, CopiesById>& read, const std::string& id) {
+                        std::map<std::string, CopiesById>& read, const std::string& id) {
   const Topology& topology = tools.cluster.topology();
   const std::vector<std::string> owners = topology.owners(topology.shard_of(slot_of(id)));
   DocumentCopies document{.id = id, .owners = {}, .strays = {}};
   for (const std::string& owner : owners) {
     document.owners.push_back(copy_of(tools, index, roster, read, owner, id));
   }
-  for (const auto& [node, copies] : read) {
+  for (auto& [node, copies] : read) {
     if (!roster.readable(node) || !copies.contains(id)) continue;
     if (std::ranges::find(owners, node) != owners.end()) continue;
     document.strays.push_back(copy_of(tools, index, roster, read, node, id));
@@ -151,20 +179,27 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
   }
   if (tools.stopping()) co_return std::unexpected(cut_off());
 
+  const std::vector<std::string> nodes = roster.readable_nodes();
   std::vector<Async<NodeCopies>> reads;
-  for (const std::string& node : roster.readable_nodes()) {
-    reads.push_back(read_copies(tools, index, node, ids, settled.read_at, bytes));
+  for (const std::string& node : nodes) {
+    Request request{.ids = ids, .bytes_max = kCopiesBytesMax / nodes.size(), .bytes = bytes};
+    reads.push_back(read_copies(tools, index, node, std::move(request), settled.read_at));
   }
   std::map<std::string, CopiesById> read;
-  for (NodeCopies& copies : co_await gather(std::move(reads))) {
-    if (copies.copies) {
-      read.emplace(copies.node, std::move(*copies.copies));
-      const NodeStatus status = tools.cluster.status(copies.node);
-      if (status.state != ReplicaState::kInSync) roster.demote(copies.node, status.state_why);
+  std::size_t asked = ids.size();
+  for (NodeCopies& its : co_await gather(std::move(reads))) {
+    if (its.read) {
+      asked = std::min(asked, its.read->asked);
+      read.emplace(its.node, std::move(its.read->copies));
+      const NodeStatus status = tools.cluster.status(its.node);
+      if (status.state != ReplicaState::kInSync) roster.demote(its.node, status.state_why);
     } else {
-      roster.lose(copies.node, copies.copies.error().message);
+      roster.lose(its.node, its.read.error().message);
     }
   }
+  const auto left_over = ids.begin() + static_cast<std::ptrdiff_t>(asked);
+  settled.left_over.assign(std::move_iterator(left_over), std::move_iterator(ids.end()));
+  ids.erase(left_over, ids.end());
   for (const std::string& node : awaiting_recovery(tools.cluster))
     if (read.erase(node) > 0) roster.lose(node, tools.cluster.status(node).state_why);
   standing.reset();

@@ -19,15 +19,17 @@ struct Judged {
 struct Settled {
   Position read_at = 0;
   std::vector<Judged> documents;
-  std::vector<std::string> moving;  // written since: left for later
+  std::vector<std::string> moving;     // written since: left for later
+  std::vector<std::string> left_over;  // not read: the copies of the others are enough at once
 };
 
 // Whether lanes stand while copies are read: documents that are written all the time hold still
 // only then.
 enum class Lanes { kMove, kStand };
 
-// Waits for the nodes, reads all copies of these documents by id, and judges those that hold still
-// (DESIGN.md, "Settling", "Deciding"). A node that does not answer, or lags, is lost from the
+// Waits for the nodes, reads all copies of these documents by id (of as many as fit into
+// `kCopiesBytesMax`, at least of one), and judges those that hold still (DESIGN.md, "Settling",
+// "Deciding"). A node that does not answer, or lags, is lost from the
 // roster: its copies are unknown. kConflict: the index is not what it was.
 Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index, Roster& roster,
                                         std::vector<std::string> ids, Counter bytes,
