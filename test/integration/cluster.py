@@ -189,7 +189,7 @@ class Miroir(Server):
 
     def nodes(self): return {node["id"]: node for node in self.api.get("/_miroir/topology")["nodes"]}
 
-    def run_pass(self, kind, seconds=60):
+    def run_pass(self, kind, seconds=180 if MEILISEARCH else 60):
         return self.api.expect(200, "POST", "/_miroir/anti-entropy/start", {"kind": kind, "wait": True}, timeout=seconds)
 
     def status(self):
