@@ -80,11 +80,11 @@ inline constexpr Milliseconds kHistoryRetry{100};       // while a forwarder set
 inline constexpr Milliseconds kRepairTimeout{120'000};  // a node to apply a repair
 inline constexpr Position kLagMax = 10'000;  // entries; a node further behind is not compared
 inline constexpr std::size_t kBatchDocuments = 1'000;  // settled, judged and repaired together
-inline constexpr std::size_t kIdsOfFirstRequest = 8;  // for documents of a size not known yet
+inline constexpr std::size_t kIdsOfFirstRequest = 8;   // for documents of a size not known yet
 inline constexpr std::size_t kIdsPerRequest = 250;
 inline constexpr std::uint64_t kPageBytes = 4ULL << 20;        // an answer to come from a node
 inline constexpr std::uint64_t kCopiesBytesMax = 32ULL << 20;  // copies held while they are judged
-inline constexpr std::uint64_t kEntryBytesMax = 16ULL << 20;  // a larger repair is several entries
+inline constexpr std::uint64_t kEntryBytesMax = 16ULL << 20;   // a larger repair is several entries
 inline constexpr int kRoundsMax = 4;  // of compare and repair, per index and pass
 
 // Waits in short steps, so that the reconciler can be stopped.

@@ -44,7 +44,8 @@ class Stage {
   Result<void> copy_disk(const std::string& id);
   Result<void> restore_disk(const std::string& id);
 
-  // Waits until every node has done everything in the log and is in sync, kEqualTimeMax at the most.
+  // Waits until every node has done everything in the log and is in sync, kEqualTimeMax at the
+  // most.
   Result<void> wait_equal();
   // The value of a metric, summed over its labels.
   Result<double> metric(const std::string& name);
