@@ -4,7 +4,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "base/json.h"
 #include "meili/facet_value.h"
 
 namespace miroir::node {

@@ -22,8 +22,7 @@ constexpr Microseconds kStreamMax = std::chrono::minutes(10);
 constexpr Microseconds kAgreement = std::chrono::minutes(2);
 
 bool is_clean(const Json& pass) {
-  const Json* clean = pass.find("clean");
-  return clean != nullptr && *clean == Json(true) && number(pass, "mismatches") == 0 &&
+  return at(pass, "clean") == Json(true) && number(pass, "mismatches") == 0 &&
          number(pass, "repaired") == 0;
 }
 
