@@ -39,9 +39,10 @@ Async<Result<void>> Forwarder::join(Instant until) {
   ReplicaState state = ReplicaState::kJoining;
   if (!indexes.empty()) {
     MIROIR_CO_TRY(const Position lost, co_await find_lost_positions(client_, context_.log, until));
-    row.reason = lost == 0 ? std::string(kHeldIndexes)
-                           : std::string(kLogWentBack) + ": the node holds entries of another";
-    MIROIR_CO_CHECK(co_await raise_log(lost));
+    lost_ = std::max(lost_, lost);
+    row.reason = lost_ == 0 ? std::string(kHeldIndexes)
+                            : std::string(kLogWentBack) + ": the node holds entries of another";
+    MIROIR_CO_CHECK(co_await raise_log(lost_));
   } else if (all_new) {
     state = ReplicaState::kInSync;  // empty, as the others are
   } else {

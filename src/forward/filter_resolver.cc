@@ -44,6 +44,8 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
   for (ShardId shard = 0; shard < sources->size(); ++shard) {
     for (const std::string& node : (*sources)[shard]) asked[node].push_back(shard);
   }
+  std::map<std::string, std::uint64_t> setbacks;
+  for (const auto& [node, shards] : asked) setbacks[node] = context_.cluster.status(node).setbacks;
   std::map<std::string, std::set<std::string>> matching;
   for (const auto& [node, shards] : asked) {
     auto ids = co_await read_matching(entry, node, shards);
@@ -60,6 +62,9 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
     MIROIR_CO_TRY(const History history, co_await recheck_(node));
     if (history.verdict != History::Verdict::kOurs)
       co_return fail(ErrorCode::kUnavailable, "node " + node + ": " + history.why);
+    // Its lane may have noticed it first, and go on from what is left there.
+    if (context_.cluster.status(node).setbacks != setbacks[node])
+      co_return fail(ErrorCode::kUnavailable, "node " + node + " fell back while it was asked");
     matching[node] = std::move(*ids);
   }
 

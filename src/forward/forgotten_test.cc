@@ -100,6 +100,44 @@ TEST(ForgottenTest, AKeyThatWasDeletedLongAgoIsDeletedOnANodeThatWasAway) {
   EXPECT_FALSE(world.nodes.at("b0")->disk().keys.contains("k"));
 }
 
+// What a delete was to take away is still known by what it left.
+TEST(ForgottenTest, ADeleteThatFailedEverywhereDidNotHappenThoughItsBodyIsTrimmed) {
+  Options options;
+  options.nodes_per_group = 1;
+  options.log.retention_age = Seconds(5);
+  options.forward.trim_interval = Seconds(1);
+  ForwardWorld world(3, options);
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1", "2"}, "a"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  for (auto& [name, node] : world.nodes) {
+    node->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      if (task.type != "documentDeletion") return std::nullopt;
+      return "internal";
+    });
+  }
+  SimulatedNode& away = *world.nodes.at("b0");
+  away.options().automatic = false;
+  const std::size_t tasks = away.disk().tasks.size();
+  const Position removed = world.remove("books", {"1"});
+  const Position incarnation = world.log().catalogue().index("books")->incarnation;
+  ASSERT_TRUE(world.run_until([&] {
+    return world.log().tainted(incarnation, "1", "a0") && away.disk().tasks.size() > tasks;
+  }));
+  down(world, "b0", true);
+  away.options().automatic = true;
+  world.run_for(Seconds(20));
+  ASSERT_GE(world.log().trimmed(), removed);
+  down(world, "b0", false);
+  EXPECT_EQ(world.await_task(removed).status, "failed");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  const auto tombstone = world.await(world.log().tombstone(incarnation, "1"));
+  ASSERT_TRUE(tombstone);
+  EXPECT_FALSE(tombstone->has_value());
+  EXPECT_FALSE(world.log().tainted(incarnation, "1", "a0"));
+}
+
 TEST(ForgottenTest, WhatWasSkippedIsNotApplied) {
   ForwardWorld world(2, forgetful());
   world.start();
@@ -275,6 +313,35 @@ TEST(ForgottenTest, TasksUnderWayOnARestoredDiskAreWatchedToTheirEnd) {
   EXPECT_LT(world.cluster().status("b0").done, newest_kept) << "they have not ended";
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   EXPECT_EQ(world.documents_of_group(1, "books"), world.documents_of_group(0, "books"));
+}
+
+// A log that was lost, and begins with indexes as the nodes held them, fills no node.
+TEST(ForgottenTest, EmptyNodeIsNotInSyncByReplayWhereARecoveryTookAnIndexOver) {
+  for (const bool recovered : {false, true}) {
+    ForwardWorld world(9, {});
+    for (const char* name : {"b0", "b1"}) world.nodes.at(name)->options().down = true;
+    world.start();
+    world.create_index("books");
+    ASSERT_TRUE(world.run_until([&] { return world.cluster().status("a0").done > 0; }));
+    if (recovered) {
+      Entry adopted;
+      adopted.kind = EntryKind::kAdoptIndex;
+      adopted.index_uid = "books";
+      adopted.primary_key = "id";
+      adopted.arguments =
+          Json::object({{"primaryKey", "id"},
+                        {"settings", Json::object()},
+                        {"clientSettings", Json::object()},
+                        {"replaces", world.log().catalogue().index("books")->incarnation}});
+      world.append(std::move(adopted));
+    }
+    world.await_task(world.write("books", {"1"}, "a"));
+    for (const char* name : {"b0", "b1"}) world.nodes.at(name)->options().down = false;
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+    world.run_for(Seconds(30));
+    EXPECT_EQ(world.cluster().status("b0").state,
+              recovered ? ReplicaState::kJoining : ReplicaState::kInSync);
+  }
 }
 
 }  // namespace

@@ -47,12 +47,32 @@ Async<Result<std::vector<Outcomes::Named>>> Outcomes::named_by(std::shared_ptr<c
     }
     return {};
   });
-  if (!read && read.error().code == ErrorCode::kNotFound) {
-    // The body was trimmed: what it named is not known any more, so the whole index is in doubt
-    // here.
-    co_return std::vector<Named>{{entry->incarnation, "", 0}};
-  }
+  if (!read && read.error().code == ErrorCode::kNotFound)
+    co_return co_await still_known(std::move(entry), std::move(node));
   MIROIR_CO_CHECK(read);
+  co_return named;
+}
+
+// The body was trimmed: what it named is not all known any more, so the whole index is in doubt
+// here. What it failed on elsewhere is, and what it deleted.
+Async<Result<std::vector<Outcomes::Named>>> Outcomes::still_known(
+    std::shared_ptr<const Entry> entry, std::string node) {
+  std::set<std::string> ids;
+  if (entry->kind == EntryKind::kDeleteDocuments) {
+    MIROIR_CO_TRY(const std::vector<std::string> deleted,
+                  co_await context_.log.deleted_by(entry->incarnation, entry->position));
+    ids.insert(deleted.begin(), deleted.end());
+  }
+  for (Taint& taint : context_.log.taints(entry->incarnation)) {
+    if (!taint.id.empty() && std::ranges::count(taint.failed, entry->position) > 0)
+      ids.insert(std::move(taint.id));
+  }
+  const Topology& topology = context_.cluster.topology();
+  std::vector<Named> named = {{entry->incarnation, "", 0}};
+  for (const std::string& id : ids) {
+    const ShardId shard = topology.shard_of(slot_of(id));
+    if (topology.owns(node, slot_of(id))) named.push_back({entry->incarnation, id, shard});
+  }
   co_return named;
 }
 
@@ -91,7 +111,8 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
                                        ? failures.everywhere()
                                        : failures.on_all(topology.owners(what.shard));
     if (!failed_everywhere) continue;
-    if (entry->kind == EntryKind::kDeleteDocuments) not_deleted.push_back(what.id);
+    if (entry->kind == EntryKind::kDeleteDocuments && !what.id.empty())
+      not_deleted.push_back(what.id);
     auto [taints, fresh] = existing.try_emplace(what.incarnation);
     if (fresh) {
       taints->second = context_.log.taints(what.incarnation);

@@ -28,6 +28,8 @@ class Outcomes {
     ShardId shard = 0;
   };
   Async<Result<std::vector<Named>>> named_by(std::shared_ptr<const Entry> entry, std::string node);
+  Async<Result<std::vector<Named>>> still_known(std::shared_ptr<const Entry> entry,
+                                                std::string node);
   Async<Result<void>> end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
                                                std::vector<Named> named);
   Async<Result<std::shared_ptr<const Entry>>> entry_that_may_have_failed(Position position);

@@ -123,7 +123,7 @@ Async<Result<void>> TaskEnds::read_new() {
 
 TaskEnds::OpenEntry TaskEnds::open_entry(std::shared_ptr<const Entry> entry) const {
   const Topology& topology = context_.cluster.topology();
-  OpenEntry open{std::move(entry), {}};
+  OpenEntry open{.entry = std::move(entry)};
   if (!reaches_nodes(*open.entry)) return open;
   for (ShardId shard : touched_shards(*open.entry, topology)) {
     Owners owners;
@@ -164,12 +164,11 @@ Async<TaskEnds::Looked> TaskEnds::look() {
       looked = Looked::kProgress;
       if (!is_over(open)) continue;
     }
-    auto ends = co_await ends_of(open);
-    if (!ends) continue;  // the store; looked at again
-    if (auto decided = co_await decide(open, *ends); !decided || !*decided) continue;
+    if (!co_await learn_ends(open)) continue;  // the store; looked at again
+    if (auto decided = co_await decide(open); !decided || !*decided) continue;
     undecided_.erase(position);
     OpenTask& task = tasks_.at(open.entry->task);
-    count(open, *ends, task);
+    count(open, task);
     task.open.erase(position);
     const std::shared_ptr<const Entry> entry = open.entry;
     entries_.erase(position);
@@ -210,39 +209,40 @@ bool TaskEnds::is_over(const OpenEntry& open) const {
 }
 
 // Owners that have not ended what failed on all others of a shard.
-std::set<std::size_t> TaskEnds::undecided(const OpenEntry& open, const Ends& ends) {
+std::set<std::size_t> TaskEnds::undecided(const OpenEntry& open) {
   std::set<std::size_t> nodes;
   for (const Owners& owners : open.owners) {
     const auto applied = [&](std::size_t node) {
-      const auto end = ends.find(node);
-      return end != ends.end() && !end->second.failed;
+      const auto end = open.ends.find(node);
+      return end != open.ends.end() && !end->second.failed;
     };
     if (std::ranges::any_of(owners, applied)) continue;
     std::ranges::copy_if(owners, std::inserter(nodes, nodes.end()),
-                         [&](std::size_t node) { return !ends.contains(node); });
+                         [&](std::size_t node) { return !open.ends.contains(node); });
   }
   return nodes;
 }
 
 // What failed wherever it ended shall not happen on an owner that is away for long: it is kept from
 // those that were not sent it. Whether none is left that may still apply it.
-Async<Result<bool>> TaskEnds::decide(OpenEntry open, Ends ends) {
-  std::set<std::size_t> nodes = undecided(open, ends);
+Async<Result<bool>> TaskEnds::decide(const OpenEntry& open) {
+  std::set<std::size_t> nodes = undecided(open);
   if (nodes.empty()) co_return true;
   MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(open.entry->position));
   std::erase_if(nodes, [&](std::size_t node) {
     const std::string& name = forwarders_[node]->node();
     const auto failure = failures.find(name);
     return (failure != failures.end() && voided_by(failure->second)) ||
-           context_.cluster.progress(name).skipped(open.entry->position);
+           context_.cluster.progress(name).lacks(open.entry->position);
   });
   if (nodes.empty()) co_return true;
   const Instant since =
       undecided_.try_emplace(open.entry->position, context_.clock.now()).first->second;
   if (context_.clock.now() - since < kAwaitedFor || !only_changes_documents(open.entry->kind))
     co_return false;
-  const auto failed = std::ranges::find_if(ends, [](const auto& end) { return end.second.failed; });
-  if (failed == ends.end()) co_return false;
+  const auto failed =
+      std::ranges::find_if(open.ends, [](const auto& end) { return end.second.failed; });
+  if (failed == open.ends.end()) co_return false;
   std::vector<Voiding::Part> parts;
   parts.push_back({open.entry, {nodes.begin(), nodes.end()}});
   if (!voiding_.hold(parts)) co_return false;
@@ -266,24 +266,27 @@ void TaskEnds::forget_dropped() {
 }
 
 // How the nodes that ended the entry ended it; asks for what is not in mind any more.
-Async<Result<TaskEnds::Ends>> TaskEnds::ends_of(const OpenEntry& open) {
+Async<Result<void>> TaskEnds::learn_ends(OpenEntry& open) {
   const Entry& entry = *open.entry;
   const Topology& topology = context_.cluster.topology();
-  Ends ends;
   std::optional<std::map<std::string, Json>> failures;
   for (std::size_t node = 0; node < forwarders_.size(); ++node) {
     const Forwarder& forwarder = *forwarders_[node];
     if (!forwarder.tasks().has_ended(entry.position) ||
-        !concerns(entry, forwarder.node(), topology))
-      continue;
-    if (const EndedTask* ended = forwarder.tasks().ended(entry.position)) {
-      ends[node] = *ended;
+        !concerns(entry, forwarder.node(), topology)) {
+      open.ends.erase(node);  // its disk was put back
       continue;
     }
+    if (const EndedTask* ended = forwarder.tasks().ended(entry.position)) {
+      open.ends[node] = *ended;
+      continue;
+    }
+    if (open.ends.contains(node)) continue;
+    if (context_.cluster.progress(forwarder.node()).lacks(entry.position)) continue;
     if (!failures) {
       MIROIR_CO_TRY(failures, co_await context_.log.failures(entry.position));
     }
-    EndedTask& end = ends[node];
+    EndedTask end;
     // Details only; a node that is away is not waited for.
     if (!is_key(entry.kind) && context_.cluster.status(forwarder.node()).healthy) {
       const std::int64_t uid = static_cast<std::int64_t>(entry.position) + forwarder.offset();
@@ -296,11 +299,13 @@ Async<Result<TaskEnds::Ends>> TaskEnds::ends_of(const OpenEntry& open) {
     auto failure = failures->find(forwarder.node());
     end.failed = failure != failures->end();
     if (end.failed) end.error = failure->second;
+    open.ends[node] = std::move(end);
   }
-  co_return ends;
+  co_return Result<void>();
 }
 
-void TaskEnds::count(const OpenEntry& open, const Ends& ends, OpenTask& task) const {
+void TaskEnds::count(const OpenEntry& open, OpenTask& task) const {
+  const Ends& ends = open.ends;
   const Topology& topology = context_.cluster.topology();
   const std::string_view counter = counter_of(open.entry->kind);
   for (const auto& [node, end] : ends) {

@@ -30,9 +30,12 @@ class TaskEnds {
  private:
   // The owners of a shard, one per group, as places in topology().nodes().
   using Owners = std::vector<std::size_t>;
+  // What a node made of an entry.
+  using Ends = std::map<std::size_t, EndedTask>;
   struct OpenEntry {
     std::shared_ptr<const Entry> entry;
-    std::set<Owners> owners;  // of the shards that it touches
+    std::set<Owners> owners = {};  // of the shards that it touches
+    Ends ends = {};  // as far as it was asked for: the log may forget it before the last is known
   };
   struct OpenTask {
     std::set<Position> open;  // its entries that are not over
@@ -42,8 +45,6 @@ class TaskEnds {
     EntryStamp finished = 0;
     Json error;
   };
-  // What a node made of an entry.
-  using Ends = std::map<std::size_t, EndedTask>;
 
   Async<void> find_start();
   Async<Result<void>> read_new();
@@ -51,11 +52,11 @@ class TaskEnds {
   enum class Looked { kNothingOver, kNoProgress, kProgress };
   Async<Looked> look();
   bool is_over(const OpenEntry& open) const;
-  static std::set<std::size_t> undecided(const OpenEntry& open, const Ends& ends);
-  Async<Result<bool>> decide(OpenEntry open, Ends ends);
+  static std::set<std::size_t> undecided(const OpenEntry& open);
+  Async<Result<bool>> decide(const OpenEntry& open);
   void forget_dropped();
-  Async<Result<Ends>> ends_of(const OpenEntry& open);
-  void count(const OpenEntry& open, const Ends& ends, OpenTask& task) const;
+  Async<Result<void>> learn_ends(OpenEntry& open);
+  void count(const OpenEntry& open, OpenTask& task) const;
   Async<Result<void>> end_task(const Entry& last, OpenTask task);
 
   ForwardContext context_;

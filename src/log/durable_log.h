@@ -63,6 +63,8 @@ class DurableLog final : public Log {
   std::vector<Taint> index_taints() const override;
 
   Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation, std::string id) override;
+  Async<Result<std::vector<std::string>>> deleted_by(Position incarnation,
+                                                     Position position) override;
   std::uint64_t tombstone_count(const std::string& index_uid) const override;
   Async<Result<void>> void_tombstones(Position incarnation, Position position,
                                       std::vector<std::string> ids) override;

@@ -153,18 +153,19 @@ class Log {
   // Those of whole indexes; of dropped ones too, where the drop is what failed.
   virtual std::vector<Taint> index_taints() const = 0;
 
-  // Tombstones are written in append's transaction for kDeleteDocuments and with resolve(). A
-  // document's with the greatest stamp.
+  // Written in append's transaction, and with resolve(). A document's with the greatest stamp.
   virtual Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation,
                                                             std::string id) = 0;
+  // The documents of which this delete left one, as long as it is not collected.
+  virtual Async<Result<std::vector<std::string>>> deleted_by(Position incarnation,
+                                                             Position position) = 0;
   virtual std::uint64_t tombstone_count(const std::string& index_uid) const = 0;
   // A delete that failed on all owners of these documents did not happen.
   virtual Async<Result<void>> void_tombstones(Position incarnation, Position position,
                                               std::vector<std::string> ids) = 0;
   // Drops those with positions up to `before`; the caller knows rule 4.
   virtual Async<Result<void>> collect_tombstones(Position incarnation, Position before) = 0;
-  // The greatest stamp of those that were dropped so (0: none was): what is not newer may have been
-  // deleted, and nothing tells of it any more.
+  // The greatest stamp of those (0: none was): what is not newer may have been deleted.
   virtual EntryStamp horizon(Position incarnation) const = 0;
 
   // Whether, after `position`, the log holds a whole write, a delete, a clear or a drop of the

@@ -59,6 +59,11 @@ Async<Result<std::optional<Tombstone>>> DurableLog::tombstone(Position incarnati
   return views_->tombstones.find(store_, incarnation, std::move(id));
 }
 
+Async<Result<std::vector<std::string>>> DurableLog::deleted_by(Position incarnation,
+                                                               Position position) {
+  return Tombstones::written_by(store_, incarnation, position);
+}
+
 std::uint64_t DurableLog::tombstone_count(const std::string& index_uid) const {
   const IndexState* index = catalogue().index(index_uid);
   return index == nullptr ? 0 : views_->tombstones.count(index->incarnation);

@@ -68,6 +68,19 @@ Async<Result<std::optional<Tombstone>>> Tombstones::find(Store& store, Position 
   }
 }
 
+Async<Result<std::vector<std::string>>> Tombstones::written_by(Store& store, Position incarnation,
+                                                               Position position) {
+  std::vector<std::string> ids;
+  MIROIR_CO_CHECK(co_await for_each_row(store, Table::kTombstone, key_of(incarnation),
+                                        [&](const Row& row) -> Result<void> {
+                                          MIROIR_TRY(Tombstone tombstone, decode_tombstone(row));
+                                          if (tombstone.position == position)
+                                            ids.push_back(std::move(tombstone.id));
+                                          return {};
+                                        }));
+  co_return ids;
+}
+
 std::uint64_t Tombstones::count(Position incarnation) const {
   const auto positions = newest_.find(incarnation);
   return positions == newest_.end() ? 0 : positions->second.size();

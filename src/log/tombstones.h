@@ -25,6 +25,9 @@ class Tombstones {
 
   // The document's with the greatest stamp.
   Async<Result<std::optional<Tombstone>>> find(Store& store, Position incarnation, std::string id);
+  // The documents of that delete, by looking at all of the index's.
+  static Async<Result<std::vector<std::string>>> written_by(Store& store, Position incarnation,
+                                                            Position position);
   // Documents that have one.
   std::uint64_t count(Position incarnation) const;
   // Takes away that delete of the documents.
