@@ -198,7 +198,9 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
         std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
-    if (const Position lost = newest_in(page); lost > log.head()) {
+    // Of a node that took newer ones it is the disk that went back.
+    MIROIR_CO_TRY(const Position lost, co_await lost_in(page, log));
+    if (lost > progress.acknowledged) {
       co_return History{
           .verdict = History::Verdict::kForeign,
           .resume_after = progress.acknowledged,

@@ -67,6 +67,7 @@ std::optional<std::string> Recovery::primary_key_of(const std::string& uid,
 
 Async<void> Recovery::run() {
   for (;;) {
+    fenced_ = fenced_ && !awaiting_recovery(cluster_).empty();
     if (const std::set<std::string> waiting = ready_nodes(); !waiting.empty()) {
       if (auto done = co_await recover(waiting); !done)
         log_warning("recovery waits", {{"error", done.error().message}});
@@ -85,7 +86,25 @@ std::set<std::string> Recovery::ready_nodes() const {
   return awaiting_recovery(cluster_);
 }
 
+// Only an entry that reaches the node does that: this one deletes its own task, which has not
+// ended, and so nothing.
+Async<Result<void>> Recovery::fence() {
+  MIROIR_CO_CHECK(co_await log_.append([this](const Catalogue&, Position next) {
+    std::vector<Entry> entries;
+    for (const NodeConfig& node : cluster_.topology().nodes()) {
+      entries.push_back(system_entry(EntryKind::kForgetNodeTasks,
+                                     Json::object({{"first", next}, {"before", next + 1}})));
+      entries.back().target = node.id;
+      ++next;
+    }
+    return Result<std::vector<Entry>>(std::move(entries));
+  }));
+  fenced_ = true;
+  co_return Result<void>();
+}
+
 Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
+  if (!fenced_) co_return co_await fence();
   std::map<std::string, NodeHolds> nodes;
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     MIROIR_CO_TRY(nodes[node.id], co_await read(node.id));

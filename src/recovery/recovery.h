@@ -15,10 +15,11 @@ namespace miroir {
 // The log was lost, or an older copy of it was put back, while the nodes went on (invariant 11).
 // Lanes notice it by the tasks that the nodes hold, and raise the log's positions above them; the
 // nodes are stale from then on, and nothing of them is changed. Once all of them answer and have
-// applied what was written since, they are taken as they are: the catalogue becomes what they hold,
-// stamps go on above theirs, and all are sources again, so that the reconciler restores on each
-// what others have. Nothing is deleted but keys that no node holds; what was deleted last, and not
-// on every node, may come back.
+// applied what was written since, each is given a number that is above all, so that it refuses what
+// was still on its way from the Miroir that died; then they are taken as they are: the catalogue
+// becomes what they hold, stamps go on above theirs, and all are sources again, so that the
+// reconciler restores on each what others have. Nothing is deleted but keys that no node holds;
+// what was deleted last, and not on every node, may come back.
 class Recovery {
  public:
   Recovery(Log& log, Cluster& cluster, Clock& clock, FieldNames names)
@@ -37,6 +38,7 @@ class Recovery {
   // The nodes that wait for it; none while one of all cannot be asked.
   std::set<std::string> ready_nodes() const;
   Async<Result<void>> recover(std::set<std::string> waiting);
+  Async<Result<void>> fence();
   Async<Result<NodeHolds>> read(std::string node);
   Async<Result<void>> await_nothing(std::string node);
   Async<Result<Stamp>> newest_stamp(std::string node, NodeIndex index);
@@ -48,6 +50,7 @@ class Recovery {
   Cluster& cluster_;
   Clock& clock_;
   FieldNames names_;
+  bool fenced_ = false;
 };
 
 }  // namespace miroir

@@ -219,6 +219,19 @@ TEST_F(RecoveryTest, ADeleteByFilterThatFoundNothingIsNotTakenForALostTask) {
   EXPECT_TRUE(world_.log().taints(world_.log().catalogue().index("books")->incarnation).empty());
 }
 
+TEST_F(RecoveryTest, WhatWasOnItsWayWhenTheLogWentBackIsRefused) {
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  write("second", 0, 3);
+  SimulatedNode& node = *world_.nodes.at("a0");
+  node.settle();
+  const TaskUid next = node.disk().tasks.rbegin()->first + 1;
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  EXPECT_FALSE(node.enqueue(DropIndex{"books"}, next, ""));
+  node.settle();
+  EXPECT_FALSE(node.documents("books").empty());
+}
+
 // A request of the Miroir that died, which arrives when its successor has already written.
 TEST_F(RecoveryTest, WhatArrivesLateIsTakenToo) {
   const std::string metadata = task_metadata(world_.log().head());
@@ -240,6 +253,38 @@ TEST_F(RecoveryTest, WhatArrivesLateIsTakenToo) {
   ASSERT_TRUE(world_.run_until(is_told));
   ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); })) << "as it is";
   EXPECT_TRUE(node.documents("books").contains("late"));
+}
+
+// Whichever lane looks first, for then the log's numbers have leapt already.
+TEST_F(RecoveryTest, ANodeWhoseLastKnownTaskWasDeletedIsTakenToo) {
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  const TaskUid last = world_.nodes.at("b0")->disk().tasks.rbegin()->first;
+  write("second", 0, 40);
+  world_.crash();
+  for (auto& [name, node] : world_.nodes) {
+    node->settle();
+    SimulatedNode::Disk disk = node->snapshot();
+    disk.tasks.erase(disk.tasks.begin(), disk.tasks.upper_bound(last));
+    ASSERT_FALSE(disk.tasks.empty());
+    node->restore(std::move(disk));
+  }
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+}
+
+TEST_F(RecoveryTest, AnOlderDiskOfANodeThatKnowsTheNewLogIsNoNewRecovery) {
+  const SimulatedNode::Disk old = world_.nodes.at("b0")->snapshot();
+  restart_on({});
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  write("second", 0, 40);
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  const Position incarnation = world_.log().catalogue().index("books")->incarnation;
+  world_.nodes.at("b0")->restore(old);
+  ASSERT_TRUE(world_.run_until(
+      [&] { return world_.cluster().status("b0").state == ReplicaState::kStale; }));
+  world_.run_for(Seconds(30));
+  EXPECT_EQ(world_.cluster().status("b0").state, ReplicaState::kStale);
+  EXPECT_EQ(world_.log().catalogue().index("books")->incarnation, incarnation);
 }
 
 TEST_F(RecoveryTest, NothingIsTakenWhileANodeIsAway) {
