@@ -206,23 +206,30 @@ class Judge {
 
   static bool being_healed(const Copy& copy) { return !copy.in_sync || copy.in_doubt; }
 
-  // Tainted all alike: what failed on one of them failed on all, and did not happen.
-  bool agreed() const {
-    const Copy& first = copies_.owners.front();
-    return all_known() && copies_.strays.empty() &&
-           std::ranges::any_of(copies_.owners, &Copy::in_sync) &&
-           std::ranges::all_of(copies_.owners, [&](const Copy& copy) {
-             return copy.present() && same(copy, first) && !copy.in_doubt && !revived(copy) &&
-                    !copy.contradicts_itself(copies_.id);
-           });
+  // Those in sync, where they are tainted all alike and nobody holds anything newer: what failed on
+  // one of them failed on all, and did not happen.
+  std::vector<std::size_t> agreed() const {
+    std::vector<std::size_t> peers;
+    for (std::size_t i = 0; i < copies_.owners.size(); ++i)
+      if (!being_healed(owner(i))) peers.push_back(i);
+    if (peers.empty() || !all_known() || !copies_.strays.empty()) return {};
+    const Copy& first = owner(peers.front());
+    const bool agree = std::ranges::all_of(copies_.owners, [&](const Copy& copy) {
+      if (being_healed(copy) && !copy.present()) return true;
+      if (!copy.present() || !copy.stored.stamp) return false;
+      if (being_healed(copy) && copy.stored.stamp < first.stored.stamp) return true;
+      return same(copy, first) && !copy.in_doubt && !revived(copy) &&
+             !copy.contradicts_itself(copies_.id);
+    });
+    return agree ? peers : std::vector<std::size_t>();
   }
 
   // No copy may be copied from. Where every replica in sync agrees that there is no such document,
   // it is deleted from those that are being healed; otherwise nothing can be known.
   void without_source() {
-    if (agreed()) {
-      for (Verdict& verdict : decision_.owners) verdict = {};
-      return;
+    if (std::vector<std::size_t> sources = agreed(); !sources.empty()) {
+      const Stamp stamp = *owner(sources.front()).stored.stamp;
+      return elect(std::move(sources), stamp);
     }
     bool corrupt = false;
     bool peers_agree = false;   // at least one replica in sync says that there is none…

@@ -79,7 +79,11 @@ RC_GTEST_PROP(DecideProperties, WinnerIsTrustedAndNoCopyIsNewerExceptInAnIndexIn
   if (!decision.winner || decision.action == Action::kAdopt) return;
   const Copy& winner = given.copies.owners[*decision.winner];
   const bool harvested = !winner.in_sync;
-  RC_ASSERT(winner.present() && !winner.tainted && !winner.contradicts_itself(kId));
+  RC_ASSERT(winner.present() && !winner.contradicts_itself(kId));
+  RC_ASSERT(!winner.tainted || std::ranges::all_of(given.copies.owners, [&](const Copy& copy) {
+    return !copy.in_sync || copy.in_doubt ||
+           (copy.stored == winner.stored && copy.content == winner.content);
+  }));
   RC_ASSERT(!harvested || (winner.standing == Copy::Standing::kVouched && !winner.in_doubt &&
                            winner.stored.base > given.knowledge.horizon));
   for (const auto* group : {&given.copies.owners, &given.copies.strays}) {

@@ -29,9 +29,9 @@ Copy::TakenOver Harvest::taken_over(const Copy& copy) const {
       !is_before_recovery(*copy.stored.stamp))
     return Copy::TakenOver::kNo;
   const NodeProgress progress = tools_.cluster.progress(copy.node);
-  if (!progress.missed_entries()) return Copy::TakenOver::kNo;  // its disk was put back
-  // A disk that ended before the recovery may be an older one too.
-  return progress.skipped_after >= index_.incarnation &&
+  // Where somebody else wrote to it, or its disk was put back, or ended before the recovery, it may
+  // be an older one.
+  return progress.missed_entries() && progress.skipped_after >= index_.incarnation &&
                  tools_.log.forgotten() <= index_.incarnation
              ? Copy::TakenOver::kYes
              : Copy::TakenOver::kObscured;

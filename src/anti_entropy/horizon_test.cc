@@ -52,6 +52,20 @@ class HorizonTest : public ReconcilerTest {
     pass_the_horizon();
   }
 
+  // As if the log had been lost, and the index was taken over as it is.
+  void recover() {
+    Entry adopted;
+    adopted.kind = EntryKind::kAdoptIndex;
+    adopted.index_uid = kIndex;
+    adopted.primary_key = "id";
+    adopted.arguments = Json::object({{"primaryKey", "id"},
+                                      {"settings", Json::object()},
+                                      {"clientSettings", Json::object()},
+                                      {"replaces", incarnation()}});
+    world.append(std::move(adopted));
+    settle();
+  }
+
   // The other owner loses the document, and this one goes back to a disk that still holds it.
   void keep_only_on_a_stale_node(const std::string& id) {
     victim = owners(id)[0];
@@ -301,16 +315,7 @@ TEST_F(OneShardTest, NodeThatOwnsNothingAndMissedEntriesIsInSyncAgain) {
 
 // Miroir's store was lost, and nothing tells what had been deleted before. Nobody deleted it since.
 TEST_F(HorizonTest, WhatARecoveryTookOverIsNotDeletedForANodeThatIsSkippedBeforeAnyPass) {
-  Entry adopted;
-  adopted.kind = EntryKind::kAdoptIndex;
-  adopted.index_uid = kIndex;
-  adopted.primary_key = "id";
-  adopted.arguments = Json::object({{"primaryKey", "id"},
-                                    {"settings", Json::object()},
-                                    {"clientSettings", Json::object()},
-                                    {"replaces", incarnation()}});
-  world.append(std::move(adopted));
-  settle();
+  recover();
   victim = owners("id7")[0];
   node(owners("id7")[1]).delete_directly(kIndex, "id7");
   stop_victim();
@@ -325,6 +330,32 @@ TEST_F(HorizonTest, WhatARecoveryTookOverIsNotDeletedForANodeThatIsSkippedBefore
   }
   for (const std::string& owner : owners("id8"))
     EXPECT_FALSE(node(owner).disk().indexes.at(kIndex).documents.contains("id8")) << owner;
+}
+
+TEST_F(HorizonTest, WhatARecoveryTookOverIsNotDeletedFromANodeThatSomebodyElseWroteTo) {
+  recover();
+  victim = owners("id7")[0];
+  node(owners("id7")[1]).delete_directly(kIndex, "id7");
+  ASSERT_TRUE(node(victim).enqueue(DeleteDocuments{kIndex, {"id9"}}, std::nullopt, ""));
+  node(victim).settle();
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(repair_of("id7"), "reason"), Json("maybe_deleted"));
+  run_pass(PassKind::kDeep);
+  EXPECT_EQ(member(document(node(victim), "id7"), "v"), Json("first"));
+}
+
+// The log, which lacks what a recovery could not bring back, proves no replay complete.
+TEST_F(HorizonTest, NodeThatGoesBackIsComparedByContentWhereARecoveryTookTheIndexOver) {
+  recover();
+  run_pass(PassKind::kDeep);
+  victim = owners("id7")[0];
+  SimulatedNode::Disk old = node(victim).snapshot();
+  old.indexes.at(kIndex).documents.at("id7").set("v", "flipped");
+  write(150, 160, "so that the disk is an older one");
+  node(victim).restore(old);
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(member(document(node(victim), "id7"), "v"), Json("first")) << to_text(light);
+  expect_healed();
 }
 
 // What was proven after the first time was proven of another disk.

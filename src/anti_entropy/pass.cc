@@ -198,11 +198,14 @@ class Pass {
   }
 
   // Whether the digests are not enough: a PUT that lands on what should have been replaced has the
-  // stamp that it ought to have.
+  // stamp that it ought to have. Of an index that a recovery took over the log itself lacks
+  // entries.
   bool to_be_read(const Member& member, Position incarnation) const {
+    const IndexState* index = tools_.log.catalogue().by_incarnation(incarnation);
     return member.standing == Standing::kHealing &&
            !tools_.cluster.topology().shards_of(member.node).empty() &&
-           tools_.cluster.progress(member.node).missed_entries() &&
+           (tools_.cluster.progress(member.node).missed_entries() ||
+            (index != nullptr && index->taken_over())) &&
            !tools_.read_in_full.holds(member.node, incarnation, member.setbacks);
   }
 
@@ -214,6 +217,16 @@ class Pass {
       shards.insert(its.begin(), its.end());
     }
     return {shards.begin(), shards.end()};
+  }
+
+  // Whether in each of its shards there is a peer in sync, which it can be compared with.
+  bool has_peers(const Roster& roster, const std::string& node) const {
+    const Topology& topology = tools_.cluster.topology();
+    return std::ranges::all_of(topology.shards_of(node), [&](ShardId shard) {
+      return std::ranges::any_of(topology.owners(shard), [&](const std::string& owner) {
+        return owner != node && roster.in_sync(owner);
+      });
+    });
   }
 
   // Those that the sweep has still to read, and these.
@@ -240,8 +253,9 @@ class Pass {
       const bool clean = roster.all_in_sync() && its.unresolved == 0 && its.problems.empty();
       MIROIR_CO_CHECK(co_await sweep_->done(index.incarnation, some, clean));
     }
+    if (in_any_case.empty() || !its.problems.empty()) co_return Result<void>{};
     for (const auto& [node, member] : roster.members()) {
-      if (member.standing == Standing::kHealing && !in_any_case.empty())
+      if (member.standing == Standing::kHealing && has_peers(roster, node))
         tools_.read_in_full.note(node, index.incarnation, member.setbacks);
     }
     co_return Result<void>{};
@@ -310,15 +324,13 @@ class Pass {
       const IndexState* index = tools_.log.catalogue().by_incarnation(its.incarnation);
       const bool read =
           index == nullptr || !index->primary_key || !to_be_read(member, its.incarnation);
-      bool proven = its.complete && its.problems.empty() && roster.readable(node) && read;
+      bool proven = its.complete && its.problems.empty() && roster.readable(node) && read &&
+                    has_peers(roster, node);
       for (ShardId shard : topology.shards_of(node)) {
-        const bool peer = std::ranges::any_of(
-            topology.owners(shard),
-            [&](const std::string& owner) { return owner != node && roster.in_sync(owner); });
         const auto note = its.notes.find(shard);
-        proven = proven && peer &&
-                 (note == its.notes.end() ||
-                  note->second.unresolved == note->second.looping + note->second.doubtful);
+        proven =
+            proven && (note == its.notes.end() ||
+                       note->second.unresolved == note->second.looping + note->second.doubtful);
       }
       if (!proven) unproven_.insert(node);
     }

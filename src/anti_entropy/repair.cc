@@ -197,8 +197,14 @@ Async<Result<Prepared>> prepare_entries(const Tools& tools, const IndexUnderTest
     });
     co_await separable(tools, index, node.id, std::move(owned), prepared);
   }
-  std::erase_if(expired,
-                [&](const BodyRecord& record) { return prepared.not_sent.contains(record.id); });
+  std::set<std::string> kept;  // all owners or none
+  std::erase_if(expired, [&](const BodyRecord& record) {
+    if (!prepared.not_sent.contains(record.id)) return false;
+    kept.insert(record.id);
+    return true;
+  });
+  for (auto& [node, its] : plan)
+    std::erase_if(its.remove, [&](const BodyRecord& record) { return kept.contains(record.id); });
   MIROIR_CO_CHECK(co_await prepare(tools, index, std::nullopt, EntryKind::kDeleteDocuments,
                                    std::move(expired), settled.read_at, pass, prepared));
   MIROIR_CO_TRY(auto adopted,
