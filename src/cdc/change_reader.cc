@@ -151,13 +151,17 @@ Async<Result<ChangeReader::Fate>> ChangeReader::fate_of(std::shared_ptr<const En
   co_return end->second->status == "canceled" ? Fate::kNever : Fate::kInPart;
 }
 
-// By shard: whether it was not failed, nor void, on all its owners.
+// By shard: whether it was not failed, nor void, on all its owners. Its task has ended: who is
+// still to join will not be given it.
 Async<Result<std::vector<bool>>> ChangeReader::shards_that_happened(Position position) const {
   MIROIR_CO_TRY(const auto failures, co_await EntryFailures::of(log_, cluster_, position));
   const Topology& topology = cluster_.topology();
   std::vector<bool> happened(topology.shard_count());
-  for (ShardId shard = 0; shard < topology.shard_count(); ++shard)
-    happened[shard] = !failures.on_all(topology.owners(shard));
+  for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
+    std::vector<std::string> owners = topology.owners(shard);
+    std::erase_if(owners, [this](const std::string& owner) { return !cluster_.joined(owner); });
+    happened[shard] = !failures.on_all(owners);
+  }
   co_return happened;
 }
 
