@@ -42,16 +42,25 @@ class Remains {
         }
       }
     }
-    for (const auto& [place, document] : newest_)
-      model_.indexes()[place.first].documents[place.second] = client_view(*document);
+    for (const auto& [place, copies] : newest_)
+      model_.indexes()[place.first].documents[place.second] = what_most_say(copies);
     take_keys();
     return std::move(model_);
   }
 
  private:
   void note(const std::string& uid, const std::string& id, const Json& document) {
-    const Json*& newest = newest_[{uid, id}];
-    if (newest == nullptr || is_newer(document, *newest)) newest = &document;
+    std::vector<const Json*>& newest = newest_[{uid, id}];
+    if (!newest.empty() && is_newer(*newest.front(), document)) return;
+    if (!newest.empty() && is_newer(document, *newest.front())) newest.clear();
+    newest.push_back(&document);
+  }
+
+  static Json what_most_say(const std::vector<const Json*>& copies) {
+    const auto votes = [&](const Json* copy) {
+      return std::ranges::count_if(copies, [&](const Json* other) { return *other == *copy; });
+    };
+    return client_view(**std::ranges::max_element(copies, {}, votes));
   }
 
   // A key is a client's where every node holds it or the store knew it; it is gone where no node
@@ -74,7 +83,7 @@ class Remains {
   Model model_;
   const Adoption& adoption_;
   const Topology& topology_;
-  std::map<std::pair<std::string, std::string>, const Json*> newest_;
+  std::map<std::pair<std::string, std::string>, std::vector<const Json*>> newest_;
 };
 
 }  // namespace

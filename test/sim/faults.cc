@@ -183,8 +183,9 @@ void World::put_back(const Fault& fault, bool by_task) {
   SimulatedNode& node = *nodes_[fault.node];
   const auto found = remembered_.find(fault.node + "/" + fault.index + "/" + fault.id);
   if (found == remembered_.end() || !node.disk().indexes.contains(fault.index)) return;
-  // Under its name there may be the other index by now, in which it never was.
-  if (names_changed_) return;
+  // Under its name there may be the other index by now, in which it never was; and what a store
+  // that was lost knew of its deletion, nobody does any more.
+  if (names_changed_ || in_recovery()) return;
   ++damaged_;
   // Behind a drop it would make an index that Miroir does not know: reported, and a person's.
   if (by_task && is_being_dropped(node, fault.index)) return;
@@ -214,7 +215,12 @@ void World::put_back_later(const Fault& fault) {
 }
 
 void World::begin(const Fault& fault) {
-  if (keeps_a_node_away(fault.kind) && needs_all_nodes()) return;
+  // What only one holds is lost with it, until the nodes are equal.
+  if (damages(fault.kind) && in_recovery()) return;
+  // Of a log that keeps little who is away would miss entries before it has caught up with the
+  // recovery: that is left to a person (docs/deciding.md).
+  if (keeps_a_node_away(fault.kind) && (needs_all_nodes() || (plan_.trims() && in_recovery())))
+    return;
   if (!fault.node.empty() && !nodes_.contains(fault.node)) return;  // of a group to come
   SimulatedNode* node = fault.node.empty() ? nullptr : nodes_.at(fault.node).get();
   if (node != nullptr) node->catch_up();
@@ -278,6 +284,7 @@ void World::begin(const Fault& fault) {
       add_group(fault.duration);
       break;
     case FaultKind::kClockStep:
+      witness_.note_time();
       wall_offset_ = fault.duration;
       clock_.set_wall_offset(wall_offset_);
       break;

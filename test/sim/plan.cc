@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 
 #include "base/random.h"
 
@@ -200,15 +201,48 @@ Phase draw_phase(const Plan& plan, Random& requests, Random& random, const Fault
   return phase;
 }
 
-// Nodes lag and Miroir dies as always. What else damages replicas is left out: what such a store
-// has forgotten of it, the newest copies do not tell.
+// Whether the newest copies tell all of it: what a task failed on, what content belongs to a stamp
+// and whose a key is, a store that went back has forgotten.
+bool newest_copies_tell(FaultKind kind) {
+  switch (kind) {
+    case FaultKind::kFailTasks:
+    case FaultKind::kCancelTasks:
+    case FaultKind::kCorrupt:
+    case FaultKind::kRemember:
+    case FaultKind::kPutBack:
+    case FaultKind::kPutBackTask:
+    case FaultKind::kForeignKey:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// A PUT that lands on the content of an older disk has the stamp of one that lands on the newest.
+void leave_out_merges_into_old_disks(Phase& phase) {
+  const auto is_of = [](const Step& step, std::initializer_list<FaultKind> kinds) {
+    const Fault* fault = std::get_if<Fault>(&step.what);
+    return fault != nullptr && std::ranges::find(kinds, fault->kind) != kinds.end();
+  };
+  if (std::ranges::none_of(phase.steps, [&](const Step& step) {
+        return is_of(step, {FaultKind::kRestore, FaultKind::kWipe});
+      }))
+    return;
+  std::erase_if(phase.steps, [&](const Step& step) { return is_of(step, {FaultKind::kStorm}); });
+  for (Step& step : phase.steps) {
+    Request* request = std::get_if<Request>(&step.what);
+    if (request != nullptr && request->act == Act::kMerge) request->act = Act::kReplace;
+  }
+}
+
 void draw_store_loss(Phase& phase, Random& random, const FaultSet& faults) {
   const FaultKind kind = random.chance(0.7) ? FaultKind::kStoreBack : FaultKind::kStoreLost;
   if (!faults.contains(kind)) return;
   std::erase_if(phase.steps, [](const Step& step) {
     const Fault* fault = std::get_if<Fault>(&step.what);
-    return fault != nullptr && damages(fault->kind);
+    return fault != nullptr && !newest_copies_tell(fault->kind);
   });
+  leave_out_merges_into_old_disks(phase);
   const Microseconds when = between(random, Milliseconds(0), phase.length);
   Fault back;
   back.kind = kind;
@@ -349,12 +383,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
     phase.steps.push_back({between(more, Milliseconds(0), phase.length), std::move(late)});
     std::ranges::stable_sort(phase.steps, {}, &Step::at);
   }
-  if (store.chance(0.15)) {
-    draw_store_loss(plan.phases.back(), store, faults);
-    // Who misses entries before he has caught up with it is left to a person (docs/deciding.md).
-    plan.retention = Plan().retention;
-    plan.entries_kept = Plan().entries_kept;
-  }
+  if (store.chance(0.15)) draw_store_loss(plan.phases.back(), store, faults);
   return plan;
 }
 

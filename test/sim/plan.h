@@ -74,7 +74,7 @@ enum class FaultKind {
   kForeignKey,         // a key is renamed or deleted on a node
   kForeignSetting,     // settings are changed on a node
   kStorm,              // a document vanishes, or is back, and clients write while it is repaired
-  // Of Miroir's own store, with nothing else that damages.
+  // Of Miroir's own store.
   kStoreSnapshot,  // it is copied…
   kStoreBack,      // …Miroir dies, and finds the copy in its place…
   kStoreLost,      // …or nothing

@@ -77,14 +77,17 @@ bool World::needs_all_nodes() {
 }
 
 // The entries that take the nodes as they are; those that only let the log's numbers leap leave a
-// gap before them.
+// gap before them, or follow each other.
 void World::watch_adoption(const Batch& batch) {
+  const auto leaps = [this](Position position) {
+    const auto before = ledger_.entries().find(position - 1);
+    return before == ledger_.entries().end() || before->second->kind == EntryKind::kTaskOperation;
+  };
   for (const Batch::Change& change : batch.changes()) {
     if (change.table != Table::kEntry || change.kind != Batch::Change::Kind::kPut) continue;
     const Entry entry = *decode_entry(change.value);
-    const bool adopts =
-        entry.kind == EntryKind::kAdoptIndex || is_key(entry.kind) ||
-        (entry.kind == EntryKind::kTaskOperation && ledger_.entries().contains(entry.position - 1));
+    const bool adopts = entry.kind == EntryKind::kAdoptIndex || is_key(entry.kind) ||
+                        (entry.kind == EntryKind::kTaskOperation && !leaps(entry.position));
     if (entry.origin != Origin::kSystem || !adopts) continue;
     Adoption adoption{.position = entry.position, .disks = {}};
     for (const auto& [id, node] : nodes()) adoption.disks[id] = node->disk();

@@ -37,6 +37,7 @@ class Subscriber {
   using Cursor = std::pair<Position, std::uint64_t>;
   static Cursor cursor_of(const Json& event);
   std::map<Cursor, std::string> told_;
+  Position went_back_to_ = 0;
   std::vector<std::string> wrong_;
 };
 

@@ -58,7 +58,7 @@ void Witness::entry_written(std::uint64_t position, const std::string& row) {
   if (entry &&
       (entry->kind == EntryKind::kRepairDocuments || entry->kind == EntryKind::kRepairDeletes))
     repairs_.insert(position);
-  latest_ = std::max(latest_, clock_.wall_now());
+  note_time();
   if (entry && entry->origin == Origin::kTtlExpire)
     sweeps_[position] = latest_.time_since_epoch() / Milliseconds(1);
 }
@@ -85,6 +85,8 @@ void Witness::applied(const std::string& node, const NodeTask& task,
     if (old != held->second.documents.end()) repaired_.back().before = old->second;
   }
 }
+
+void Witness::note_time() { latest_ = std::max(latest_, clock_.wall_now()); }
 
 void Witness::damaged(Instant until) { damaged_until_ = std::max(damaged_until_, until); }
 

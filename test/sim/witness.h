@@ -40,6 +40,8 @@ class Witness {
   void agreed() { agreed_ = true; }
   // A fault changes what nodes hold, now or up to a moment to come: until then they may be unlike.
   void damaged(Instant until);
+  // Before the clock is set: what was decided by it may be written later.
+  void note_time();
 
   std::vector<std::string> take_wrong() { return std::exchange(wrong_, {}); }
   // How often it could judge: a check that never happens proves nothing.

@@ -31,6 +31,9 @@ class World {
   template <class T>
   std::optional<T> await(Async<T> coroutine);
 
+  // A client's request, now.
+  void begin(Request request);
+
   void say(const std::string& what);
   const std::vector<std::string>& story() const { return story_; }
 
@@ -60,7 +63,6 @@ class World {
   std::uint64_t damaged_documents() const { return damaged_; }
 
  private:
-  void begin(Request request);
   void begin(const Fault& fault);
   void crash(Microseconds away);
   void take_down(const std::string& node, Microseconds for_so_long);
