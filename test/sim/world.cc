@@ -21,9 +21,10 @@ Topology make_topology(const Plan& plan, int groups) {
 }
 
 // Whole writes and deletes by id: what they make does not depend on what is there, of which nobody
-// can say yet what it is.
-bool holds_in_recovery(Act act) {
-  return act == Act::kReplace || act == Act::kDelete || act == Act::kDeleteBatch;
+// can say yet what it is. A delete fails where the index is gone, until the nodes are taken as they
+// are.
+bool holds_in_recovery(Act act, bool taken) {
+  return act == Act::kReplace || (taken && (act == Act::kDelete || act == Act::kDeleteBatch));
 }
 
 }  // namespace
@@ -159,7 +160,8 @@ void World::begin(Request request) {
     return;
   }
   operations_.back().in_recovery = in_recovery();
-  if (in_recovery_ && !holds_in_recovery(request.act)) {
+  const bool taken = !adoptions_.empty() && adoptions_.back().position > went_back_to_;
+  if (in_recovery_ && !holds_in_recovery(request.act, taken)) {
     operations_.back().status = 503;
     return;
   }
