@@ -50,6 +50,7 @@ void Witness::store_went_back(std::uint64_t head) {
   std::erase_if(swept_, [head](const Swept& swept) { return swept.position > head; });
   begun_.clear();
   deletes_.clear();
+  recovering_ = true;
 }
 
 void Witness::entry_written(std::uint64_t position, const std::string& row) {
@@ -57,7 +58,7 @@ void Witness::entry_written(std::uint64_t position, const std::string& row) {
   const auto entry = decode_entry(row);
   if (entry &&
       (entry->kind == EntryKind::kRepairDocuments || entry->kind == EntryKind::kRepairDeletes))
-    repairs_.insert(position);
+    repairs_[position] = recovering_;
   note_time();
   if (entry && entry->origin == Origin::kTtlExpire)
     sweeps_[position] = latest_.time_since_epoch() / Milliseconds(1);
@@ -78,6 +79,10 @@ void Witness::applied(const std::string& node, const NodeTask& task,
       repaired_.push_back({*position, node, task.index_uid, id, document, std::nullopt});
     }
   }
+  // Until the nodes are equal, the newest copy may be on one that does not answer: what is restored
+  // meanwhile is right in the end.
+  if (const auto repair = repairs_.find(*position); repair != repairs_.end() && repair->second)
+    return;
   for (const auto& [id, document] : holds->second.documents) {
     const auto old = held->second.documents.find(id);
     if (old != held->second.documents.end() && old->second == document) continue;
@@ -108,6 +113,7 @@ void Witness::pass_was_clean(const Json& pass, const Begun& begun) {
   const std::string which =
       fmt::format("pass {} ({})", number(pass, "pass"), at(pass, "kind").as_string());
   ++judged_.clean_passes;
+  recovering_ = false;
   for (const Json& report : at(pass, "indexes").as_array()) {
     const std::string& index = at(report, "index").as_string();
     const bool holds_documents = std::ranges::any_of(nodes_, [&](const auto& node) {

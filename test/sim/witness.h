@@ -1,7 +1,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -75,7 +74,9 @@ class Witness {
   std::uint64_t deletes_max_;
   bool agreed_ = false;
   std::map<std::tuple<std::uint64_t, std::string, ShardId>, std::uint64_t> deletes_;
-  std::set<std::uint64_t> repairs_;  // positions of entries that repair documents
+  // Positions of repairs of documents, and whether nodes were unlike then, since a store was lost.
+  std::map<std::uint64_t, bool> repairs_;
+  bool recovering_ = false;
   std::vector<Repaired> repaired_;
   std::map<std::uint64_t, std::int64_t> sweeps_;  // position → Swept::by
   std::vector<Swept> swept_;
