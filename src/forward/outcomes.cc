@@ -106,10 +106,18 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   std::vector<Taint> over;
   std::vector<std::string> not_deleted;
   std::map<Position, std::vector<Taint>> existing;
+  const auto failed_on_owners = [&](ShardId shard) {
+    return failures.on_all(topology.owners(shard));
+  };
   for (const Named& what : named) {
-    const bool failed_everywhere = whole || what.id.empty()
-                                       ? failures.everywhere()
-                                       : failures.on_all(topology.owners(what.shard));
+    bool failed_everywhere = false;
+    if (whole) {
+      failed_everywhere = failures.everywhere();
+    } else if (what.id.empty()) {  // of its body nothing is known any more
+      failed_everywhere = std::ranges::all_of(touched_shards(*entry, topology), failed_on_owners);
+    } else {
+      failed_everywhere = failed_on_owners(what.shard);
+    }
     if (!failed_everywhere) continue;
     if (entry->kind == EntryKind::kDeleteDocuments && !what.id.empty())
       not_deleted.push_back(what.id);
