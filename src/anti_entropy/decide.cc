@@ -179,17 +179,19 @@ class Judge {
            !buried_by(*copy.stored.stamp);
   }
 
-  // A sweep passes over what a PUT has changed in time, and later PUTs go on from there: where all
-  // that are in sync say so, none of them missed it.
+  // A sweep passes over what a PUT has changed in time, and later PUTs go on from there: where most
+  // that are in sync say so, they did not miss it; the others have lost what it was.
   bool outlived_its_expiry() const {
     if (!knowledge_.expired) return false;
-    bool any = false;
+    int passed_over = 0;
+    int others = 0;
     for (const Copy& copy : copies_.owners) {
       if (!copy.in_sync || copy.tainted || copy.in_doubt) continue;
-      if (!copy.present() || !rests_on_buried(copy)) return false;
-      any = any || buried_by(*copy.stored.base) == Reason::kDeleted;
+      const bool rests = copy.present() && rests_on_buried(copy) &&
+                         buried_by(*copy.stored.base) == Reason::kDeleted;
+      ++(rests ? passed_over : others);
     }
-    return any;
+    return passed_over > others;
   }
 
   std::vector<std::size_t> trusted() const {

@@ -402,6 +402,19 @@ TEST(DecideTest, WhatWasMergedInTimeOutlivesTheExpiryOfWhatItWasMergedInto) {
   EXPECT_EQ(decision.owners[2].treatment, Treatment::kReplace);
 }
 
+TEST(DecideTest, WhatMostSayOutlivedItsExpiryDidSo) {
+  Knowledge knowledge = known();
+  knowledge.deleted = kOld;
+  knowledge.expired = true;
+  const std::vector copies = {merged("a", kNew, std::nullopt, 2), merged("b", kNew, kOld, 1),
+                              merged("c", kNew, kOld, 1)};
+  const Decision decision = decide_on(copies, knowledge);
+  expect(decision, Action::kRestore, Reason::kGreaterBase);
+  EXPECT_EQ(decision.owners[0].treatment, Treatment::kReplace);
+  knowledge.expired = false;
+  EXPECT_EQ(decide_on(copies, knowledge).winner, 0U);
+}
+
 TEST(DecideTest, WhoMissedAnExpiryThatAPeerCarriedOutIsNoSource) {
   Knowledge knowledge = known();
   knowledge.deleted = kOld;

@@ -103,10 +103,11 @@ TEST(ForgottenTest, AKeyThatWasDeletedLongAgoIsDeletedOnANodeThatWasAway) {
 // What a delete was to take away is still known by what it left.
 TEST(ForgottenTest, ADeleteThatFailedEverywhereDidNotHappenThoughItsBodyIsTrimmed) {
   Options options;
-  options.nodes_per_group = 1;
   options.log.retention_age = Seconds(5);
   options.forward.trim_interval = Seconds(1);
   ForwardWorld world(3, options);
+  const std::vector<std::string> owners =
+      world.topology().owners(world.topology().shard_of(slot_of("1")));
   world.start();
   world.create_index("books");
   world.await_task(world.write("books", {"1", "2"}, "a"));
@@ -117,25 +118,26 @@ TEST(ForgottenTest, ADeleteThatFailedEverywhereDidNotHappenThoughItsBodyIsTrimme
       return "internal";
     });
   }
-  SimulatedNode& away = *world.nodes.at("b0");
+  SimulatedNode& away = *world.nodes.at(owners[1]);
   away.options().automatic = false;
   const std::size_t tasks = away.disk().tasks.size();
   const Position removed = world.remove("books", {"1"});
   const Position incarnation = world.log().catalogue().index("books")->incarnation;
   ASSERT_TRUE(world.run_until([&] {
-    return world.log().tainted(incarnation, "1", "a0") && away.disk().tasks.size() > tasks;
+    return world.log().tainted(incarnation, "1", owners[0]) && away.disk().tasks.size() > tasks;
   }));
-  down(world, "b0", true);
+  down(world, owners[1], true);
   away.options().automatic = true;
   world.run_for(Seconds(20));
   ASSERT_GE(world.log().trimmed(), removed);
-  down(world, "b0", false);
+  down(world, owners[1], false);
   EXPECT_EQ(world.await_task(removed).status, "failed");
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   const auto tombstone = world.await(world.log().tombstone(incarnation, "1"));
   ASSERT_TRUE(tombstone);
   EXPECT_FALSE(tombstone->has_value());
-  EXPECT_FALSE(world.log().tainted(incarnation, "1", "a0"));
+  EXPECT_FALSE(world.log().tainted(incarnation, "1", owners[0]));
+  EXPECT_FALSE(world.log().tainted(incarnation, "", owners[1]));
 }
 
 TEST(ForgottenTest, WhatWasSkippedIsNotApplied) {
