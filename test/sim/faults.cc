@@ -187,6 +187,7 @@ void World::put_back(const Fault& fault, bool by_task) {
   // that was lost knew of its deletion, nobody does any more.
   if (names_changed_ || in_recovery()) return;
   ++damaged_;
+  witness_.damaged(clock_.now() + plan_.task_delay_max);
   // Behind a drop it would make an index that Miroir does not know: reported, and a person's.
   if (by_task && is_being_dropped(node, fault.index)) return;
   if (!by_task) {
