@@ -226,8 +226,9 @@ class Judge {
     return agree ? peers : std::vector<std::size_t>();
   }
 
-  // No copy may be copied from. Where every replica in sync agrees that there is no such document,
-  // it is deleted from those that are being healed; otherwise nothing can be known.
+  // No copy may be copied from, unless those in sync agree. Where every replica in sync agrees that
+  // there is no such document, it is deleted from those that are being healed; otherwise nothing
+  // can be known.
   void without_source() {
     if (std::vector<std::size_t> sources = agreed(); !sources.empty()) {
       const Stamp stamp = *owner(sources.front()).stored.stamp;

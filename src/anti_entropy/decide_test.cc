@@ -204,6 +204,9 @@ TEST(DecideTest, TaintedCopiesThatAreAllAlikeAreRight) {
       decide_on({tainted(whole("a", kNew)), stale(tainted(whole("b", kNew)))});
   expect(decision, Action::kNone, Reason::kEqual);
   EXPECT_EQ(decision.owners, (std::vector{kFine, kFine}));
+  for (const Copy& other : {stale(tainted(whole("b", kOld))), stale(tainted(absent("b"))),
+                            unknown("b"), in_doubt(whole("b", kNew))})
+    EXPECT_NE(decide_on({tainted(whole("a", kNew)), other}).action, Action::kNone);
   expect(decide_on({stale(tainted(whole("a", kNew))), stale(tainted(whole("b", kNew)))}),
          Action::kReport, Reason::kNoSource);
 }

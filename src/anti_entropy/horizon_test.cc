@@ -54,15 +54,7 @@ class HorizonTest : public ReconcilerTest {
 
   // As if the log had been lost, and the index was taken over as it is.
   void recover() {
-    Entry adopted;
-    adopted.kind = EntryKind::kAdoptIndex;
-    adopted.index_uid = kIndex;
-    adopted.primary_key = "id";
-    adopted.arguments = Json::object({{"primaryKey", "id"},
-                                      {"settings", Json::object()},
-                                      {"clientSettings", Json::object()},
-                                      {"replaces", incarnation()}});
-    world.append(std::move(adopted));
+    world.take_over_index(kIndex);
     settle();
   }
 

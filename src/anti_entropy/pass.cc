@@ -87,9 +87,7 @@ class Pass {
                                                  report_.head, report_.started));
       report_.resumes = sweep_->pass() == order_.number ? 0 : sweep_->pass();
     }
-    const bool any_taken_over = std::ranges::any_of(
-        tools_.log.catalogue().indexes(), [](const auto& row) { return row.second.taken_over(); });
-    if (any_taken_over) {
+    if (tools_.log.catalogue().any_taken_over()) {
       MIROIR_CO_TRY(clean_to_, co_await newest_clean_head(tools_.store));
     }
     roster_ = co_await Roster::call(tools_, report_.head);

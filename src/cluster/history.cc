@@ -92,18 +92,12 @@ Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64
   co_return static_cast<Position>(position);
 }
 
-// The newest position that one of these tasks carries; 0: none does.
-Position newest_in(const std::vector<NodeTask>& tasks) {
-  Position newest = 0;
-  for (const NodeTask& task : tasks)
-    newest = std::max(newest, parse_task_metadata(task.custom_metadata).value_or(0));
-  return newest;
-}
-
 // The newest position that a task of ours carries and the log does not know: it is beyond its head,
 // or left out since another node told of such.
 Async<Result<Position>> lost_in(const std::vector<NodeTask>& tasks, Log& log) {
-  const Position newest = newest_in(tasks);
+  Position newest = 0;
+  for (const NodeTask& task : tasks)
+    newest = std::max(newest, parse_task_metadata(task.custom_metadata).value_or(0));
   if (newest == 0) co_return Position{0};
   MIROIR_CO_TRY(const bool known, co_await knows(log, newest));
   co_return known ? Position{0} : newest;

@@ -325,18 +325,7 @@ TEST(ForgottenTest, EmptyNodeIsNotInSyncByReplayWhereARecoveryTookAnIndexOver) {
     world.start();
     world.create_index("books");
     ASSERT_TRUE(world.run_until([&] { return world.cluster().status("a0").done > 0; }));
-    if (recovered) {
-      Entry adopted;
-      adopted.kind = EntryKind::kAdoptIndex;
-      adopted.index_uid = "books";
-      adopted.primary_key = "id";
-      adopted.arguments =
-          Json::object({{"primaryKey", "id"},
-                        {"settings", Json::object()},
-                        {"clientSettings", Json::object()},
-                        {"replaces", world.log().catalogue().index("books")->incarnation}});
-      world.append(std::move(adopted));
-    }
+    if (recovered) world.take_over_index("books");
     world.await_task(world.write("books", {"1"}, "a"));
     for (const char* name : {"b0", "b1"}) world.nodes.at(name)->options().down = false;
     ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));

@@ -194,6 +194,18 @@ Position ForwardWorld::create_index(const std::string& uid) {
   return append(std::move(entry));
 }
 
+Position ForwardWorld::take_over_index(const std::string& uid) {
+  Entry entry;
+  entry.kind = EntryKind::kAdoptIndex;
+  entry.index_uid = uid;
+  entry.primary_key = "id";
+  entry.arguments = Json::object({{"primaryKey", "id"},
+                                  {"settings", Json::object()},
+                                  {"clientSettings", Json::object()},
+                                  {"replaces", log().catalogue().index(uid)->incarnation}});
+  return append(std::move(entry));
+}
+
 Position ForwardWorld::write(const std::string& uid, const std::vector<std::string>& ids,
                              const std::string& value, EntryKind kind) {
   Entry entry;

@@ -45,6 +45,7 @@ class ForwardWorld {
 
   // Appends what a client's request would become; asserts that it is taken.
   Position create_index(const std::string& uid);
+  Position take_over_index(const std::string& uid);  // as a recovery does
   Position write(const std::string& uid, const std::vector<std::string>& ids,
                  const std::string& value, EntryKind kind = EntryKind::kWriteDocuments);
   Position remove(const std::string& uid, const std::vector<std::string>& ids);

@@ -424,9 +424,7 @@ Async<void> Forwarder::promote_if_complete() {
   const NodeStatus status = context_.cluster.status(node_);
   if (status.state != ReplicaState::kJoining) co_return;
   // Of an index that a recovery took over the log does not hold all: the reconciler compares it.
-  if (std::ranges::any_of(context_.log.catalogue().indexes(),
-                          [](const auto& row) { return row.second.taken_over(); }))
-    co_return;
+  if (context_.log.catalogue().any_taken_over()) co_return;
   // It was empty and has applied the whole log: the same prefix, the same content.
   for (;;) {
     auto proven = co_await context_.cluster.prove_in_sync(node_, status.setbacks);

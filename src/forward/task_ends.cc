@@ -166,7 +166,6 @@ Async<TaskEnds::Looked> TaskEnds::look() {
     }
     if (!co_await learn_ends(open)) continue;  // the store; looked at again
     if (auto decided = co_await decide(open); !decided || !*decided) continue;
-    undecided_.erase(position);
     OpenTask& task = tasks_.at(open.entry->task);
     count(open, task);
     task.open.erase(position);
@@ -225,7 +224,7 @@ std::set<std::size_t> TaskEnds::undecided(const OpenEntry& open) {
 
 // What failed wherever it ended shall not happen on an owner that is away for long: it is kept from
 // those that were not sent it. Whether none is left that may still apply it.
-Async<Result<bool>> TaskEnds::decide(const OpenEntry& open) {
+Async<Result<bool>> TaskEnds::decide(OpenEntry& open) {
   std::set<std::size_t> nodes = undecided(open);
   if (nodes.empty()) co_return true;
   MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(open.entry->position));
@@ -236,9 +235,9 @@ Async<Result<bool>> TaskEnds::decide(const OpenEntry& open) {
            context_.cluster.progress(name).lacks(open.entry->position);
   });
   if (nodes.empty()) co_return true;
-  const Instant since =
-      undecided_.try_emplace(open.entry->position, context_.clock.now()).first->second;
-  if (context_.clock.now() - since < kAwaitedFor || !only_changes_documents(open.entry->kind))
+  if (!open.undecided_since) open.undecided_since = context_.clock.now();
+  if (context_.clock.now() - *open.undecided_since < kAwaitedFor ||
+      !only_changes_documents(open.entry->kind))
     co_return false;
   const auto failed =
       std::ranges::find_if(open.ends, [](const auto& end) { return end.second.failed; });

@@ -36,6 +36,7 @@ class TaskEnds {
     std::shared_ptr<const Entry> entry;
     std::set<Owners> owners = {};  // of the shards that it touches
     Ends ends = {};  // as far as it was asked for: the log may forget it before the last is known
+    std::optional<Instant> undecided_since = std::nullopt;
   };
   struct OpenTask {
     std::set<Position> open;  // its entries that are not over
@@ -53,7 +54,7 @@ class TaskEnds {
   Async<Looked> look();
   bool is_over(const OpenEntry& open) const;
   static std::set<std::size_t> undecided(const OpenEntry& open);
-  Async<Result<bool>> decide(const OpenEntry& open);
+  Async<Result<bool>> decide(OpenEntry& open);
   void forget_dropped();
   Async<Result<void>> learn_ends(OpenEntry& open);
   void count(const OpenEntry& open, OpenTask& task) const;
@@ -68,7 +69,6 @@ class TaskEnds {
   Position began_with_ = 0;  // the head at the start: earlier tasks may have ended already
   Counter succeeded_;
   Counter failed_;
-  std::map<Position, Instant> undecided_;  // since when
   std::vector<Position> dropped_;          // and not yet taken out of the above
 };
 

@@ -1,5 +1,6 @@
 #include "log/catalogue.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace miroir {
@@ -134,6 +135,10 @@ class CatalogueChange {
 const IndexState* Catalogue::index(std::string_view uid) const {
   const auto found = indexes_.find(uid);
   return found == indexes_.end() ? nullptr : &found->second;
+}
+
+bool Catalogue::any_taken_over() const {
+  return std::ranges::any_of(indexes_, [](const auto& row) { return row.second.taken_over(); });
 }
 
 const IndexState* Catalogue::by_incarnation(Position incarnation) const {

@@ -46,6 +46,7 @@ class Catalogue {
   const IndexState* index(std::string_view uid) const;
   const IndexState* by_incarnation(Position incarnation) const;
   const std::map<std::string, IndexState, std::less<>>& indexes() const { return indexes_; }
+  bool any_taken_over() const;
   const std::map<std::string, KeyState, std::less<>>& keys() const { return keys_; }
   const KeyState* key(std::string_view uid) const;
   // Whether a client deleted it. Remembered for ever: nothing else tells such a key on a node,

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <initializer_list>
+#include <functional>
 
 #include "base/random.h"
 
@@ -218,17 +218,22 @@ bool newest_copies_tell(FaultKind kind) {
   }
 }
 
+// Whether the step is a fault of such a kind.
+template <class Predicate>
+auto is_fault(Predicate of_kind) {
+  return [of_kind](const Step& step) {
+    const Fault* fault = std::get_if<Fault>(&step.what);
+    return fault != nullptr && of_kind(fault->kind);
+  };
+}
+
 // A PUT that lands on the content of an older disk has the stamp of one that lands on the newest.
 void leave_out_merges_into_old_disks(Phase& phase) {
-  const auto is_of = [](const Step& step, std::initializer_list<FaultKind> kinds) {
-    const Fault* fault = std::get_if<Fault>(&step.what);
-    return fault != nullptr && std::ranges::find(kinds, fault->kind) != kinds.end();
+  const auto puts_a_disk_back = [](FaultKind kind) {
+    return kind == FaultKind::kRestore || kind == FaultKind::kWipe;
   };
-  if (std::ranges::none_of(phase.steps, [&](const Step& step) {
-        return is_of(step, {FaultKind::kRestore, FaultKind::kWipe});
-      }))
-    return;
-  std::erase_if(phase.steps, [&](const Step& step) { return is_of(step, {FaultKind::kStorm}); });
+  if (std::ranges::none_of(phase.steps, is_fault(puts_a_disk_back))) return;
+  std::erase_if(phase.steps, is_fault([](FaultKind kind) { return kind == FaultKind::kStorm; }));
   for (Step& step : phase.steps) {
     Request* request = std::get_if<Request>(&step.what);
     if (request != nullptr && request->act == Act::kMerge) request->act = Act::kReplace;
@@ -238,10 +243,7 @@ void leave_out_merges_into_old_disks(Phase& phase) {
 void draw_store_loss(Phase& phase, Random& random, const FaultSet& faults) {
   const FaultKind kind = random.chance(0.7) ? FaultKind::kStoreBack : FaultKind::kStoreLost;
   if (!faults.contains(kind)) return;
-  std::erase_if(phase.steps, [](const Step& step) {
-    const Fault* fault = std::get_if<Fault>(&step.what);
-    return fault != nullptr && !newest_copies_tell(fault->kind);
-  });
+  std::erase_if(phase.steps, is_fault(std::not_fn(newest_copies_tell)));
   leave_out_merges_into_old_disks(phase);
   const Microseconds when = between(random, Milliseconds(0), phase.length);
   Fault back;
@@ -308,10 +310,7 @@ bool is_of_store(FaultKind kind) {
 }
 
 bool damages(const Phase& phase) {
-  return std::ranges::any_of(phase.steps, [](const Step& step) {
-    const Fault* fault = std::get_if<Fault>(&step.what);
-    return fault != nullptr && damages(fault->kind);
-  });
+  return std::ranges::any_of(phase.steps, is_fault([](FaultKind kind) { return damages(kind); }));
 }
 
 std::string_view name(FaultKind kind) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -88,7 +89,7 @@ class Quiet {
   // of: a person has such documents deleted (docs/deciding.md).
   bool decide() {
     if (!damaged_ || world_.chronicle().adoptions.empty()) return false;
-    const auto repairs = world_.await(world_.process().reconciler().repairs(std::nullopt, 10'000));
+    const auto repairs = read_audit();
     if (!repairs || !*repairs) return false;
     std::set<std::pair<std::string, std::string>> seen;
     bool decided = false;
@@ -103,6 +104,10 @@ class Quiet {
     return decided;
   }
 
+  std::optional<Result<Json>> read_audit() {
+    return world_.await(world_.process().reconciler().repairs(std::nullopt, 10'000));
+  }
+
   void fail(std::string what) {
     world_.say("WRONG: " + what);
     outcome_.wrong.push_back(std::move(what));
@@ -110,7 +115,7 @@ class Quiet {
 
   // Before it is known that it will not end well.
   void give_up(const std::string& what) {
-    auto repairs = world_.await(world_.process().reconciler().repairs(std::nullopt, 10'000));
+    auto repairs = read_audit();
     if (repairs && *repairs) world_.say("the newest repairs: " + to_text(**repairs));
     auto passes = world_.await(world_.process().reconciler().passes(1));
     if (passes && *passes) world_.say("the last pass: " + to_text(**passes));
@@ -202,7 +207,7 @@ class Quiet {
   }
 
   void check_repairs() {
-    auto repairs = world_.await(world_.process().reconciler().repairs(std::nullopt, 10'000));
+    auto repairs = read_audit();
     if (!repairs || !*repairs) return fail("the audit cannot be read");
     const Json* rows = (*repairs)->find("results");
     if (rows == nullptr || !rows->is_array()) return fail("the audit has no results");

@@ -56,14 +56,13 @@ bool World::store_goes_back(MemoryStore::Tables tables) {
   std::erase_if(adoptions_, [this](const Adoption& one) { return one.position > ledger_.head(); });
   store_.restore(std::move(tables));
   in_recovery_ = true;
-  clean_passes_ = witness_.judged().clean_passes;
   went_back_to_ = ledger_.head();
   return true;
 }
 
 // Until the nodes are equal: what is merged into copies that differ nobody tells apart.
 bool World::in_recovery() {
-  if (in_recovery_ && witness_.judged().clean_passes > clean_passes_) {
+  if (in_recovery_ && !witness_.recovering()) {
     say("Miroir has come to terms with its store");
     in_recovery_ = false;
   }

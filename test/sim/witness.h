@@ -34,6 +34,8 @@ class Witness {
                const std::map<std::string, SimulatedNode::Index>& before);
   const std::vector<Repaired>& repaired() const { return repaired_; }
   const std::vector<Swept>& swept() const { return swept_; }
+  // The store went back, and no pass was clean since.
+  bool recovering() const { return recovering_; }
   bool pass_runs() const { return !begun_.empty(); }
   // From here on passes may delete more.
   void agreed() { agreed_ = true; }

@@ -105,7 +105,6 @@ class World {
   std::optional<MemoryStore::Tables> store_copy_;
   Ledger ledger_;
   bool in_recovery_ = false;  // the store went back, and Miroir has not come to terms with it yet
-  std::uint64_t clean_passes_ = 0;  // that do not count
   Position went_back_to_ = 0;
   std::vector<Adoption> adoptions_;
   std::map<std::string, Json> remembered_;
