@@ -73,6 +73,12 @@ inline Copy tainted(Copy copy) {
   return copy;
 }
 
+// What failed there is known not to have happened.
+inline Copy told(Copy copy) {
+  copy.told = true;
+  return tainted(std::move(copy));
+}
+
 inline Copy in_doubt(Copy copy) {
   copy.in_doubt = true;
   return tainted(std::move(copy));

@@ -172,11 +172,15 @@ class Judge {
   }
 
   // Whether what it was merged into had been deleted before: the delete was missed here.
-  bool revived(const Copy& copy) const { return rests_on_buried(copy) && !outlived_its_expiry(); }
+  bool revived(const Copy& copy) const {
+    const auto buried = base_buried_by(copy);
+    return buried && !(buried == Reason::kDeleted && outlived_its_expiry());
+  }
 
-  bool rests_on_buried(const Copy& copy) const {
-    return copy.stored.base && copy.stored.stamp && buried_by(*copy.stored.base) &&
-           !buried_by(*copy.stored.stamp);
+  std::optional<Reason> base_buried_by(const Copy& copy) const {
+    if (!copy.stored.base || !copy.stored.stamp || buried_by(*copy.stored.stamp))
+      return std::nullopt;
+    return buried_by(*copy.stored.base);
   }
 
   // A sweep passes over what a PUT has changed in time, and later PUTs go on from there: where most
@@ -187,8 +191,7 @@ class Judge {
     int others = 0;
     for (const Copy& copy : copies_.owners) {
       if (!copy.in_sync || copy.tainted || copy.in_doubt) continue;
-      const bool rests = copy.present() && rests_on_buried(copy) &&
-                         buried_by(*copy.stored.base) == Reason::kDeleted;
+      const bool rests = copy.present() && base_buried_by(copy) == Reason::kDeleted;
       ++(rests ? passed_over : others);
     }
     return passed_over > others;
@@ -208,8 +211,8 @@ class Judge {
 
   static bool being_healed(const Copy& copy) { return !copy.in_sync || copy.in_doubt; }
 
-  // Those in sync, where they are tainted all alike and nobody holds anything newer: what failed on
-  // one of them failed on all, and did not happen.
+  // Those in sync, where they are all alike, nobody holds anything newer and what failed on them
+  // did not happen: somebody who had applied it may have lost it since.
   std::vector<std::size_t> agreed() const {
     std::vector<std::size_t> peers;
     for (std::size_t i = 0; i < copies_.owners.size(); ++i)
@@ -220,8 +223,8 @@ class Judge {
       if (being_healed(copy) && !copy.present()) return true;
       if (!copy.present() || !copy.stored.stamp) return false;
       if (being_healed(copy) && copy.stored.stamp < first.stored.stamp) return true;
-      return same(copy, first) && !copy.in_doubt && !revived(copy) &&
-             !copy.contradicts_itself(copies_.id);
+      return same(copy, first) && (copy.told || !copy.tainted || being_healed(copy)) &&
+             !copy.in_doubt && !revived(copy) && !copy.contradicts_itself(copies_.id);
     });
     return agree ? peers : std::vector<std::size_t>();
   }

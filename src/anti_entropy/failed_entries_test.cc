@@ -6,6 +6,8 @@ namespace {
 
 class FailedEntriesTest : public ReconcilerTest {
  protected:
+  explicit FailedEntriesTest(ForwardWorld::Options world_options = {})
+      : ReconcilerTest(std::move(world_options)) {}
   // The tasks of this type fail on the node until it is told otherwise.
   void fail_on(const std::string& name, const std::string& type) {
     node(name).fail_tasks([type](const NodeTask& task) -> std::optional<std::string> {
@@ -226,6 +228,33 @@ TEST_F(FailedEntriesTest, TaintLastsUntilTheCopyWasComparedWithOneThatIsRight) {
   EXPECT_FALSE(world.log().tainted(index, "m1", tainted));
   expect_groups_equal();
   EXPECT_NE(document(node(tainted), "m1").find("first"), nullptr);
+}
+
+// The log lets go of applied bodies after an hour.
+class LostAfterwardsTest : public FailedEntriesTest {
+ protected:
+  LostAfterwardsTest() : FailedEntriesTest(forgetful()) {}
+  static ForwardWorld::Options forgetful() {
+    ForwardWorld::Options options;
+    options.log.retention_age = std::chrono::hours(1);
+    return options;
+  }
+};
+
+TEST_F(LostAfterwardsTest, WhatFailedOnOneOwnerAndIsLostOnTheOtherIsReported) {
+  const std::string failed = owners("id7")[0];
+  const std::string lost = owners("id7")[1];
+  fail_on(failed, "documentAdditionOrUpdate");
+  ASSERT_EQ(world.await_task(world.write(kIndex, {"id7"}, "acknowledged")).status, "succeeded");
+  work_again();
+  world.run_for(std::chrono::hours(2));
+  node(lost).wipe();
+  run_pass(PassKind::kLight);
+  settle();
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(repair_of("id7"), "reason"), Json("no_source"));
+  EXPECT_TRUE(document(node(lost), "id7").is_null()) << "the older copy, as if it were right";
+  EXPECT_GT(node(lost).documents(kIndex).size(), 10U) << "the others are restored";
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ IndexUnderTest under_test(const IndexState& index, Position clean_to) {
   return {
       .uid = index.uid,
       .incarnation = index.incarnation,
+      .named_at = index.named_at,
       .primary_key = index.primary_key.value_or(""),
       .embedders = embedders != nullptr && embedders->size() > 0,
       .taken_over_at = index.taken_over() && clean_to < index.incarnation ? index.created_at : 0};
@@ -210,7 +211,7 @@ class Pass {
   std::vector<ShardId> shards_to_prove(const IndexUnderTest& index, const Roster& roster) const {
     std::set<ShardId> shards;
     for (const auto& [node, member] : roster.members()) {
-      if (!to_be_read(member, index.incarnation)) continue;
+      if (!to_be_read(member, index.incarnation) || !has_peers(roster, node)) continue;
       const std::vector<ShardId>& its = tools_.cluster.topology().shards_of(node);
       shards.insert(its.begin(), its.end());
     }

@@ -76,27 +76,59 @@ ForwardWorld::Options forgetful() {
   return options;
 }
 
+// It took the PUT and missed the write under it: the stamp is right, the content is not.
 class SkippedTest : public ReconcilerTest {
  protected:
   SkippedTest() : ReconcilerTest(forgetful()) {}
+
+  void SetUp() override {
+    ReconcilerTest::SetUp();
+    stop(skipped);
+    const Position missed = world.write(kIndex, {"id5"}, "second");
+    ASSERT_TRUE(world.run_until([&] { return world.log().trimmed() >= missed; }));
+    const Position merged = world.write(kIndex, {"id5"}, "third", EntryKind::kMergeDocuments);
+    start(skipped);
+    ASSERT_LT(world.log().trimmed(), merged);
+    ASSERT_EQ(world.cluster().status(skipped).state, ReplicaState::kStale);
+    ASSERT_NE(document(node(skipped), "id5"), document(node(peer), "id5"));
+  }
+  void stop(const std::string& name) {
+    node(name).options().down = true;
+    ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(name).healthy; }));
+  }
+  void start(const std::string& name) {
+    node(name).options().down = false;
+    ASSERT_TRUE(
+        world.run_until([&] { return world.cluster().status(name).healthy && world.all_done(); }));
+  }
+  void expect_healed_by_a_light_pass() {
+    const Json light = run_pass(PassKind::kLight);
+    expect_groups_equal();
+    EXPECT_EQ(world.cluster().status(skipped).state, ReplicaState::kInSync) << to_text(light);
+  }
+
+  const std::string skipped = owners("id5")[0];
+  const std::string peer = owners("id5")[1];
 };
 
-// It took the PUT and missed the write under it: the stamp is right, the content is not.
 TEST_F(SkippedTest, ALightPassReadsAllOfANodeThatTheLogCouldNotServe) {
-  const std::string away = owners("id5")[0];
-  node(away).options().down = true;
-  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(away).healthy; }));
-  const Position missed = world.write(kIndex, {"id5"}, "second");
-  ASSERT_TRUE(world.run_until([&] { return world.log().trimmed() >= missed; }));
-  const Position merged = world.write(kIndex, {"id5"}, "third", EntryKind::kMergeDocuments);
-  node(away).options().down = false;
-  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  ASSERT_LT(world.log().trimmed(), merged);
-  ASSERT_EQ(world.cluster().status(away).state, ReplicaState::kStale);
-  ASSERT_NE(document(owner("id5"), "id5"), document(owner("id5", 1), "id5"));
+  expect_healed_by_a_light_pass();
+}
+
+TEST_F(SkippedTest, WhereNobodyIsThereToCompareItWithItWasNotCompared) {
+  stop(peer);
+  run_pass(PassKind::kDeep);
+  start(peer);
+  expect_healed_by_a_light_pass();
+}
+
+TEST_F(SkippedTest, WhereNobodyIsThereToCompareItWithALightPassDoesNotReadAllOfIt) {
+  stop(peer);
+  const double read = scanned("deep");
   run_pass(PassKind::kLight);
-  expect_groups_equal();
-  EXPECT_EQ(world.cluster().status(away).state, ReplicaState::kInSync);
+  EXPECT_EQ(scanned("deep"), read);
+  start(peer);
+  expect_healed_by_a_light_pass();
 }
 
 }  // namespace

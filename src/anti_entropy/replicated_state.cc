@@ -167,7 +167,7 @@ Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster) {
         const IndexState* before = snapshot.catalogue.index(difference.name);
         const IndexState* now = tools.log.catalogue().index(difference.name);
         if (before == nullptr && now == nullptr) return false;
-        return before == nullptr || now == nullptr || before->incarnation != now->incarnation ||
+        return before == nullptr || now == nullptr || !now->is_still(*before) ||
                before->settings_version != now->settings_version ||
                before->primary_key != now->primary_key;
       });
@@ -273,7 +273,7 @@ Async<Result<Errors>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint
           const IndexState* index = now.index(entry.index_uid);
           if (before == nullptr && index == nullptr) still.push_back(entry);
           if (before == nullptr) continue;
-          if (index != nullptr && index->incarnation == before->incarnation &&
+          if (index != nullptr && index->is_still(*before) &&
               index->settings_version == before->settings_version) {
             still.push_back(entry);
           }

@@ -145,6 +145,31 @@ DocumentCopies assemble(const Tools& tools, const IndexUnderTest& index, const R
   return document;
 }
 
+// Whether its client was told that the entry failed; not while its task is open, nor where nobody
+// knows any more.
+Async<Result<bool>> told_of_failure(const Tools& tools, Position position) {
+  const auto entry = co_await tools.log.entry(position);
+  if (!entry && entry.error().code == ErrorCode::kNotFound) co_return false;
+  MIROIR_CO_CHECK(entry);
+  MIROIR_CO_TRY(const auto end, co_await tools.log.task_end((*entry)->task));
+  co_return end && end->status != "succeeded";
+}
+
+Async<Result<void>> ask_who_was_told(const Tools& tools, const IndexUnderTest& index,
+                                     DocumentCopies& copies) {
+  for (const Taint& taint : tools.log.taints(index.incarnation)) {
+    if (taint.id != copies.id) continue;
+    const auto copy = std::ranges::find(copies.owners, taint.node, &Copy::node);
+    if (copy == copies.owners.end()) continue;
+    copy->told = true;
+    for (const Position position : taint.failed) {
+      MIROIR_CO_TRY(const bool told, co_await told_of_failure(tools, position));
+      copy->told = copy->told && told;
+    }
+  }
+  co_return Result<void>{};
+}
+
 }  // namespace
 
 Async<Result<bool>> outdated(const Tools& tools, const IndexUnderTest& index, const Judged& judged,
@@ -237,6 +262,10 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
       judged.decision = decide(judged.copies, judged.knowledge, policy);
       if (judged.decision.reason == Reason::kMaybeDeleted) {
         MIROIR_CO_CHECK(co_await harvest.ask_log(judged.copies));
+        judged.decision = decide(judged.copies, judged.knowledge, policy);
+      }
+      if (judged.decision.reason == Reason::kNoSource) {
+        MIROIR_CO_CHECK(co_await ask_who_was_told(tools, index, judged.copies));
         judged.decision = decide(judged.copies, judged.knowledge, policy);
       }
       if (judged.decision.action != Action::kNone) {

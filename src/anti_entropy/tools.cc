@@ -36,7 +36,7 @@ Async<Applied> await_applied(const Tools& tools, std::string node, Position posi
 
 Result<const IndexState*> unchanged(const Catalogue& catalogue, const IndexUnderTest& index) {
   const IndexState* state = catalogue.by_incarnation(index.incarnation);
-  if (state == nullptr || state->uid != index.uid)
+  if (state == nullptr || state->uid != index.uid || state->named_at != index.named_at)
     return fail(ErrorCode::kConflict, "index " + index.uid + " was dropped, swapped or renamed");
   return state;
 }

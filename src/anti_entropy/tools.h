@@ -63,13 +63,14 @@ struct Tools {
 struct IndexUnderTest {
   std::string uid;
   Position incarnation = 0;
+  Position named_at = 0;
   std::string primary_key;
   bool embedders = false;  // documents carry vectors that must be written back
   // When a recovery took it over, if no pass has found its replicas equal since; else 0.
   EntryStamp taken_over_at = 0;
 };
 
-// As the log has it; kConflict: it is no more, or has another name.
+// As the log has it; kConflict: it is no more, or has or had another name.
 Result<const IndexState*> unchanged(const Catalogue& catalogue, const IndexUnderTest& index);
 
 // Limits of a pass.

@@ -26,8 +26,10 @@ Async<Result<void>> Forwarder::establish() {
 
 // The offset is fixed here: its task numbers go on where the node's own end.
 Async<Result<void>> Forwarder::join(Instant until) {
-  MIROIR_CO_TRY(const std::vector<NodeIndex> indexes, co_await client_.indexes(until));
   MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client_.newest_task(until));
+  MIROIR_CO_TRY(const std::vector<NodeIndex> indexes, co_await client_.indexes(until));
+  if (newest && !newest->ended() && indexes.empty())
+    co_return fail(ErrorCode::kUnavailable, "what it holds is not known while it has tasks");
   NodeProgress row;
   if (newest) {
     row.offset = newest->uid;

@@ -49,22 +49,28 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
   std::map<std::string, std::set<std::string>> matching;
   for (const auto& [node, shards] : asked) {
     auto ids = co_await read_matching(entry, node, shards);
+    std::optional<meili::ApiError> refusal;
     if (!ids && ids.error().code == ErrorCode::kInvalid) {
-      MIROIR_CO_TRY(const meili::ApiError error, co_await explain(entry, node));
-      MIROIR_CO_CHECK(co_await context_.log.fail_entry(position, error));
-      co_return true;
-    }
-    if (!ids) {
+      MIROIR_CO_TRY(refusal, co_await explain(entry, node));
+    } else if (!ids) {
       context_.cluster.report_unhealthy(node, ids.error());
       co_return std::unexpected(std::move(ids).error());
     }
-    // What a disk that was put back, or emptied, meanwhile does not hold is not absent.
+    // What a disk that was put back, or emptied, meanwhile does not hold is not absent, and what it
+    // cannot filter by others can.
     MIROIR_CO_TRY(const History history, co_await recheck_(node));
     if (history.verdict != History::Verdict::kOurs)
       co_return fail(ErrorCode::kUnavailable, "node " + node + ": " + history.why);
     // Its lane may have noticed it first, and go on from what is left there.
     if (context_.cluster.status(node).setbacks != setbacks[node])
       co_return fail(ErrorCode::kUnavailable, "node " + node + " fell back while it was asked");
+    // Its lane will know, too, and it is asked only where everybody has.
+    if (history.resume_after >= position && context_.cluster.status(node).done < position)
+      co_return fail(ErrorCode::kUnavailable, "node " + node + " has carried it out before");
+    if (refusal) {
+      MIROIR_CO_CHECK(co_await context_.log.fail_entry(position, *refusal));
+      co_return true;
+    }
     matching[node] = std::move(*ids);
   }
 
@@ -105,21 +111,27 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
     const NodeStatus status = context_.cluster.status(owner);
     return status.healthy && status.done + 1 >= entry.position;
   };
+  // What it had matched there is gone.
+  const auto carried_out = [&](const std::string& owner) {
+    return context_.cluster.status(owner).done >= entry.position;
+  };
   for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
     std::vector<std::string> untainted;  // and in sync: any of them will do
     std::vector<std::string> in_sync;    // otherwise all of these
     std::vector<std::string> others;     // otherwise any of these
-    for (const std::string& owner : topology.owners(shard)) {
+    const auto clean = [&](const std::string& owner) {
       const auto taints = tainted.find(owner);
-      const bool clean = taints == tainted.end() || !taints->second.contains(shard);
-      const bool trusted = context_.cluster.status(owner).state == ReplicaState::kInSync;
-      if (trusted && clean) untainted.push_back(owner);
-      if (trusted) {
+      return taints == tainted.end() || !taints->second.contains(shard);
+    };
+    for (const std::string& owner : topology.owners(shard)) {
+      if (context_.cluster.status(owner).state == ReplicaState::kInSync) {
         in_sync.push_back(owner);
       } else {
-        others.insert(clean ? others.begin() : others.end(), owner);
+        others.insert(clean(owner) ? others.begin() : others.end(), owner);
       }
     }
+    if (!std::ranges::all_of(in_sync, carried_out)) std::erase_if(in_sync, carried_out);
+    std::ranges::copy_if(in_sync, std::back_inserter(untainted), clean);
     if (!untainted.empty() || in_sync.empty()) {
       const std::vector<std::string>& any = in_sync.empty() ? others : untainted;
       const auto chosen = std::ranges::find_if(any, ready);

@@ -20,7 +20,8 @@ namespace miroir {
 // does not answer is waited for); where all are tainted, from all of them, and each document is
 // judged by an owner where it is not, or, tainted on all, by any; where none is in sync, from an
 // owner that stands before the entry, for what nobody else holds is all there is. Repairs come
-// later in the log, so waiting for them would be for ever.
+// later in the log, so waiting for them would be for ever. After a log went back an owner may have
+// carried it out: it tells what matched no more, and those that have not are waited for.
 class FilterResolver {
  public:
   // Whether a node's history still is the log's.

@@ -2,27 +2,91 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <utility>
+
+#include "base/assert.h"
 #include "forward/forward_world_fake.h"
+#include "node_api/simulated_reads_fake.h"
 
 namespace miroir {
 namespace {
 
-TEST(FilterResolverTest, EmptiedDiskDoesNotSayThatNothingMatches) {
-  ForwardWorld::Options options;
-  options.nodes_per_group = 1;
-  ForwardWorld world(81, options);
-  world.start();
-  world.create_index("books");
-  world.await_task(world.write("books", {"1", "2", "3"}, "a"));
-  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  // Nobody noticed yet: in sync, answering, and everything done.
-  world.nodes.at("a0")->restore({});
-  ASSERT_EQ(world.cluster().status("a0").state, ReplicaState::kInSync);
-  const TaskEnd end = world.await_task(world.remove_by_filter("books", "v = a"));
-  EXPECT_EQ(end.status, "succeeded");
-  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  for (const int group : {0, 1}) EXPECT_TRUE(world.documents_of_group(group, "books").empty());
-  EXPECT_EQ(world.cluster().status("a0").state, ReplicaState::kStale);
+class FilterResolverTest : public testing::Test {
+ protected:
+  FilterResolverTest() : world_(81, two_nodes()) {
+    world_.start();
+    world_.create_index("books");
+    world_.await_task(world_.write("books", {"1", "2", "3"}, "a"));
+    MIROIR_ASSERT(world_.run_until([&] { return world_.all_done(); }));
+  }
+  static ForwardWorld::Options two_nodes() {
+    ForwardWorld::Options options;
+    options.nodes_per_group = 1;
+    return options;
+  }
+  SimulatedNode& node() { return *world_.nodes.at("a0"); }
+
+  void expect_deleted_in_spite_of_a_disk_that_fell_back() {
+    const TaskEnd end = world_.await_task(world_.remove_by_filter("books", "v = a"));
+    EXPECT_EQ(end.status, "succeeded") << to_text(end.error);
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    for (const int group : {0, 1}) EXPECT_TRUE(world_.documents_of_group(group, "books").empty());
+    EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
+  }
+
+  ForwardWorld world_;
+};
+
+TEST_F(FilterResolverTest, EmptiedDiskDoesNotSayThatNothingMatches) {
+  node().restore({});  // nobody noticed yet: in sync, answering, and everything done
+  ASSERT_EQ(world_.cluster().status("a0").state, ReplicaState::kInSync);
+  expect_deleted_in_spite_of_a_disk_that_fell_back();
+}
+
+TEST_F(FilterResolverTest, EmptiedDiskDoesNotSayThatTheFilterIsWrong) {
+  world_.answer_documents = [&](const std::string& name,
+                                const DocumentQuery& query) -> Result<DocumentPage> {
+    if (name == "a0" && node().disk().tasks.empty())
+      return fail(ErrorCode::kInvalid, "attribute `v` is not filterable");
+    return simulated_documents(*world_.nodes.at(name), query);
+  };
+  node().restore({});
+  expect_deleted_in_spite_of_a_disk_that_fell_back();
+}
+
+TEST_F(FilterResolverTest, EmptiedDiskThatItsLaneNoticedFirstSaysNothing) {
+  world_.answer_time = Seconds(3);  // so that the lane has gone on before the answer arrives
+  bool emptied = false;
+  world_.answer_documents = [&](const std::string& name, const DocumentQuery& query) {
+    if (name == "a0" && !std::exchange(emptied, true)) {
+      node().restore({});
+      boost::asio::co_spawn(
+          *world_.process->io,
+          world_.process->forwarders->recheck("a0", world_.clock.now() + Seconds(5)),
+          boost::asio::detached);
+    }
+    return simulated_documents(*world_.nodes.at(name), query);
+  };
+  expect_deleted_in_spite_of_a_disk_that_fell_back();
+}
+
+// The log went back by so little that nobody tells of it: to before it was known what matched.
+TEST_F(FilterResolverTest, WhoHasCarriedItOutBeforeDoesNotSayThatNothingMatches) {
+  SimulatedNode& other = *world_.nodes.at("b0");
+  other.options().down = true;
+  ASSERT_TRUE(world_.run_until([&] { return !world_.cluster().status("b0").healthy; }));
+  world_.remove_by_filter("books", "v = a");
+  const MemoryStore::Tables open = world_.store.snapshot();
+  ASSERT_TRUE(world_.run_until([&] { return node().documents("books").empty(); }));
+  world_.crash();
+  world_.store.restore(open);
+  world_.start();
+  world_.run_for(Seconds(30));
+  other.options().down = false;
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  EXPECT_TRUE(other.documents("books").empty());
 }
 
 }  // namespace

@@ -20,8 +20,6 @@ Topology make_topology(const ForwardWorld::Options& options) {
   return *Topology::make(std::move(nodes), options.shards);
 }
 
-constexpr Microseconds kAnswerTime{1'000};
-
 class RefusingClient final : public SimulatedNodeClient {
  public:
   RefusingClient(ForwardWorld& world, SimulatedNode& node, Random& random,
@@ -44,7 +42,7 @@ class RefusingClient final : public SimulatedNodeClient {
     if (world_.answer_documents) {
       // It is there while it travels, beside those of other nodes.
       auto page = world_.answer_documents(id_, query);
-      co_await world_.clock.sleep_for(kAnswerTime);
+      co_await world_.clock.sleep_for(world_.answer_time);
       co_return page;
     }
     co_return co_await SimulatedNodeClient::documents(std::move(query), deadline);
@@ -53,7 +51,7 @@ class RefusingClient final : public SimulatedNodeClient {
   Async<Result<std::vector<DigestCounts>>> digests(std::string index, std::vector<SlotRange> ranges,
                                                    Instant deadline) override {
     if (world_.answer_digests) {
-      co_await world_.clock.sleep_for(kAnswerTime);
+      co_await world_.clock.sleep_for(world_.answer_time);
       co_return world_.answer_digests(id_, index, ranges);
     }
     co_return co_await SimulatedNodeClient::digests(std::move(index), std::move(ranges), deadline);

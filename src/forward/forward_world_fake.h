@@ -81,6 +81,7 @@ class ForwardWorld {
   std::function<Result<std::vector<DigestCounts>>(const std::string& node, const std::string& index,
                                                   const std::vector<SlotRange>&)>
       answer_digests;
+  Microseconds answer_time{1'000};  // how long such answers travel
   // Called before a node is asked for documents.
   std::function<void(const std::string& node, const DocumentQuery&)> before_documents;
   MemoryStore store;

@@ -24,6 +24,7 @@ class CatalogueChange {
     IndexState index;
     index.uid = entry_.index_uid;
     index.incarnation = entry_.incarnation != 0 ? entry_.incarnation : entry_.position;
+    index.named_at = entry_.position;
     index.born = index.created_at = index.updated_at = entry_.stamp;
     index.settings = Json::object();
     if (const std::string* key = text_of(entry_.arguments, "primaryKey")) index.primary_key = *key;
@@ -36,6 +37,7 @@ class CatalogueChange {
     IndexState index;
     index.uid = entry_.index_uid;
     index.incarnation = entry_.incarnation;
+    index.named_at = entry_.position;
     index.created_at = index.updated_at = entry_.stamp;
     if (const std::string* key = text_of(entry_.arguments, "primaryKey")) index.primary_key = *key;
     if (const Json* settings = entry_.arguments.find("clientSettings")) index.settings = *settings;
@@ -114,6 +116,7 @@ class CatalogueChange {
     if (node.empty()) return;
     node.key() = to;
     node.mapped().uid = to;
+    node.mapped().named_at = entry_.position;
     node.mapped().updated_at = entry_.stamp;
     indexes_.insert(std::move(node));
   }
@@ -125,6 +128,7 @@ class CatalogueChange {
     std::swap(a->second, b->second);
     a->second.uid = first;
     b->second.uid = second;
+    a->second.named_at = b->second.named_at = entry_.position;
     a->second.updated_at = b->second.updated_at = entry_.stamp;
   }
 

@@ -20,6 +20,11 @@ struct IndexState {
   Position incarnation = 0;  // position of its birth; swaps and renames carry it along
   EntryStamp born = 0;       // stamp of its birth; 0: a recovery took it over, at created_at
   bool taken_over() const { return born == 0; }
+  Position named_at = 0;  // position of the entry that gave it its name: birth, swap or rename
+  // Whether this is that index under that name, and has been ever since.
+  bool is_still(const IndexState& before) const {
+    return incarnation == before.incarnation && uid == before.uid && named_at == before.named_at;
+  }
   std::optional<std::string> primary_key;
   Json settings;                  // what clients made of them: only keys that were ever set
   Position settings_version = 0;  // position of the entry that made them

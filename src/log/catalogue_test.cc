@@ -63,6 +63,23 @@ TEST_F(CatalogueTest, SwapsOfSeveralPairsAndRenames) {
   EXPECT_EQ(catalogue_.index("f")->uid, "f");
 }
 
+TEST_F(CatalogueTest, IndexThatHadAnotherNameInBetweenIsNotStillWhatItWas) {
+  for (const char* uid : {"a", "b", "c"}) create(uid);
+  const IndexState a = *catalogue_.index("a");
+  const IndexState c = *catalogue_.index("c");
+  const auto swap = plain_entry(EntryKind::kSwapIndexes, "", Json::array({pair("a", "b")}));
+  apply(swap);
+  apply(swap);
+  EXPECT_EQ(incarnation("a"), 1);
+  EXPECT_FALSE(catalogue_.index("a")->is_still(a));
+  EXPECT_TRUE(catalogue_.index("c")->is_still(c));
+  for (const auto& [from, to] : {std::pair("c", "d"), std::pair("d", "c")})
+    apply(plain_entry(EntryKind::kUpdateIndex, from,
+                      Json::object({{"primaryKey", nullptr}, {"newUid", to}})));
+  EXPECT_EQ(incarnation("c"), 3);
+  EXPECT_FALSE(catalogue_.index("c")->is_still(c));
+}
+
 TEST_F(CatalogueTest, UpdateSetsThePrimaryKeyAndRenames) {
   create("a");
   apply(plain_entry(EntryKind::kUpdateIndex, "a",

@@ -74,7 +74,7 @@ std::string describe(const Catalogue& catalogue) {
     for (const IndexState::Clear& clear : index.clears)
       clears.push_back(Json::array({clear.position, clear.stamp}));
     text +=
-        to_text(Json::array({uid, index.uid, index.incarnation, index.born,
+        to_text(Json::array({uid, index.uid, index.incarnation, index.born, index.named_at,
                              index.primary_key.value_or("(none)"), index.settings,
                              index.settings_version, index.created_at, index.updated_at, clears})) +
         "\n";

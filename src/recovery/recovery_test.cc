@@ -138,6 +138,28 @@ TEST_F(RecoveryTest, WhatANodeStillHasBeforeItIsWaitedFor) {
   EXPECT_NE(world_.log().catalogue().index("late"), nullptr);
 }
 
+TEST_F(RecoveryTest, NodesThatHaveYetToMakeTheirFirstIndexAreNotEmpty) {
+  world_.crash();
+  for (auto& [name, node] : world_.nodes) {
+    node->wipe();
+    node->options().automatic = false;
+    WriteDocuments first{.index_uid = "books",
+                         .primary_key = "id",
+                         .merge = false,
+                         .skip_creation = false,
+                         .ndjson = "{\"id\":1}\n"};
+    ASSERT_TRUE(node->enqueue(std::move(first), 1, task_metadata(1)));
+  }
+  restart_on({});
+  for (auto& [name, node] : world_.nodes) {
+    EXPECT_NE(world_.cluster().status(name).state, ReplicaState::kInSync);
+    node->options().automatic = true;
+    node->settle();
+  }
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  EXPECT_NE(world_.log().catalogue().index("books"), nullptr);
+}
+
 TEST_F(RecoveryTest, NumbersThatNodesKnowAreNotGivenAgainWhileTheStoreIsFull) {
   const Position head = world_.log().head();
   world_.crash();

@@ -226,7 +226,7 @@ class Sweep {
     MIROIR_CO_CHECK(co_await tools_.log.append(
         [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
           const IndexState* now = catalogue.by_incarnation(index_.incarnation);
-          if (now == nullptr || now->uid != index_.uid) {
+          if (now == nullptr || !now->is_still(index_)) {
             return fail(ErrorCode::kConflict,
                         "index " + index_.uid + " was dropped, swapped or renamed");
           }

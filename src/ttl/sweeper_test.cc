@@ -201,6 +201,41 @@ TEST_F(SweeperTest, WhatIsWrittenWhileASweepIsOnItsWayLives) {
   EXPECT_LT(tombstone("a")->stamp, stamp_of(extended));
 }
 
+// What was read under its name may be the other's.
+TEST_F(SweeperTest, AnIndexThatHadAnotherNameWhileItWasReadIsNotSwept) {
+  put("both", from_now(1'000));
+  world.create_index("films");
+  settle();
+  Entry swap;
+  swap.kind = EntryKind::kSwapIndexes;
+  swap.arguments = Json::array(
+      {Json::object({{"indexes", Json::array({"books", "films"})}, {"rename", false}})});
+  world.append(swap);
+  put("both", from_now(5));
+  world.append(swap);
+  settle();
+  world.run_for(Seconds(6));
+  int reads = 0;
+  world.before_documents = [&](const std::string&, const DocumentQuery& query) {
+    if (query.index_uid != "films" || ++reads > 1) return;
+    world.append(swap);
+    world.append(swap);
+  };
+  start();
+  ASSERT_TRUE(world.run_until([&] { return reads > 0; }));
+  world.run_for(Seconds(2));
+  const auto counted = [&](const std::string& uid) {
+    return world.process->metrics
+        .counter("miroir_ttl_documents_expired_total", "", {{"index", uid}})
+        .value();
+  };
+  EXPECT_EQ(counted("films"), 0) << "the next sweep takes it";
+  EXPECT_EQ(counted("books"), 0);
+  sweep();
+  EXPECT_EQ(counted("films"), 1);
+  expect_held("both ");
+}
+
 TEST_F(SweeperTest, ADeleteIsRememberedOverASweepThatCameLater) {
   const Position expired = put("a", from_now(-1));
   const Position deleted = world.remove("books", {"a"});

@@ -44,6 +44,10 @@ Ledger::Entries Ledger::go_back(const MemoryStore::Tables& tables) {
   }
   for (const auto& [key, value] : tables[static_cast<std::size_t>(Table::kTask)])
     put(Table::kTask, key, value);
+  for (const auto& [key, value] : entries) {
+    if (const Position position = number_of(key); !ends_.contains(entries_.at(position)->task))
+      left_open_.insert(position);
+  }
   return lost;
 }
 

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 
 #include "log/log.h"
 #include "store/memory_store_fake.h"
@@ -23,6 +24,9 @@ class Ledger {
 
   const Entries& entries() const { return entries_; }
   Position head() const { return entries_.empty() ? 0 : entries_.rbegin()->first; }
+  // Entries whose tasks had not ended when the store went back: these may end otherwise than they
+  // had.
+  const std::set<Position>& left_open() const { return left_open_; }
   // nullptr: it has not ended.
   const TaskEnd* end_of(Position task) const;
 
@@ -31,6 +35,7 @@ class Ledger {
 
   Entries entries_;
   std::map<Position, TaskEnd> ends_;
+  std::set<Position> left_open_;
 };
 
 }  // namespace miroir::sim

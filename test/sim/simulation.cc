@@ -93,10 +93,12 @@ class Quiet {
     if (!repairs || !*repairs) return false;
     std::set<std::pair<std::string, std::string>> seen;
     bool decided = false;
+    static const std::set<std::string> kLeftToAPerson = {"maybe_deleted", "newer_untrusted",
+                                                         "no_source", "tie"};
     for (const Json& row : at(**repairs, "results").as_array()) {
       const std::pair document(text_at(row, "index"), text_at(row, "id"));
-      const std::string action = text_at(row, "action");
-      if (!seen.insert(document).second || (action != "quarantine" && action != "report")) continue;
+      if (!seen.insert(document).second || !kLeftToAPerson.contains(text_at(row, "reason")))
+        continue;
       if (!decided_.insert(document).second) continue;
       world_.begin(Request{Act::kDelete, document.first, {document.second}, ""});
       decided = true;
@@ -173,10 +175,12 @@ class Quiet {
       fail(when + ": " + wrong);
   }
 
-  // What a store that went back had left open may be told otherwise than it was.
-  std::vector<Change> since(std::vector<Change> changes) const {
-    std::erase_if(
-        changes, [this](const Change& change) { return change.position <= world_.went_back_to(); });
+  // Without what a store that went back had left open.
+  std::vector<Change> decided(std::vector<Change> changes) const {
+    const Chronicle chronicle = world_.chronicle();
+    std::erase_if(changes, [&](const Change& change) {
+      return chronicle.ledger.left_open().contains(change.position);
+    });
     return changes;
   }
 
@@ -185,7 +189,7 @@ class Quiet {
     const Position last = changes.empty() ? 0 : changes.back().position;
     world_.run_until([&] { return subscriber.last() >= last; }, kStreamMax);
     for (const std::string& wrong : subscriber.take_wrong()) fail(wrong);
-    for (const std::string& wrong : check_told(since(subscriber.changes()), since(changes)))
+    for (const std::string& wrong : check_told(decided(subscriber.changes()), decided(changes)))
       fail(wrong);
   }
 
@@ -197,7 +201,8 @@ class Quiet {
       if (end == nullptr) {
         if (operation.valid || operation.in_recovery)
           fail(fmt::format("task {} has not ended", operation.task));
-      } else if (operation.task <= world_.went_back_to() && !end->error.is_null() &&
+      } else if (world_.chronicle().ledger.left_open().contains(operation.task) &&
+                 !end->error.is_null() &&
                  text_at(end->error, "message").contains("was deleted from the node")) {
         continue;  // by what the log has lost: how it had ended nobody knows
       } else if ((end->status == "succeeded") != operation.valid) {

@@ -31,8 +31,7 @@ void Subscriber::take(const std::string& delivery) {
     const Cursor cursor = cursor_of(event);
     const bool last = told_.empty() || cursor > told_.rbegin()->first;
     const auto [place, fresh] = told_.try_emplace(cursor, to_text(event));
-    // What a store that went back had left open ends once more.
-    if (cursor.first <= went_back_to_) {
+    if (left_open_.contains(cursor.first)) {
       place->second = to_text(event);
       continue;
     }
@@ -42,8 +41,8 @@ void Subscriber::take(const std::string& delivery) {
   }
 }
 
-void Subscriber::log_went_back(Position head) {
-  went_back_to_ = head;
+void Subscriber::log_went_back(Position head, std::set<Position> left_open) {
+  left_open_ = std::move(left_open);
   told_.erase(told_.upper_bound({head, std::numeric_limits<std::uint64_t>::max()}), told_.end());
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -26,8 +27,9 @@ class Subscriber {
  public:
   // One delivery, as it arrives.
   void take(const std::string& delivery);
-  // Another log goes on from there: what was told of the old one is void.
-  void log_went_back(Position head);
+  // Another log goes on from there: what was told of the old one is void, and of what it had left
+  // open another end may be told.
+  void log_went_back(Position head, std::set<Position> left_open);
 
   std::vector<Change> changes() const;
   Position last() const { return told_.empty() ? 0 : told_.rbegin()->first.first; }
@@ -37,7 +39,7 @@ class Subscriber {
   using Cursor = std::pair<Position, std::uint64_t>;
   static Cursor cursor_of(const Json& event);
   std::map<Cursor, std::string> told_;
-  Position went_back_to_ = 0;
+  std::set<Position> left_open_;
   std::vector<std::string> wrong_;
 };
 

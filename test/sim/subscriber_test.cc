@@ -41,10 +41,21 @@ TEST(SubscriberTest, WhatWasToldOfALostLogIsVoid) {
   Subscriber subscriber;
   subscriber.take(delivery("3-0", "w1"));
   subscriber.take(delivery("4-0", "w2"));
-  subscriber.log_went_back(3);
+  subscriber.log_went_back(3, {2});
   subscriber.take(delivery("4-0", "w3"));
   EXPECT_THAT(subscriber.take_wrong(), IsEmpty());
   EXPECT_EQ(subscriber.changes(), (std::vector{write(3, "w1"), write(4, "w3")}));
+}
+
+TEST(SubscriberTest, OnlyOfWhatALostLogLeftOpenAnotherEndIsTold) {
+  Subscriber subscriber;
+  subscriber.take(delivery("2-0", "w1"));
+  subscriber.take(delivery("3-0", "w1"));
+  subscriber.log_went_back(3, {2});
+  subscriber.take(delivery("2-0", "w2"));
+  EXPECT_THAT(subscriber.take_wrong(), IsEmpty());
+  subscriber.take(delivery("3-0", "w2"));
+  EXPECT_THAT(subscriber.take_wrong(), ElementsAre(HasSubstr("tells otherwise")));
 }
 
 TEST(SubscriberTest, MissingAndInventedChangesAreFound) {

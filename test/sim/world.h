@@ -52,8 +52,6 @@ class World {
     return {ledger_, cursed_, adoptions_, witness_.swept(), topology_};
   }
   Subscriber& subscriber() { return subscriber_; }
-  // Entries up to here were written before the store last went back.
-  Position went_back_to() const { return went_back_to_; }
   // Sets the clock behind the end of all that does not live for ever.
   void let_expire();
   std::int64_t milliseconds() const {
@@ -105,7 +103,7 @@ class World {
   std::optional<MemoryStore::Tables> store_copy_;
   Ledger ledger_;
   bool in_recovery_ = false;  // the store went back, and Miroir has not come to terms with it yet
-  Position went_back_to_ = 0;
+  Position went_back_to_ = 0;  // entries up to here were written before the store last went back
   std::vector<Adoption> adoptions_;
   std::map<std::string, Json> remembered_;
   std::set<Position> cursed_;
