@@ -120,6 +120,8 @@ inline Decision decide_on(std::vector<Copy> owners, Knowledge knowledge = known(
   return decide({kId, std::move(owners), std::move(strays)}, knowledge, policy);
 }
 
+inline constexpr Verdict kFine{Finding::kRight, Treatment::kLeave};
+
 inline void expect(const Decision& decision, Action action, Reason reason) {
   EXPECT_EQ(name(decision.action), name(action));
   EXPECT_EQ(code(decision.reason), code(reason));

@@ -230,6 +230,22 @@ TEST_F(FailedEntriesTest, TaintLastsUntilTheCopyWasComparedWithOneThatIsRight) {
   EXPECT_NE(document(node(tainted), "m1").find("first"), nullptr);
 }
 
+// The other has it no more, and nothing was lost with that.
+TEST_F(FailedEntriesTest, WhatFailedOnTheOnlyOwnerInSyncHidesNothingWhereItsClientWasTold) {
+  const std::string tainted = owners("id7")[0];
+  const std::string healing = owners("id7")[1];
+  for (const std::string& owner : {tainted, healing}) fail_on(owner, "documentAdditionOrUpdate");
+  const Position failed = world.write(kIndex, {"id7"}, "refused");
+  ASSERT_EQ(world.await_task(failed).status, "failed");
+  work_again();
+  const Position index = world.log().catalogue().index(kIndex)->incarnation;
+  ASSERT_TRUE(world.await(world.log().add_taints({{index, "id7", tainted, {failed}}})));
+  ASSERT_TRUE(world.await(world.cluster().set_state(healing, ReplicaState::kStale, "a test")));
+  node(healing).delete_directly(kIndex, "id7");
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(document(node(healing), "id7"), "v"), Json("first"));
+}
+
 // The log lets go of applied bodies after an hour.
 class LostAfterwardsTest : public FailedEntriesTest {
  protected:

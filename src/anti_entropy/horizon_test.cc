@@ -401,7 +401,6 @@ TEST_F(SwappedWhileReadTest, IndexThatTookAnotherNameWasNotRead) {
 TEST_F(SwappedWhileReadTest, IndexThatHadAnotherNameInBetweenWasNotRead) {
   const Json deep = deep_pass_while([&] {
     swap();
-    settle();
     swap();
   });
   EXPECT_EQ(member(deep, "whole"), Json(false)) << to_text(deep);

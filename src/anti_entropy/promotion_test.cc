@@ -117,7 +117,13 @@ TEST_F(SkippedTest, ALightPassReadsAllOfANodeThatTheLogCouldNotServe) {
 
 TEST_F(SkippedTest, WhereNobodyIsThereToCompareItWithItWasNotCompared) {
   stop(peer);
+  // All is read, for the sake of another.
+  const Position index = world.log().catalogue().index(kIndex)->incarnation;
+  const std::string other = skipped == "a0" ? "a1" : "a0";
+  const Taint doubt{index, "", other, {Taint::kUnnamed}};
+  ASSERT_TRUE(world.await(world.log().add_taints({doubt})));
   run_pass(PassKind::kDeep);
+  ASSERT_TRUE(world.await(world.log().clear_taints({doubt})));
   start(peer);
   expect_healed_by_a_light_pass();
 }

@@ -140,6 +140,37 @@ TEST(ForgottenTest, ADeleteThatFailedEverywhereDidNotHappenThoughItsBodyIsTrimme
   EXPECT_FALSE(world.log().tainted(incarnation, "", owners[1]));
 }
 
+TEST(ForgottenTest, ATaskWhoseFailuresAreForgottenDidNotSucceed) {
+  ForwardWorld world(3, forgetful());
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "a"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  for (auto& [name, node] : world.nodes) {
+    node->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      if (task.type != "documentDeletion") return std::nullopt;
+      return "internal";
+    });
+  }
+  SimulatedNode& away = *world.nodes.at("b0");
+  away.options().automatic = false;
+  const std::size_t tasks = away.disk().tasks.size();
+  const Position removed = world.remove("books", {"1"});
+  const Position incarnation = world.log().catalogue().index("books")->incarnation;
+  ASSERT_TRUE(world.run_until([&] {
+    return world.log().tainted(incarnation, "1", "a0") && away.disk().tasks.size() > tasks;
+  }));
+  down(world, "b0", true);
+  world.write("books", {"1"}, "ends the taint, which keeps the entry");
+  for (int n = 0; n < 9; ++n) world.write("books", {"2"}, std::to_string(n));
+  world.run_for(std::chrono::hours(2));
+  ASSERT_GT(world.log().forgotten(), removed);
+  ASSERT_FALSE(world.task_end(removed)) << "b0 may have carried it out";
+  away.options().automatic = true;
+  down(world, "b0", false);
+  EXPECT_EQ(world.await_task(removed).status, "failed");
+}
+
 TEST(ForgottenTest, WhatWasSkippedIsNotApplied) {
   ForwardWorld world(2, forgetful());
   world.start();
