@@ -17,7 +17,7 @@ TEST(DecideExpiryTest, ExpiredWinnerIsDeletedEverywhere) {
 TEST(DecideExpiryTest, WhatHasExpiredGoesFromAllReplicasOrFromNone) {
   Copy expired = whole("a", kNew);
   expired.stored.expires_at = 5;
-  const Decision decision = decide_on({expired, whole("b", kOld), unknown("c")});
+  const Decision decision = decide_on({expired, absent("b"), unknown("c")});
   expect(decision, Action::kReport, Reason::kUnknownReplica);
   for (const Verdict& verdict : decision.owners) EXPECT_EQ(verdict.treatment, Treatment::kLeave);
 }

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "forward/forward_world_fake.h"
+#include "forward/plan.h"
 #include "node_api/simulated_reads_fake.h"
 
 namespace miroir {
@@ -77,8 +78,9 @@ TEST_F(FilterResolverTest, WhoHasCarriedItOutBeforeDoesNotSayThatNothingMatches)
   SimulatedNode& other = *world_.nodes.at("b0");
   other.options().down = true;
   ASSERT_TRUE(world_.run_until([&] { return !world_.cluster().status("b0").healthy; }));
-  world_.remove_by_filter("books", "v = a");
+  const Position position = world_.remove_by_filter("books", "v = a");
   const MemoryStore::Tables open = world_.store.snapshot();
+  ASSERT_TRUE(unresolved(**world_.await(world_.log().entry(position))));
   ASSERT_TRUE(world_.run_until([&] { return node().documents("books").empty(); }));
   world_.crash();
   world_.store.restore(open);

@@ -157,11 +157,16 @@ TEST(ForgottenTest, ATaskWhoseFailuresAreForgottenDidNotSucceed) {
   const std::size_t tasks = away.disk().tasks.size();
   const Position removed = world.remove("books", {"1"});
   const Position incarnation = world.log().catalogue().index("books")->incarnation;
+  world.write("books", {"3"}, "so that b0's row does not keep the entry");
   ASSERT_TRUE(world.run_until([&] {
-    return world.log().tainted(incarnation, "1", "a0") && away.disk().tasks.size() > tasks;
+    return world.log().tainted(incarnation, "1", "a0") && away.disk().tasks.size() > tasks + 1;
   }));
   down(world, "b0", true);
-  world.write("books", {"1"}, "ends the taint, which keeps the entry");
+  world.run_for(Seconds(10));
+  world.crash();
+  world.start();
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status("a0").healthy; }));
+  world.write("books", {"1"}, "so that a0's taint does not either");
   for (int n = 0; n < 9; ++n) world.write("books", {"2"}, std::to_string(n));
   world.run_for(std::chrono::hours(2));
   ASSERT_GT(world.log().forgotten(), removed);

@@ -80,7 +80,12 @@ class RefusingClient final : public SimulatedNodeClient {
 
 ForwardWorld::ForwardWorld(std::uint64_t seed, Options chosen)
     : random(seed), options(std::move(chosen)), topology_(make_topology(options)) {
+  make_nodes();
+}
+
+void ForwardWorld::make_nodes() {
   for (const NodeConfig& config : topology_.nodes()) {
+    if (nodes.contains(config.id)) continue;
     SimulatedNode::Options node;
     node.id = config.id;
     node.task_delay_max = options.task_delay_max;
@@ -90,6 +95,13 @@ ForwardWorld::ForwardWorld(std::uint64_t seed, Options chosen)
 }
 
 ForwardWorld::~ForwardWorld() { crash(); }
+
+void ForwardWorld::add_group() {
+  MIROIR_ASSERT(!process);
+  ++options.groups;
+  topology_ = make_topology(options);
+  make_nodes();
+}
 
 void ForwardWorld::spawn(Async<void> coroutine) {
   boost::asio::co_spawn(*process->io, std::move(coroutine), [](std::exception_ptr error) {

@@ -36,6 +36,8 @@ class ForwardWorld {
 
   void start();
   void crash();
+  // Between the two: the configuration has one group more.
+  void add_group();
   // Runs until `until` holds, at most for so long; whether it holds.
   bool run_until(const std::function<bool()>& until, Microseconds at_most = Seconds(600));
   void run_for(Microseconds time);
@@ -105,6 +107,7 @@ class ForwardWorld {
   // Runs what is ready, then moves the clock to the next that sleeps.
   void step(Instant at_most);
   void spawn(Async<void> coroutine);
+  void make_nodes();
 
   Topology topology_;
 };
