@@ -148,25 +148,35 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
   co_return history;
 }
 
-// The offsets that the node's tasks may have had: an older disk was written under an older one,
-// which the tasks that carry their position tell.
-std::set<std::int64_t> offsets_of(const std::vector<NodeTask>& tasks, std::int64_t current) {
-  std::set<std::int64_t> offsets = {current};
+// The newest task of ours among these, and whether others came after it. A disk that was put back
+// was written under an older offset, which the tasks that carry their position tell; what others
+// wrote after those moved it, by one at most for each. A swap that is taken for somebody else's
+// would be done twice.
+struct NewestOfOurs {
+  Position position = 0;            // 0: none is ours
+  std::optional<TaskUid> stranger;  // the newest task after it
+};
+Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int64_t current,
+                                           Log& log) {
+  NewestOfOurs newest;
+  std::int64_t offset = current;  // that the newest of ours had
+  std::int64_t strangers = 0;     // since that one
   for (const NodeTask& task : tasks) {
-    if (const auto position = parse_task_metadata(task.custom_metadata))
-      offsets.insert(std::int64_t{task.uid} - static_cast<std::int64_t>(*position));
+    std::optional<Position> position;
+    for (std::int64_t moved = 0; moved <= strangers && !position; ++moved) {
+      MIROIR_CO_TRY(position, co_await identify(task, offset + moved, log));
+      if (position && (*position <= newest.position || *position > task.uid)) position.reset();
+    }
+    if (position) {
+      newest = {.position = *position, .stranger = std::nullopt};
+      offset = std::int64_t{task.uid} - static_cast<std::int64_t>(*position);
+      strangers = 0;
+    } else {
+      newest.stranger = task.uid;
+      if (newest.position > 0) ++strangers;
+    }
   }
-  return offsets;
-}
-
-// A swap that is taken for somebody else's would be done twice.
-Async<Result<std::optional<Position>>> identify_under(NodeTask task, std::set<std::int64_t> offsets,
-                                                      Log& log) {
-  for (const std::int64_t offset : offsets) {
-    MIROIR_CO_TRY(const std::optional<Position> position, co_await identify(task, offset, log));
-    if (position) co_return position;
-  }
-  co_return std::nullopt;
+  co_return newest;
 }
 
 // The last task we saw is gone: the newest one of ours that is left tells how far back the node
@@ -203,17 +213,12 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
           .why = why_lost(lost, log.head()),
           .lost = lost};
     }
-    const std::set<std::int64_t> offsets = offsets_of(page, progress.offset);
-    for (auto task = page.rbegin(); task != page.rend() && !found; ++task) {
-      MIROIR_CO_TRY(const std::optional<Position> position,
-                    co_await identify_under(*task, offsets, log));
-      if (position && *position <= task->uid) {
-        history.resume_after = *position;
-        found = true;
-      } else if (history.verdict == History::Verdict::kWentBack) {
-        history.verdict = History::Verdict::kForeign;
-        history.why += "; its task " + std::to_string(task->uid) + " is not Miroir's";
-      }
+    MIROIR_CO_TRY(const NewestOfOurs ours, co_await newest_of_ours(page, progress.offset, log));
+    history.resume_after = ours.position;
+    found = ours.position > 0;
+    if (ours.stranger && history.verdict == History::Verdict::kWentBack) {
+      history.verdict = History::Verdict::kForeign;
+      history.why += "; its task " + std::to_string(*ours.stranger) + " is not Miroir's";
     }
     last = first - 1;
   }
