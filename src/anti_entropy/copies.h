@@ -21,7 +21,7 @@ struct Copy {
   Presence presence = Presence::kUnknown;
   bool in_sync = false;   // the node's replicas are: otherwise it is stale or joining
   bool tainted = false;   // an entry of this document failed on this node
-  bool told = false;      // …and whoever wrote it was told that it had: it did not happen
+  bool harmless = false;  // …and is known to have failed everywhere: it did not happen
   bool in_doubt = false;  // an operation on the whole index did: this may be another index's
   // Its node is not in sync, but a recovery took this copy as it was, and no pass has compared it
   // since: as good a source as any, unless it may be from before the recovery, or what came after

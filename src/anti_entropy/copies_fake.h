@@ -74,8 +74,8 @@ inline Copy tainted(Copy copy) {
 }
 
 // What failed there is known not to have happened.
-inline Copy told(Copy copy) {
-  copy.told = true;
+inline Copy harmless(Copy copy) {
+  copy.harmless = true;
   return tainted(std::move(copy));
 }
 

@@ -223,8 +223,8 @@ class Judge {
       if (being_healed(copy) && !copy.present()) return true;
       if (!copy.present() || !copy.stored.stamp) return false;
       if (being_healed(copy) && copy.stored.stamp < first.stored.stamp) return true;
-      return same(copy, first) && (copy.told || !copy.tainted || being_healed(copy)) &&
-             !copy.in_doubt && !revived(copy) && !copy.contradicts_itself(copies_.id);
+      return same(copy, first) && (copy.harmless || being_healed(copy)) && !copy.in_doubt &&
+             !revived(copy) && !copy.contradicts_itself(copies_.id);
     });
     return agree ? peers : std::vector<std::size_t>();
   }

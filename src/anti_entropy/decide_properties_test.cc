@@ -28,7 +28,7 @@ rc::Gen<Copy> any_copy(std::string node) {
     }
     copy.in_sync = *rc::gen::inRange(0, 4) != 0;
     copy.tainted = *rc::gen::inRange(0, 5) == 0;
-    copy.told = copy.tainted && *rc::gen::arbitrary<bool>();
+    copy.harmless = copy.tainted && *rc::gen::arbitrary<bool>();
     copy.in_doubt = copy.tainted && *rc::gen::arbitrary<bool>();
     copy.missed_entries = !copy.in_sync && *rc::gen::arbitrary<bool>();
     using enum Copy::Standing;
@@ -85,7 +85,7 @@ RC_GTEST_PROP(DecideProperties, WinnerIsTrustedAndNoCopyIsNewerExceptInAnIndexIn
     return !copy.in_sync || copy.in_doubt ||
            (copy.stored.stamp == winner.stored.stamp && copy.stored.base == winner.stored.base &&
             copy.stored.expires_at == winner.stored.expires_at && copy.content == winner.content &&
-            (copy.told || !copy.tainted));
+            (copy.harmless || !copy.tainted));
   }));
   RC_ASSERT(!harvested || (winner.standing == Copy::Standing::kVouched && !winner.in_doubt &&
                            winner.stored.base > given.knowledge.horizon));

@@ -198,31 +198,34 @@ TEST(DecideTest, TaintedCopyIsNeverASource) {
 }
 
 TEST(DecideTest, CopiesThatAreAllAlikeAreRightWhereWhatFailedOnThemDidNotHappen) {
-  const Decision decision = decide_on({told(whole("a", kNew)), stale(tainted(whole("b", kNew)))});
+  const Decision decision =
+      decide_on({harmless(whole("a", kNew)), stale(tainted(whole("b", kNew)))});
   expect(decision, Action::kNone, Reason::kEqual);
   EXPECT_EQ(decision.owners, (std::vector{kFine, kFine}));
   for (const Copy& other : {stale(tainted(whole("b", kOld))), stale(tainted(absent("b"))),
                             unknown("b"), in_doubt(whole("b", kNew))})
-    EXPECT_NE(decide_on({told(whole("a", kNew)), other}).action, Action::kNone);
-  expect(decide_on({stale(told(whole("a", kNew))), stale(told(whole("b", kNew)))}), Action::kReport,
-         Reason::kNoSource);
+    EXPECT_NE(decide_on({harmless(whole("a", kNew)), other}).action, Action::kNone);
+  expect(decide_on({stale(harmless(whole("a", kNew))), stale(harmless(whole("b", kNew)))}),
+         Action::kReport, Reason::kNoSource);
 }
 
 TEST(DecideTest, TaintedCopiesThatAllInSyncHoldAlikeAreCopiedToWhoeverHasLess) {
   for (const Copy& other : {stale(whole("c", kOld)), stale(tainted(whole("c", kOld))),
                             stale(absent("c")), in_doubt(absent("c"))}) {
-    const Decision decision = decide_on({told(whole("a", kNew)), told(whole("b", kNew)), other});
+    const Decision decision =
+        decide_on({harmless(whole("a", kNew)), harmless(whole("b", kNew)), other});
     EXPECT_EQ(decision.action, Action::kRestore);
     EXPECT_EQ(decision.owners[2].treatment, Treatment::kReplace);
     // It may have applied what failed on the others, and lost it since.
-    expect(decide_on({told(whole("a", kNew)), tainted(whole("b", kNew)), other}), Action::kReport,
-           Reason::kNoSource);
+    expect(decide_on({harmless(whole("a", kNew)), tainted(whole("b", kNew)), other}),
+           Action::kReport, Reason::kNoSource);
   }
   // Somebody in sync says otherwise, or may have what failed on the others.
   for (const Copy& other :
        {tainted(whole("c", kOld)), tainted(absent("c")), absent("c"), stale(whole("c", kNew + 1)),
         stale(whole("c", kNew, 2)), in_doubt(whole("c", kNew)), unknown("c")}) {
-    const Decision decision = decide_on({told(whole("a", kNew)), told(whole("b", kNew)), other});
+    const Decision decision =
+        decide_on({harmless(whole("a", kNew)), harmless(whole("b", kNew)), other});
     EXPECT_NE(decision.action, Action::kNone);
     EXPECT_NE(decision.action, Action::kRestore);
   }

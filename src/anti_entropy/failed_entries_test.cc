@@ -37,10 +37,10 @@ class FailedEntriesTest : public ReconcilerTest {
     world.append(std::move(entry));
   }
   // A PUT of one field.
-  void merge(const std::string& id, const std::string& field) {
+  void merge(const std::string& id, const std::string& field, const std::string& index = kIndex) {
     Entry entry;
     entry.kind = EntryKind::kMergeDocuments;
-    entry.index_uid = kIndex;
+    entry.index_uid = index;
     const std::string text = R"({"id":")" + id + R"(",")" + field + R"(":1})";
     world.append_records(std::move(entry), {{slot_of(id), 0, id, text}});
     settle();
@@ -198,6 +198,26 @@ TEST_F(FailedEntriesTest, SwapThatFailedOnOneNodeIsMadeGoodThereWhateverThePrima
   EXPECT_TRUE(world.log().index_taints().empty());
 }
 
+TEST_F(FailedEntriesTest, NothingOfWhatARenameThatFailedLeftOutIsMissingThere) {
+  merge("m1", "old");  // without a base: by their stamps and bases the copies will be equal
+  const std::string victim = owners("m1")[1];
+  fail_on(victim, "indexUpdate");
+  Entry rename;
+  rename.kind = EntryKind::kUpdateIndex;
+  rename.index_uid = kIndex;
+  rename.arguments = Json::object({{"primaryKey", Json()}, {"newUid", "films"}});
+  world.append(std::move(rename));
+  work_again();
+  merge("m1", "fresh", "films");
+  const auto old = [&] {
+    return node(victim).disk().indexes.at("films").documents.at("m1").find("old");
+  };
+  ASSERT_EQ(old(), nullptr);
+  run_pass(PassKind::kLight);
+  EXPECT_NE(old(), nullptr);
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+}
+
 TEST_F(FailedEntriesTest, DeleteAllThatFailedEverywhereBuriesNothing) {
   for (const auto& [name, each] : world.nodes) fail_on(name, "documentDeletion");
   append(EntryKind::kClearDocuments);
@@ -271,6 +291,31 @@ TEST_F(LostAfterwardsTest, WhatFailedOnOneOwnerAndIsLostOnTheOtherIsReported) {
   EXPECT_EQ(member(repair_of("id7"), "reason"), Json("no_source"));
   EXPECT_TRUE(document(node(lost), "id7").is_null()) << "the older copy, as if it were right";
   EXPECT_GT(node(lost).documents(kIndex).size(), 10U) << "the others are restored";
+  EXPECT_EQ(world.cluster().status(lost).state, ReplicaState::kInSync) << "but for the one";
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(false));
+  EXPECT_TRUE(document(node(lost), "id7").is_null());
+  write(7, 8, "again");
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+}
+
+// The client is told that the task failed, and that a part of it was applied.
+TEST_F(LostAfterwardsTest, WhatFailedInAnotherShardOnlyMayBeLost) {
+  std::string other = "id8";
+  for (int i = 9; owners(other)[0] == owners("id7")[0] || owners(other)[1] == owners("id7")[1]; ++i)
+    other = "id" + std::to_string(i);
+  const std::string failed = owners("id7")[0];
+  const std::string lost = owners("id7")[1];
+  for (const std::string& name : {failed, owners(other)[0], owners(other)[1]})
+    fail_on(name, "documentAdditionOrUpdate");
+  ASSERT_EQ(world.await_task(world.write(kIndex, {"id7", other}, "in part")).status, "failed");
+  work_again();
+  ASSERT_EQ(member(document(node(lost), "id7"), "v"), Json("in part"));
+  world.run_for(std::chrono::hours(2));
+  node(lost).wipe();
+  run_pass(PassKind::kLight);
+  settle();
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(repair_of("id7"), "reason"), Json("no_source"));
 }
 
 }  // namespace

@@ -378,33 +378,45 @@ class SwappedWhileReadTest : public HorizonTest {
         {Json::object({{"indexes", Json::array({kIndex, "books"})}, {"rename", false}})});
     world.append(std::move(swap));
   }
-  // A deep pass that has begun to read the index, and what is done then.
-  Json deep_pass_while(const std::function<void()>& act) {
+  // A pass that has begun to read the index, and what is done then.
+  Json pass_while(PassKind kind, const std::function<void()>& act) {
     bool asked = false;
     world.before_documents = [&](const std::string&, const DocumentQuery& query) {
       asked = asked || (query.index_uid == kIndex && query.slots.size() == 1 && query.ids.empty());
     };
-    EXPECT_TRUE(reconciler->start(PassKind::kDeep, std::nullopt));
+    world.before_digests = [&](const std::string& index) {
+      asked = asked || (kind == PassKind::kLight && index == kIndex);
+    };
+    EXPECT_TRUE(reconciler->start(kind, std::nullopt));
     EXPECT_TRUE(world.run_until([&] { return asked; }));
     act();
     EXPECT_TRUE(world.run_until([&] { return member(reconciler->status(), "running").is_null(); }));
-    return member(reconciler->status(), "lastDeep");
+    return member(reconciler->status(), kind == PassKind::kDeep ? "lastDeep" : "lastLight");
   }
 };
 
 TEST_F(SwappedWhileReadTest, IndexThatTookAnotherNameWasNotRead) {
-  const Json deep = deep_pass_while([&] { swap(); });
+  const Json deep = pass_while(PassKind::kDeep, [&] { swap(); });
   EXPECT_EQ(member(deep, "whole"), Json(false)) << to_text(deep);
   EXPECT_EQ(number(deep, "mismatches"), 0U);
 }
 
 TEST_F(SwappedWhileReadTest, IndexThatHadAnotherNameInBetweenWasNotRead) {
-  const Json deep = deep_pass_while([&] {
+  const Json deep = pass_while(PassKind::kDeep, [&] {
     swap();
     swap();
   });
   EXPECT_EQ(member(deep, "whole"), Json(false)) << to_text(deep);
   EXPECT_EQ(number(deep, "mismatches"), 0U);
+}
+
+TEST_F(SwappedWhileReadTest, OfWhatHadAnotherNameALightPassSaysNothing) {
+  const Json light = pass_while(PassKind::kLight, [&] {
+    swap();
+    swap();
+  });
+  EXPECT_EQ(member(light, "clean"), Json(false)) << to_text(light);
+  EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
 }
 
 TEST_F(HorizonTest, NodeThatMissedEntriesIsComparedByContentBeforeItIsRead) {

@@ -192,6 +192,7 @@ class Pass {
       MIROIR_CO_CHECK(co_await save_unresolved(tools_.store, Unresolved::kMoving, index.incarnation,
                                                resolver.moving()));
     }
+    MIROIR_CO_CHECK(unchanged(tools_.log.catalogue(), index));
     if (order_.repairs) MIROIR_CO_CHECK(co_await end_restraints(index, roster));
     co_return co_await end_doubts(in_doubt, roster, its);
   }

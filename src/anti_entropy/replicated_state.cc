@@ -66,6 +66,8 @@ Async<Result<void>> remember_settings(const Tools& tools, const Catalogue& catal
   Batch batch;
   for (const auto& [uid, index] : catalogue.indexes()) {
     if (expected.contains(uid) || !roster.all_in_sync()) continue;
+    const IndexState* now = tools.log.catalogue().index(uid);
+    if (now == nullptr || !now->is_still(index)) continue;  // another's may have been read
     const Json* first = nullptr;
     bool alike = !nodes.empty();
     for (const auto& [node, state] : nodes) {
@@ -346,6 +348,7 @@ bool differs(const Snapshot& snapshot, const std::string& node, const std::strin
 
 // A failed operation on an index taints the whole of it on its node. What this comparison can see
 // ends here: settings and the index itself, once they are as the log says. A delete-all or a swap
+// or rename
 // that failed leaves other documents, and so does a creation: what stood in its way was an index
 // whose drop had failed. Only reading them all can tell (pass.cc).
 Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
@@ -360,8 +363,10 @@ Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
           return differs(snapshot, taint.node, name);
         });
     const bool seen_here =
-        index == nullptr || (entry != nullptr && (entry->kind == EntryKind::kUpdateIndex ||
-                                                  entry->kind == EntryKind::kUpdateSettings));
+        index == nullptr ||
+        (entry != nullptr &&
+         (entry->kind == EntryKind::kUpdateSettings ||
+          (entry->kind == EntryKind::kUpdateIndex && names_taken_away(*entry).empty())));
     if (seen_here && !left && (index == nullptr || !differs(snapshot, taint.node, index->uid)))
       ended.push_back(taint);
   }

@@ -15,12 +15,22 @@ bool changes_anything(const Judged& judged) {
          std::ranges::any_of(judged.decision.strays, changes);
 }
 
-// Once its node is in sync, the copy must not be taken for a source: a client's write or delete of
-// the document ends that.
+// What nobody can tell keeps no node from being in sync, if there are peers that are: a client's
+// write or delete of the document ends it.
+bool is_doubtful(const Judged& judged) {
+  const std::vector<Copy>& owners = judged.copies.owners;
+  return judged.decision.reason == Reason::kMaybeDeleted ||
+         (judged.decision.reason == Reason::kNoSource &&
+          std::ranges::any_of(owners, &Copy::in_sync) &&
+          std::ranges::none_of(
+              owners, [](const Copy& copy) { return copy.presence == Presence::kUnknown; }));
+}
+
+// Once its node is in sync, the copy must not be taken for a source, nor its absence for a delete.
 std::vector<Taint> doubts(const IndexUnderTest& index, Position read_at, const Judged& judged) {
   std::vector<Taint> taints;
   for (const Copy& copy : judged.copies.owners) {
-    if (copy.present() && !copy.in_sync && !copy.tainted)
+    if (!copy.in_sync && !copy.tainted)
       taints.push_back(
           {index.incarnation, judged.copies.id, copy.node, {Taint::kUnnamed, read_at}});
   }
@@ -150,7 +160,7 @@ Async<Result<Resolver::Sorted>> Resolver::sort(Settled settled) {
       std::ranges::copy(ended_taints(tools_, index_, read_at, judged),
                         std::back_inserter(sorted.ended));
     } else if (!changes_anything(judged)) {
-      if (repairs_ && judged.decision.reason == Reason::kMaybeDeleted)
+      if (repairs_ && is_doubtful(judged))
         std::ranges::copy(doubts(index_, read_at, judged), std::back_inserter(sorted.doubtful));
       sorted.left.push_back(leave(std::move(judged), read_at, "left as it is", Held::kNo));
     } else if (!repairs_) {
@@ -227,7 +237,7 @@ void Resolver::count(const Handled& handled) {
     note.reported += handled.held == Held::kDryRun ? 1 : 0;
     note.looping += handled.held == Held::kQuarantine ? 1 : 0;
     note.undecided += handled.judged.decision.action == Action::kQuarantine ? 1 : 0;
-    note.doubtful += repairs_ && handled.judged.decision.reason == Reason::kMaybeDeleted ? 1 : 0;
+    note.doubtful += repairs_ && is_doubtful(handled.judged) ? 1 : 0;
     given_up_.insert(id);
   }
 }

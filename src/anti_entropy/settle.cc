@@ -4,6 +4,7 @@
 
 #include "anti_entropy/harvest.h"
 #include "cluster/clears.h"
+#include "cluster/entry_failures.h"
 #include "cluster/state_reasons.h"
 
 namespace miroir::anti_entropy {
@@ -145,30 +146,56 @@ DocumentCopies assemble(const Tools& tools, const IndexUnderTest& index, const R
   return document;
 }
 
-// Whether its client was told that the entry failed; not while its task is open, nor where nobody
-// knows any more.
-Async<Result<bool>> told_of_failure(const Tools& tools, Position position) {
-  const auto entry = co_await tools.log.entry(position);
-  if (!entry && entry.error().code == ErrorCode::kNotFound) co_return false;
-  MIROIR_CO_CHECK(entry);
-  MIROIR_CO_TRY(const auto end, co_await tools.log.task_end((*entry)->task));
-  co_return end && end->status != "succeeded";
-}
+// Of copies that are tainted, whether what failed there is known not to have happened. One for each
+// batch of documents.
+class Failures {
+ public:
+  Failures(const Tools& tools, Position incarnation) : tools_(tools), incarnation_(incarnation) {}
 
-Async<Result<void>> ask_who_was_told(const Tools& tools, const IndexUnderTest& index,
-                                     DocumentCopies& copies) {
-  for (const Taint& taint : tools.log.taints(index.incarnation)) {
-    if (taint.id != copies.id) continue;
-    const auto copy = std::ranges::find(copies.owners, taint.node, &Copy::node);
-    if (copy == copies.owners.end()) continue;
-    copy->told = true;
-    for (const Position position : taint.failed) {
-      MIROIR_CO_TRY(const bool told, co_await told_of_failure(tools, position));
-      copy->told = copy->told && told;
+  Async<Result<void>> mark(DocumentCopies& copies) {
+    if (!failed_) collect();
+    const Topology& topology = tools_.cluster.topology();
+    const ShardId shard = topology.shard_of(slot_of(copies.id));
+    for (Copy& copy : copies.owners) {
+      const auto failed = failed_->find({copies.id, copy.node});
+      if (failed == failed_->end()) continue;
+      copy.harmless = true;
+      for (const Position position : failed->second) {
+        MIROIR_CO_TRY(const bool told, co_await told_to_have_failed(position, shard));
+        copy.harmless = copy.harmless && told;
+      }
     }
+    co_return Result<void>{};
   }
-  co_return Result<void>{};
-}
+
+ private:
+  void collect() {
+    failed_.emplace();
+    for (Taint& taint : tools_.log.taints(incarnation_))
+      (*failed_)[{std::move(taint.id), std::move(taint.node)}] = std::move(taint.failed);
+  }
+
+  Async<Result<bool>> told_to_have_failed(Position position, ShardId shard) {
+    auto known = told_.find(position);
+    if (known == told_.end()) {
+      std::vector<ShardId> shards;
+      const auto entry = co_await tools_.log.entry(position);
+      if (entry) {
+        MIROIR_CO_TRY(auto told, co_await miroir::told_to_have_failed(tools_.log, *entry));
+        if (told) shards = std::move(*told);
+      } else if (entry.error().code != ErrorCode::kNotFound) {
+        co_return std::unexpected(entry.error());
+      }
+      known = told_.emplace(position, std::move(shards)).first;
+    }
+    co_return std::ranges::count(known->second, shard) > 0;
+  }
+
+  const Tools& tools_;
+  Position incarnation_;
+  std::optional<std::map<std::pair<std::string, std::string>, std::vector<Position>>> failed_;
+  std::map<Position, std::vector<ShardId>> told_;
+};
 
 }  // namespace
 
@@ -236,6 +263,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
   knowledge.newest = tools.log.head_stamp();
   knowledge.horizon = horizon_of(tools.log, *state);
   Harvest harvest(tools, index);
+  Failures failures(tools, index.incarnation);
   if (tools.options.names.expiry) knowledge.now = tools.clock.wall_now();
 
   MIROIR_CO_TRY(const Clears clears, co_await Clears::of(tools.log, tools.cluster, *state));
@@ -265,7 +293,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
         judged.decision = decide(judged.copies, judged.knowledge, policy);
       }
       if (judged.decision.reason == Reason::kNoSource) {
-        MIROIR_CO_CHECK(co_await ask_who_was_told(tools, index, judged.copies));
+        MIROIR_CO_CHECK(co_await failures.mark(judged.copies));
         judged.decision = decide(judged.copies, judged.knowledge, policy);
       }
       if (judged.decision.action != Action::kNone) {

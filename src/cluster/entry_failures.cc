@@ -54,4 +54,11 @@ bool EntryFailures::everywhere() const {
   return on_all(everyone);
 }
 
+Async<Result<std::optional<std::vector<ShardId>>>> told_to_have_failed(
+    Log& log, std::shared_ptr<const Entry> entry) {
+  MIROIR_CO_TRY(auto parts, co_await log.failed_parts(entry->task));
+  if (!parts) co_return std::optional<std::vector<ShardId>>();
+  co_return std::move((*parts)[entry->position]);
+}
+
 }  // namespace miroir

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -43,5 +45,10 @@ class EntryFailures {
   std::set<std::string> ended_;  // nodes that had ended it before the failures were read
   std::map<std::string, Json> failures_;
 };
+
+// In which shards the entry did not happen as far as its client was told; nullopt: its task has not
+// ended, or that is not known any more.
+Async<Result<std::optional<std::vector<ShardId>>>> told_to_have_failed(
+    Log& log, std::shared_ptr<const Entry> entry);
 
 }  // namespace miroir

@@ -26,10 +26,11 @@ Async<Result<void>> Forwarder::establish() {
 
 // The offset is fixed here: its task numbers go on where the node's own end.
 Async<Result<void>> Forwarder::join(Instant until) {
-  MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client_.newest_task(until));
+  MIROIR_CO_TRY(const bool ended, co_await newest_tasks_ended(client_, until));
   MIROIR_CO_TRY(const std::vector<NodeIndex> indexes, co_await client_.indexes(until));
-  if (newest && !newest->ended() && indexes.empty())
+  if (!ended && indexes.empty())
     co_return fail(ErrorCode::kUnavailable, "what it holds is not known while it has tasks");
+  MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client_.newest_task(until));
   NodeProgress row;
   if (newest) {
     row.offset = newest->uid;
@@ -139,6 +140,7 @@ Async<void> Forwarder::recover_tasks(Position last) {
         watcher_.pass(entry->position);
         continue;
       }
+      if (unresolved(*entry)) resolver_.want(entry->position);  // a log that went back forgot it
       const auto uid =
           static_cast<TaskUid>(static_cast<std::int64_t>(entry->position) + progress_.offset);
       watcher_.add(std::move(entry), uid, true);

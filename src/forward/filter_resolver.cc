@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::size_t kIdsPerPage = 10'000;
 constexpr Milliseconds kRetryDelay{20};
+// An owner that was restarted is back by then.
+constexpr Microseconds kPeersAwaitedFor = Seconds(60);
 
 }  // namespace
 
@@ -37,7 +39,10 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
   MIROIR_CO_TRY(const std::shared_ptr<const Entry> entry, co_await context_.log.entry(position));
   if (!unresolved(*entry)) co_return true;
   const std::optional<Sources> sources = choose_sources(*entry);
-  if (!sources) co_return false;
+  if (!sources) {
+    MIROIR_CO_CHECK(co_await give_up_waiting(entry));
+    co_return false;
+  }
 
   // Each source is asked once, for all the shards that it is a source of.
   std::map<std::string, std::vector<ShardId>> asked;
@@ -64,9 +69,11 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
     // Its lane may have noticed it first, and go on from what is left there.
     if (context_.cluster.status(node).setbacks != setbacks[node])
       co_return fail(ErrorCode::kUnavailable, "node " + node + " fell back while it was asked");
-    // Its lane will know, too, and it is asked only where everybody has.
-    if (history.resume_after >= position && context_.cluster.status(node).done < position)
-      co_return fail(ErrorCode::kUnavailable, "node " + node + " has carried it out before");
+    if (history.resume_after >= position) {
+      Error error{ErrorCode::kConflict, "node " + node + " has carried it out before"};
+      context_.cluster.report_unhealthy(node, error);  // so that its lane looks again
+      co_return std::unexpected(std::move(error));
+    }
     if (refusal) {
       MIROIR_CO_CHECK(co_await context_.log.fail_entry(position, *refusal));
       co_return true;
@@ -103,6 +110,10 @@ std::map<std::string, std::set<ShardId>> FilterResolver::tainted_shards(const En
   return shards;
 }
 
+bool FilterResolver::in_sync(const std::string& node) const {
+  return context_.cluster.status(node).state == ReplicaState::kInSync;
+}
+
 std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entry& entry) const {
   const Topology& topology = context_.cluster.topology();
   const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(entry);
@@ -111,38 +122,71 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
     const NodeStatus status = context_.cluster.status(owner);
     return status.healthy && status.done + 1 >= entry.position;
   };
-  // What it had matched there is gone.
-  const auto carried_out = [&](const std::string& owner) {
-    return context_.cluster.status(owner).done >= entry.position;
-  };
   for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
     std::vector<std::string> untainted;  // and in sync: any of them will do
-    std::vector<std::string> in_sync;    // otherwise all of these
+    std::vector<std::string> trusted;    // otherwise all of these, in sync
     std::vector<std::string> others;     // otherwise any of these
     const auto clean = [&](const std::string& owner) {
       const auto taints = tainted.find(owner);
       return taints == tainted.end() || !taints->second.contains(shard);
     };
     for (const std::string& owner : topology.owners(shard)) {
-      if (context_.cluster.status(owner).state == ReplicaState::kInSync) {
-        in_sync.push_back(owner);
+      if (in_sync(owner)) {
+        trusted.push_back(owner);
       } else {
         others.insert(clean(owner) ? others.begin() : others.end(), owner);
       }
     }
-    if (!std::ranges::all_of(in_sync, carried_out)) std::erase_if(in_sync, carried_out);
-    std::ranges::copy_if(in_sync, std::back_inserter(untainted), clean);
-    if (!untainted.empty() || in_sync.empty()) {
-      const std::vector<std::string>& any = in_sync.empty() ? others : untainted;
+    std::vector<std::string>& asked = trusted.empty() ? others : trusted;
+    std::erase_if(asked, [&](const std::string& owner) { return carried_out(entry, owner); });
+    if (asked.empty()) continue;
+    std::ranges::copy_if(trusted, std::back_inserter(untainted), clean);
+    if (!untainted.empty() || trusted.empty()) {
+      const std::vector<std::string>& any = trusted.empty() ? others : untainted;
       const auto chosen = std::ranges::find_if(any, ready);
       if (chosen == any.end()) return std::nullopt;
       sources[shard] = {*chosen};
     } else {
-      if (!std::ranges::all_of(in_sync, ready)) return std::nullopt;
-      sources[shard] = std::move(in_sync);
+      if (!std::ranges::all_of(trusted, ready)) return std::nullopt;
+      sources[shard] = std::move(trusted);
     }
   }
   return sources;
+}
+
+// A log that went back has forgotten what matched: it was deleted there already.
+bool FilterResolver::carried_out(const Entry& entry, const std::string& node) const {
+  return context_.cluster.status(node).done >= entry.position;
+}
+
+// Who alone could tell what matched, because its peers have carried it out, is not waited for for
+// ever: without the delete it is no replica in sync.
+Async<Result<void>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry> entry) {
+  const Topology& topology = context_.cluster.topology();
+  std::set<std::string> awaited;
+  for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
+    const std::vector<std::string> owners = topology.owners(shard);
+    const auto was_carried_out = [&](const std::string& owner) {
+      return in_sync(owner) && carried_out(*entry, owner);
+    };
+    if (std::ranges::none_of(owners, was_carried_out)) continue;
+    std::ranges::copy_if(owners, std::inserter(awaited, awaited.end()), [&](const auto& owner) {
+      const NodeStatus status = context_.cluster.status(owner);
+      return in_sync(owner) && !carried_out(*entry, owner) && (!status.healthy || status.stopped);
+    });
+  }
+  if (awaited.empty()) {
+    waiting_since_.reset();
+    co_return Result<void>();
+  }
+  if (!waiting_since_) waiting_since_ = context_.clock.now();
+  if (context_.clock.now() - *waiting_since_ < kPeersAwaitedFor) co_return Result<void>();
+  waiting_since_.reset();
+  for (const std::string& node : awaited) {
+    MIROIR_CO_CHECK(co_await context_.cluster.set_state(
+        node, ReplicaState::kStale, "it was away while a delete by filter waited for it alone"));
+  }
+  co_return Result<void>();
 }
 
 Async<Result<std::set<std::string>>> FilterResolver::read_matching(

@@ -20,8 +20,9 @@ namespace miroir {
 // does not answer is waited for); where all are tainted, from all of them, and each document is
 // judged by an owner where it is not, or, tainted on all, by any; where none is in sync, from an
 // owner that stands before the entry, for what nobody else holds is all there is. Repairs come
-// later in the log, so waiting for them would be for ever. After a log went back an owner may have
-// carried it out: it tells what matched no more, and those that have not are waited for.
+// later in the log, so waiting for them would be for ever. After a log went back owners may
+// have carried it out: these are not asked, those in sync that have not are waited for a while, and
+// where all have nothing is left that matches.
 class FilterResolver {
  public:
   // Whether a node's history still is the log's.
@@ -38,6 +39,9 @@ class FilterResolver {
   // Whether the entry is unresolved no more.
   Async<Result<bool>> resolve(Position position);
   std::optional<Sources> choose_sources(const Entry& entry) const;
+  bool in_sync(const std::string& node) const;
+  bool carried_out(const Entry& entry, const std::string& node) const;
+  Async<Result<void>> give_up_waiting(std::shared_ptr<const Entry> entry);
   std::map<std::string, std::set<ShardId>> tainted_shards(const Entry& entry) const;
   Async<Result<std::set<std::string>>> read_matching(std::shared_ptr<const Entry> entry,
                                                      std::string node, std::vector<ShardId> shards);
@@ -47,6 +51,7 @@ class FilterResolver {
   ForwardContext context_;
   Recheck recheck_;
   std::set<Position> wanted_;
+  std::optional<Instant> waiting_since_;  // for owners that are away, before the first of these
 };
 
 }  // namespace miroir

@@ -73,22 +73,53 @@ TEST_F(FilterResolverTest, EmptiedDiskThatItsLaneNoticedFirstSaysNothing) {
   expect_deleted_in_spite_of_a_disk_that_fell_back();
 }
 
-// The log went back by so little that nobody tells of it: to before it was known what matched.
-TEST_F(FilterResolverTest, WhoHasCarriedItOutBeforeDoesNotSayThatNothingMatches) {
-  SimulatedNode& other = *world_.nodes.at("b0");
-  other.options().down = true;
-  ASSERT_TRUE(world_.run_until([&] { return !world_.cluster().status("b0").healthy; }));
-  const Position position = world_.remove_by_filter("books", "v = a");
-  const MemoryStore::Tables open = world_.store.snapshot();
-  ASSERT_TRUE(unresolved(**world_.await(world_.log().entry(position))));
-  ASSERT_TRUE(world_.run_until([&] { return node().documents("books").empty(); }));
-  world_.crash();
-  world_.store.restore(open);
-  world_.start();
+// A log that went back by so little that nobody tells of it: to before it was known what matched,
+// which a0 has carried out, and b0 was away for.
+class CarriedOutBeforeTest : public FilterResolverTest {
+ protected:
+  void SetUp() override {
+    down("b0", true);
+    position_ = world_.remove_by_filter("books", "v = a");
+    const MemoryStore::Tables open = world_.store.snapshot();
+    ASSERT_TRUE(unresolved(**world_.await(world_.log().entry(position_))));
+    ASSERT_TRUE(world_.run_until([&] { return node().documents("books").empty(); }));
+    world_.crash();
+    world_.store.restore(open);
+    world_.start();
+  }
+  void down(const std::string& name, bool down) {
+    world_.nodes.at(name)->options().down = down;
+    ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status(name).healthy == !down; }));
+  }
+  SimulatedNode& other() { return *world_.nodes.at("b0"); }
+  Position position_ = 0;
+};
+
+TEST_F(CarriedOutBeforeTest, WhoHasNotTellsWhatMatches) {
   world_.run_for(Seconds(30));
-  other.options().down = false;
+  EXPECT_FALSE(world_.task_end(position_)) << "it is not known yet what it deletes";
+  down("b0", false);
   ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
-  EXPECT_TRUE(other.documents("books").empty());
+  EXPECT_EQ(world_.await_task(position_).status, "succeeded");
+  EXPECT_TRUE(other().documents("books").empty());
+}
+
+TEST_F(CarriedOutBeforeTest, WhoIsAwayForLongIsGivenUp) {
+  EXPECT_EQ(world_.await_task(position_).status, "succeeded");
+  EXPECT_EQ(world_.cluster().status("b0").state, ReplicaState::kStale);
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kInSync);
+  world_.await_task(world_.write("books", {"4"}, "b"));
+}
+
+TEST_F(CarriedOutBeforeTest, WhereAllHaveNothingMatches) {
+  world_.crash();
+  other().restore(node().snapshot());
+  world_.start();
+  down("b0", false);
+  EXPECT_EQ(world_.await_task(position_).status, "succeeded");
+  const TaskEnd end = world_.await_task(world_.write("books", {"1"}, "a"));
+  EXPECT_EQ(end.status, "succeeded");
+  for (const int group : {0, 1}) EXPECT_EQ(world_.documents_of_group(group, "books").size(), 1U);
 }
 
 }  // namespace

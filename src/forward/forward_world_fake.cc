@@ -50,6 +50,7 @@ class RefusingClient final : public SimulatedNodeClient {
 
   Async<Result<std::vector<DigestCounts>>> digests(std::string index, std::vector<SlotRange> ranges,
                                                    Instant deadline) override {
+    if (world_.before_digests) world_.before_digests(index);
     if (world_.answer_digests) {
       co_await world_.clock.sleep_for(world_.answer_time);
       co_return world_.answer_digests(id_, index, ranges);

@@ -84,8 +84,9 @@ class ForwardWorld {
                                                   const std::vector<SlotRange>&)>
       answer_digests;
   Microseconds answer_time{1'000};  // how long such answers travel
-  // Called before a node is asked for documents.
+  // Called before a node is asked for documents, or for the digests of an index.
   std::function<void(const std::string& node, const DocumentQuery&)> before_documents;
+  std::function<void(const std::string& index)> before_digests;
   MemoryStore store;
 
   struct Process {

@@ -141,7 +141,8 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
 }
 
 Async<Result<void>> Outcomes::skipped(Position first, Position last) {
-  std::map<Position, std::vector<Named>> tainted;  // by the entry that failed
+  // By the entry that failed, and the shard of its part.
+  std::map<std::pair<Position, ShardId>, std::vector<Named>> tainted;
   std::vector<Named> documents;
   for (const auto& [uid, index] : context_.log.catalogue().indexes()) {
     for (Taint& taint : context_.log.taints(index.incarnation)) {
@@ -149,13 +150,13 @@ Async<Result<void>> Outcomes::skipped(Position first, Position last) {
       const ShardId shard = context_.cluster.topology().shard_of(slot_of(taint.id));
       Named named{taint.incarnation, std::move(taint.id), shard};
       for (const Position position : taint.failed) {
-        if (first < position && position <= last) tainted[position].push_back(named);
+        if (first < position && position <= last) tainted[{position, shard}].push_back(named);
       }
       documents.push_back(std::move(named));
     }
   }
-  for (auto& [position, named] : tainted) {
-    MIROIR_CO_TRY(const auto entry, co_await entry_that_may_have_failed(position));
+  for (auto& [part, named] : tainted) {
+    MIROIR_CO_TRY(const auto entry, co_await entry_that_may_have_failed(part.first, part.second));
     if (entry) MIROIR_CO_CHECK(co_await end_if_failed_everywhere(entry, std::move(named)));
   }
   for (Named& named : documents)
@@ -163,15 +164,16 @@ Async<Result<void>> Outcomes::skipped(Position first, Position last) {
   co_return Result<void>();
 }
 
-// nullptr: it happened, or nobody knows any more.
-Async<Result<std::shared_ptr<const Entry>>> Outcomes::entry_that_may_have_failed(
-    Position position) {
+// nullptr: that part happened, or nobody knows any more.
+Async<Result<std::shared_ptr<const Entry>>> Outcomes::entry_that_may_have_failed(Position position,
+                                                                                 ShardId shard) {
   auto entry = co_await context_.log.entry(position);
   if (!entry && entry.error().code == ErrorCode::kNotFound) co_return nullptr;
   MIROIR_CO_CHECK(entry);
-  MIROIR_CO_TRY(const auto end, co_await context_.log.task_end((*entry)->task));
-  if (end && end->status == "succeeded") co_return nullptr;
-  co_return std::move(*entry);
+  MIROIR_CO_TRY(const auto failed, co_await told_to_have_failed(context_.log, *entry));
+  const bool may_have =
+      failed ? std::ranges::count(*failed, shard) > 0 : (*entry)->task > context_.settled;
+  co_return may_have ? std::move(*entry) : nullptr;
 }
 
 Async<Result<void>> Outcomes::void_failed_deletes(Named document, Position first, Position last) {
@@ -181,7 +183,7 @@ Async<Result<void>> Outcomes::void_failed_deletes(Named document, Position first
     if (!tombstone || tombstone->position <= first || tombstone->position > last)
       co_return Result<void>();
     const Position position = tombstone->position;
-    MIROIR_CO_TRY(const auto entry, co_await entry_that_may_have_failed(position));
+    MIROIR_CO_TRY(const auto entry, co_await entry_that_may_have_failed(position, document.shard));
     if (!entry) co_return Result<void>();
     MIROIR_CO_TRY(const auto failures,
                   co_await EntryFailures::of(context_.log, context_.cluster, position));

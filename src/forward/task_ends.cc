@@ -121,17 +121,19 @@ Async<Result<void>> TaskEnds::read_new() {
   co_return Result<void>();
 }
 
+TaskEnds::Owners TaskEnds::owners_of(ShardId shard) const {
+  const Topology& topology = context_.cluster.topology();
+  Owners owners;
+  for (std::size_t group = 0; group < topology.groups().size(); ++group)
+    owners.push_back(topology.owner_index(group, shard));
+  return owners;
+}
+
 TaskEnds::OpenEntry TaskEnds::open_entry(std::shared_ptr<const Entry> entry) const {
   const Topology& topology = context_.cluster.topology();
   OpenEntry open{.entry = std::move(entry)};
   if (!reaches_nodes(*open.entry)) return open;
-  for (ShardId shard : touched_shards(*open.entry, topology)) {
-    Owners owners;
-    for (std::size_t group = 0; group < topology.groups().size(); ++group) {
-      owners.push_back(topology.owner_index(group, shard));
-    }
-    open.owners.insert(std::move(owners));
-  }
+  for (ShardId shard : touched_shards(*open.entry, topology)) open.owners.insert(owners_of(shard));
   // Entries that are not about documents reach every node, those without a shard too.
   return open;
 }
@@ -160,6 +162,7 @@ Async<TaskEnds::Looked> TaskEnds::look() {
       // Lanes have passed it, so it reads differently by now.
       auto entry = co_await context_.log.entry(position);
       if (!entry) continue;
+      if (unresolved(**entry)) continue;  // the log went back, and does not know again what matched
       open = open_entry(std::move(*entry));
       looked = Looked::kProgress;
       if (!is_over(open)) continue;
@@ -314,7 +317,7 @@ void TaskEnds::count(const OpenEntry& open, OpenTask& task) const {
   }
 
   // A shard whose owners all failed: that part did not happen.
-  std::size_t failed_owners = 0;
+  std::set<Owners> failed_owners;
   Json error;
   for (const Owners& owners : open.owners) {
     bool applied = false;
@@ -326,11 +329,15 @@ void TaskEnds::count(const OpenEntry& open, OpenTask& task) const {
       if (end->second.failed && last.is_null()) last = end->second.error;
     }
     if (applied || last.is_null()) continue;
-    ++failed_owners;
+    failed_owners.insert(owners);
     if (error.is_null()) error = std::move(last);
   }
-  if (failed_owners > 0 && task.error.is_null()) {
-    if (failed_owners < open.owners.size()) {
+  for (const ShardId shard : touched_shards(*open.entry, topology)) {
+    if (failed_owners.contains(owners_of(shard)))
+      task.failed_parts[open.entry->position].push_back(shard);
+  }
+  if (!failed_owners.empty() && task.error.is_null()) {
+    if (failed_owners.size() < open.owners.size()) {
       Json* message = error.find("message");
       if (message != nullptr && message->is_string()) {
         *message =
@@ -378,6 +385,7 @@ Async<Result<void>> TaskEnds::end_task(const Entry& last, OpenTask task) {
   const bool failed = !task.error.is_null();
   end.status = end.canceled_by != 0 ? "canceled" : failed ? "failed" : "succeeded";
   end.error = std::move(task.error);
+  end.failed_parts = std::move(task.failed_parts);
   const std::string_view counter = counter_of(last.kind);
   if (!counter.empty() && end.details.is_object()) {
     end.details.set(counter,

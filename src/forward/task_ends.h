@@ -45,10 +45,12 @@ class TaskEnds {
     EntryStamp started = 0;
     EntryStamp finished = 0;
     Json error;
+    TaskEnd::FailedParts failed_parts = {};
   };
 
   Async<void> find_start();
   Async<Result<void>> read_new();
+  Owners owners_of(ShardId shard) const;
   OpenEntry open_entry(std::shared_ptr<const Entry> entry) const;
   enum class Looked { kNothingOver, kNoProgress, kProgress };
   Async<Looked> look();

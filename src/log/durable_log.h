@@ -79,7 +79,7 @@ class DurableLog final : public Log {
   Async<Result<std::map<Position, std::optional<TaskEnd>>>> task_ends(Position first,
                                                                       Position last) override;
   Async<Result<void>> forget_tasks(std::vector<Position> tasks) override;
-  Async<Result<bool>> task_forgotten(Position task) override;
+  Async<Result<std::optional<TaskEnd::FailedParts>>> failed_parts(Position task) override;
 
   Async<Result<void>> trim(Position applied_everywhere, Position applied_here) override;
   std::uint64_t bytes() const override { return appender_.head().body_bytes; }

@@ -42,6 +42,9 @@ struct TaskEnd {
   Json details;
   Json error;
   Position canceled_by = 0;
+  // Of each entry, the shards on all of whose owners it failed: only these parts did not happen.
+  using FailedParts = std::map<Position, std::vector<std::uint32_t>>;
+  FailedParts failed_parts = {};
 };
 
 // How far a node is. Positions, not uids.
@@ -184,7 +187,8 @@ class Log {
   virtual Async<Result<std::map<Position, std::optional<TaskEnd>>>> task_ends(Position first,
                                                                               Position last) = 0;
   virtual Async<Result<void>> forget_tasks(std::vector<Position> tasks) = 0;
-  virtual Async<Result<bool>> task_forgotten(Position task) = 0;
+  // Of a task that was deleted too; nullopt: it has not ended, or is not known any more.
+  virtual Async<Result<std::optional<TaskEnd::FailedParts>>> failed_parts(Position task) = 0;
 
   // Trimming (DESIGN.md, "Trimming"): bodies go by age and size up to `applied_everywhere`, and
   // only later by size up to `applied_here`, for a node that is away lacks those.

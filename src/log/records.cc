@@ -98,7 +98,7 @@ Async<Result<void>> DurableLog::end_task(Position task, TaskEnd end) {
 
 Async<Result<std::optional<TaskEnd>>> DurableLog::task_end(Position task) {
   MIROIR_CO_TRY(const auto row, co_await store_.get(Table::kTask, key_of(task)));
-  if (!row || *row == kForgottenTask) co_return std::optional<TaskEnd>();
+  if (!row || is_forgotten_task(*row)) co_return std::optional<TaskEnd>();
   MIROIR_CO_TRY(TaskEnd end, decode_task_end(*row));
   co_return end;
 }
@@ -110,23 +110,27 @@ Async<Result<std::map<Position, std::optional<TaskEnd>>>> DurableLog::task_ends(
                                                       last - first + 1, false));
   for (const Row& row : rows) {
     std::optional<TaskEnd>& end = ends[number_of(row.key)];
-    if (row.value == kForgottenTask) continue;
+    if (is_forgotten_task(row.value)) continue;
     MIROIR_CO_TRY(end, decode_task_end(row.value));
   }
   co_return ends;
 }
 
-Async<Result<void>> DurableLog::forget_tasks(std::vector<Position> tasks) {
-  Batch batch;
-  for (const Position task : tasks)
-    batch.put(Table::kTask, key_of(task), std::string(kForgottenTask));
-  if (batch.empty()) co_return Result<void>();
-  co_return co_await store_.commit(std::move(batch));
+Async<Result<std::optional<TaskEnd::FailedParts>>> DurableLog::failed_parts(Position task) {
+  MIROIR_CO_TRY(const auto row, co_await store_.get(Table::kTask, key_of(task)));
+  if (!row) co_return std::optional<TaskEnd::FailedParts>();
+  MIROIR_CO_TRY(TaskEnd::FailedParts parts, decode_failed_parts(*row));
+  co_return parts;
 }
 
-Async<Result<bool>> DurableLog::task_forgotten(Position task) {
-  MIROIR_CO_TRY(const auto row, co_await store_.get(Table::kTask, key_of(task)));
-  co_return row.has_value() && *row == kForgottenTask;
+Async<Result<void>> DurableLog::forget_tasks(std::vector<Position> tasks) {
+  Batch batch;
+  for (const Position task : tasks) {
+    MIROIR_CO_TRY(const auto parts, co_await failed_parts(task));
+    batch.put(Table::kTask, key_of(task), encode_forgotten(parts.value_or(TaskEnd::FailedParts())));
+  }
+  if (batch.empty()) co_return Result<void>();
+  co_return co_await store_.commit(std::move(batch));
 }
 
 }  // namespace miroir

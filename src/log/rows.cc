@@ -1,5 +1,7 @@
 #include "log/rows.h"
 
+#include <algorithm>
+
 namespace miroir {
 namespace {
 
@@ -26,6 +28,34 @@ Json json_at(const Json& json, std::string_view key) {
   return value == nullptr ? Json() : *value;
 }
 
+// Before what is still needed of a task that a client deleted.
+constexpr std::string_view kForgottenTask = "forgotten";
+
+// Of each entry its position and the shards.
+Json parts_to_json(const TaskEnd::FailedParts& parts) {
+  Json list = Json::array();
+  for (const auto& [position, shards] : parts) {
+    Json its = Json::array({position});
+    for (const std::uint32_t shard : shards) its.push_back(shard);
+    list.push_back(std::move(its));
+  }
+  return list;
+}
+
+Result<TaskEnd::FailedParts> parts_from_json(const Json& json) {
+  TaskEnd::FailedParts parts;
+  if (!json.is_array()) return parts;
+  for (const Json& its : json.as_array()) {
+    if (!its.is_array() || its.size() == 0 || !std::ranges::all_of(its.as_array(), &Json::is_int64))
+      return fail(ErrorCode::kCorrupt, "the failed parts of a task are malformed");
+    const Json::Array& numbers = its.as_array();
+    std::vector<std::uint32_t>& shards = parts[numbers[0].as_uint64()];
+    for (std::size_t i = 1; i < numbers.size(); ++i)
+      shards.push_back(static_cast<std::uint32_t>(numbers[i].as_uint64()));
+  }
+  return parts;
+}
+
 }  // namespace
 
 std::string pending_body_row(std::uint64_t body) {
@@ -41,22 +71,42 @@ std::string horizon_row(Position incarnation) {
 }
 
 std::string encode(const TaskEnd& end) {
-  return to_text(Json::object({{"status", end.status},
-                               {"started", end.started},
-                               {"finished", end.finished},
-                               {"details", end.details},
-                               {"error", end.error},
-                               {"canceledBy", end.canceled_by}}));
+  Json json = Json::object({{"status", end.status},
+                            {"started", end.started},
+                            {"finished", end.finished},
+                            {"details", end.details},
+                            {"error", end.error},
+                            {"canceledBy", end.canceled_by}});
+  if (!end.failed_parts.empty()) json.set("failedParts", parts_to_json(end.failed_parts));
+  return to_text(json);
 }
 
 Result<TaskEnd> decode_task_end(std::string_view text) {
   MIROIR_TRY(const Json json, parse_json(text));
+  MIROIR_TRY(TaskEnd::FailedParts parts, parts_from_json(json_at(json, "failedParts")));
   return TaskEnd{.status = text_of(json, "status"),
                  .started = position_at(json, "started"),
                  .finished = position_at(json, "finished"),
                  .details = json_at(json, "details"),
                  .error = json_at(json, "error"),
-                 .canceled_by = position_at(json, "canceledBy")};
+                 .canceled_by = position_at(json, "canceledBy"),
+                 .failed_parts = std::move(parts)};
+}
+
+std::string encode_forgotten(const TaskEnd::FailedParts& parts) {
+  return std::string(kForgottenTask) + (parts.empty() ? "" : to_text(parts_to_json(parts)));
+}
+
+bool is_forgotten_task(std::string_view text) { return text.starts_with(kForgottenTask); }
+
+Result<TaskEnd::FailedParts> decode_failed_parts(std::string_view text) {
+  if (text == kForgottenTask) return TaskEnd::FailedParts();
+  if (!is_forgotten_task(text)) {
+    MIROIR_TRY(TaskEnd end, decode_task_end(text));
+    return std::move(end.failed_parts);
+  }
+  MIROIR_TRY(const Json json, parse_json(text.substr(kForgottenTask.size())));
+  return parts_from_json(json);
 }
 
 std::string encode(const NodeProgress& progress) {

@@ -27,7 +27,11 @@ inline constexpr std::string_view kUpdatedPrefix = "updated:";
 
 std::string encode(const TaskEnd& end);
 Result<TaskEnd> decode_task_end(std::string_view text);
-inline constexpr std::string_view kForgottenTask = "forgotten";  // instead of a TaskEnd
+// Instead of it once a client deleted the task: which parts failed is still needed.
+std::string encode_forgotten(const TaskEnd::FailedParts& parts);
+bool is_forgotten_task(std::string_view text);
+// Of either.
+Result<TaskEnd::FailedParts> decode_failed_parts(std::string_view text);
 
 std::string encode(const NodeProgress& progress);
 Result<NodeProgress> decode_progress(std::string_view text);

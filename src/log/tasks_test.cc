@@ -121,9 +121,16 @@ TEST_F(TasksTest, PartsAndSystemEntriesAreNoTasks) {
 TEST_F(TasksTest, DeletedTasksAreGoneFromTheViewOnly) {
   append("a", "documentDeletion");
   append("a", "documentDeletion");
+  const TaskEnd::FailedParts parts = {{1, {0, 5}}};
+  TaskEnd end;
+  end.status = "failed";
+  end.failed_parts = parts;
+  ASSERT_TRUE(process_.run(process_.log().end_task(1, end)));
+  EXPECT_EQ(process_.run(process_.log().task_end(1)).value()->failed_parts, parts);
   ASSERT_TRUE(process_.run(process_.log().forget_tasks({1})));
   EXPECT_EQ(list(), "2:enqueued of 1 from 2 next null");
-  EXPECT_TRUE(process_.run(process_.log().task_forgotten(1)).value());
+  EXPECT_EQ(process_.run(process_.log().failed_parts(1)).value(), parts);
+  EXPECT_EQ(process_.run(process_.log().failed_parts(2)).value(), std::nullopt);
   EXPECT_TRUE(process_.run(process_.log().entry(1)));
 }
 

@@ -152,12 +152,8 @@ Async<Result<Recovery::NodeHolds>> Recovery::read(std::string node) {
 // A node may still have before it what the log forgot: nobody watches those tasks, and what they
 // will have made is not there to be read.
 Async<Result<void>> Recovery::await_nothing(std::string node) {
-  NodeClient& client = cluster_.client(node);
-  MIROIR_CO_TRY(const auto newest, co_await client.newest_task(deadline()));
-  if (!newest) co_return Result<void>();
-  const TaskUid first = newest->uid < kPage ? 0 : newest->uid - static_cast<TaskUid>(kPage) + 1;
-  MIROIR_CO_TRY(const auto tasks, co_await client.tasks(first, newest->uid, kPage, deadline()));
-  if (!std::ranges::all_of(tasks, &NodeTask::ended))
+  MIROIR_CO_TRY(const bool ended, co_await newest_tasks_ended(cluster_.client(node), deadline()));
+  if (!ended)
     co_return fail(ErrorCode::kUnavailable, "node " + node + " has tasks that have not ended");
   co_return Result<void>();
 }

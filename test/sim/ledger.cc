@@ -44,9 +44,11 @@ Ledger::Entries Ledger::go_back(const MemoryStore::Tables& tables) {
   }
   for (const auto& [key, value] : tables[static_cast<std::size_t>(Table::kTask)])
     put(Table::kTask, key, value);
+  left_open_.erase(left_open_.upper_bound(head), left_open_.end());
   for (const auto& [key, value] : entries) {
-    if (const Position position = number_of(key); !ends_.contains(entries_.at(position)->task))
-      left_open_.insert(position);
+    const Position position = number_of(key);
+    const Entry& entry = *entries_.at(position);
+    if (!entry.task_type.empty() && !ends_.contains(entry.task)) left_open_.insert(position);
   }
   return lost;
 }

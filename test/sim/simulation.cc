@@ -175,8 +175,7 @@ class Quiet {
       fail(when + ": " + wrong);
   }
 
-  // Without what a store that went back had left open.
-  std::vector<Change> decided(std::vector<Change> changes) const {
+  std::vector<Change> without_left_open(std::vector<Change> changes) const {
     const Chronicle chronicle = world_.chronicle();
     std::erase_if(changes, [&](const Change& change) {
       return chronicle.ledger.left_open().contains(change.position);
@@ -189,7 +188,8 @@ class Quiet {
     const Position last = changes.empty() ? 0 : changes.back().position;
     world_.run_until([&] { return subscriber.last() >= last; }, kStreamMax);
     for (const std::string& wrong : subscriber.take_wrong()) fail(wrong);
-    for (const std::string& wrong : check_told(decided(subscriber.changes()), decided(changes)))
+    for (const std::string& wrong :
+         check_told(without_left_open(subscriber.changes()), without_left_open(changes)))
       fail(wrong);
   }
 
