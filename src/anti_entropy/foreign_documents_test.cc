@@ -194,5 +194,56 @@ TEST_F(ForeignDocumentsTest, WhatItsNodeCannotTellFromAnotherIsNotDeleted) {
             std::string::npos);
 }
 
+// An index that no client has written to has no primary key.
+class ForeignDocumentsInAnEmptyIndexTest : public ForeignDocumentsTest {
+ protected:
+  void SetUp() override {
+    ForeignDocumentsTest::SetUp();
+    Entry birth;
+    birth.kind = EntryKind::kCreateIndex;
+    birth.index_uid = "notes";
+    birth.arguments = Json::object({{"primaryKey", Json()}});
+    world.append(std::move(birth));
+    set_settings(Json::object({{"stopWords", Json::array({"of"})}}), "notes");
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+  void put(const Json& document) {
+    WriteDocuments write{
+        .index_uid = "notes", .primary_key = "id", .ndjson = to_text(document) + "\n"};
+    ASSERT_TRUE(node("b0").enqueue(std::move(write), std::nullopt, ""));
+    node("b0").settle();
+    ASSERT_EQ(node("b0").documents("notes").size(), 1U);
+  }
+  void expect_made_anew() {
+    run_pass(PassKind::kLight);
+    EXPECT_TRUE(node("b0").documents("notes").empty());
+    EXPECT_FALSE(node("b0").disk().indexes.at("notes").primary_key);
+    EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+    EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kInSync);
+  }
+};
+
+TEST_F(ForeignDocumentsInAnEmptyIndexTest, TheyAreReportedAndLeft) {
+  put(alien("alien"));
+  run_pass(PassKind::kLight);
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(member(light, "clean"), Json(false));
+  EXPECT_NE(to_text(light).find("index `notes` holds documents that were written behind"),
+            std::string::npos)
+      << to_text(light);
+  EXPECT_EQ(node("b0").documents("notes").size(), 1U);
+}
+
+TEST_F(ForeignDocumentsInAnEmptyIndexTest, TheyGoWhereTheyAreNotWanted) {
+  choose(ForeignDocuments::kRemove);
+  put(alien("alien"));
+  expect_made_anew();
+}
+
+TEST_F(ForeignDocumentsInAnEmptyIndexTest, AVersionOfAnIndexThatWasDroppedGoes) {
+  put(document(owner("id7"), "id7"));
+  expect_made_anew();
+}
+
 }  // namespace
 }  // namespace miroir

@@ -16,6 +16,25 @@ struct NodeReading {
   Result<NodeState> state;
 };
 
+// Whether a document of the index has no stamp; no more of them are looked at than one answer
+// holds.
+Async<Result<bool>> holds_foreign(const Tools& tools, NodeClient& client, std::string uid) {
+  DocumentQuery query;
+  query.index_uid = std::move(uid);
+  query.fields = {tools.options.names.updated_at};
+  auto page = co_await client.documents(std::move(query), tools.clock.now() + kReadTimeout);
+  if (!page && page.error().code == ErrorCode::kNotFound) co_return false;
+  MIROIR_CO_CHECK(page);
+  if (page->documents.size() < page->total) co_return true;
+  for (const std::string& text : page->documents) {
+    MIROIR_CO_TRY(const Json document, parse_json(text));
+    const Json* stamp = document.find(tools.options.names.updated_at);
+    if (stamp == nullptr || !stamp->is_string() || !decode_stamp(stamp->as_string()))
+      co_return true;
+  }
+  co_return false;
+}
+
 Async<NodeReading> read_state(const Tools& tools, std::string node, std::vector<std::string> uids) {
   auto permit = co_await tools.reads.acquire();
   NodeClient& client = tools.cluster.client(node);
@@ -30,6 +49,13 @@ Async<NodeReading> read_state(const Tools& tools, std::string node, std::vector<
     if (!settings && settings.error().code == ErrorCode::kNotFound) continue;
     if (!settings) co_return NodeReading{node, std::unexpected(settings.error())};
     state.settings.emplace(uid, std::move(*settings));
+    const IndexState* known = tools.log.catalogue().index(uid);
+    if (known == nullptr || known->primary_key || !state.indexes.at(uid).primary_key ||
+        tools.options.foreign_documents == ForeignDocuments::kRemove)
+      continue;
+    auto foreign = co_await holds_foreign(tools, client, uid);
+    if (!foreign) co_return NodeReading{node, std::unexpected(foreign.error())};
+    if (*foreign) state.with_foreign.insert(uid);
   }
   auto keys = co_await client.keys(deadline());
   if (!keys) co_return NodeReading{node, std::unexpected(keys.error())};
@@ -276,7 +302,8 @@ Async<Result<Errors>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint
           if (before == nullptr && index == nullptr) still.push_back(entry);
           if (before == nullptr) continue;
           if (index != nullptr && index->is_still(*before) &&
-              index->settings_version == before->settings_version) {
+              index->settings_version == before->settings_version &&
+              index->primary_key == before->primary_key) {
             still.push_back(entry);
           }
         }
@@ -310,6 +337,7 @@ std::string did(StateDefect defect) {
       return "deleted";
     case StateDefect::kIndexUnknown:
     case StateDefect::kPrimaryKeyOther:
+    case StateDefect::kDocumentsUnknown:
       break;
   }
   return "";

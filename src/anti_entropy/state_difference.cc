@@ -49,12 +49,17 @@ Json describe(const NodeIndex& index) {
 }
 
 // The one thing of an index that is wrong, if anything is.
-std::optional<StateDefect> defect_of(const IndexState& index, const NodeIndex* held,
+std::optional<StateDefect> defect_of(const IndexState& index, const NodeState& state,
                                      bool in_doubt) {
-  if (held == nullptr) return StateDefect::kIndexMissing;
+  const auto found = state.indexes.find(index.uid);
+  if (found == state.indexes.end()) return StateDefect::kIndexMissing;
+  const NodeIndex* held = &found->second;
   if (held->primary_key == index.primary_key) return std::nullopt;
   if (held->primary_key && in_doubt) return StateDefect::kIndexOther;
-  if (!index.primary_key) return std::nullopt;
+  if (!index.primary_key) {
+    return state.with_foreign.contains(index.uid) ? StateDefect::kDocumentsUnknown
+                                                  : StateDefect::kIndexOther;
+  }
   return held->primary_key ? StateDefect::kPrimaryKeyOther : StateDefect::kPrimaryKeyMissing;
 }
 
@@ -64,9 +69,11 @@ std::string what_is_wrong(StateDefect defect, const IndexState& index, const Nod
     case StateDefect::kIndexMissing:
       return name + "is missing";
     case StateDefect::kIndexOther:
-      return name + "is another: a swap of it failed";
+      return name + "is another, or a stranger gave it a primary key";
     case StateDefect::kPrimaryKeyMissing:
       return name + "has no primary key";
+    case StateDefect::kDocumentsUnknown:
+      return name + "holds documents that were written behind Miroir's back";
     default:
       return name + "has the primary key `" + *held->primary_key + "` instead of `" +
              *index.primary_key + "`";
@@ -78,7 +85,7 @@ void compare_indexes(const Catalogue& catalogue, const std::string& node, const 
   for (const auto& [uid, index] : catalogue.indexes()) {
     const auto found = state.indexes.find(uid);
     const NodeIndex* held = found == state.indexes.end() ? nullptr : &found->second;
-    const auto defect = defect_of(index, held, expected.in_doubt.contains({node, uid}));
+    const auto defect = defect_of(index, state, expected.in_doubt.contains({node, uid}));
     if (!defect) continue;
     const Json key = index.primary_key ? Json(*index.primary_key) : Json();
     differences.push_back({.node = node,
@@ -179,8 +186,8 @@ void compare_settings(const Catalogue& catalogue, const std::map<std::string, No
 
 std::string_view code(StateDefect defect) {
   static constexpr std::string_view kCodes[] = {
-      "index_missing",     "index_unknown", "index_left", "index_other", "primary_key_missing",
-      "primary_key_other", "settings",      "key",        "key_left"};
+      "index_missing",     "index_unknown",     "index_left", "index_other", "primary_key_missing",
+      "primary_key_other", "documents_unknown", "settings",   "key",         "key_left"};
   return kCodes[static_cast<int>(defect)];
 }
 

@@ -17,15 +17,19 @@ struct NodeState {
   std::map<std::string, NodeIndex> indexes;
   std::map<std::string, Json> settings;  // of the catalogue's indexes that it has
   std::map<std::string, Json> keys;      // by uid
+  // Indexes with documents without a stamp, among those that the log gave no primary key, and so no
+  // document.
+  std::set<std::string> with_foreign = {};
 };
 
 enum class StateDefect {  // code() names them in the audit
   kIndexMissing,
   kIndexUnknown,
   kIndexLeft,   // dropped or renamed by an entry that failed on this node
-  kIndexOther,  // a swap failed on this node: another index has this name, and its primary key
+  kIndexOther,  // another has this name, and a primary key: a swap failed, or a stranger gave it
   kPrimaryKeyMissing,
   kPrimaryKeyOther,
+  kDocumentsUnknown,  // foreign ones, in an index that is to have none
   kSettings,
   kKey,
   kKeyLeft  // a client deleted it
@@ -41,7 +45,8 @@ struct StateDifference {
   Json wanted = {};
   bool of_key() const { return defect == StateDefect::kKey || defect == StateDefect::kKeyLeft; }
   bool healable() const {
-    return defect != StateDefect::kIndexUnknown && defect != StateDefect::kPrimaryKeyOther;
+    return defect != StateDefect::kIndexUnknown && defect != StateDefect::kPrimaryKeyOther &&
+           defect != StateDefect::kDocumentsUnknown;
   }
 };
 
