@@ -90,6 +90,7 @@ Async<Result<void>> Forwarder::adopt(History history) {
       // What the node does not hold any more is sent again; what it holds may still be under way.
       looked_up_to_ = std::max(looked_up_to_, watcher_.passed());
       watcher_.restart(std::min(watcher_.done(), history.resume_after));
+      progress_.renumbered = std::min(progress_.renumbered, watcher_.done());
       missed_ = 0;
     }
   }
@@ -98,6 +99,7 @@ Async<Result<void>> Forwarder::adopt(History history) {
     // Tasks under the old numbers must have ended before the offset moves: no row tells which
     // number was whose.
     MIROIR_CO_CHECK(co_await drain());
+    progress_.renumbered = watcher_.done();
   }
   progress_.acknowledged = history.resume_after;
   progress_.acknowledged_at = history.resume_at;

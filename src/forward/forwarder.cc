@@ -22,6 +22,9 @@ constexpr Microseconds kTrustedFor = Milliseconds(1'000);
 
 }  // namespace
 
+// A row is held back by tasks that are open (durable_done).
+Position Forwarder::ended(const NodeProgress& row) { return std::max(row.done, row.renumbered); }
+
 Forwarder::Forwarder(ForwardContext context, Outcomes& outcomes, FilterResolver& resolver,
                      Metrics& metrics, std::string node)
     : context_(context),
@@ -29,12 +32,13 @@ Forwarder::Forwarder(ForwardContext context, Outcomes& outcomes, FilterResolver&
       outcomes_(outcomes),
       node_(std::move(node)),
       client_(context_.cluster.client(node_)),
-      watcher_(context_, outcomes, node_, context_.cluster.progress(node_).done),
+      watcher_(context_, outcomes, node_, ended(context_.cluster.progress(node_))),
       progress_(context_.cluster.progress(node_)),
       stopped_(metrics.gauge("miroir_forwarder_stopped",
                              "Whether the node refused several writes in a row and its lane waits.",
                              {{"node_id", node_}})) {
   stopped_.set(0);
+  context_.cluster.set_done(node_, watcher_.done());
   handed_over_ = looked_up_to_ = context_.log.head();
   if (progress_.reason == kBroughtUp) complete_at_ = context_.log.head();
 }

@@ -70,6 +70,7 @@ class Forwarder {
   Async<void> miss(Position last);
   Async<void> promote_if_complete();
   Position durable_done() const;
+  static Position ended(const NodeProgress& row);
   Async<void> back_off();
   Instant deadline() const { return context_.clock.now() + context_.options.request_timeout; }
 

@@ -290,7 +290,8 @@ Async<Result<void>> TaskEnds::learn_ends(OpenEntry& open) {
     }
     EndedTask end;
     // Details only; a node that is away is not waited for.
-    if (!is_key(entry.kind) && context_.cluster.status(forwarder.node()).healthy) {
+    if (!is_key(entry.kind) && context_.cluster.status(forwarder.node()).healthy &&
+        entry.position > context_.cluster.progress(forwarder.node()).renumbered) {
       const std::int64_t uid = static_cast<std::int64_t>(entry.position) + forwarder.offset();
       auto task = co_await context_.cluster.client(forwarder.node())
                       .task(static_cast<TaskUid>(uid), context_.clock.now() + kDetailsTimeout);

@@ -53,6 +53,8 @@ struct NodeProgress {
   Position done = 0;              // everything up to here that concerns the node has ended there
   Position acknowledged = 0;      // newest position whose task we saw on the node…
   std::string acknowledged_at;    // …and that task's enqueuedAt
+  // When the offset moved everything up to here had ended; under which numbers is not known.
+  Position renumbered = 0;
   std::string state = "joining";  // in_sync, stale, joining
   std::string reason;             // why it is not in sync
   // When it joined, entries up to here had ended on the others: it was no owner of them.
