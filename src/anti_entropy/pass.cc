@@ -63,7 +63,10 @@ class Pass {
     tools_.breaker.begin(order_.number, order_.kind == PassKind::kDeep);
     tools_.quarantine.begin(order_.number);
 
+    for (const auto& [uid, index] : tools_.log.catalogue().indexes())
+      incarnations_.push_back(index.incarnation);
     auto done = co_await compare_everything();
+    report_the_rest();
     if (done) {
       report_.state = PassState::kCompleted;
     } else {
@@ -93,14 +96,25 @@ class Pass {
     }
     roster_ = co_await Roster::call(tools_, report_.head);
     MIROIR_CO_CHECK(co_await compare_state());
-    std::vector<Position> incarnations;
-    for (const auto& [uid, index] : tools_.log.catalogue().indexes())
-      incarnations.push_back(index.incarnation);
-    for (Position incarnation : incarnations) MIROIR_CO_CHECK(co_await compare_index(incarnation));
-    MIROIR_CO_CHECK(co_await forget_dropped({incarnations.begin(), incarnations.end()}));
+    for (Position incarnation : incarnations_) MIROIR_CO_CHECK(co_await compare_index(incarnation));
+    report_the_rest();
+    MIROIR_CO_CHECK(co_await forget_dropped({incarnations_.begin(), incarnations_.end()}));
     MIROIR_CO_CHECK(co_await promote());
-    if (sweep_) MIROIR_CO_CHECK(co_await end_sweep(std::move(incarnations)));
+    if (sweep_) MIROIR_CO_CHECK(co_await end_sweep());
     co_return Result<void>{};
+  }
+
+  // Those that it did not come to, or that had another name meanwhile: no index is without a state.
+  void report_the_rest() {
+    for (Position incarnation : incarnations_) {
+      const IndexState* index = tools_.log.catalogue().by_incarnation(incarnation);
+      if (index == nullptr ||
+          std::ranges::count(report_.indexes, incarnation, &IndexReport::incarnation) > 0)
+        continue;
+      report_.indexes.push_back(
+          IndexReport::not_compared(*index, tools_.cluster.topology().shard_count()));
+      tools_.instruments.show(report_.indexes.back());
+    }
   }
 
   Async<Result<void>> forget_dropped(std::set<Position> incarnations) {
@@ -128,11 +142,7 @@ class Pass {
     const IndexState* state = tools_.log.catalogue().by_incarnation(incarnation);
     if (state == nullptr) co_return Result<void>{};  // dropped meanwhile
     const IndexUnderTest index = under_test(*state, clean_to_);
-    IndexReport its;
-    its.uid = index.uid;
-    its.incarnation = incarnation;
-    its.shards = tools_.cluster.topology().shard_count();
-
+    IndexReport its = IndexReport::not_compared(*state, tools_.cluster.topology().shard_count());
     Roster roster = roster_;
     for (const StateDifference& difference : state_left_) {
       if (difference.name != index.uid || difference.of_key()) continue;
@@ -261,9 +271,9 @@ class Pass {
     co_return Result<void>{};
   }
 
-  Async<Result<void>> end_sweep(std::vector<Position> incarnations) {
+  Async<Result<void>> end_sweep() {
     const std::uint32_t count = tools_.cluster.topology().shard_count();
-    report_.whole = std::ranges::all_of(incarnations, [&](Position incarnation) {
+    report_.whole = std::ranges::all_of(incarnations_, [&](Position incarnation) {
       const IndexState* state = tools_.log.catalogue().by_incarnation(incarnation);
       return state == nullptr || !state->primary_key || sweep_->left(incarnation, count).empty();
     });
@@ -370,6 +380,7 @@ class Pass {
   PassReport report_;
   Position clean_to_ = 0;  // the newest clean pass's head; asked for where an index was taken over
   bool all_compared_ = true;
+  std::vector<Position> incarnations_;  // of all indexes as it began
   Roster roster_;
   std::vector<StateDifference> state_left_;
   std::set<std::string> unproven_;

@@ -119,5 +119,24 @@ TEST_F(PauseTest, DeepPassThatAPersonStartsReadsEverything) {
   EXPECT_EQ(number(run_pass(PassKind::kDeep), "repaired"), 1U);
 }
 
+TEST_F(PauseTest, WhereAPassWasCutOffNoIndexIsWithoutAState) {
+  world.create_index("books");
+  set_settings(Json::object({{"stopWords", Json::array({"of"})}}), "books");
+  world.write("books", {"book1"}, "of books");
+  run_pass(PassKind::kLight);
+  bool asked = false;
+  world.before_documents = [&](const std::string&, const DocumentQuery&) { asked = true; };
+  ASSERT_TRUE(reconciler->start(PassKind::kDeep, std::nullopt));
+  ASSERT_TRUE(world.run_until([&] { return asked; }));
+  stop_reconciler();
+  start_reconciler();
+  ASSERT_EQ(member(passes("deep")[0], "state"), Json("cut_off"));
+  const Json indexes = member(reconciler->status(), "indexes");
+  ASSERT_EQ(indexes.size(), 2U) << to_text(indexes);
+  for (const Json& index : indexes.as_array())
+    EXPECT_NE(to_text(member(index, "states")).find("not_compared"), std::string::npos)
+        << to_text(index);
+}
+
 }  // namespace
 }  // namespace miroir

@@ -45,6 +45,17 @@ void Reconciler::State::show_completed() {
   show(instruments.last_deep_scan_completed, deep_completed);
 }
 
+Json Reconciler::State::nothing_compared() {
+  Json indexes = Json::array();
+  for (const auto& [uid, index] : tools.log.catalogue().indexes()) {
+    const auto report =
+        anti_entropy::IndexReport::not_compared(index, tools.cluster.topology().shard_count());
+    instruments.show(report);
+    indexes.push_back(report.to_json());
+  }
+  return indexes;
+}
+
 // Passes that a crash cut off are marked so; the schedule goes on from the last deep pass.
 Async<Result<void>> Reconciler::State::recover() {
   MIROIR_CO_TRY(const auto pause_row, co_await store.get(Table::kMeta, kPausedRow));
@@ -66,6 +77,7 @@ Async<Result<void>> Reconciler::State::recover() {
     next_number = std::max(next_number, number->as_uint64() + 1);
     if (const Json* state = pass->find("state"); state != nullptr && *state == Json("running")) {
       pass->set("state", name(PassState::kCutOff));
+      pass->set("indexes", nothing_compared());
       batch.put(Table::kPass, key_of(number->as_uint64()), to_text(*pass));
     }
     const bool deep = *kind == Json("deep");

@@ -43,6 +43,7 @@ struct Reconciler::State {
         ended(executor) {}
 
   Async<Result<void>> recover();
+  Json nothing_compared();
   Async<Result<void>> recall_completed();
   void show_completed();
   Async<void> wait_until_due();

@@ -16,6 +16,14 @@ constexpr std::pair<std::string_view, std::string_view> kNotCompared{"unknown", 
 
 }  // namespace
 
+IndexReport IndexReport::not_compared(const IndexState& index, std::uint32_t shards) {
+  IndexReport report;
+  report.uid = index.uid;
+  report.incarnation = index.incarnation;
+  report.shards = shards;
+  return report;
+}
+
 bool IndexReport::clean() const {
   if (!complete || unresolved > 0 || !problems.empty() || shards_compared < shards) return false;
   for (const auto& [shard, note] : notes) {

@@ -49,6 +49,8 @@ struct IndexReport {
   std::uint64_t moving = 0;
   bool complete = false;  // nothing cut it short
 
+  // Of an index that no pass has come to.
+  static IndexReport not_compared(const IndexState& index, std::uint32_t shards);
   // Every replica was compared and in sync, and nothing is left to do.
   bool clean() const;
   // How many shards are in which state: by state and code.
