@@ -218,6 +218,21 @@ TEST_F(FailedEntriesTest, NothingOfWhatARenameThatFailedLeftOutIsMissingThere) {
   EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
 }
 
+TEST_F(FailedEntriesTest, APrimaryKeyThatFailedThereIsAllThatIsMissing) {
+  fail_on("b0", "indexUpdate");
+  Entry update;
+  update.kind = EntryKind::kUpdateIndex;
+  update.index_uid = kIndex;
+  update.arguments = Json::object({{"primaryKey", "id"}, {"newUid", Json()}});
+  world.append(std::move(update));
+  work_again();
+  ASSERT_EQ(world.log().index_taints().size(), 1U);
+  for (const char* peer : {"a0", "a1"}) node(peer).options().down = true;
+  world.run_for(Seconds(30));
+  run_pass(PassKind::kLight);
+  EXPECT_TRUE(world.log().index_taints().empty()) << "without a peer to compare it with";
+}
+
 TEST_F(FailedEntriesTest, DeleteAllThatFailedEverywhereBuriesNothing) {
   for (const auto& [name, each] : world.nodes) fail_on(name, "documentDeletion");
   append(EntryKind::kClearDocuments);

@@ -223,21 +223,19 @@ class ForeignDocumentsInAnEmptyIndexTest : public ForeignDocumentsTest {
   }
 };
 
-TEST_F(ForeignDocumentsInAnEmptyIndexTest, TheyAreReportedAndLeft) {
+TEST_F(ForeignDocumentsInAnEmptyIndexTest, TheyAreReportedAndLeftWhateverThePolicy) {
   put(alien("alien"));
-  run_pass(PassKind::kLight);
-  const Json light = run_pass(PassKind::kLight);
-  EXPECT_EQ(member(light, "clean"), Json(false));
-  EXPECT_NE(to_text(light).find("index `notes` holds documents that were written behind"),
-            std::string::npos)
-      << to_text(light);
-  EXPECT_EQ(node("b0").documents("notes").size(), 1U);
-}
-
-TEST_F(ForeignDocumentsInAnEmptyIndexTest, TheyGoWhereTheyAreNotWanted) {
-  choose(ForeignDocuments::kRemove);
-  put(alien("alien"));
-  expect_made_anew();
+  for (const ForeignDocuments policy :
+       {ForeignDocuments::kReport, ForeignDocuments::kAdopt, ForeignDocuments::kRemove}) {
+    choose(policy);
+    run_pass(PassKind::kLight);
+    const Json light = run_pass(PassKind::kLight);
+    EXPECT_EQ(member(light, "clean"), Json(false));
+    EXPECT_NE(to_text(light).find("index `notes` holds documents that were written behind"),
+              std::string::npos)
+        << to_text(light);
+    EXPECT_EQ(node("b0").documents("notes").size(), 1U);
+  }
 }
 
 TEST_F(ForeignDocumentsInAnEmptyIndexTest, AVersionOfAnIndexThatWasDroppedGoes) {

@@ -419,6 +419,17 @@ TEST_F(SwappedWhileReadTest, OfWhatHadAnotherNameALightPassSaysNothing) {
   EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
 }
 
+TEST_F(SwappedWhileReadTest, NobodyIsProvenBySuchAPass) {
+  ASSERT_TRUE(world.await(world.cluster().set_state("b0", ReplicaState::kStale, "a test")));
+  pass_while(PassKind::kLight, [&] {
+    swap();
+    swap();
+  });
+  EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kStale);
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kInSync);
+}
+
 TEST_F(HorizonTest, NodeThatMissedEntriesIsComparedByContentBeforeItIsRead) {
   flip_before_the_horizon();
   node(victim).restore(flipped);

@@ -353,7 +353,7 @@ class Pass {
     }
     for (const auto& [node, member] : roster_.members()) {
       std::string state = describe(member);
-      if (member.standing == Standing::kHealing && !unproven_.contains(node)) {
+      if (member.standing == Standing::kHealing && all_compared_ && !unproven_.contains(node)) {
         auto history = co_await tools_.forwarders.recheck(node, tools_.clock.now() + kReadTimeout);
         if (history && history->verdict == History::Verdict::kOurs) {
           const auto proven = co_await tools_.cluster.prove_in_sync(node, member.setbacks);

@@ -16,23 +16,24 @@ struct NodeReading {
   Result<NodeState> state;
 };
 
-// Whether a document of the index has no stamp; no more of them are looked at than one answer
-// holds.
+// Whether a document of the index has no stamp.
 Async<Result<bool>> holds_foreign(const Tools& tools, NodeClient& client, std::string uid) {
   DocumentQuery query;
   query.index_uid = std::move(uid);
   query.fields = {tools.options.names.updated_at};
-  auto page = co_await client.documents(std::move(query), tools.clock.now() + kReadTimeout);
-  if (!page && page.error().code == ErrorCode::kNotFound) co_return false;
-  MIROIR_CO_CHECK(page);
-  if (page->documents.size() < page->total) co_return true;
-  for (const std::string& text : page->documents) {
-    MIROIR_CO_TRY(const Json document, parse_json(text));
-    const Json* stamp = document.find(tools.options.names.updated_at);
-    if (stamp == nullptr || !stamp->is_string() || !decode_stamp(stamp->as_string()))
-      co_return true;
+  for (;;) {
+    auto page = co_await client.documents(query, tools.clock.now() + kReadTimeout);
+    if (!page && page.error().code == ErrorCode::kNotFound) co_return false;
+    MIROIR_CO_CHECK(page);
+    for (const std::string& text : page->documents) {
+      MIROIR_CO_TRY(const Json document, parse_json(text));
+      const Json* stamp = document.find(tools.options.names.updated_at);
+      if (stamp == nullptr || !stamp->is_string() || !decode_stamp(stamp->as_string()))
+        co_return true;
+    }
+    query.offset += page->documents.size();
+    if (page->documents.empty() || query.offset >= page->total) co_return false;
   }
-  co_return false;
 }
 
 Async<NodeReading> read_state(const Tools& tools, std::string node, std::vector<std::string> uids) {
@@ -50,9 +51,7 @@ Async<NodeReading> read_state(const Tools& tools, std::string node, std::vector<
     if (!settings) co_return NodeReading{node, std::unexpected(settings.error())};
     state.settings.emplace(uid, std::move(*settings));
     const IndexState* known = tools.log.catalogue().index(uid);
-    if (known == nullptr || known->primary_key || !state.indexes.at(uid).primary_key ||
-        tools.options.foreign_documents == ForeignDocuments::kRemove)
-      continue;
+    if (known == nullptr || known->primary_key || !state.indexes.at(uid).primary_key) continue;
     auto foreign = co_await holds_foreign(tools, client, uid);
     if (!foreign) co_return NodeReading{node, std::unexpected(foreign.error())};
     if (*foreign) state.with_foreign.insert(uid);
@@ -129,8 +128,11 @@ Async<Result<std::shared_ptr<const Entry>>> failed_entry(const Tools& tools, Tai
 
 // The names under which indexes are no more once the entry is applied.
 std::set<std::string> names_taken_away(const Entry& entry) {
-  if (entry.kind == EntryKind::kDropIndex || entry.kind == EntryKind::kUpdateIndex)
-    return {entry.index_uid};
+  const Json* new_uid =
+      entry.kind == EntryKind::kUpdateIndex ? entry.arguments.find("newUid") : nullptr;
+  const bool renamed =
+      new_uid != nullptr && new_uid->is_string() && *new_uid != Json(entry.index_uid);
+  if (entry.kind == EntryKind::kDropIndex || renamed) return {entry.index_uid};
   if (entry.kind == EntryKind::kSwapIndexes) return index_names(entry);
   return {};
 }

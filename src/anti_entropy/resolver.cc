@@ -15,22 +15,33 @@ bool changes_anything(const Judged& judged) {
          std::ranges::any_of(judged.decision.strays, changes);
 }
 
+// Nothing is copied from those in sync, and nobody else holds anything newer.
+bool nobody_knows_better(const std::vector<Copy>& owners) {
+  std::optional<Stamp> newest;
+  bool any_in_sync = false;
+  for (const Copy& copy : owners) {
+    if (copy.presence == Presence::kUnknown) return false;
+    if (!copy.in_sync || copy.in_doubt) continue;
+    any_in_sync = true;
+    newest = std::max(newest, copy.stored.stamp);
+  }
+  return any_in_sync && std::ranges::none_of(owners, [&](const Copy& copy) {
+           return !copy.in_sync && copy.stored.stamp > newest;
+         });
+}
+
 // What nobody can tell keeps no node from being in sync, if there are peers that are: a client's
 // write or delete of the document ends it.
 bool is_doubtful(const Judged& judged) {
-  const std::vector<Copy>& owners = judged.copies.owners;
   return judged.decision.reason == Reason::kMaybeDeleted ||
-         (judged.decision.reason == Reason::kNoSource &&
-          std::ranges::any_of(owners, &Copy::in_sync) &&
-          std::ranges::none_of(
-              owners, [](const Copy& copy) { return copy.presence == Presence::kUnknown; }));
+         (judged.decision.reason == Reason::kNoSource && nobody_knows_better(judged.copies.owners));
 }
 
 // Once its node is in sync, the copy must not be taken for a source, nor its absence for a delete.
 std::vector<Taint> doubts(const IndexUnderTest& index, Position read_at, const Judged& judged) {
   std::vector<Taint> taints;
   for (const Copy& copy : judged.copies.owners) {
-    if (!copy.in_sync && !copy.tainted)
+    if (copy.presence != Presence::kUnknown && !copy.in_sync && !copy.tainted)
       taints.push_back(
           {index.incarnation, judged.copies.id, copy.node, {Taint::kUnnamed, read_at}});
   }

@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t kPage = 1'000;
 // How far back a node's queue is searched for a task of ours; further back it counts as empty.
 constexpr int kPagesBackMax = 100;
+// Tasks of others in a row, between two of ours, that are counted.
+constexpr std::int64_t kStrangersMax = 32;
 constexpr std::string_view kMetadataPrefix = "miroir:";
 
 TaskUid to_uid(std::int64_t number) {
@@ -159,21 +161,25 @@ struct NewestOfOurs {
 Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int64_t current,
                                            Log& log) {
   NewestOfOurs newest;
+  Position told = 0;              // by metadata; the others are guessed
   std::int64_t offset = current;  // that the newest of ours had
   std::int64_t strangers = 0;     // since that one
   for (const NodeTask& task : tasks) {
+    const bool tells = parse_task_metadata(task.custom_metadata).has_value();
+    const Position before = tells ? told : newest.position;
     std::optional<Position> position;
     for (std::int64_t moved = 0; moved <= strangers && !position; ++moved) {
       MIROIR_CO_TRY(position, co_await identify(task, offset + moved, log));
-      if (position && (*position <= newest.position || *position > task.uid)) position.reset();
+      if (position && (*position <= before || *position > task.uid)) position.reset();
     }
     if (position) {
       newest = {.position = *position, .stranger = std::nullopt};
+      if (tells) told = *position;
       offset = std::int64_t{task.uid} - static_cast<std::int64_t>(*position);
       strangers = 0;
     } else {
       newest.stranger = task.uid;
-      if (newest.position > 0) ++strangers;
+      if (newest.position > 0) strangers = std::min(strangers + 1, kStrangersMax);
     }
   }
   co_return newest;

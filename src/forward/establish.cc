@@ -26,11 +26,11 @@ Async<Result<void>> Forwarder::establish() {
 
 // The offset is fixed here: its task numbers go on where the node's own end.
 Async<Result<void>> Forwarder::join(Instant until) {
+  MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client_.newest_task(until));
   MIROIR_CO_TRY(const bool ended, co_await newest_tasks_ended(client_, until));
   MIROIR_CO_TRY(const std::vector<NodeIndex> indexes, co_await client_.indexes(until));
   if (!ended && indexes.empty())
     co_return fail(ErrorCode::kUnavailable, "what it holds is not known while it has tasks");
-  MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client_.newest_task(until));
   NodeProgress row;
   if (newest) {
     row.offset = newest->uid;

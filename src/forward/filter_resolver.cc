@@ -43,6 +43,7 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
     MIROIR_CO_CHECK(co_await give_up_waiting(entry));
     co_return false;
   }
+  waiting_since_.reset();
 
   // Each source is asked once, for all the shards that it is a source of.
   std::map<std::string, std::vector<ShardId>> asked;
@@ -138,8 +139,11 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
       }
     }
     std::vector<std::string>& asked = trusted.empty() ? others : trusted;
-    std::erase_if(asked, [&](const std::string& owner) { return carried_out(entry, owner); });
-    if (asked.empty()) continue;
+    const bool known = std::erase_if(asked, [&](const std::string& owner) {
+                         return carried_out(entry, owner);
+                       }) > 0;
+    if (known && (asked.empty() || (trusted.empty() && std::ranges::none_of(others, ready))))
+      continue;
     std::ranges::copy_if(trusted, std::back_inserter(untainted), clean);
     if (!untainted.empty() || trusted.empty()) {
       const std::vector<std::string>& any = trusted.empty() ? others : untainted;
@@ -154,9 +158,10 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
   return sources;
 }
 
-// A log that went back has forgotten what matched: it was deleted there already.
+// A log that went back has forgotten what matched: it was deleted there already, or will be.
 bool FilterResolver::carried_out(const Entry& entry, const std::string& node) const {
-  return context_.cluster.status(node).done >= entry.position;
+  return context_.cluster.status(node).done >= entry.position ||
+         context_.cluster.progress(node).acknowledged >= entry.position;
 }
 
 // Who alone could tell what matched, because its peers have carried it out, is not waited for for
@@ -165,15 +170,16 @@ Async<Result<void>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry>
   const Topology& topology = context_.cluster.topology();
   std::set<std::string> awaited;
   for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
-    const std::vector<std::string> owners = topology.owners(shard);
-    const auto was_carried_out = [&](const std::string& owner) {
-      return in_sync(owner) && carried_out(*entry, owner);
-    };
-    if (std::ranges::none_of(owners, was_carried_out)) continue;
-    std::ranges::copy_if(owners, std::inserter(awaited, awaited.end()), [&](const auto& owner) {
+    std::vector<std::string> owners = topology.owners(shard);
+    std::erase_if(owners, [this](const std::string& owner) { return !in_sync(owner); });
+    const bool known = std::erase_if(owners, [&](const std::string& owner) {
+                         return carried_out(*entry, owner);
+                       }) > 0;
+    const bool all_away = std::ranges::all_of(owners, [this](const std::string& owner) {
       const NodeStatus status = context_.cluster.status(owner);
-      return in_sync(owner) && !carried_out(*entry, owner) && (!status.healthy || status.stopped);
+      return !status.healthy || status.stopped;
     });
+    if (known && all_away) awaited.insert(owners.begin(), owners.end());
   }
   if (awaited.empty()) {
     waiting_since_.reset();

@@ -171,8 +171,8 @@ Async<Result<std::shared_ptr<const Entry>>> Outcomes::entry_that_may_have_failed
   if (!entry && entry.error().code == ErrorCode::kNotFound) co_return nullptr;
   MIROIR_CO_CHECK(entry);
   MIROIR_CO_TRY(const auto failed, co_await told_to_have_failed(context_.log, *entry));
-  const bool may_have =
-      failed ? std::ranges::count(*failed, shard) > 0 : (*entry)->task > context_.settled;
+  const bool open = (*entry)->task_type.empty() || (*entry)->task > context_.settled;
+  const bool may_have = failed ? std::ranges::count(*failed, shard) > 0 : open;
   co_return may_have ? std::move(*entry) : nullptr;
 }
 

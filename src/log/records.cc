@@ -124,12 +124,18 @@ Async<Result<std::optional<TaskEnd::FailedParts>>> DurableLog::failed_parts(Posi
 }
 
 Async<Result<void>> DurableLog::forget_tasks(std::vector<Position> tasks) {
+  if (tasks.empty()) co_return Result<void>();
+  const auto [first, last] = std::ranges::minmax(tasks);
+  std::map<Position, TaskEnd::FailedParts> parts;
+  MIROIR_CO_CHECK(co_await for_each_row_between(
+      store_, Table::kTask, key_of(first), key_of(last + 1), [&](const Row& row) -> Result<void> {
+        MIROIR_TRY(auto failed, decode_failed_parts(row.value));
+        if (!failed.empty()) parts[number_of(row.key)] = std::move(failed);
+        return {};
+      }));
   Batch batch;
-  for (const Position task : tasks) {
-    MIROIR_CO_TRY(const auto parts, co_await failed_parts(task));
-    batch.put(Table::kTask, key_of(task), encode_forgotten(parts.value_or(TaskEnd::FailedParts())));
-  }
-  if (batch.empty()) co_return Result<void>();
+  for (const Position task : tasks)
+    batch.put(Table::kTask, key_of(task), encode_forgotten(parts[task]));
   co_return co_await store_.commit(std::move(batch));
 }
 

@@ -196,8 +196,14 @@ std::string outcome_row(Position position, std::string_view node) {
 
 Async<Result<void>> for_each_row(Store& store, Table table, std::string prefix,
                                  std::function<Result<void>(const Row&)> each) {
-  const std::string end = prefix_end(prefix);
-  std::string first = prefix;
+  std::string end = prefix_end(prefix);
+  co_return co_await for_each_row_between(store, table, std::move(prefix), std::move(end),
+                                          std::move(each));
+}
+
+Async<Result<void>> for_each_row_between(Store& store, Table table, std::string first,
+                                         std::string end,
+                                         std::function<Result<void>(const Row&)> each) {
   while (true) {
     MIROIR_CO_TRY(const std::vector<Row> rows,
                   co_await store.scan(table, first, end, kRowsPerScan));

@@ -53,6 +53,9 @@ std::string outcome_row(Position position, std::string_view node);
 // All rows of a table (`prefix`: only those), a page at a time.
 Async<Result<void>> for_each_row(Store& store, Table table, std::string prefix,
                                  std::function<Result<void>(const Row&)> each);
+Async<Result<void>> for_each_row_between(Store& store, Table table, std::string first,
+                                         std::string end,
+                                         std::function<Result<void>(const Row&)> each);
 // A number that is kept as a row; 0 where there is none.
 Async<Result<std::uint64_t>> load_number(Store& store, Table table, std::string key);
 
