@@ -273,6 +273,19 @@ TEST_F(SkippedFailuresTest, EachOfSeveralFailuresOfADocumentDidNotHappen) {
   EXPECT_EQ(failures(), 0U);
 }
 
+TEST_F(SkippedFailuresTest, AnIndexIsNotInDoubtForADeleteAllThatDidNotHappen) {
+  world_.write("books", {"1"}, "0", EntryKind::kMergeDocuments);
+  Entry clear;
+  clear.kind = EntryKind::kClearDocuments;
+  clear.index_uid = "books";
+  const Position cleared = world_.append(std::move(clear));
+  world_.write("books", {"1"}, "b", EntryKind::kMergeDocuments);
+  ASSERT_TRUE(world_.run_until([&] { return !world_.log().index_taints().empty(); }));
+  skip();
+  ASSERT_TRUE(world_.cluster().progress("b0").skipped(cleared));
+  EXPECT_TRUE(world_.log().index_taints().empty());
+}
+
 // The log is an older copy, and what it lost deleted the task that it last knew of.
 TEST(LostLogTest, NodeWhoseTasksALostEntryDeletedIsNotSentTheLogAgain) {
   Options options;

@@ -141,39 +141,43 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
 }
 
 Async<Result<void>> Outcomes::skipped(Position first, Position last) {
-  // By the entry that failed, and the shard of its part.
-  std::map<std::pair<Position, ShardId>, std::vector<Named>> tainted;
+  std::map<Position, std::vector<Named>> tainted;  // by the entry that failed
   std::vector<Named> documents;
   for (const auto& [uid, index] : context_.log.catalogue().indexes()) {
     for (Taint& taint : context_.log.taints(index.incarnation)) {
-      if (taint.id.empty()) continue;
-      const ShardId shard = context_.cluster.topology().shard_of(slot_of(taint.id));
+      const bool whole = taint.id.empty();
+      const ShardId shard = whole ? 0 : context_.cluster.topology().shard_of(slot_of(taint.id));
       Named named{taint.incarnation, std::move(taint.id), shard};
       for (const Position position : taint.failed) {
-        if (first < position && position <= last) tainted[{position, shard}].push_back(named);
+        if (first < position && position <= last) tainted[position].push_back(named);
       }
-      documents.push_back(std::move(named));
+      if (!whole) documents.push_back(std::move(named));
     }
   }
-  for (auto& [part, named] : tainted) {
-    MIROIR_CO_TRY(const auto entry, co_await entry_that_may_have_failed(part.first, part.second));
-    if (entry) MIROIR_CO_CHECK(co_await end_if_failed_everywhere(entry, std::move(named)));
+  for (auto& [position, named] : tainted) {
+    auto entry = co_await context_.log.entry(position);
+    if (!entry && entry.error().code == ErrorCode::kNotFound) continue;
+    MIROIR_CO_CHECK(entry);
+    MIROIR_CO_CHECK(co_await leave_what_may_have_failed(*entry, named));
+    MIROIR_CO_CHECK(co_await end_if_failed_everywhere(*entry, std::move(named)));
   }
   for (Named& named : documents)
     MIROIR_CO_CHECK(co_await void_failed_deletes(std::move(named), first, last));
   co_return Result<void>();
 }
 
-// nullptr: that part happened, or nobody knows any more.
-Async<Result<std::shared_ptr<const Entry>>> Outcomes::entry_that_may_have_failed(Position position,
-                                                                                 ShardId shard) {
-  auto entry = co_await context_.log.entry(position);
-  if (!entry && entry.error().code == ErrorCode::kNotFound) co_return nullptr;
-  MIROIR_CO_CHECK(entry);
-  MIROIR_CO_TRY(const auto failed, co_await told_to_have_failed(context_.log, *entry));
-  const bool open = (*entry)->task_type.empty() || (*entry)->task > context_.settled;
-  const bool may_have = failed ? std::ranges::count(*failed, shard) > 0 : open;
-  co_return may_have ? std::move(*entry) : nullptr;
+// Of the others it is known that they happened, or nobody knows any more.
+Async<Result<void>> Outcomes::leave_what_may_have_failed(std::shared_ptr<const Entry> entry,
+                                                         std::vector<Named>& named) {
+  MIROIR_CO_TRY(const auto failed, co_await told_to_have_failed(context_.log, entry));
+  const bool open = entry->task_type.empty() || entry->task > context_.settled;
+  const std::vector<ShardId> touched = touched_shards(*entry, context_.cluster.topology());
+  std::erase_if(named, [&](const Named& what) {
+    if (!failed) return !open;
+    const auto told = [&](ShardId shard) { return std::ranges::count(*failed, shard) > 0; };
+    return what.id.empty() ? !std::ranges::all_of(touched, told) : !told(what.shard);
+  });
+  co_return Result<void>();
 }
 
 Async<Result<void>> Outcomes::void_failed_deletes(Named document, Position first, Position last) {
@@ -183,8 +187,12 @@ Async<Result<void>> Outcomes::void_failed_deletes(Named document, Position first
     if (!tombstone || tombstone->position <= first || tombstone->position > last)
       co_return Result<void>();
     const Position position = tombstone->position;
-    MIROIR_CO_TRY(const auto entry, co_await entry_that_may_have_failed(position, document.shard));
-    if (!entry) co_return Result<void>();
+    auto entry = co_await context_.log.entry(position);
+    if (!entry && entry.error().code == ErrorCode::kNotFound) co_return Result<void>();
+    MIROIR_CO_CHECK(entry);
+    std::vector<Named> named = {document};
+    MIROIR_CO_CHECK(co_await leave_what_may_have_failed(*entry, named));
+    if (named.empty()) co_return Result<void>();
     MIROIR_CO_TRY(const auto failures,
                   co_await EntryFailures::of(context_.log, context_.cluster, position));
     if (!failures.on_all(context_.cluster.topology().owners(document.shard)))

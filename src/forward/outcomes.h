@@ -32,8 +32,8 @@ class Outcomes {
                                                 std::string node);
   Async<Result<void>> end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
                                                std::vector<Named> named);
-  Async<Result<std::shared_ptr<const Entry>>> entry_that_may_have_failed(Position position,
-                                                                         ShardId shard);
+  Async<Result<void>> leave_what_may_have_failed(std::shared_ptr<const Entry> entry,
+                                                 std::vector<Named>& named);
   // Takes back the document's newest deletes in between that no owner carried out.
   Async<Result<void>> void_failed_deletes(Named document, Position first, Position last);
 
