@@ -389,6 +389,8 @@ class SwappedWhileReadTest : public HorizonTest {
     };
     EXPECT_TRUE(reconciler->start(kind, std::nullopt));
     EXPECT_TRUE(world.run_until([&] { return asked; }));
+    world.before_documents = nullptr;
+    world.before_digests = nullptr;
     act();
     EXPECT_TRUE(world.run_until([&] { return member(reconciler->status(), "running").is_null(); }));
     return member(reconciler->status(), kind == PassKind::kDeep ? "lastDeep" : "lastLight");

@@ -128,6 +128,7 @@ TEST_F(PauseTest, WhereAPassWasCutOffNoIndexIsWithoutAState) {
   world.before_documents = [&](const std::string&, const DocumentQuery&) { asked = true; };
   ASSERT_TRUE(reconciler->start(PassKind::kDeep, std::nullopt));
   ASSERT_TRUE(world.run_until([&] { return asked; }));
+  world.before_documents = nullptr;
   stop_reconciler();
   start_reconciler();
   ASSERT_EQ(member(passes("deep")[0], "state"), Json("cut_off"));

@@ -223,6 +223,7 @@ TEST_F(SweeperTest, AnIndexThatHadAnotherNameWhileItWasReadIsNotSwept) {
   };
   start();
   ASSERT_TRUE(world.run_until([&] { return reads > 0; }));
+  world.before_documents = nullptr;
   world.run_for(Seconds(2));
   const auto counted = [&](const std::string& uid) {
     return world.process->metrics
