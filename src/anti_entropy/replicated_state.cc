@@ -377,10 +377,9 @@ bool differs(const Snapshot& snapshot, const std::string& node, const std::strin
 }
 
 // A failed operation on an index taints the whole of it on its node. What this comparison can see
-// ends here: settings and the index itself, once they are as the log says. A delete-all or a swap
-// or rename
-// that failed leaves other documents, and so does a creation: what stood in its way was an index
-// whose drop had failed. Only reading them all can tell (pass.cc).
+// ends here: settings and the index itself, once they are as the log says. A delete-all, a swap or
+// a rename that failed leaves other documents, and so does a creation: what stood in its way was an
+// index whose drop had failed. Only reading them all can tell (pass.cc).
 Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
   std::vector<Taint> ended;
   for (const Taint& taint : tools.log.index_taints()) {

@@ -161,7 +161,7 @@ class Failures {
       if (failed == failed_->end()) continue;
       copy.harmless = true;
       for (const Position position : failed->second) {
-        MIROIR_CO_TRY(const bool told, co_await told_to_have_failed(position, shard));
+        MIROIR_CO_TRY(const bool told, co_await failed_in(position, shard));
         copy.harmless = copy.harmless && told;
       }
     }
@@ -175,13 +175,13 @@ class Failures {
       (*failed_)[{std::move(taint.id), std::move(taint.node)}] = std::move(taint.failed);
   }
 
-  Async<Result<bool>> told_to_have_failed(Position position, ShardId shard) {
+  Async<Result<bool>> failed_in(Position position, ShardId shard) {
     auto known = told_.find(position);
     if (known == told_.end()) {
       std::vector<ShardId> shards;
       const auto entry = co_await tools_.log.entry(position);
       if (entry) {
-        MIROIR_CO_TRY(auto told, co_await miroir::told_to_have_failed(tools_.log, *entry));
+        MIROIR_CO_TRY(auto told, co_await told_to_have_failed(tools_.log, *entry));
         if (told) shards = std::move(*told);
       } else if (entry.error().code != ErrorCode::kNotFound) {
         co_return std::unexpected(entry.error());
