@@ -63,9 +63,8 @@ class Pass {
     tools_.breaker.begin(order_.number, order_.kind == PassKind::kDeep);
     tools_.quarantine.begin(order_.number);
 
-    for (const auto& [uid, index] : tools_.log.catalogue().indexes())
-      incarnations_.push_back(index.incarnation);
     auto done = co_await compare_everything();
+    if (!done && incarnations_.empty()) list_indexes();
     report_the_rest();
     if (done) {
       report_.state = PassState::kCompleted;
@@ -96,12 +95,18 @@ class Pass {
     }
     roster_ = co_await Roster::call(tools_, report_.head);
     MIROIR_CO_CHECK(co_await compare_state());
+    list_indexes();
     for (Position incarnation : incarnations_) MIROIR_CO_CHECK(co_await compare_index(incarnation));
     report_the_rest();
     MIROIR_CO_CHECK(co_await forget_dropped({incarnations_.begin(), incarnations_.end()}));
     MIROIR_CO_CHECK(co_await promote());
     if (sweep_) MIROIR_CO_CHECK(co_await end_sweep());
     co_return Result<void>{};
+  }
+
+  void list_indexes() {
+    for (const auto& [uid, index] : tools_.log.catalogue().indexes())
+      incarnations_.push_back(index.incarnation);
   }
 
   // Those that it did not come to, or that had another name meanwhile: no index is without a state.
@@ -380,7 +385,7 @@ class Pass {
   PassReport report_;
   Position clean_to_ = 0;  // the newest clean pass's head; asked for where an index was taken over
   bool all_compared_ = true;
-  std::vector<Position> incarnations_;  // of all indexes as it began
+  std::vector<Position> incarnations_;  // of all indexes as the first of them was compared
   Roster roster_;
   std::vector<StateDifference> state_left_;
   std::set<std::string> unproven_;
