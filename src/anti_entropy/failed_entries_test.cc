@@ -218,6 +218,23 @@ TEST_F(FailedEntriesTest, NothingOfWhatARenameThatFailedLeftOutIsMissingThere) {
   EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
 }
 
+TEST_F(FailedEntriesTest, WhatARenameLeftThereGoesThoughOthersHadFailedBefore) {
+  fail_on("b0", "settingsUpdate");
+  set_settings(Json::object({{"stopWords", Json::array({"b"})}}));
+  settle();
+  fail_on("b0", "indexUpdate");
+  Entry rename;
+  rename.kind = EntryKind::kUpdateIndex;
+  rename.index_uid = kIndex;
+  rename.arguments = Json::object({{"primaryKey", Json()}, {"newUid", "films"}});
+  world.append(std::move(rename));
+  work_again();
+  ASSERT_TRUE(node("b0").disk().indexes.contains(kIndex));
+  run_pass(PassKind::kLight);
+  EXPECT_FALSE(node("b0").disk().indexes.contains(kIndex));
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+}
+
 TEST_F(FailedEntriesTest, APrimaryKeyThatFailedThereIsAllThatIsMissing) {
   fail_on("b0", "indexUpdate");
   Entry update;

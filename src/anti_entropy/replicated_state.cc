@@ -118,12 +118,17 @@ struct Snapshot {
   std::vector<StateDifference> differences;
 };
 
+// nullptr: it is not kept any more.
+Async<Result<std::shared_ptr<const Entry>>> kept_entry(const Tools& tools, Position position) {
+  auto entry = co_await tools.log.entry(position);
+  if (!entry && entry.error().code == ErrorCode::kNotFound) co_return nullptr;
+  co_return entry;
+}
+
 // The entry that a taint of a whole index stands for; nullptr: several, or it is not kept any more.
 Async<Result<std::shared_ptr<const Entry>>> failed_entry(const Tools& tools, Taint taint) {
   if (taint.failed.size() > 1) co_return nullptr;
-  auto entry = co_await tools.log.entry(taint.newest());
-  if (!entry && entry.error().code == ErrorCode::kNotFound) co_return nullptr;
-  co_return entry;
+  co_return co_await kept_entry(tools, taint.newest());
 }
 
 // The names under which indexes are no more once the entry is applied.
@@ -140,10 +145,12 @@ std::set<std::string> names_taken_away(const Entry& entry) {
 Async<Result<NamesOnNodes>> names_left(const Tools& tools, const Catalogue& catalogue) {
   NamesOnNodes left;
   for (const Taint& taint : tools.log.index_taints()) {
-    MIROIR_CO_TRY(const auto entry, co_await failed_entry(tools, taint));
-    if (entry == nullptr) continue;
-    for (const std::string& name : names_taken_away(*entry)) {
-      if (catalogue.index(name) == nullptr) left.emplace(taint.node, name);
+    for (const Position position : taint.failed) {
+      MIROIR_CO_TRY(const auto entry, co_await kept_entry(tools, position));
+      if (entry == nullptr) continue;
+      for (const std::string& name : names_taken_away(*entry)) {
+        if (catalogue.index(name) == nullptr) left.emplace(taint.node, name);
+      }
     }
   }
   co_return left;
