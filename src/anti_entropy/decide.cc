@@ -212,7 +212,7 @@ class Judge {
   static bool being_healed(const Copy& copy) { return !copy.in_sync || copy.in_doubt; }
 
   // Those in sync, where they are all alike, nobody holds anything newer and what failed on them
-  // did not happen: somebody who had applied it may have lost it since.
+  // did not happen. Otherwise somebody had applied it, and may have lost it since.
   std::vector<std::size_t> agreed() const {
     std::vector<std::size_t> peers;
     for (std::size_t i = 0; i < copies_.owners.size(); ++i)

@@ -23,11 +23,12 @@ class FailedEntriesTest : public ReconcilerTest {
     ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   }
 
-  void swap(const std::string& one, const std::string& other) {
+  void update_index(Json primary_key, Json new_uid) {
     Entry entry;
-    entry.kind = EntryKind::kSwapIndexes;
+    entry.kind = EntryKind::kUpdateIndex;
+    entry.index_uid = kIndex;
     entry.arguments =
-        Json::array({Json::object({{"indexes", Json::array({one, other})}, {"rename", false}})});
+        Json::object({{"primaryKey", std::move(primary_key)}, {"newUid", std::move(new_uid)}});
     world.append(std::move(entry));
   }
   void append(EntryKind kind) {
@@ -153,7 +154,7 @@ TEST_F(FailedEntriesTest, SwapThatFailedOnOneNodeIsMadeGoodThere) {
   world.write("books", own, "of books");
   settle();
   fail_on("b0", "indexSwap");
-  swap(kIndex, "books");
+  world.swap_indexes(kIndex, "books");
   work_again();
   world.write(kIndex, {"id1", "book1"}, "after the swap");
   world.remove(kIndex, {"id2", "book2"});
@@ -187,7 +188,7 @@ TEST_F(FailedEntriesTest, SwapThatFailedOnOneNodeIsMadeGoodThereWhateverThePrima
   set_settings(Json::object({{"stopWords", Json::array({"of", "notes"})}}), "notes");
   settle();
   fail_on("b0", "indexSwap");
-  swap(kIndex, "notes");
+  world.swap_indexes(kIndex, "notes");
   work_again();
   ASSERT_TRUE(node("b0").disk().indexes.at(kIndex).primary_key);
   const Json light = run_pass(PassKind::kLight);
@@ -202,11 +203,7 @@ TEST_F(FailedEntriesTest, NothingOfWhatARenameThatFailedLeftOutIsMissingThere) {
   merge("m1", "old");  // without a base: by their stamps and bases the copies will be equal
   const std::string victim = owners("m1")[1];
   fail_on(victim, "indexUpdate");
-  Entry rename;
-  rename.kind = EntryKind::kUpdateIndex;
-  rename.index_uid = kIndex;
-  rename.arguments = Json::object({{"primaryKey", Json()}, {"newUid", "films"}});
-  world.append(std::move(rename));
+  update_index(Json(), "films");
   work_again();
   merge("m1", "fresh", "films");
   const auto old = [&] {
@@ -223,11 +220,7 @@ TEST_F(FailedEntriesTest, WhatARenameLeftThereGoesThoughOthersHadFailedBefore) {
   set_settings(Json::object({{"stopWords", Json::array({"b"})}}));
   settle();
   fail_on("b0", "indexUpdate");
-  Entry rename;
-  rename.kind = EntryKind::kUpdateIndex;
-  rename.index_uid = kIndex;
-  rename.arguments = Json::object({{"primaryKey", Json()}, {"newUid", "films"}});
-  world.append(std::move(rename));
+  update_index(Json(), "films");
   work_again();
   ASSERT_TRUE(node("b0").disk().indexes.contains(kIndex));
   run_pass(PassKind::kLight);
@@ -237,11 +230,7 @@ TEST_F(FailedEntriesTest, WhatARenameLeftThereGoesThoughOthersHadFailedBefore) {
 
 TEST_F(FailedEntriesTest, APrimaryKeyThatFailedThereIsAllThatIsMissing) {
   fail_on("b0", "indexUpdate");
-  Entry update;
-  update.kind = EntryKind::kUpdateIndex;
-  update.index_uid = kIndex;
-  update.arguments = Json::object({{"primaryKey", "id"}, {"newUid", Json()}});
-  world.append(std::move(update));
+  update_index("id", Json());
   work_again();
   ASSERT_EQ(world.log().index_taints().size(), 1U);
   for (const char* peer : {"a0", "a1"}) node(peer).options().down = true;

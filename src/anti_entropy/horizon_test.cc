@@ -217,11 +217,7 @@ TEST_F(HorizonTest, NothingOfIndexesThatTookEachOthersNameMeanwhileIsMixedUp) {
   victim = world.nodes.begin()->first;
   stop_victim();
   world.write(kIndex, {"id150"}, "so that something is not kept");
-  Entry swap;
-  swap.kind = EntryKind::kSwapIndexes;
-  swap.arguments =
-      Json::array({Json::object({{"indexes", Json::array({kIndex, "books"})}, {"rename", false}})});
-  world.append(std::move(swap));
+  world.swap_indexes(kIndex, "books");
   world.run_for(std::chrono::hours(2));
   start_victim();
   ASSERT_EQ(world.cluster().status(victim).state, ReplicaState::kStale);
@@ -371,12 +367,10 @@ class SwappedWhileReadTest : public HorizonTest {
     world.write("books", {"book1"}, "of books");
     settle();
   }
-  void swap() {
-    Entry swap;
-    swap.kind = EntryKind::kSwapIndexes;
-    swap.arguments = Json::array(
-        {Json::object({{"indexes", Json::array({kIndex, "books"})}, {"rename", false}})});
-    world.append(std::move(swap));
+  void swap() { world.swap_indexes(kIndex, "books"); }
+  void swap_and_back() {
+    swap();
+    swap();
   }
   // A pass that has begun to read the index, and what is done then.
   Json pass_while(PassKind kind, const std::function<void()>& act) {
@@ -404,29 +398,20 @@ TEST_F(SwappedWhileReadTest, IndexThatTookAnotherNameWasNotRead) {
 }
 
 TEST_F(SwappedWhileReadTest, IndexThatHadAnotherNameInBetweenWasNotRead) {
-  const Json deep = pass_while(PassKind::kDeep, [&] {
-    swap();
-    swap();
-  });
+  const Json deep = pass_while(PassKind::kDeep, [&] { swap_and_back(); });
   EXPECT_EQ(member(deep, "whole"), Json(false)) << to_text(deep);
   EXPECT_EQ(number(deep, "mismatches"), 0U);
 }
 
 TEST_F(SwappedWhileReadTest, OfWhatHadAnotherNameALightPassSaysNothing) {
-  const Json light = pass_while(PassKind::kLight, [&] {
-    swap();
-    swap();
-  });
+  const Json light = pass_while(PassKind::kLight, [&] { swap_and_back(); });
   EXPECT_EQ(member(light, "clean"), Json(false)) << to_text(light);
   EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
 }
 
 TEST_F(SwappedWhileReadTest, NobodyIsProvenBySuchAPass) {
   ASSERT_TRUE(world.await(world.cluster().set_state("b0", ReplicaState::kStale, "a test")));
-  pass_while(PassKind::kLight, [&] {
-    swap();
-    swap();
-  });
+  pass_while(PassKind::kLight, [&] { swap_and_back(); });
   EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kStale);
   run_pass(PassKind::kLight);
   EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kInSync);

@@ -64,11 +64,11 @@ class Pass {
     tools_.quarantine.begin(order_.number);
 
     auto done = co_await compare_everything();
-    if (!done && incarnations_.empty()) list_indexes();
-    report_the_rest();
     if (done) {
       report_.state = PassState::kCompleted;
     } else {
+      if (incarnations_.empty()) list_indexes();
+      report_the_rest();
       report_.state =
           done.error().code == ErrorCode::kCancelled ? PassState::kCutOff : PassState::kFailed;
       report_.error = done.error().message;

@@ -118,17 +118,10 @@ struct Snapshot {
   std::vector<StateDifference> differences;
 };
 
-// nullptr: it is not kept any more.
-Async<Result<std::shared_ptr<const Entry>>> kept_entry(const Tools& tools, Position position) {
-  auto entry = co_await tools.log.entry(position);
-  if (!entry && entry.error().code == ErrorCode::kNotFound) co_return nullptr;
-  co_return entry;
-}
-
 // The entry that a taint of a whole index stands for; nullptr: several, or it is not kept any more.
 Async<Result<std::shared_ptr<const Entry>>> failed_entry(const Tools& tools, Taint taint) {
   if (taint.failed.size() > 1) co_return nullptr;
-  co_return co_await kept_entry(tools, taint.newest());
+  co_return co_await kept_entry(tools.log, taint.newest());
 }
 
 // The names under which indexes are no more once the entry is applied.
@@ -146,7 +139,7 @@ Async<Result<NamesOnNodes>> names_left(const Tools& tools, const Catalogue& cata
   NamesOnNodes left;
   for (const Taint& taint : tools.log.index_taints()) {
     for (const Position position : taint.failed) {
-      MIROIR_CO_TRY(const auto entry, co_await kept_entry(tools, position));
+      MIROIR_CO_TRY(const auto entry, co_await kept_entry(tools.log, position));
       if (entry == nullptr) continue;
       for (const std::string& name : names_taken_away(*entry)) {
         if (catalogue.index(name) == nullptr) left.emplace(taint.node, name);

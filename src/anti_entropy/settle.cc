@@ -179,12 +179,10 @@ class Failures {
     auto known = told_.find(position);
     if (known == told_.end()) {
       std::vector<ShardId> shards;
-      const auto entry = co_await tools_.log.entry(position);
-      if (entry) {
-        MIROIR_CO_TRY(auto told, co_await told_to_have_failed(tools_.log, *entry));
+      MIROIR_CO_TRY(const auto entry, co_await kept_entry(tools_.log, position));
+      if (entry != nullptr) {
+        MIROIR_CO_TRY(auto told, co_await told_to_have_failed(tools_.log, entry));
         if (told) shards = std::move(*told);
-      } else if (entry.error().code != ErrorCode::kNotFound) {
-        co_return std::unexpected(entry.error());
       }
       known = told_.emplace(position, std::move(shards)).first;
     }

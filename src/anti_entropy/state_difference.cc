@@ -49,16 +49,13 @@ Json describe(const NodeIndex& index) {
 }
 
 // The one thing of an index that is wrong, if anything is.
-std::optional<StateDefect> defect_of(const IndexState& index, const NodeState& state,
-                                     bool in_doubt) {
-  const auto found = state.indexes.find(index.uid);
-  if (found == state.indexes.end()) return StateDefect::kIndexMissing;
-  const NodeIndex* held = &found->second;
+std::optional<StateDefect> defect_of(const IndexState& index, const NodeIndex* held, bool in_doubt,
+                                     bool with_foreign) {
+  if (held == nullptr) return StateDefect::kIndexMissing;
   if (held->primary_key == index.primary_key) return std::nullopt;
   if (held->primary_key && in_doubt) return StateDefect::kIndexOther;
   if (!index.primary_key) {
-    return state.with_foreign.contains(index.uid) ? StateDefect::kDocumentsUnknown
-                                                  : StateDefect::kIndexOther;
+    return with_foreign ? StateDefect::kDocumentsUnknown : StateDefect::kIndexOther;
   }
   return held->primary_key ? StateDefect::kPrimaryKeyOther : StateDefect::kPrimaryKeyMissing;
 }
@@ -85,7 +82,8 @@ void compare_indexes(const Catalogue& catalogue, const std::string& node, const 
   for (const auto& [uid, index] : catalogue.indexes()) {
     const auto found = state.indexes.find(uid);
     const NodeIndex* held = found == state.indexes.end() ? nullptr : &found->second;
-    const auto defect = defect_of(index, state, expected.in_doubt.contains({node, uid}));
+    const auto defect = defect_of(index, held, expected.in_doubt.contains({node, uid}),
+                                  state.with_foreign.contains(uid));
     if (!defect) continue;
     const Json key = index.primary_key ? Json(*index.primary_key) : Json();
     differences.push_back({.node = node,

@@ -139,10 +139,8 @@ Async<Result<ChangeReader::Fate>> ChangeReader::fate_of(std::shared_ptr<const En
     end = others.find(task);
     if (end == others.end()) {
       // Forgotten with the rest of its task, or not ended.
-      const auto last = co_await log_.entry(task);
-      if (!last && last.error().code != ErrorCode::kNotFound)
-        co_return std::unexpected(last.error());
-      co_return !last && task <= log_.head() ? Fate::kInPart : Fate::kUnknown;
+      MIROIR_CO_TRY(const auto last, co_await kept_entry(log_, task));
+      co_return last == nullptr && task <= log_.head() ? Fate::kInPart : Fate::kUnknown;
     }
   }
   // Of a task that was deleted only the outcomes are left.

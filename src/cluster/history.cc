@@ -66,10 +66,8 @@ Async<Result<bool>> names_index(std::string index_uid, std::shared_ptr<const Ent
 Async<Result<bool>> knows(Log& log, Position position) {
   if (position > log.head()) co_return false;
   if (position <= log.forgotten()) co_return true;
-  const auto entry = co_await log.entry(position);
-  if (!entry && entry.error().code != ErrorCode::kNotFound)
-    co_return std::unexpected(entry.error());
-  co_return entry.has_value();
+  MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, position));
+  co_return entry != nullptr;
 }
 
 // The position of a task, if it is one of ours. What cannot be read is not somebody else's.
@@ -85,11 +83,10 @@ Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64
   }
   const std::int64_t position = std::int64_t{task.uid} - offset;
   if (position < 1 || static_cast<Position>(position) > log.head()) co_return std::nullopt;
-  auto entry = co_await log.entry(static_cast<Position>(position));
-  if (!entry && entry.error().code == ErrorCode::kNotFound) co_return std::nullopt;
-  MIROIR_CO_CHECK(entry);
-  if ((*entry)->born_failed || node_task_type((*entry)->kind) != task.type) co_return std::nullopt;
-  MIROIR_CO_TRY(const bool names, co_await names_index(task.index_uid, *entry, log));
+  MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, static_cast<Position>(position)));
+  if (entry == nullptr || entry->born_failed || node_task_type(entry->kind) != task.type)
+    co_return std::nullopt;
+  MIROIR_CO_TRY(const bool names, co_await names_index(task.index_uid, entry, log));
   if (!names) co_return std::nullopt;
   co_return static_cast<Position>(position);
 }
@@ -167,8 +164,9 @@ Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int
   for (const NodeTask& task : tasks) {
     const bool tells = parse_task_metadata(task.custom_metadata).has_value();
     const Position before = tells ? told : newest.position;
+    const std::int64_t moved_max = tells ? 0 : strangers;
     std::optional<Position> position;
-    for (std::int64_t moved = 0; moved <= strangers && !position; ++moved) {
+    for (std::int64_t moved = 0; moved <= moved_max && !position; ++moved) {
       MIROIR_CO_TRY(position, co_await identify(task, offset + moved, log));
       if (position && (*position <= before || *position > task.uid)) position.reset();
     }

@@ -53,11 +53,7 @@ TEST(ForgottenTest, WhereEvenOperationsOnIndexesAreForgottenAllOfTheNodesAreInDo
       world.await_task(world.write(uid, {uid}, "a"));
     }
     down(world, "b0", true);
-    Entry swap;
-    swap.kind = EntryKind::kSwapIndexes;
-    swap.arguments = Json::array(
-        {Json::object({{"indexes", Json::array({"books", "films"})}, {"rename", false}})});
-    world.append(std::move(swap));
+    world.swap_indexes("books", "films");
     for (int n = 0; n < 10; ++n) world.await_task(world.write("books", {"2"}, std::to_string(n)));
     world.run_for(std::chrono::hours(2));
     world.await_task(world.write("books", {"3"}, "young"));

@@ -217,6 +217,14 @@ Position ForwardWorld::take_over_index(const std::string& uid) {
   return append(std::move(entry));
 }
 
+Position ForwardWorld::swap_indexes(const std::string& one, const std::string& other) {
+  Entry entry;
+  entry.kind = EntryKind::kSwapIndexes;
+  entry.arguments =
+      Json::array({Json::object({{"indexes", Json::array({one, other})}, {"rename", false}})});
+  return append(std::move(entry));
+}
+
 Position ForwardWorld::write(const std::string& uid, const std::vector<std::string>& ids,
                              const std::string& value, EntryKind kind) {
   Entry entry;

@@ -155,11 +155,10 @@ Async<Result<void>> Outcomes::skipped(Position first, Position last) {
     }
   }
   for (auto& [position, named] : tainted) {
-    auto entry = co_await context_.log.entry(position);
-    if (!entry && entry.error().code == ErrorCode::kNotFound) continue;
-    MIROIR_CO_CHECK(entry);
-    MIROIR_CO_CHECK(co_await leave_what_may_have_failed(*entry, named));
-    MIROIR_CO_CHECK(co_await end_if_failed_everywhere(*entry, std::move(named)));
+    MIROIR_CO_TRY(const auto entry, co_await kept_entry(context_.log, position));
+    if (entry == nullptr) continue;
+    MIROIR_CO_CHECK(co_await leave_what_may_have_failed(entry, named));
+    MIROIR_CO_CHECK(co_await end_if_failed_everywhere(entry, std::move(named)));
   }
   for (Named& named : documents)
     MIROIR_CO_CHECK(co_await void_failed_deletes(std::move(named), first, last));
@@ -187,11 +186,10 @@ Async<Result<void>> Outcomes::void_failed_deletes(Named document, Position first
     if (!tombstone || tombstone->position <= first || tombstone->position > last)
       co_return Result<void>();
     const Position position = tombstone->position;
-    auto entry = co_await context_.log.entry(position);
-    if (!entry && entry.error().code == ErrorCode::kNotFound) co_return Result<void>();
-    MIROIR_CO_CHECK(entry);
+    MIROIR_CO_TRY(const auto entry, co_await kept_entry(context_.log, position));
+    if (entry == nullptr) co_return Result<void>();
     std::vector<Named> named = {document};
-    MIROIR_CO_CHECK(co_await leave_what_may_have_failed(*entry, named));
+    MIROIR_CO_CHECK(co_await leave_what_may_have_failed(entry, named));
     if (named.empty()) co_return Result<void>();
     MIROIR_CO_TRY(const auto failures,
                   co_await EntryFailures::of(context_.log, context_.cluster, position));

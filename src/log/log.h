@@ -180,4 +180,7 @@ class Log {
   virtual Position operations_forgotten() const = 0;  // …and up to here, these too
 };
 
+// The entry of that position; nullptr: it is not kept any more.
+Async<Result<std::shared_ptr<const Entry>>> kept_entry(Log& log, Position position);
+
 }  // namespace miroir

@@ -139,4 +139,10 @@ Async<Result<void>> DurableLog::forget_tasks(std::vector<Position> tasks) {
   co_return co_await store_.commit(std::move(batch));
 }
 
+Async<Result<std::shared_ptr<const Entry>>> kept_entry(Log& log, Position position) {
+  auto entry = co_await log.entry(position);
+  if (!entry && entry.error().code == ErrorCode::kNotFound) co_return nullptr;
+  co_return entry;
+}
+
 }  // namespace miroir

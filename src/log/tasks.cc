@@ -115,11 +115,10 @@ std::optional<Task> task_of(std::shared_ptr<const Entry> entry, const Ends& ends
 }
 
 Async<Result<std::optional<Task>>> task_at(Log& log, Position uid, IsProcessing processing) {
-  auto entry = co_await log.entry(uid);
-  if (!entry && entry.error().code == ErrorCode::kNotFound) co_return std::optional<Task>();
-  MIROIR_CO_CHECK(entry);
+  MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, uid));
+  if (entry == nullptr) co_return std::optional<Task>();
   MIROIR_CO_TRY(const Ends ends, co_await log.task_ends(uid, uid));
-  co_return task_of(*entry, ends, processing);
+  co_return task_of(entry, ends, processing);
 }
 
 using Visit = std::function<void(const Task&)>;

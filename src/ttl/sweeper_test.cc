@@ -206,20 +206,16 @@ TEST_F(SweeperTest, AnIndexThatHadAnotherNameWhileItWasReadIsNotSwept) {
   put("both", from_now(1'000));
   world.create_index("films");
   settle();
-  Entry swap;
-  swap.kind = EntryKind::kSwapIndexes;
-  swap.arguments = Json::array(
-      {Json::object({{"indexes", Json::array({"books", "films"})}, {"rename", false}})});
-  world.append(swap);
+  world.swap_indexes("books", "films");
   put("both", from_now(5));
-  world.append(swap);
+  world.swap_indexes("books", "films");
   settle();
   world.run_for(Seconds(6));
   int reads = 0;
   world.before_documents = [&](const std::string&, const DocumentQuery& query) {
     if (query.index_uid != "films" || ++reads > 1) return;
-    world.append(swap);
-    world.append(swap);
+    world.swap_indexes("books", "films");
+    world.swap_indexes("books", "films");
   };
   start();
   ASSERT_TRUE(world.run_until([&] { return reads > 0; }));
