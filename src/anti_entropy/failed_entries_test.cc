@@ -31,10 +31,10 @@ class FailedEntriesTest : public ReconcilerTest {
         Json::object({{"primaryKey", std::move(primary_key)}, {"newUid", std::move(new_uid)}});
     world.append(std::move(entry));
   }
-  void append(EntryKind kind) {
+  void append(EntryKind kind, const std::string& index = kIndex) {
     Entry entry;
     entry.kind = kind;
-    entry.index_uid = kIndex;
+    entry.index_uid = index;
     world.append(std::move(entry));
   }
   // A PUT of one field.
@@ -226,6 +226,112 @@ TEST_F(FailedEntriesTest, WhatARenameLeftThereGoesThoughOthersHadFailedBefore) {
   run_pass(PassKind::kLight);
   EXPECT_FALSE(node("b0").disk().indexes.contains(kIndex));
   EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+}
+
+TEST_F(FailedEntriesTest, WhatARenameLeftThereGoesThoughItsNewNameIsDropped) {
+  fail_on("b0", "indexUpdate");
+  update_index(Json(), "films");
+  work_again();
+  append(EntryKind::kDropIndex, "films");  // b0 has none
+  settle();
+  ASSERT_TRUE(node("b0").disk().indexes.contains(kIndex));
+  run_pass(PassKind::kLight);
+  EXPECT_FALSE(node("b0").disk().indexes.contains(kIndex));
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  EXPECT_TRUE(world.log().index_taints().empty());
+}
+
+TEST_F(FailedEntriesTest, WhatARenameLeftThereGoesThoughAnotherWasDroppedUnderItsNewName) {
+  world.create_index("films");
+  settle();
+  fail_on("b0", "indexDeletion");
+  append(EntryKind::kDropIndex, "films");
+  work_again();
+  update_index(Json(), "films");  // fails on b0, which has such an index yet
+  append(EntryKind::kDropIndex, "films");
+  settle();
+  ASSERT_TRUE(node("b0").disk().indexes.contains(kIndex));
+  run_pass(PassKind::kLight);
+  EXPECT_FALSE(node("b0").disk().indexes.contains(kIndex));
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  EXPECT_TRUE(world.log().index_taints().empty());
+}
+
+TEST_F(FailedEntriesTest, WhatARenameLeftThereStaysWhileNobodyElseHoldsIt) {
+  fail_on("b0", "indexUpdate");
+  update_index(Json(), "films");
+  work_again();
+  const std::size_t held = node("b0").documents(kIndex).size();
+  for (const std::string name : {"a0", "a1"}) {
+    node(name).options().down = true;
+    ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(name).healthy; }));
+  }
+  run_pass(PassKind::kLight);
+  ASSERT_TRUE(node("b0").disk().indexes.contains(kIndex));
+  EXPECT_EQ(node("b0").documents(kIndex).size(), held);
+  for (const std::string name : {"a0", "a1"}) {
+    node(name).options().down = false;
+    ASSERT_TRUE(world.run_until([&] { return world.cluster().status(name).healthy; }));
+  }
+  run_pass(PassKind::kLight);
+  EXPECT_FALSE(node("b0").disk().indexes.contains(kIndex));
+  EXPECT_EQ(node("b0").documents("films").size(), held);
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+}
+
+TEST_F(FailedEntriesTest, SettingsThatMostNodesDriftedToAreNotRightBecauseHealingFailed) {
+  run_pass(PassKind::kLight);  // learns how they are read back
+  const std::vector<std::string> drifted = {"a0", "a1", "b0"};
+  for (const std::string& name : drifted) {
+    node(name).set_directly(kIndex, "stopWords", Json::array({"the"}));
+    fail_on(name, "settingsUpdate");
+  }
+  EXPECT_EQ(number(run_pass(PassKind::kLight), "repaired"), 0U);
+  for (const Json& row : repairs().as_array())
+    EXPECT_EQ(member(row, "repaired"), Json(false)) << to_text(row);
+  work_again();
+  run_pass(PassKind::kLight);
+  for (const std::string& name : drifted)
+    EXPECT_EQ(member(node(name).disk().indexes.at(kIndex).settings, "stopWords"),
+              Json::array({"a"}))
+        << name;
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+}
+
+TEST_F(FailedEntriesTest, SettingsThatFailedEverywhereAreTakenBack) {
+  const auto stop_words = [](const Json& settings) { return member(settings, "stopWords"); };
+  const auto change = [&](const std::string& words, const Json& before) {
+    Entry entry;
+    entry.kind = EntryKind::kUpdateSettings;
+    entry.index_uid = kIndex;
+    const Json settings = Json::object({{"stopWords", Json::array({words})}});
+    entry.arguments =
+        Json::object({{"clientSettings", settings}, {"before", before}, {"settings", settings}});
+    world.append(std::move(entry));
+  };
+  const Json before = Json::object({{"stopWords", Json::array({"a"})}});
+  for (auto& [name, each] : world.nodes) {
+    each->fail_tasks([failed = 0](const NodeTask& task) mutable -> std::optional<std::string> {
+      if (task.type != "settingsUpdate" || ++failed > 1) return std::nullopt;
+      return "internal";
+    });
+  }
+  change("bad", before);
+  ASSERT_TRUE(world.run_until([&] {
+    return stop_words(world.log().catalogue().index(kIndex)->settings) == Json::array({"a"});
+  }));
+  work_again();
+  for (const auto& [name, each] : world.nodes)
+    EXPECT_EQ(stop_words(each->disk().indexes.at(kIndex).settings), Json::array({"a"})) << name;
+  EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+
+  // On one node alone it stands, and is given to that one.
+  fail_on("b0", "settingsUpdate");
+  change("good", before);
+  work_again();
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(stop_words(world.log().catalogue().index(kIndex)->settings), Json::array({"good"}));
+  EXPECT_EQ(stop_words(node("b0").disk().indexes.at(kIndex).settings), Json::array({"good"}));
 }
 
 TEST_F(FailedEntriesTest, APrimaryKeyThatFailedThereIsAllThatIsMissing) {

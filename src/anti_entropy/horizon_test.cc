@@ -113,6 +113,21 @@ TEST_F(HorizonTest, WhatWasDeletedBeforeItDoesNotComeBackFromAnOldDisk) {
   expect_healed();
 }
 
+TEST_F(HorizonTest, WhatWasDeletedBeforeItDoesNotComeBackBeneathWhatIsPutAllTheTime) {
+  victim = owners("id7")[0];
+  const SimulatedNode::Disk old = node(victim).snapshot();
+  remove("id7");
+  pass_the_horizon();
+  node(victim).restore(old);
+  pass_under_puts(PassKind::kLight, "id7");
+  pass_under_puts(PassKind::kLight, "id7");
+  settle();
+  run_pass(PassKind::kLight);
+  expect_healed();
+  for (const std::string& name : owners("id7"))
+    EXPECT_EQ(document(node(name), "id7").find("v"), nullptr) << name;
+}
+
 TEST_F(HorizonTest, WhatOnlyTheNodeHoldsAndIsNewerComesBackEverywhere) {
   pass_the_horizon();
   write_one("late", "acknowledged");

@@ -31,6 +31,7 @@ struct AntiEntropyOptions {
   bool auto_repair = true;
   FieldNames names;
   Microseconds tombstone_retention = std::chrono::days(30);
+  Microseconds tombstone_age_min = std::chrono::hours(1);  // no setting: DESIGN.md, rule 4
   Microseconds audit_retention = std::chrono::days(30);
   ForeignDocuments foreign_documents = ForeignDocuments::kReport;
   TieRule tie = TieRule::kQuarantine;

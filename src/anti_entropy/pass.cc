@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::size_t kPassesConsidered = 1'000;
 constexpr std::size_t kShardsAtATime = 8;  // read between two savings of how far a sweep is
-constexpr auto kTombstoneAgeMin = std::chrono::hours(1);
 
 std::string describe(const Member& member) {
   switch (member.standing) {
@@ -195,10 +194,10 @@ class Pass {
     MIROIR_CO_CHECK(co_await light.run());
     if (deep) {
       DeepComparison contents(tools_, index, roster, resolver, its);
-      MIROIR_CO_CHECK(co_await read_shards(index, roster, its, contents, std::move(in_any_case)));
+      MIROIR_CO_CHECK(
+          co_await read_shards(index, roster, resolver, contents, std::move(in_any_case)));
     }
-    MIROIR_CO_CHECK(co_await resolver.stop_moving(
-        in_doubt.empty() ? in_both(moving, resolver.moving()) : resolver.moving()));
+    MIROIR_CO_CHECK(co_await resolver.stop_moving(in_both(moving, resolver.moving())));
     if (differing != resolver.unresolved()) {
       MIROIR_CO_CHECK(co_await save_unresolved(tools_.store, Unresolved::kDiffering,
                                                index.incarnation, resolver.unresolved()));
@@ -244,10 +243,12 @@ class Pass {
     });
   }
 
-  // Those that the sweep has still to read, and these.
+  // Those that the sweep has still to read, and these. What is proven here lets tombstones go and
+  // nodes be sources: no document of theirs is left for later.
   Async<Result<void>> read_shards(const IndexUnderTest& index, const Roster& roster,
-                                  const IndexReport& its, DeepComparison& contents,
+                                  Resolver& resolver, DeepComparison& contents,
                                   std::vector<ShardId> in_any_case) {
+    const IndexReport& its = resolver.report();
     const std::uint32_t count = tools_.cluster.topology().shard_count();
     std::vector<ShardId> shards;
     if (sweep_) shards = sweep_->left(index.incarnation, count);
@@ -264,11 +265,13 @@ class Pass {
                                       shards.begin() + static_cast<std::ptrdiff_t>(end));
       MIROIR_CO_CHECK(co_await contents.run(some));
       if (end == shards.size()) MIROIR_CO_CHECK(co_await contents.end(shards));
+      MIROIR_CO_CHECK(co_await resolver.stop_moving(resolver.moving()));
       if (!sweep_) continue;
-      const bool clean = roster.all_in_sync() && its.unresolved == 0 && its.problems.empty();
+      const bool clean =
+          roster.all_in_sync() && its.unresolved == 0 && its.moving == 0 && its.problems.empty();
       MIROIR_CO_CHECK(co_await sweep_->done(index.incarnation, some, clean));
     }
-    if (in_any_case.empty() || !its.problems.empty()) co_return Result<void>{};
+    if (in_any_case.empty() || its.moving > 0 || !its.problems.empty()) co_return Result<void>{};
     for (const auto& [node, member] : roster.members()) {
       if (member.standing == Standing::kHealing && has_peers(roster, node))
         tools_.read_in_full.note(node, index.incarnation, member.setbacks);
@@ -420,7 +423,7 @@ Async<Result<void>> collect_tombstones(const Tools& tools) {
     before = std::max(before, head_if_old(pass, tools.options.tombstone_retention));
     // The sweep that this pass ended, all of it clean.
     if (const Json* sweep = pass.find("cleanSweep"))
-      before = std::max(before, head_if_old(*sweep, kTombstoneAgeMin));
+      before = std::max(before, head_if_old(*sweep, tools.options.tombstone_age_min));
   }
   if (before == 0) co_return Result<void>{};
   std::vector<Position> incarnations;

@@ -89,6 +89,21 @@ class ReconcilerTest : public ::testing::Test {
     return Json::object();
   }
 
+  // …while the document is PUT all the time.
+  Json pass_under_puts(PassKind kind, const std::string& id) {
+    const std::uint64_t order = reconciler->start(kind, std::nullopt).value();
+    const char* last = kind == PassKind::kDeep ? "lastDeep" : "lastLight";
+    const auto ended = [&] {
+      const Json pass = member(reconciler->status(), last);
+      return !pass.is_null() && number(pass, "pass") == order;
+    };
+    while (!ended()) {
+      world.write(kIndex, {id}, std::to_string(++puts), EntryKind::kMergeDocuments);
+      world.run_for(Milliseconds(20));
+    }
+    return member(reconciler->status(), last);
+  }
+
   Json repairs() {
     auto rows = world.await(reconciler->repairs(std::nullopt, 10'000));
     return rows ? member(*rows, "results") : Json::array();
@@ -150,6 +165,7 @@ class ReconcilerTest : public ::testing::Test {
   Executor executor;
   std::unique_ptr<TaskGroup> tasks;
   std::unique_ptr<Reconciler> reconciler;
+  int puts = 0;
 };
 
 }  // namespace miroir

@@ -124,29 +124,28 @@ Async<Result<std::shared_ptr<const Entry>>> failed_entry(const Tools& tools, Tai
   co_return co_await kept_entry(tools.log, taint.newest());
 }
 
-// The names under which indexes are no more once the entry is applied.
-std::set<std::string> names_taken_away(const Entry& entry) {
-  const Json* new_uid =
-      entry.kind == EntryKind::kUpdateIndex ? entry.arguments.find("newUid") : nullptr;
-  const bool renamed =
-      new_uid != nullptr && new_uid->is_string() && *new_uid != Json(entry.index_uid);
-  if (entry.kind == EntryKind::kDropIndex || renamed) return {entry.index_uid};
-  if (entry.kind == EntryKind::kSwapIndexes) return index_names(entry);
-  return {};
-}
-
 Async<Result<NamesOnNodes>> names_left(const Tools& tools, const Catalogue& catalogue) {
   NamesOnNodes left;
   for (const Taint& taint : tools.log.index_taints()) {
-    for (const Position position : taint.failed) {
-      MIROIR_CO_TRY(const auto entry, co_await kept_entry(tools.log, position));
-      if (entry == nullptr) continue;
-      for (const std::string& name : names_taken_away(*entry)) {
-        if (catalogue.index(name) == nullptr) left.emplace(taint.node, name);
-      }
-    }
+    MIROIR_CO_TRY(const auto names, co_await names_not_taken_away(tools.log, taint));
+    for (const std::string& name : names)
+      if (catalogue.index(name) == nullptr) left.emplace(taint.node, name);
   }
   co_return left;
+}
+
+// What an index that still is may be called where nobody could give its documents again.
+Async<Result<NamesOnNodes>> names_kept(const Tools& tools, const Catalogue& catalogue,
+                                       const Roster& roster) {
+  NamesOnNodes kept;
+  for (const Taint& taint : tools.log.index_taints()) {
+    const IndexState* index = catalogue.by_incarnation(taint.incarnation);
+    if (index == nullptr || has_trusted_peers(tools, roster, taint)) continue;
+    MIROIR_CO_TRY(auto names, co_await names_not_taken_away(tools.log, taint));
+    names.insert(index->uid);
+    for (const std::string& name : names) kept.emplace(taint.node, name);
+  }
+  co_return kept;
 }
 
 NamesOnNodes names_in_doubt(const Tools& tools, const Catalogue& catalogue, const Roster& roster) {
@@ -189,6 +188,7 @@ Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster) {
                   co_await remembered_settings(tools, snapshot.catalogue));
     MIROIR_CO_TRY(snapshot.expected.left, co_await names_left(tools, snapshot.catalogue));
     snapshot.expected.in_doubt = names_in_doubt(tools, snapshot.catalogue, roster);
+    MIROIR_CO_TRY(snapshot.expected.kept, co_await names_kept(tools, snapshot.catalogue, roster));
     snapshot.differences = compare(snapshot);
     if (snapshot.differences.empty() || tools.log.head() == snapshot.head) co_return snapshot;
     if (attempt == kAttemptsMax) {
@@ -273,11 +273,11 @@ bool is_unchanged_key(const Catalogue& now, const Catalogue& before, const std::
   return key == nullptr || old == nullptr ? key == old : key->key == old->key;
 }
 
-// What nodes said of entries that failed, by node and name.
-using Errors = std::map<NamesOnNodes::value_type, std::string>;
+// What became of what was sent, by node and name: what the node said of it where it failed.
+using Sent = std::map<NamesOnNodes::value_type, std::optional<std::string>>;
 
-Async<Result<Errors>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64_t pass) {
-  Errors errors;
+Async<Result<Sent>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64_t pass) {
+  Sent sent;
   std::vector<Entry> entries;
   for (const StateDifference& difference : snapshot.differences) {
     if (!difference.healable()) continue;
@@ -287,7 +287,7 @@ Async<Result<Errors>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint
       entries.push_back(std::move(entry));
     }
   }
-  if (entries.empty()) co_return errors;
+  if (entries.empty()) co_return sent;
   // Only what still is as it was when it was read: newer entries of the same index or key have the
   // last word.
   auto appended =
@@ -316,9 +316,10 @@ Async<Result<Errors>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint
     Applied applied = co_await await_applied(tools, *entry.target, entry.position);
     const Json* key = is_key(entry.kind) ? entry.arguments.find("uid") : nullptr;
     const std::string& name = key == nullptr ? entry.index_uid : key->as_string();
-    if (applied.error) errors[{applied.node, name}] = std::move(*applied.error);
+    auto& error = sent[{applied.node, name}];
+    if (applied.error) error = std::move(*applied.error);
   }
-  co_return errors;
+  co_return sent;
 }
 
 std::string did(StateDefect defect) {
@@ -338,6 +339,7 @@ std::string did(StateDefect defect) {
     case StateDefect::kKeyLeft:
       return "deleted";
     case StateDefect::kIndexUnknown:
+    case StateDefect::kIndexKept:
     case StateDefect::kPrimaryKeyOther:
     case StateDefect::kDocumentsUnknown:
       break;
@@ -345,7 +347,12 @@ std::string did(StateDefect defect) {
   return "";
 }
 
-HandledState outcome_of(StateDifference difference, const Snapshot& after, const Errors& errors,
+bool was_applied(const Sent& sent, const StateDifference& difference) {
+  const auto found = sent.find({difference.node, difference.name});
+  return found != sent.end() && !found->second;
+}
+
+HandledState outcome_of(StateDifference difference, const Snapshot& after, const Sent& sent,
                         bool repairs) {
   const auto same = [&](const StateDifference& other) {
     return other.sentence == difference.sentence;
@@ -361,8 +368,8 @@ HandledState outcome_of(StateDifference difference, const Snapshot& after, const
     handled.outcome = "sent, but the node could not be read again";
   } else if (left) {
     handled.outcome = "sent, but it still differs";
-    if (const auto error = errors.find({its.node, its.name}); error != errors.end())
-      handled.outcome += "; " + error->second;
+    if (const auto found = sent.find({its.node, its.name}); found != sent.end() && found->second)
+      handled.outcome += "; " + *found->second;
   } else {
     handled.healed = true;
     handled.outcome = did(its.defect) + ", verified";
@@ -387,10 +394,9 @@ Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
     if (!snapshot.nodes.contains(taint.node) || taint.newest() > snapshot.head) continue;
     MIROIR_CO_TRY(const auto entry, co_await failed_entry(tools, taint));
     const IndexState* index = snapshot.catalogue.by_incarnation(taint.incarnation);
-    const bool left =
-        entry != nullptr && std::ranges::any_of(names_taken_away(*entry), [&](const auto& name) {
-          return differs(snapshot, taint.node, name);
-        });
+    MIROIR_CO_TRY(const auto names, co_await names_not_taken_away(tools.log, taint));
+    const bool left = std::ranges::any_of(
+        names, [&](const auto& name) { return differs(snapshot, taint.node, name); });
     const bool seen_here =
         index == nullptr ||
         (entry != nullptr &&
@@ -410,17 +416,21 @@ Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& ro
   MIROIR_CO_TRY(Snapshot snapshot, co_await read_all(tools, roster));
   std::vector<StateDifference> found = snapshot.differences;
   const bool healable = std::ranges::any_of(found, &StateDifference::healable);
-  Errors errors;
+  Sent sent;
   if (repairs && healable) {
-    MIROIR_CO_TRY(errors, co_await heal_all(tools, snapshot, pass));
+    MIROIR_CO_TRY(sent, co_await heal_all(tools, snapshot, pass));
     MIROIR_CO_TRY(snapshot, co_await read_all(tools, roster));
     // The nodes have just applied the log's version: what they now read back alike is right,
     // whatever was remembered (another version of the node normalises otherwise).
+    std::set<std::string> not_given;
     for (const StateDifference& difference : snapshot.differences) {
       if (difference.defect != StateDefect::kSettings) continue;
-      snapshot.expected.settings.erase(difference.name);
       snapshot.expected.given_again.insert(difference.name);
+      if (!was_applied(sent, difference)) not_given.insert(difference.name);
     }
+    for (const std::string& name : not_given) snapshot.expected.given_again.erase(name);
+    for (const std::string& name : snapshot.expected.given_again)
+      snapshot.expected.settings.erase(name);
     snapshot.differences = compare(snapshot);
   }
   MIROIR_CO_CHECK(co_await remember_settings(tools, snapshot.catalogue, roster, snapshot.nodes,
@@ -428,7 +438,7 @@ Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& ro
   MIROIR_CO_CHECK(co_await end_taints(tools, snapshot));
   StateReport report;
   for (StateDifference& difference : found)
-    report.found.push_back(outcome_of(std::move(difference), snapshot, errors, repairs));
+    report.found.push_back(outcome_of(std::move(difference), snapshot, sent, repairs));
   report.left = std::move(snapshot.differences);
   co_return report;
 }

@@ -86,6 +86,20 @@ TEST(ReplicatedStateTest, IndexWhoseDropFailedIsLeftThereAndHealable) {
   EXPECT_EQ(differences[1].defect, StateDefect::kIndexUnknown) << "on b nothing failed";
 }
 
+TEST(ReplicatedStateTest, WhatMayBeTheLastOfAnIndexIsKept) {
+  NodeState more = right();
+  more.indexes["movies"].primary_key = "name";
+  more.indexes["other"] = {.uid = "other", .primary_key = {}, .created_at = ""};
+  Expectations expected;
+  expected.left = expected.in_doubt = expected.kept = {{"a", "movies"}, {"a", "other"}};
+  const auto differences = compare_states(catalogue(), {{"a", more}}, expected);
+  ASSERT_EQ(differences.size(), 2U);
+  for (const StateDifference& difference : differences) {
+    EXPECT_EQ(difference.defect, StateDefect::kIndexKept) << difference.sentence;
+    EXPECT_FALSE(difference.healable());
+  }
+}
+
 TEST(ReplicatedStateTest, PrimaryKeysAreCompared) {
   NodeState without = right();
   without.indexes["movies"].primary_key.reset();

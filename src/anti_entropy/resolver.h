@@ -30,6 +30,7 @@ class Resolver {
   const std::set<std::string>& unresolved() const { return given_up_; }
   // Documents that were written whenever they were looked at in the last round.
   const std::set<std::string>& moving() const { return moving_; }
+  const IndexReport& report() const { return report_; }
 
  private:
   struct Sorted {

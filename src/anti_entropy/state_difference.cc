@@ -60,13 +60,18 @@ std::optional<StateDefect> defect_of(const IndexState& index, const NodeIndex* h
   return held->primary_key ? StateDefect::kPrimaryKeyOther : StateDefect::kPrimaryKeyMissing;
 }
 
+constexpr std::string_view kWhyKept =
+    "is not what the log says, and may be the last of an index: no replica in sync holds that";
+
 std::string what_is_wrong(StateDefect defect, const IndexState& index, const NodeIndex* held) {
-  const std::string name = "index `" + index.uid + "` ";
+  std::string name = "index `" + index.uid + "` ";
   switch (defect) {
     case StateDefect::kIndexMissing:
       return name + "is missing";
     case StateDefect::kIndexOther:
       return name + "is another, or a stranger gave it a primary key";
+    case StateDefect::kIndexKept:
+      return name.append(kWhyKept);
     case StateDefect::kPrimaryKeyMissing:
       return name + "has no primary key";
     case StateDefect::kDocumentsUnknown:
@@ -77,14 +82,23 @@ std::string what_is_wrong(StateDefect defect, const IndexState& index, const Nod
   }
 }
 
+std::string why_it_is_none_of_ours(StateDefect defect, const std::string& uid) {
+  std::string name = "index `" + uid + "` ";
+  if (defect == StateDefect::kIndexKept) return name.append(kWhyKept);
+  if (defect == StateDefect::kIndexLeft) return name + "is still there: its drop failed";
+  return name + "was made behind Miroir's back";
+}
+
 void compare_indexes(const Catalogue& catalogue, const std::string& node, const NodeState& state,
                      const Expectations& expected, std::vector<StateDifference>& differences) {
   for (const auto& [uid, index] : catalogue.indexes()) {
     const auto found = state.indexes.find(uid);
     const NodeIndex* held = found == state.indexes.end() ? nullptr : &found->second;
-    const auto defect = defect_of(index, held, expected.in_doubt.contains({node, uid}),
-                                  state.with_foreign.contains(uid));
+    auto defect = defect_of(index, held, expected.in_doubt.contains({node, uid}),
+                            state.with_foreign.contains(uid));
     if (!defect) continue;
+    if (defect == StateDefect::kIndexOther && expected.kept.contains({node, uid}))
+      defect = StateDefect::kIndexKept;
     const Json key = index.primary_key ? Json(*index.primary_key) : Json();
     differences.push_back({.node = node,
                            .defect = *defect,
@@ -95,13 +109,13 @@ void compare_indexes(const Catalogue& catalogue, const std::string& node, const 
   }
   for (const auto& [uid, held] : state.indexes) {
     if (catalogue.index(uid) != nullptr) continue;
-    const bool left = expected.left.contains({node, uid});
-    const std::string name = "index `" + uid + "` ";
+    const StateDefect defect = expected.kept.contains({node, uid})   ? StateDefect::kIndexKept
+                               : expected.left.contains({node, uid}) ? StateDefect::kIndexLeft
+                                                                     : StateDefect::kIndexUnknown;
     differences.push_back({.node = node,
-                           .defect = left ? StateDefect::kIndexLeft : StateDefect::kIndexUnknown,
+                           .defect = defect,
                            .name = uid,
-                           .sentence = say(node, name + (left ? "is still there: its drop failed"
-                                                              : "was made behind Miroir's back")),
+                           .sentence = say(node, why_it_is_none_of_ours(defect, uid)),
                            .held = describe(held)});
   }
 }
@@ -183,9 +197,12 @@ void compare_settings(const Catalogue& catalogue, const std::map<std::string, No
 }  // namespace
 
 std::string_view code(StateDefect defect) {
-  static constexpr std::string_view kCodes[] = {
-      "index_missing",     "index_unknown",     "index_left", "index_other", "primary_key_missing",
-      "primary_key_other", "documents_unknown", "settings",   "key",         "key_left"};
+  static constexpr std::string_view kCodes[] = {"index_missing",     "index_unknown",
+                                                "index_left",        "index_other",
+                                                "index_kept",        "primary_key_missing",
+                                                "primary_key_other", "documents_unknown",
+                                                "settings",          "key",
+                                                "key_left"};
   return kCodes[static_cast<int>(defect)];
 }
 

@@ -27,6 +27,7 @@ enum class StateDefect {  // code() names them in the audit
   kIndexUnknown,
   kIndexLeft,   // dropped or renamed by an entry that failed on this node
   kIndexOther,  // another has this name, and a primary key: a swap failed, or a stranger gave it
+  kIndexKept,   // either, and what the node holds may be all that there is of an index
   kPrimaryKeyMissing,
   kPrimaryKeyOther,
   kDocumentsUnknown,  // foreign ones, in an index that is to have none
@@ -45,8 +46,8 @@ struct StateDifference {
   Json wanted = {};
   bool of_key() const { return defect == StateDefect::kKey || defect == StateDefect::kKeyLeft; }
   bool healable() const {
-    return defect != StateDefect::kIndexUnknown && defect != StateDefect::kPrimaryKeyOther &&
-           defect != StateDefect::kDocumentsUnknown;
+    return defect != StateDefect::kIndexUnknown && defect != StateDefect::kIndexKept &&
+           defect != StateDefect::kPrimaryKeyOther && defect != StateDefect::kDocumentsUnknown;
   }
 };
 
@@ -57,6 +58,7 @@ struct Expectations {
   std::set<std::string> given_again = {};  // indexes whose settings all nodes have just applied
   NamesOnNodes left;                       // indexes that are no more, or have another name
   NamesOnNodes in_doubt;                   // that may be another index, while their peers are not
+  NamesOnNodes kept = {};  // that may be another index, or the last of one: no peer can be trusted
 };
 
 // What of the nodes' states is not as the catalogue says. An index without expected settings is

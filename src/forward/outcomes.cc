@@ -7,13 +7,13 @@
 #include "cluster/entry_failures.h"
 #include "forward/overtaken.h"
 #include "forward/plan.h"
+#include "node_api/node_settings.h"
 
 namespace miroir {
 namespace {
 
 // Whether the entry, applied, leaves nothing of a failure of `earlier` on that index as a whole.
 bool supersedes_index_failure(EntryKind later, EntryKind earlier) {
-  if (later == EntryKind::kDropIndex) return true;
   return later == earlier &&
          (later == EntryKind::kUpdateSettings || later == EntryKind::kClearDocuments);
 }
@@ -86,11 +86,7 @@ Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::st
   std::vector<Taint> taints;
   for (const Named& what : named)
     taints.push_back({what.incarnation, what.id, node, {entry->position}});
-  if (!taints.empty()) {
-    // Of an index whose drop failed nothing is left to doubt but the drop.
-    const bool alone = entry->kind == EntryKind::kDropIndex;
-    MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints), alone));
-  }
+  if (!taints.empty()) MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints)));
   // The catalogue has no such index any more, whoever failed: the reconciler drops it there.
   if (entry->kind == EntryKind::kDropIndex) co_return Result<void>();
   co_return co_await end_if_failed_everywhere(entry, std::move(named));
@@ -103,6 +99,8 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   const Topology& topology = context_.cluster.topology();
   const bool whole = !has_records(entry->kind);
 
+  if (entry->kind == EntryKind::kUpdateSettings && failures.everywhere())
+    MIROIR_CO_CHECK(co_await take_back_settings(entry));
   std::vector<Taint> over;
   std::vector<std::string> not_deleted;
   std::map<Position, std::vector<Taint>> existing;
@@ -138,6 +136,35 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   }
   if (over.empty()) co_return Result<void>();
   co_return co_await context_.log.untaint(entry->position, std::move(over));
+}
+
+// What no node took is not the index's, but later changes were made on top of it: all are given
+// these without it.
+Async<Result<void>> Outcomes::take_back_settings(std::shared_ptr<const Entry> entry) {
+  const Json* after = entry->arguments.find("clientSettings");
+  const Json* before = entry->arguments.find("before");
+  if (after == nullptr || before == nullptr) co_return Result<void>();
+  const auto appended = co_await context_.log.append(
+      [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+        std::vector<Entry> entries;
+        const IndexState* index = catalogue.by_incarnation(entry->incarnation);
+        if (index == nullptr) return entries;
+        const Json settings = take_back(index->settings, *after, *before);
+        if (settings == index->settings) return entries;
+        Entry back;
+        back.origin = Origin::kSystem;
+        back.kind = EntryKind::kUpdateSettings;
+        back.index_uid = index->uid;
+        back.incarnation = index->incarnation;
+        back.primary_key = index->primary_key.value_or("");
+        back.arguments = Json::object(
+            {{"clientSettings", settings},
+             {"settings", settings_for_node(settings, index->settings, back.primary_key)}});
+        entries.push_back(std::move(back));
+        return entries;
+      });
+  if (!appended) co_return std::unexpected(appended.error());
+  co_return Result<void>();
 }
 
 Async<Result<void>> Outcomes::skipped(Position first, Position last) {
@@ -230,8 +257,13 @@ Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::s
       }
       continue;
     }
-    bool superseded = kind == EntryKind::kDropIndex;
-    if (!superseded && taint.failed.size() == 1) {
+    bool superseded = false;
+    if (kind == EntryKind::kDropIndex) {
+      // What a rename that failed left there has another name.
+      MIROIR_CO_TRY(auto names, co_await names_not_taken_away(context_.log, taint));
+      names.erase(entry->index_uid);
+      superseded = names.empty();
+    } else if (taint.failed.size() == 1) {
       const auto earlier = co_await context_.log.entry(taint.newest());
       superseded = earlier && supersedes_index_failure(kind, (*earlier)->kind);
     }

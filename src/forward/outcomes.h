@@ -32,6 +32,7 @@ class Outcomes {
                                                 std::string node);
   Async<Result<void>> end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
                                                std::vector<Named> named);
+  Async<Result<void>> take_back_settings(std::shared_ptr<const Entry> entry);
   Async<Result<void>> leave_what_may_have_failed(std::shared_ptr<const Entry> entry,
                                                  std::vector<Named>& named);
   // Takes back the document's newest deletes in between that no owner carried out.

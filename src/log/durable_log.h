@@ -55,7 +55,7 @@ class DurableLog final : public Log {
   Async<Result<void>> save_progress(std::string node, NodeProgress progress) override;
   std::map<std::string, NodeProgress> progress() const override { return progress_; }
 
-  Async<Result<void>> add_taints(std::vector<Taint> taints, bool alone) override;
+  Async<Result<void>> add_taints(std::vector<Taint> taints) override;
   Async<Result<void>> clear_taints(std::vector<Taint> taints) override;
   Async<Result<void>> untaint(Position position, std::vector<Taint> taints) override;
   bool tainted(Position incarnation, const std::string& id, const std::string& node) const override;

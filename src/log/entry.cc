@@ -79,6 +79,16 @@ std::set<std::string> index_names(const Entry& entry) {
   return names;
 }
 
+std::set<std::string> names_taken_away(const Entry& entry) {
+  const Json* new_uid =
+      entry.kind == EntryKind::kUpdateIndex ? entry.arguments.find("newUid") : nullptr;
+  const bool renamed =
+      new_uid != nullptr && new_uid->is_string() && *new_uid != Json(entry.index_uid);
+  if (entry.kind == EntryKind::kDropIndex || renamed) return {entry.index_uid};
+  if (entry.kind == EntryKind::kSwapIndexes) return index_names(entry);
+  return {};
+}
+
 bool is_operation(const Entry& entry) {
   return !entry.born_failed && !entry.target &&
          (entry.kind == EntryKind::kCreateIndex || entry.kind == EntryKind::kUpdateIndex ||

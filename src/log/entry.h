@@ -36,8 +36,10 @@ enum class EntryKind {
   // Recovery: an index as nodes hold it, of which the log lost the history; no node's business.
   // arguments.primaryKey, .settings, .clientSettings, .replaces (an incarnation)
   kAdoptIndex,
-  kSwapIndexes,      // arguments: [{"indexes": [a, b], "rename": bool}]
-  kUpdateSettings,   // arguments.settings: complete, as every node shall have them
+  kSwapIndexes,  // arguments: [{"indexes": [a, b], "rename": bool}]
+  // arguments.settings: complete, as every node shall have them; .clientSettings, .before: of those
+  // the client's, and what they were where the client changed them
+  kUpdateSettings,
   kPutKey,           // arguments: the key
   kDeleteKey,        // arguments.uid
   kRepairDocuments,  // for one node: documents whole, stored fields included, as they must end.
@@ -89,6 +91,8 @@ struct Entry {
 
 // The names of indexes that the entry concerns: its own, a new one, all of a swap.
 std::set<std::string> index_names(const Entry& entry);
+// …those under which indexes are no more once it is applied: a node that it fails on has them yet.
+std::set<std::string> names_taken_away(const Entry& entry);
 
 // Makes, changes, renames, swaps or drops indexes, or changes keys: a node that missed it has
 // others.

@@ -121,9 +121,8 @@ class Log {
   virtual Async<Result<void>> save_progress(std::string node, NodeProgress progress) = 0;
   virtual std::map<std::string, NodeProgress> progress() const = 0;
 
-  // Of a document that is tainted already by another entry both are remembered; `alone`: what was
-  // before it goes with it.
-  virtual Async<Result<void>> add_taints(std::vector<Taint> taints, bool alone = false) = 0;
+  // Of a document that is tainted already by another entry both are remembered.
+  virtual Async<Result<void>> add_taints(std::vector<Taint> taints) = 0;
   // Those that are still as they are given: what failed again meanwhile stays.
   virtual Async<Result<void>> clear_taints(std::vector<Taint> taints) = 0;
   // What the entry alone tainted is so no more: it failed everywhere, and so did not happen.
@@ -182,5 +181,7 @@ class Log {
 
 // The entry of that position; nullptr: it is not kept any more.
 Async<Result<std::shared_ptr<const Entry>>> kept_entry(Log& log, Position position);
+// Under which a node may have the index still, for what failed there.
+Async<Result<std::set<std::string>>> names_not_taken_away(Log& log, Taint taint);
 
 }  // namespace miroir

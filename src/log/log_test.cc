@@ -277,8 +277,6 @@ TEST_F(LogTest, TaintNamesWhatFailedAndEndsWithTheLastOfIt) {
     ASSERT_TRUE(process_->run(log().add_taints({taint({position})})));
   EXPECT_EQ(log().taints(1),
             std::vector<Taint>{taint({Taint::kUnnamed, 5, 6, 7, 8, 9, 10, 11, 12})});
-  ASSERT_TRUE(process_->run(log().add_taints({taint({20})}, true)));
-  EXPECT_EQ(log().taints(1), std::vector<Taint>{taint({20})});
 }
 
 TEST_F(LogTest, LaterWritesTellWhatARepairMustKnow) {

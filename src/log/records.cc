@@ -31,8 +31,8 @@ Async<Result<void>> DurableLog::save_progress(std::string node, NodeProgress pro
   co_return Result<void>();
 }
 
-Async<Result<void>> DurableLog::add_taints(std::vector<Taint> taints, bool alone) {
-  return taints_.add(std::move(taints), alone);
+Async<Result<void>> DurableLog::add_taints(std::vector<Taint> taints) {
+  return taints_.add(std::move(taints));
 }
 
 Async<Result<void>> DurableLog::clear_taints(std::vector<Taint> taints) {
@@ -143,6 +143,15 @@ Async<Result<std::shared_ptr<const Entry>>> kept_entry(Log& log, Position positi
   auto entry = co_await log.entry(position);
   if (!entry && entry.error().code == ErrorCode::kNotFound) co_return nullptr;
   co_return entry;
+}
+
+Async<Result<std::set<std::string>>> names_not_taken_away(Log& log, Taint taint) {
+  std::set<std::string> names;
+  for (const Position position : taint.failed) {
+    MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, position));
+    if (entry != nullptr) names.merge(names_taken_away(*entry));
+  }
+  co_return names;
 }
 
 }  // namespace miroir

@@ -66,9 +66,9 @@ Async<Result<void>> Taints::put(std::vector<Taint> taints) {
   co_return Result<void>();
 }
 
-Async<Result<void>> Taints::add(std::vector<Taint> taints, bool alone) {
+Async<Result<void>> Taints::add(std::vector<Taint> taints) {
   const Semaphore::Permit permit = co_await one_at_a_time_.acquire();
-  if (!alone) std::ranges::for_each(taints, [this](Taint& taint) { merge(taint); });
+  std::ranges::for_each(taints, [this](Taint& taint) { merge(taint); });
   co_return co_await put(std::move(taints));
 }
 

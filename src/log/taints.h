@@ -18,7 +18,7 @@ class Taints {
   Taints(Store& store, Executor executor) : store_(store), one_at_a_time_(executor, 1) {}
   Async<Result<void>> load();
 
-  Async<Result<void>> add(std::vector<Taint> taints, bool alone);
+  Async<Result<void>> add(std::vector<Taint> taints);
   Async<Result<void>> clear(std::vector<Taint> taints);
   Async<Result<void>> withdraw(Position position, std::vector<Taint> taints);
 

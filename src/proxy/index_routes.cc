@@ -2,8 +2,8 @@
 
 #include "meili/index_uid.h"
 #include "meili/parameters.h"
+#include "node_api/node_settings.h"
 #include "proxy/proxy_state.h"
-#include "write/node_settings.h"
 
 namespace miroir {
 namespace {

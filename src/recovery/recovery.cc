@@ -6,7 +6,7 @@
 
 #include "base/logging.h"
 #include "cluster/state_reasons.h"
-#include "write/node_settings.h"
+#include "node_api/node_settings.h"
 
 namespace miroir {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "meili/index_uid.h"
 #include "meili/settings.h"
-#include "write/node_settings.h"
+#include "node_api/node_settings.h"
 
 namespace miroir {
 
@@ -59,6 +59,7 @@ Async<http::Response> SettingsWriter::change(std::string index_uid, std::string 
         Json after = reset && setting.empty() ? Json::object() : merge_settings(before, change);
         entry.arguments =
             Json::object({{"clientSettings", after},
+                          {"before", settings_before(before, after)},
                           {"settings", settings_for_node(after, before, entry.primary_key)}});
         entry.task_details = reset && setting.empty() ? details_of_reset() : details_of(change);
         entries.push_back(std::move(entry));

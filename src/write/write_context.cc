@@ -4,7 +4,7 @@
 
 #include "cluster/state_reasons.h"
 #include "forward/voiding.h"
-#include "write/node_settings.h"
+#include "node_api/node_settings.h"
 
 namespace miroir {
 namespace {

@@ -2,7 +2,7 @@
 """Nodes that fail tasks, lose answers and connections, answer late, or come back empty, under writes."""
 import http.client, random, shutil, unittest
 
-from cluster import Cluster, ClusterTest, embedded_only, wait_for
+from cluster import MEILISEARCH, Cluster, ClusterTest, embedded_only, wait_for
 
 PATH = "/indexes/things/documents"
 FAULTS = ({"failTasks": 1}, {"dropAnswers": 2}, {"cutConnections": 2}, {"delayMs": 150}, {"delayMs": 0})
@@ -60,6 +60,23 @@ class Faulty(ClusterTest):
             self.settle(cluster)
             self.assertGreater(len(cluster.wrong("things", self.model)), 0, "nothing failed")
             self.assertGreater(self.heal(cluster), 0)
+
+    @unittest.skipUnless(MEILISEARCH, "the embedded node computes no vectors when settings change")
+    def test_settings_that_failed_everywhere_are_not_in_the_way_of_the_next(self):
+        with Cluster(nodes=1) as cluster:
+            cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
+            cluster.api.write("POST", PATH, [{"id": 1, "_vectors": {"short": [1, 2]}}])
+            path = "/indexes/things/settings"
+            cluster.api.write("PATCH", path, {"stopWords": ["a"]})
+            wrong = {"embedders": {"short": {"source": "userProvided", "dimensions": 3}}, "stopWords": ["wrong"]}
+            failed = cluster.api.ended(cluster.api.expect(202, "PATCH", path, wrong)["taskUid"], 60)
+            self.assertEqual(failed["status"], "failed", failed)
+            self.settle(cluster)
+            cluster.api.write("PATCH", path, {"synonyms": {"b": ["c"]}})
+            settings = cluster.api.get(path)
+            self.assertEqual((settings["stopWords"], settings["synonyms"]), (["a"], {"b": ["c"]}))
+            self.assertEqual(settings.get("embedders", {}), {})
+            self.assertTrue(cluster.miroir.run_pass("light")["clean"])
 
     def set_faults(self, node, **what):
         try: node.faults(**what)

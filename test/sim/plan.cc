@@ -285,13 +285,35 @@ void let_expire(Plan& plan, Random& random) {
   }
 }
 
-std::string join(const std::vector<std::string>& words) {
-  std::string all;
-  for (const std::string& word : words) all += (all.empty() ? "" : " ") + word;
-  return all;
+// Deletes are forgotten between the phases, and so are the bodies of the log; then disks are put
+// back that are older.
+void let_collect(Plan& plan, Random& random) {
+  Phase& last = plan.phases.back();
+  const auto of_node = std::ranges::find_if(last.steps, [](const Step& step) {
+    const Fault* fault = std::get_if<Fault>(&step.what);
+    return fault != nullptr && !fault->node.empty();
+  });
+  if (of_node == last.steps.end()) return;
+  plan.tombstone_age_min = between(random, Milliseconds(100), Seconds(5));
+  const std::string node = std::get<Fault>(of_node->what).node;
+  std::erase_if(last.steps, is_fault([](FaultKind kind) { return kind == FaultKind::kSnapshot; }));
+  Fault back;
+  back.kind = FaultKind::kRestore;
+  back.node = node;
+  back.duration = between(random, Seconds(8), Seconds(40));
+  last.steps.push_back({between(random, Milliseconds(0), last.length), back});
+  Phase& first = plan.phases.front();
+  for (const Step& step : last.steps) {
+    const Fault* fault = std::get_if<Fault>(&step.what);
+    if (fault == nullptr || fault->kind != FaultKind::kRestore) continue;
+    Fault copy;
+    copy.kind = FaultKind::kSnapshot;
+    copy.node = fault->node;
+    first.steps.push_back({between(random, Milliseconds(0), first.length), std::move(copy)});
+  }
+  std::ranges::stable_sort(first.steps, {}, &Step::at);
+  std::ranges::stable_sort(last.steps, {}, &Step::at);
 }
-
-double seconds(Microseconds time) { return static_cast<double>(time.count()) / 1e6; }
 
 }  // namespace
 
@@ -311,25 +333,6 @@ bool is_of_store(FaultKind kind) {
 
 bool damages(const Phase& phase) {
   return std::ranges::any_of(phase.steps, is_fault([](FaultKind kind) { return damages(kind); }));
-}
-
-std::string_view name(FaultKind kind) {
-  static constexpr std::array<std::string_view, kFaultKinds> kNames = {
-      "crash",          "node-down",
-      "node-full",      "cut",
-      "network",        "store-full",
-      "clock-step",     "curse",
-      "fail-tasks",     "fail-index-tasks",
-      "cancel-tasks",   "snapshot",
-      "restore",        "wipe",
-      "foreign-delete", "foreign-delete-task",
-      "corrupt",        "remember",
-      "put-back",       "put-back-task",
-      "foreign-key",    "foreign-setting",
-      "storm",          "store-snapshot",
-      "store-back",     "store-lost",
-      "late-group"};
-  return kNames[static_cast<std::size_t>(kind)];
 }
 
 FaultSet default_faults() {
@@ -382,6 +385,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
     phase.steps.push_back({between(more, Milliseconds(0), phase.length), std::move(late)});
     std::ranges::stable_sort(phase.steps, {}, &Step::at);
   }
+  if (phases == 2 && plan.trims() && !plan.outages) let_collect(plan, more);
   if (store.chance(0.15)) draw_store_loss(plan.phases.back(), store, faults);
   return plan;
 }
@@ -390,82 +394,6 @@ std::string other_index(const std::string& index) { return index == "books" ? "f
 
 std::string node_name(int group, int place) {
   return std::string(1, static_cast<char>('a' + group)) + std::to_string(place);
-}
-
-std::string describe(const Request& request) {
-  static constexpr std::array<std::string_view, 14> kNames = {
-      "POST",       "PUT",          "DELETE",     "delete-batch", "delete by filter",
-      "delete all", "create index", "drop index", "settings",     "swap with other",
-      "rename",     "create key",   "rename key", "delete key"};
-  return fmt::format("{} {} [{}] {}{}", kNames[static_cast<std::size_t>(request.act)],
-                     request.index, join(request.ids), request.value,
-                     request.lifetime
-                         ? fmt::format(" for {:.3f} s", seconds(Microseconds(*request.lifetime)))
-                         : "");
-}
-
-std::string describe(const Fault& fault) {
-  switch (fault.kind) {
-    case FaultKind::kCrash:
-      return fmt::format("crash after {} handlers, away {:.3f} s", fault.handlers,
-                         seconds(fault.duration));
-    case FaultKind::kClockStep:
-      return fmt::format("the wall clock is set {:.3f} s off", seconds(fault.duration));
-    case FaultKind::kStoreSnapshot:
-      return "Miroir's store is copied";
-    case FaultKind::kStoreBack:
-      return fmt::format("Miroir's store is replaced by its copy, in {:.3f} s",
-                         seconds(fault.duration));
-    case FaultKind::kLateGroup:
-      return fmt::format("Miroir ends, and is back with another group in {:.3f} s",
-                         seconds(fault.duration));
-    case FaultKind::kStoreLost:
-      return fmt::format("Miroir's store is lost, in {:.3f} s", seconds(fault.duration));
-    case FaultKind::kStoreFull:
-      return fmt::format("store full for {:.3f} s", seconds(fault.duration));
-    case FaultKind::kCurse:
-      return fmt::format("p={:.2f} of the next {} entries on documents fail everywhere",
-                         fault.probability, fault.handlers);
-    case FaultKind::kStorm:
-      return fmt::format("storm of {} on {} {}", fault.handlers, fault.node, fault.index);
-    case FaultKind::kCancelTasks:
-      return fmt::format("cancel-tasks {}", fault.node);
-    case FaultKind::kForeignSetting:
-      return fmt::format("foreign-setting {} {}", fault.node, fault.index);
-    case FaultKind::kForeignKey:
-      return fmt::format("foreign-key {} {}", fault.node, fault.handlers);
-    case FaultKind::kNodeDown:
-    case FaultKind::kNodeFull:
-    case FaultKind::kCut:
-    case FaultKind::kSnapshot:
-    case FaultKind::kRestore:
-    case FaultKind::kWipe:
-      return fmt::format("{} {} for {:.3f} s", name(fault.kind), fault.node,
-                         seconds(fault.duration));
-    case FaultKind::kNetwork:
-    case FaultKind::kFailTasks:
-    case FaultKind::kFailIndexTasks:
-      return fmt::format("{} {} p={:.2f} for {:.3f} s", name(fault.kind), fault.node,
-                         fault.probability, seconds(fault.duration));
-    default:
-      return fmt::format("{} {} {}/{}", name(fault.kind), fault.node, fault.index, fault.id);
-  }
-}
-
-std::string describe(const Plan& plan) {
-  std::string text = fmt::format(
-      "seed {}: {} groups of {}, {} shards, light {:.1f} s, deep {:.1f} s, commits "
-      "{:.1f} ms\n",
-      plan.seed, plan.groups, plan.nodes_per_group, plan.shards, seconds(plan.light_interval),
-      seconds(plan.deep_interval), 1'000 * seconds(plan.commit_max));
-  for (const Phase& phase : plan.phases) {
-    text += fmt::format("phase of {:.1f} s\n", seconds(phase.length));
-    for (const Step& step : phase.steps) {
-      text += fmt::format("  {:9.3f}  {}\n", seconds(step.at),
-                          std::visit([](const auto& what) { return describe(what); }, step.what));
-    }
-  }
-  return text;
 }
 
 }  // namespace miroir::sim

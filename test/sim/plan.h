@@ -130,6 +130,9 @@ struct Plan {
   bool outages = false;
   // Finished tasks that a node keeps; few enough to be deleted, or none is.
   std::optional<std::uint64_t> node_tasks_kept;
+  // What tombstones outlive at least (rule 4).
+  Microseconds tombstone_age_min = std::chrono::hours(1);
+  bool collects() const { return tombstone_age_min < std::chrono::hours(1); }
   // Who was away may have to be healed by comparison.
   bool trims() const { return retention < std::chrono::days(1); }
   std::vector<Phase> phases;

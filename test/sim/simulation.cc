@@ -88,7 +88,9 @@ class Quiet {
   // What a node holds that was damaged, or that missed entries, and a log that was lost cannot tell
   // of: a person has such documents deleted (docs/deciding.md).
   bool decide() {
-    if (!damaged_ || world_.chronicle().adoptions.empty()) return false;
+    const Chronicle chronicle = world_.chronicle();
+    const bool forgot = !chronicle.adoptions.empty() || !chronicle.ledger.left_open().empty();
+    if (!damaged_ || !forgot) return false;
     const auto repairs = read_audit();
     if (!repairs || !*repairs) return false;
     std::set<std::pair<std::string, std::string>> seen;
@@ -100,7 +102,7 @@ class Quiet {
       if (!seen.insert(document).second || !kLeftToAPerson.contains(text_at(row, "reason")))
         continue;
       if (!decided_.insert(document).second) continue;
-      world_.begin(Request{Act::kDelete, document.first, {document.second}, ""});
+      world_.begin(Request{Act::kDelete, document.first, {document.second}, ""}, true);
       decided = true;
     }
     return decided;

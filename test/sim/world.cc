@@ -144,7 +144,7 @@ void World::run_phase(const Phase& phase) {
   end_faults();
 }
 
-void World::begin(Request request) {
+void World::begin(Request request, bool by_person) {
   names_changed_ = names_changed_ || exchanges_names(request.act);
   const int number = static_cast<int>(operations_.size());
   if (request.lifetime && !in_recovery()) {
@@ -161,7 +161,7 @@ void World::begin(Request request) {
   }
   operations_.back().in_recovery = in_recovery();
   const bool taken = !adoptions_.empty() && adoptions_.back().position > went_back_to_;
-  if (in_recovery_ && !holds_in_recovery(request.act, taken)) {
+  if (in_recovery_ && !by_person && !holds_in_recovery(request.act, taken)) {
     operations_.back().status = 503;
     return;
   }
@@ -206,7 +206,7 @@ void World::end_faults() {
   end_node_faults();
   // What was cursed stays so, on disks that come back too; no repair is.
   cursed_.erase(cursed_.upper_bound(ledger_.head()), cursed_.end());
-  snapshots_.clear();
+  if (!plan_.collects()) snapshots_.clear();
   store_copy_.reset();
   remembered_.clear();
   say("faults end");

@@ -31,8 +31,8 @@ class World {
   template <class T>
   std::optional<T> await(Async<T> coroutine);
 
-  // A client's request, now.
-  void begin(Request request);
+  // A client's request, now; a person's is made while the store has just gone back too.
+  void begin(Request request, bool by_person = false);
 
   void say(const std::string& what);
   const std::vector<std::string>& story() const { return story_; }

@@ -1,4 +1,4 @@
-#include "write/node_settings.h"
+#include "node_api/node_settings.h"
 
 #include <algorithm>
 #include <array>
@@ -108,6 +108,36 @@ Json merge_settings(const Json& settings, const Json& change) {
     }
   }
   return merged;
+}
+
+Json settings_before(const Json& settings, const Json& after) {
+  Json before = Json::object();
+  for (const auto& [name, value] : settings.as_object()) {
+    const Json* now = after.find(name);
+    if (now == nullptr || *now != value) before.set(name, value);
+  }
+  for (const auto& [name, value] : after.as_object())
+    if (settings.find(name) == nullptr) before.set(name, Json());
+  return before;
+}
+
+Json take_back(const Json& settings, const Json& after, const Json& before) {
+  Json result = settings;
+  for (const auto& [name, old] : before.as_object()) {
+    const Json* now = settings.find(name);
+    const Json* made = after.find(name);
+    if (now == made || (now != nullptr && made != nullptr && *now == *made)) {
+      if (old.is_null()) {
+        result.erase(name);
+      } else {
+        result.set(name, old);
+      }
+    } else if (now != nullptr && made != nullptr && now->is_object() && made->is_object()) {
+      const Json its = old.is_object() ? old : Json::object();
+      result.set(name, take_back(*now, *made, settings_before(its, *made)));
+    }
+  }
+  return result;
 }
 
 Json settings_for_node(const Json& settings, const Json& before, const std::string& primary_key) {
