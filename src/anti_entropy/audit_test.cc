@@ -146,5 +146,34 @@ TEST_F(AuditTest, EveryActOnADocumentHasItsRow) {
   EXPECT_EQ(reasons, (std::vector<std::string>{"stray", "foreign_adopted"})) << "newest first";
 }
 
+// With the pass that it was done in, and by a pass that finds nothing as well.
+TEST_F(AuditTest, RowsAreKeptForAsLongAsIsSaidAndNoLonger) {
+  stop_reconciler();
+  options.audit_retention = std::chrono::hours(2);
+  start_reconciler();
+  const auto repaired = [&] {
+    std::vector<std::string> ids;
+    for (const Json& row : repairs().as_array()) ids.push_back(member(row, "id").as_string());
+    return ids;
+  };
+  const auto heal = [&](const std::string& id) {
+    owner(id).delete_directly(kIndex, id);
+    ASSERT_EQ(number(run_pass(PassKind::kLight), "repaired"), 1U);
+  };
+  heal("id1");
+  world.run_for(std::chrono::minutes(60));
+  heal("id2");
+  world.run_for(std::chrono::minutes(59));
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(repaired(), (std::vector<std::string>{"id2", "id1"})) << "newest first";
+  world.run_for(std::chrono::minutes(2));
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(repaired(), std::vector<std::string>{"id2"});
+  world.run_for(std::chrono::minutes(60));
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(repaired(), std::vector<std::string>{});
+  EXPECT_TRUE(world.await(world.store.scan(Table::kRepair, "", "", 10, false))->empty());
+}
+
 }  // namespace
 }  // namespace miroir
