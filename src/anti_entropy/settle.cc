@@ -56,7 +56,7 @@ Async<Result<CopiesRead>> read_once(const Tools& tools, IndexUnderTest index, st
     count = std::min(count, ids.size() - read.asked);
     query.ids.assign(first, first + static_cast<std::ptrdiff_t>(count));
     query.limit = count;
-    query.vectors = index.embedders;
+    query.vectors = true;  // they may be there before the embedder that they are for
     MIROIR_CO_TRY(auto page, co_await tools.cluster.client(node).documents(
                                  std::move(query), tools.clock.now() + kReadTimeout));
     std::uint64_t page_bytes = 0;
