@@ -49,6 +49,26 @@ TEST_F(CompleteScanTest, LightPassFindsWhatLiesOutsideOfAllSlots) {
   EXPECT_EQ(number(run_pass(PassKind::kLight), "unresolved"), 1U);
 }
 
+TEST_F(CompleteScanTest, LightPassTakesSoManyDocumentsThatLieInNoSlotAtATime) {
+  std::size_t limit_max = 0;
+  world.answer_documents = [&](const std::string& name, DocumentQuery query) {
+    if (!query.unmarked || name != "a0") return simulated_documents(node(name), query);
+    limit_max = std::max(limit_max, query.limit);
+    DocumentPage page;
+    page.total = 1'000'000;
+    for (std::size_t i = 0; i < std::min<std::size_t>(query.limit, page.total); ++i)
+      page.documents.push_back(R"({"id":"alien)" + std::to_string(i) + R"("})");
+    return Result<DocumentPage>(std::move(page));
+  };
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(limit_max, 10'001U);
+  EXPECT_EQ(member(light, "clean"), Json(false));
+  EXPECT_EQ(
+      to_text(member(member(light, "indexes").as_array().at(0), "problems")),
+      R"(["node a0: more than 10000 documents lie in no slot, or in another node's; the next )"
+      R"(pass looks at the rest"])");
+}
+
 TEST_F(CompleteScanTest, CopyInNoSlotIsFoundByASweepOfSomeShardsAtATime) {
   stop_reconciler();
   options.shards_per_pass = 1;

@@ -9,6 +9,7 @@ namespace {
 constexpr int kLooks = 4;
 constexpr std::size_t kRangesPerRequest = 256;
 constexpr std::size_t kStampsPerRequest = 2'000;
+constexpr std::size_t kBesideMax = 10'000;  // documents beside the sums that one look takes
 
 struct NodeDigests {
   std::string node;
@@ -120,8 +121,12 @@ Async<Result<LightComparison::Progress>> LightComparison::beside_the_sums(std::s
   queries.push_back(std::move(unmarked));
 
   for (DocumentQuery& query : queries) {
-    auto found = co_await read_stamps(node, std::move(query));
+    auto found = co_await read_stamps(node, std::move(query), kBesideMax + 1);
     if (!found) co_return Progress::kLost;
+    if (found->size() > kBesideMax)
+      report_.problems.push_back("node " + node + ": more than " + std::to_string(kBesideMax) +
+                                 " documents lie in no slot, or in another node's; the next pass "
+                                 "looks at the rest");
     std::vector<std::string> ids;
     for (DocumentCopy& copy : *found) ids.push_back(std::move(copy.id));
     MIROIR_CO_CHECK(co_await resolver_.add(std::move(ids)));
@@ -225,18 +230,21 @@ Async<Result<LightComparison::Progress>> LightComparison::descend(
 }
 
 Async<std::optional<std::vector<DocumentCopy>>> LightComparison::read_stamps(std::string node,
-                                                                             DocumentQuery query) {
+                                                                             DocumentQuery query,
+                                                                             std::size_t most) {
   auto permit = co_await tools_.reads.acquire();
   query.index_uid = index_.uid;
   query.fields = {index_.primary_key, tools_.options.names.updated_at};
   query.limit = kStampsPerRequest;
   auto page =
       co_await tools_.cluster.client(node).documents(query, tools_.clock.now() + kReadTimeout);
-  while (page && page->documents.size() < page->total && page->documents.size() == query.limit) {
-    query.limit = page->total * 2;  // a page is a snapshot: only a limit above its size reads all
+  const auto wanted = [&] { return std::min<std::uint64_t>(page->total, most); };
+  while (page && page->documents.size() < wanted() && page->documents.size() == query.limit) {
+    // A page is a snapshot: only a limit above its size reads all.
+    query.limit = std::min<std::uint64_t>(page->total * 2, most);
     page = co_await tools_.cluster.client(node).documents(query, tools_.clock.now() + kReadTimeout);
   }
-  if (page && page->documents.size() < page->total) {
+  if (page && page->documents.size() < wanted()) {
     page = fail(ErrorCode::kCorrupt, "answered fewer documents than it says match");
   }
   if (!page) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -39,9 +40,10 @@ class LightComparison {
   // Reads the stamps of the documents that carry the unequal symbols. `groups`: what was counted.
   Async<Result<Progress>> fetch(const Roster::Part& part, SlotRanges slots,
                                 std::vector<DigestCounts> groups, UnequalSymbols unequal);
-  // All documents that match, however many: nullopt where the node was lost.
-  Async<std::optional<std::vector<DocumentCopy>>> read_stamps(std::string node,
-                                                              DocumentQuery query);
+  // The documents that match, `most` at the most: nullopt where the node was lost.
+  Async<std::optional<std::vector<DocumentCopy>>> read_stamps(
+      std::string node, DocumentQuery query,
+      std::size_t most = std::numeric_limits<std::size_t>::max());
   std::vector<std::string> owners_in(const Roster::Part& part, int group) const;
   bool lose(const std::string& node, const Error& error);
 
