@@ -128,6 +128,7 @@ class Pass {
     MIROIR_CO_CHECK(co_await tools_.breaker.forget_all_but(incarnations));
     MIROIR_CO_CHECK(co_await tools_.quarantine.forget_all_but(incarnations));
     tools_.read_in_full.forget_all_but(incarnations);
+    tools_.throttles.forget_all_but(incarnations);
     co_return co_await forget_unresolved_but(tools_.store, std::move(incarnations));
   }
 

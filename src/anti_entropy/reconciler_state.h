@@ -36,6 +36,7 @@ struct Reconciler::State {
               .breaker = breaker,
               .quarantine = quarantine,
               .read_in_full = read_in_full,
+              .throttles = throttles,
               .reads = reads,
               .stopping = [this] { return stopping || !lease.held() || interrupted(); }},
         lease(store_, clock_, "reconciler", random.uuid_v4()),
@@ -65,6 +66,7 @@ struct Reconciler::State {
   anti_entropy::Breaker breaker;
   anti_entropy::Quarantine quarantine;
   anti_entropy::ReadInFull read_in_full;
+  anti_entropy::Throttles throttles;
   Semaphore reads;
   anti_entropy::Tools tools;
   Lease lease;  // one process at a time reconciles

@@ -95,7 +95,7 @@ Async<Result<bool>> DeepComparison::read_all(std::string node, SlotRanges slots,
     page_size.adapt(size(asked), page->documents.size(), bytes);
     limit = page_size.limit();
     asked = portion(slots, asked.back().last + 1U, page_size.slots(), kRangesPerPage);
-    const Microseconds rest = throttles_[node].after(took, bytes);
+    const Microseconds rest = tools_.throttles.of(node, index_.incarnation).after(took, bytes);
     if (rest > Microseconds::zero()) co_await tools_.clock.sleep_for(rest);
   }
   co_return true;

@@ -8,7 +8,6 @@
 #include "anti_entropy/census.h"
 #include "anti_entropy/merkle.h"
 #include "anti_entropy/resolver.h"
-#include "anti_entropy/throttle.h"
 
 namespace miroir::anti_entropy {
 
@@ -52,7 +51,6 @@ class DeepComparison {
   Resolver& resolver_;
   IndexReport& report_;
   Census census_;
-  std::map<std::string, Throttle> throttles_;  // of nodes
 };
 
 }  // namespace miroir::anti_entropy

@@ -9,6 +9,7 @@
 
 #include "anti_entropy/instruments.h"
 #include "anti_entropy/options.h"
+#include "anti_entropy/throttle.h"
 #include "base/async.h"
 #include "base/clock.h"
 #include "cluster/cluster.h"
@@ -55,6 +56,7 @@ struct Tools {
   Breaker& breaker;
   Quarantine& quarantine;
   ReadInFull& read_in_full;
+  Throttles& throttles;
   Semaphore& reads;                // max_read_concurrency
   std::function<bool()> stopping;  // asked between two requests
 };
