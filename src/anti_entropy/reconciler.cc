@@ -284,6 +284,8 @@ Async<Result<void>> Reconciler::pause() { co_return co_await state_->set_paused(
 
 bool Reconciler::paused() const { return state_->paused; }
 
+Semaphore& Reconciler::reads() { return state_->reads; }
+
 Async<Result<void>> Reconciler::resume() { co_return co_await state_->set_paused(false); }
 
 Async<Result<Json>> Reconciler::approve(std::uint64_t pass) {

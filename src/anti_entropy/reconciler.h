@@ -54,6 +54,9 @@ class Reconciler {
   Async<Result<Json>> passes(std::size_t limit);
   Async<Result<Json>> repairs(std::optional<std::uint64_t> pass, std::size_t limit);
 
+  // `max_read_concurrency`, for whoever else reads nodes in the background.
+  Semaphore& reads();
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -140,6 +140,7 @@ Async<std::vector<BodyRecord>> separable(const Tools& tools, const IndexUnderTes
   DeleteExactCopies write{index.uid, index.primary_key, {}};
   for (const BodyRecord& record : records)
     write.copies.push_back({record.id, record.slot, exact_stamp(record)});
+  auto permit = co_await tools.reads.acquire();
   const auto inseparable =
       co_await inseparable_copies(tools.cluster.client(node), std::move(write), tools.options.names,
                                   tools.clock.now() + kReadTimeout);

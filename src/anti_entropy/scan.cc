@@ -60,10 +60,12 @@ Async<Result<bool>> DeepComparison::read_all(std::string node, SlotRanges slots,
     query.index_uid = index_.uid;
     query.slots = asked;
     query.limit = limit;
+    std::optional<Semaphore::Permit> permit = co_await tools_.reads.acquire();
     const Instant began = tools_.clock.now();
     auto page =
         co_await tools_.cluster.client(node).documents(std::move(query), began + kReadTimeout);
     const Microseconds took = tools_.clock.now() - began;
+    permit.reset();
     if (page && page->documents.size() < std::min<std::uint64_t>(page->total, limit)) {
       page = fail(ErrorCode::kCorrupt, "answered fewer documents than it says match");
     }
@@ -103,7 +105,6 @@ Async<Result<bool>> DeepComparison::read_all(std::string node, SlotRanges slots,
 
 Async<Result<std::optional<ReplicaScan>>> DeepComparison::scan(std::string node,
                                                                std::vector<ShardId> shards) {
-  auto permit = co_await tools_.reads.acquire();
   const Topology& topology = tools_.cluster.topology();
   ReplicaScan scan;
   SlotRanges slots;
@@ -142,7 +143,6 @@ Async<Result<void>> DeepComparison::compare(ShardId shard, SlotRanges slots) {
   std::size_t replicas = 0;
   for (const std::string& owner : tools_.cluster.topology().owners(shard)) {
     if (!roster_.readable(owner)) continue;
-    auto permit = co_await tools_.reads.acquire();
     auto note = [&](DocumentCopy copy, const Hash128& content) -> Result<void> {
       seen[copy.id].insert(fingerprint(copy.id, content, copy.stored));
       if (suspect(copy, content)) suspects.insert(copy.id);

@@ -20,6 +20,20 @@ Topology make_topology(const ForwardWorld::Options& options) {
   return *Topology::make(std::move(nodes), options.shards);
 }
 
+// A read that is under way.
+class Reading {
+ public:
+  explicit Reading(ForwardWorld::Reads& reads) : reads_(reads) {
+    reads_.most = std::max(reads_.most, ++reads_.now);
+  }
+  ~Reading() { --reads_.now; }
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+
+ private:
+  ForwardWorld::Reads& reads_;
+};
+
 class RefusingClient final : public SimulatedNodeClient {
  public:
   RefusingClient(ForwardWorld& world, SimulatedNode& node, Random& random,
@@ -38,6 +52,7 @@ class RefusingClient final : public SimulatedNodeClient {
   }
 
   Async<Result<DocumentPage>> documents(DocumentQuery query, Instant deadline) override {
+    const Reading reading(world_.reads);
     if (world_.before_documents) world_.before_documents(id_, query);
     if (world_.answer_documents) {
       // It is there while it travels, beside those of other nodes.
@@ -50,6 +65,7 @@ class RefusingClient final : public SimulatedNodeClient {
 
   Async<Result<std::vector<DigestCounts>>> digests(std::string index, std::vector<SlotRange> ranges,
                                                    Instant deadline) override {
+    const Reading reading(world_.reads);
     if (world_.before_digests) world_.before_digests(index);
     if (world_.answer_digests) {
       co_await world_.clock.sleep_for(world_.answer_time);

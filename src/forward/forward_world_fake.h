@@ -88,6 +88,12 @@ class ForwardWorld {
   // Called before a node is asked for documents, or for the digests of an index.
   std::function<void(const std::string& node, const DocumentQuery&)> before_documents;
   std::function<void(const std::string& index)> before_digests;
+  // Requests of documents and digests that are under way, and the most that were at once.
+  struct Reads {
+    std::size_t now = 0;
+    std::size_t most = 0;
+  };
+  Reads reads;
   MemoryStore store;
 
   struct Process {
