@@ -26,7 +26,7 @@ struct AntiEntropyOptions {
   bool enabled = true;
   Microseconds schedule = std::chrono::hours(6);  // deep pass
   Microseconds light_interval = std::chrono::seconds(60);
-  std::size_t max_read_concurrency = 2;        // nodes read at a time
+  std::size_t max_read_concurrency = 2;        // reads of nodes at a time
   std::size_t fingerprint_batch_size = 1'000;  // documents a page at the start; adapts to bytes
   bool auto_repair = true;
   FieldNames names;

@@ -112,6 +112,7 @@ Async<Result<void>> run(const Config& config, Store& store, asio::io_context& co
                                                    .metrics = metrics,
                                                    .executor = executor,
                                                    .names = config.anti_entropy.names,
+                                                   .reads = reconciler.reads(),
                                                    .paused = [&] { return reconciler.paused(); }},
                                                   config.ttl));
   }

@@ -116,6 +116,7 @@ class Sweep {
   }
 
   Async<Result<OwnerCopies>> read(std::string owner, DocumentQuery query) {
+    auto permit = co_await tools_.reads.acquire();
     const Instant deadline = tools_.clock.now() + kReadTimeout;
     MIROIR_CO_TRY(auto page,
                   co_await tools_.cluster.client(owner).documents(std::move(query), deadline));
@@ -186,6 +187,7 @@ class Sweep {
     for (const BodyRecord& record : records)
       write.copies.push_back({record.id, record.slot, record.checksum});
     for (const std::string& owner : part.owners) {
+      auto permit = co_await tools_.reads.acquire();
       const Instant deadline = tools_.clock.now() + kReadTimeout;
       MIROIR_CO_TRY(
           const std::set<std::string> inseparable,

@@ -17,6 +17,7 @@ struct SweepTools {
   Cluster& cluster;
   Clock& clock;
   FieldNames names;
+  Semaphore& reads;                 // `max_read_concurrency`, with the reconciler
   std::function<bool()> may_go_on;  // asked before each read and each append
 };
 

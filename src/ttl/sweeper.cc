@@ -25,6 +25,7 @@ struct Sweeper::State {
               .cluster = parts.cluster,
               .clock = parts.clock,
               .names = parts.names,
+              .reads = parts.reads,
               .may_go_on = [this] { return lease.held() && !parts.paused(); }},
         tasks(parts.executor) {
     counter_of(kOther);

@@ -26,6 +26,7 @@ struct SweeperParts {
   Metrics& metrics;
   Executor executor;
   FieldNames names;
+  Semaphore& reads;  // a permit for each read of a node
   std::function<bool()> paused = [] { return false; };
 };
 

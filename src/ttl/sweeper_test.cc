@@ -17,6 +17,7 @@ class SweeperTest : public ::testing::Test {
     options.enabled = true;
     options.policy.sweep_interval = Seconds(10);
     world.start();
+    reads.emplace(world.process->io->get_executor(), 1);
     EXPECT_TRUE(world.run_until([this] { return world.cluster().whole_groups().size() == 2; }));
     world.create_index("books");
     settle();
@@ -33,6 +34,7 @@ class SweeperTest : public ::testing::Test {
                                         .metrics = world.process->metrics,
                                         .executor = world.process->io->get_executor(),
                                         .names = {.expiry = true},
+                                        .reads = *reads,
                                         .paused = [this] { return paused; }},
                                        options))
                   .value();
@@ -55,6 +57,16 @@ class SweeperTest : public ::testing::Test {
   void sweep() {
     world.run_for(Seconds(15));
     settle();
+  }
+
+  // Reads a node again and again, as passes do.
+  Async<void> read_beside() {
+    for (;;) {
+      auto permit = co_await reads->acquire();
+      const Instant deadline = world.clock.now() + Seconds(10);
+      EXPECT_TRUE(
+          co_await world.cluster().client("a0").documents({.index_uid = "books"}, deadline));
+    }
   }
 
   std::int64_t from_now(std::int64_t seconds) {
@@ -102,10 +114,26 @@ class SweeperTest : public ::testing::Test {
 
   ForwardWorld world;
   TtlOptions options;
+  std::optional<Semaphore> reads;
   bool paused = false;
   std::unique_ptr<Sweeper> sweeper;
   std::unique_ptr<TaskGroup> running;
 };
+
+TEST_F(SweeperTest, ReadsInTurnsWithOthers) {
+  put("a", from_now(-1));
+  world.reads.most = 0;
+  TaskGroup others(world.process->io->get_executor());
+  others.spawn("reads beside", read_beside());
+  start();
+  sweep();
+  expect_held("");
+  EXPECT_EQ(world.reads.most, 1U);
+  world.await([](TaskGroup& group) -> Async<bool> {
+    co_await group.stop();
+    co_return true;
+  }(others));
+}
 
 TEST_F(SweeperTest, WhatADeleteCannotTellFromALiveDocumentIsKept) {
   const auto [dead, alive] = alike_ids();

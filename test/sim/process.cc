@@ -225,7 +225,8 @@ Async<bool> Process::open_sweeper() {
                                         .random = random_,
                                         .metrics = metrics_,
                                         .executor = io_->get_executor(),
-                                        .names = names_of(around_.plan)},
+                                        .names = names_of(around_.plan),
+                                        .reads = reconciler_->reads()},
                                        std::move(options));
   if (opened) sweeper_ = std::move(*opened);
   co_return opened.has_value();
