@@ -5,7 +5,7 @@
 namespace miroir {
 namespace {
 
-TEST(AntiEntropyAcceptance, test_metrics_tracking) {
+TEST(InstrumentsTest, CountersStandAtZeroFromTheStart) {
   Metrics metrics;
   {
     anti_entropy::Instruments instruments(metrics);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The first acceptance test of the original, on real processes. The others of its nine are where their subject is."""
+"""Two acceptance tests of the original, on real processes. The others of its nine are where their subject is."""
 import time, unittest
 
 from cluster import Cluster, ClusterTest, wait_for
@@ -33,6 +33,45 @@ class Acceptance(ClusterTest):
             self.check_equal(cluster, "things", model)
             self.assertEqual(cluster.miroir.metric("miroir_antientropy_mismatches_found_total"), 3)
             self.assertEqual(cluster.miroir.metric("miroir_antientropy_docs_repaired_total"), 3)
+
+
+class Metrics(ClusterTest):
+    def test_metrics_tracking(self):
+        """What the metrics say, pass by pass, of documents that really differ."""
+        with Cluster(nodes=1, shards=4) as cluster:
+            def check(**expected):
+                got = {name: cluster.miroir.metric("miroir_antientropy_" + name) for name in expected}
+                self.assertEqual(got, expected)
+            def run_pass(kind, repair=True):
+                before = int(time.time())
+                order = {"kind": kind, "auto_repair": repair, "wait": True}
+                report = cluster.api.expect(200, "POST", "/_miroir/anti-entropy/start", order)
+                self.assertEqual(report["state"], "completed", report)
+                self.assertTrue(before <= cluster.miroir.metric("miroir_antientropy_last_scan_completed_seconds") <= time.time())
+                return before
+
+            model = {str(n): {"id": n, "value": "right"} for n in range(100)}
+            cluster.api.write("POST", PATH + "?primaryKey=id", list(model.values()))
+            cluster.wait_equal()
+            check(shards_scanned_total=0, mismatches_found_total=0, docs_repaired_total=0, last_scan_completed_seconds=0)
+
+            run_pass("light")
+            check(shards_scanned_total=4, mismatches_found_total=0, docs_repaired_total=0, scanned_bytes_total=0,
+                  last_deep_scan_completed_seconds=0)
+
+            node = cluster["b1"]
+            node.api.write("POST", PATH, [{**held, "value": "wrong"} for held in node.documents("things") if held["id"] < 3])
+            for id in (3, 4): node.api.write("DELETE", f"{PATH}/{id}")
+            run_pass("deep", repair=False)
+            check(shards_scanned_total=8, mismatches_found_total=5, docs_repaired_total=0, unresolved_documents=5)
+            run_pass("deep")
+            check(shards_scanned_total=12, mismatches_found_total=10, docs_repaired_total=5, unresolved_documents=0)
+            self.check_equal(cluster, "things", model)
+
+            read, began = cluster.miroir.metric("miroir_antientropy_scanned_bytes_total"), run_pass("deep")
+            check(shards_scanned_total=16, mismatches_found_total=10, docs_repaired_total=5)
+            self.assertGreater(cluster.miroir.metric("miroir_antientropy_scanned_bytes_total"), read)
+            self.assertGreaterEqual(cluster.miroir.metric("miroir_antientropy_last_deep_scan_completed_seconds"), began)
 
 
 if __name__ == "__main__":
