@@ -55,19 +55,18 @@ void Audit::add(Batch& batch, const Json& row) {
   batch.put(Table::kRepair, key_of(pass_) + key_of(rows_++), to_text(row));
 }
 
-bool Audit::is_known(std::string what) {
-  const bool known = unresolved_before_.contains(what);
-  if (unresolved_.size() < kUnresolvedRemembered) unresolved_.insert(std::move(what));
-  return known;
+bool Audit::is_known(Json row) {
+  for (const std::string_view of_the_pass : {"pass", "at", "readAt"}) row.erase(of_the_pass);
+  const Hash128 what = xxh3_128(to_text(row));
+  if (unresolved_.size() < kUnresolvedRemembered) unresolved_.insert(what);
+  return unresolved_before_.contains(what);
 }
 
 Async<Result<void>> Audit::record(std::string index, std::vector<Handled> handled, WallTime now) {
   Batch batch;
   for (const Handled& one : handled) {
-    if (!one.repaired && is_known(index + '\0' + one.judged.copies.id + '\0' +
-                                  std::string(code(one.judged.decision.reason)) + one.outcome))
-      continue;
-    add(batch, to_json(one, index, pass_, now));
+    const Json row = to_json(one, index, pass_, now);
+    if (one.repaired || !is_known(row)) add(batch, row);
   }
   if (batch.empty()) co_return Result<void>{};
   co_return co_await store_.commit(std::move(batch));
@@ -76,8 +75,8 @@ Async<Result<void>> Audit::record(std::string index, std::vector<Handled> handle
 Async<Result<void>> Audit::record(std::vector<HandledState> handled, WallTime now) {
   Batch batch;
   for (const HandledState& one : handled) {
-    if (!one.healed && is_known('\0' + one.difference.sentence + '\0' + one.outcome)) continue;
-    add(batch, to_json(one, pass_, now));
+    const Json row = to_json(one, pass_, now);
+    if (one.healed || !is_known(row)) add(batch, row);
   }
   if (batch.empty()) co_return Result<void>{};
   co_return co_await store_.commit(std::move(batch));

@@ -8,13 +8,14 @@
 
 #include "anti_entropy/repair.h"
 #include "anti_entropy/replicated_state.h"
+#include "base/hash.h"
 
 namespace miroir::anti_entropy {
 
 // Rows of kRepair, pass ‖ number: one for every act, of a document what each copy was, who won,
 // why, what was done; of replicated state what the node had, what it must have, what was done. What
-// could not be repaired is written once, not again by every pass that finds it unchanged. They go
-// with their passes (reports.h).
+// could not be repaired is written once, not again by every pass that finds all of it unchanged.
+// They go with their passes (reports.h).
 class Audit {
  public:
   explicit Audit(Store& store) : store_(store) {}
@@ -26,14 +27,14 @@ class Audit {
 
  private:
   void add(Batch& batch, const Json& row);
-  // Whether the pass before this one wrote the same.
-  bool is_known(std::string what);
+  // Whether the pass before this one wrote the same, or knew it.
+  bool is_known(Json row);
 
   Store& store_;
   std::uint64_t pass_ = 0;
   std::uint64_t rows_ = 0;  // of this pass
-  std::set<std::string> unresolved_before_;
-  std::set<std::string> unresolved_;
+  std::set<Hash128> unresolved_before_;  // rows
+  std::set<Hash128> unresolved_;
 };
 
 // docs/admin.md, "Reading a pass".

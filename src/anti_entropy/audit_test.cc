@@ -129,6 +129,34 @@ TEST_F(AuditTest, RefusedHealingTellsWhatTheNodeSaid) {
   EXPECT_TRUE(outcome.starts_with("sent, but it still differs; node " + victim_name())) << outcome;
 }
 
+// Whatever repairs it, it is damaged again before it is read again.
+TEST_F(AuditTest, WhatEachFailedRepairOverwroteIsWrittenDown) {
+  int damaged = 0;
+  const auto damage = [&] {
+    owner("id7").corrupt(kIndex, "id7", "v", "flipped " + std::to_string(++damaged));
+  };
+  owner("id7").watch([&](const NodeTask& task, const auto&) {
+    if (task.type == "documentAdditionOrUpdate") damage();
+  });
+  damage();
+  for (int pass = 0; pass < 2; ++pass)
+    EXPECT_EQ(number(run_pass(PassKind::kDeep), "unresolved"), 1U);
+  owner("id7").watch(nullptr);
+  EXPECT_EQ(damaged, 3);
+  const Json rows = repairs();
+  ASSERT_EQ(rows.size(), 2U) << to_text(rows);
+  EXPECT_NE(to_text(rows.as_array()[0]).find("flipped 2"), std::string::npos) << "newest first";
+  EXPECT_NE(to_text(rows.as_array()[1]).find("flipped 1"), std::string::npos);
+}
+
+TEST_F(AuditTest, RepairThatIsRefusedInTheSameWayIsWrittenDownOnce) {
+  owner("id7").delete_directly(kIndex, "id7");
+  owner("id7").fail_tasks([](const NodeTask&) { return std::optional<std::string>("internal"); });
+  for (int pass = 0; pass < 3; ++pass)
+    EXPECT_EQ(number(run_pass(PassKind::kLight), "unresolved"), 1U);
+  EXPECT_EQ(repairs().size(), 1U) << to_text(repairs());
+}
+
 // A copy on a node that does not own it is adopted by its owners, and then deleted where it was.
 TEST_F(AuditTest, EveryActOnADocumentHasItsRow) {
   stop_reconciler();
