@@ -47,12 +47,38 @@ Json copy_to_json(const DocumentCopies& copies, const Copy& copy, const Verdict&
 void Audit::begin(std::uint64_t pass) {
   pass_ = pass;
   rows_ = 0;
+  announced_.clear();
   unresolved_before_ = std::move(unresolved_);
   unresolved_.clear();
 }
 
 void Audit::add(Batch& batch, const Json& row) {
-  batch.put(Table::kRepair, key_of(pass_) + key_of(rows_++), to_text(row));
+  batch.put(Table::kRepair, key_of_row(rows_++), to_text(row));
+}
+
+void Audit::take_away_announced(Batch& batch) {
+  for (const auto& [id, row] : announced_) batch.erase(Table::kRepair, key_of_row(row));
+  announced_.clear();
+}
+
+Async<Result<void>> Audit::announce(std::string index, std::vector<const Judged*> documents,
+                                    Position read_at, WallTime now) {
+  Batch batch;
+  for (const Judged* judged : documents) {
+    const Handled sent{.judged = *judged,
+                       .read_at = read_at,
+                       .repaired = false,
+                       .outcome = "being sent, and not read again yet"};
+    announced_[judged->copies.id] = rows_;
+    add(batch, to_json(sent, index, pass_, now));
+  }
+  co_return co_await store_.commit(std::move(batch));
+}
+
+Async<Result<void>> Audit::withdraw() {
+  Batch batch;
+  take_away_announced(batch);
+  co_return co_await store_.commit(std::move(batch));
 }
 
 bool Audit::is_known(Json row) {
@@ -66,8 +92,14 @@ Async<Result<void>> Audit::record(std::string index, std::vector<Handled> handle
   Batch batch;
   for (const Handled& one : handled) {
     const Json row = to_json(one, index, pass_, now);
-    if (one.repaired || !is_known(row)) add(batch, row);
+    if (!one.repaired && is_known(row)) continue;
+    if (const auto announced = announced_.extract(one.judged.copies.id)) {
+      batch.put(Table::kRepair, key_of_row(announced.mapped()), to_text(row));
+    } else {
+      add(batch, row);
+    }
   }
+  take_away_announced(batch);
   if (batch.empty()) co_return Result<void>{};
   co_return co_await store_.commit(std::move(batch));
 }

@@ -157,6 +157,86 @@ TEST_F(AuditTest, RepairThatIsRefusedInTheSameWayIsWrittenDownOnce) {
   EXPECT_EQ(repairs().size(), 1U) << to_text(repairs());
 }
 
+// Sees an act through up to where it was sent and is to be read again.
+class AuditOfWhatWasSentTest : public AuditTest {
+ protected:
+  void damage() { ASSERT_TRUE(owner("id7").corrupt(kIndex, "id7", "v", "flipped")); }
+  void when_read_again(std::function<void()> then) {
+    const Position head = world.log().head();
+    world.before_documents = [this, head, then, asked = false](const std::string&,
+                                                               const DocumentQuery& query) mutable {
+      if (query.ids.empty() || world.log().head() == head || std::exchange(asked, true)) return;
+      then();
+    };
+  }
+  Json only_repair() {
+    const Json rows = repairs();
+    EXPECT_EQ(rows.size(), 1U) << to_text(rows);
+    return rows.size() == 0 ? Json::object() : rows.as_array()[0];
+  }
+};
+
+TEST_F(AuditOfWhatWasSentTest, CutOffBeforeItIsReadAgain) {
+  damage();
+  when_read_again([&] {
+    tasks->spawn("pause",
+                 [](Reconciler& its) -> Async<void> { (void)co_await its.pause(); }(*reconciler));
+  });
+  const Json pass = run_pass(PassKind::kDeep);
+  world.before_documents = nullptr;
+  EXPECT_EQ(member(pass, "state"), Json("cut_off")) << to_text(pass);
+  EXPECT_EQ(number(pass, "mismatches"), 1U) << to_text(pass);
+  EXPECT_EQ(metric("miroir_antientropy_mismatches_found_total"), 1);
+  EXPECT_EQ(member(document(owner("id7"), "id7"), "v"), Json("first"));
+  const Json row = only_repair();
+  EXPECT_EQ(member(row, "repaired"), Json(false));
+  EXPECT_TRUE(member(row, "outcome").as_string().starts_with("sent, but")) << to_text(row);
+  EXPECT_NE(to_text(row).find("flipped"), std::string::npos) << to_text(row);
+}
+
+TEST_F(AuditOfWhatWasSentTest, DurableBeforeItIsReadAgainAndThenReplaced) {
+  damage();
+  bool asked = false;
+  when_read_again([&] { asked = true; });
+  const std::uint64_t pass = reconciler->start(PassKind::kDeep, std::nullopt).value();
+  ASSERT_TRUE(world.run_until([&] { return asked; }));
+  world.before_documents = nullptr;
+  const Json before = only_repair();
+  EXPECT_EQ(member(before, "outcome"), Json("being sent, and not read again yet"));
+  EXPECT_EQ(member(before, "repaired"), Json(false));
+  EXPECT_NE(to_text(before).find("flipped"), std::string::npos) << to_text(before);
+
+  ASSERT_TRUE(world.run_until([&] {
+    const Json last = member(reconciler->status(), "lastDeep");
+    return !last.is_null() && number(last, "pass") == pass;
+  }));
+  EXPECT_EQ(member(only_repair(), "repaired"), Json(true));
+}
+
+TEST_F(AuditOfWhatWasSentTest, NotWrittenDownWhereTheLogDidNotTakeIt) {
+  const Json old = document(owner("id7"), "id7");
+  world.remove(kIndex, {"id7"});
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  owner("id7").write_directly(kIndex, "id7", old);
+  bool dropped = false;
+  // The node is asked what the delete's filter matches.
+  world.before_documents = [&](const std::string&, const DocumentQuery& query) {
+    if (!query.filter || std::exchange(dropped, true)) return;
+    tasks->spawn("drop", [](Log& log) -> Async<void> {
+      (void)co_await log.append([](const Catalogue&, Position) -> Result<std::vector<Entry>> {
+        Entry drop;
+        drop.kind = EntryKind::kDropIndex;
+        drop.index_uid = kIndex;
+        return std::vector<Entry>{drop};
+      });
+    }(world.log()));
+  };
+  run_pass(PassKind::kLight);
+  world.before_documents = nullptr;
+  EXPECT_TRUE(dropped);
+  EXPECT_EQ(repairs().size(), 0U) << to_text(repairs());
+}
+
 // A copy on a node that does not own it is adopted by its owners, and then deleted where it was.
 TEST_F(AuditTest, EveryActOnADocumentHasItsRow) {
   stop_reconciler();

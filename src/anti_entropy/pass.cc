@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "anti_entropy/audit.h"
 #include "anti_entropy/breaker.h"
 #include "anti_entropy/doubt.h"
 #include "anti_entropy/light.h"
@@ -49,8 +50,7 @@ std::set<std::string> in_both(const std::set<std::string>& a, const std::set<std
 
 class Pass {
  public:
-  Pass(const Tools& tools, Audit& audit, PassOrder order)
-      : tools_(tools), audit_(audit), order_(order) {}
+  Pass(const Tools& tools, PassOrder order) : tools_(tools), order_(order) {}
 
   Async<PassReport> run() {
     report_.number = order_.number;
@@ -58,7 +58,7 @@ class Pass {
     report_.repairs = order_.repairs;
     report_.started = tools_.clock.wall_now();
     report_.head = tools_.log.head();
-    audit_.begin(order_.number);
+    tools_.audit.begin(order_.number);
     tools_.breaker.begin(order_.number, order_.kind == PassKind::kDeep);
     tools_.quarantine.begin(order_.number);
 
@@ -140,7 +140,7 @@ class Pass {
     for (const HandledState& one : state.found)
       report_.problems.push_back(one.difference.sentence + (one.healed ? " (healed)" : ""));
     state_left_ = std::move(state.left);
-    co_return co_await audit_.record(std::move(state.found), tools_.clock.wall_now());
+    co_return co_await tools_.audit.record(std::move(state.found), tools_.clock.wall_now());
   }
 
   Async<Result<void>> compare_index(Position incarnation) {
@@ -181,7 +181,7 @@ class Pass {
     std::vector<ShardId> in_any_case = shards_to_prove(index, roster);
     if (!in_doubt.empty()) in_any_case = Sweep::all(tools_.cluster.topology().shard_count());
     const bool deep = order_.kind == PassKind::kDeep || !in_any_case.empty();
-    Resolver resolver(tools_, index, roster, audit_, order_.number, order_.repairs,
+    Resolver resolver(tools_, index, roster, order_.number, order_.repairs,
                       deep ? tools_.instruments.deep_bytes : tools_.instruments.light_bytes, its);
     // What no digest shows is asked about again by every pass.
     MIROIR_CO_TRY(
@@ -384,7 +384,6 @@ class Pass {
   }
 
   const Tools& tools_;
-  Audit& audit_;
   PassOrder order_;
   PassReport report_;
   Position clean_to_ = 0;  // the newest clean pass's head; asked for where an index was taken over
@@ -403,8 +402,8 @@ const Json* number_in(const Json& pass, std::string_view key) {
 
 }  // namespace
 
-Async<PassReport> run_pass(const Tools& tools, Audit& audit, PassOrder order) {
-  Pass pass(tools, audit, order);
+Async<PassReport> run_pass(const Tools& tools, PassOrder order) {
+  Pass pass(tools, order);
   co_return co_await pass.run();
 }
 

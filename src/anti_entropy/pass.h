@@ -1,6 +1,5 @@
 #pragma once
 
-#include "anti_entropy/audit.h"
 #include "anti_entropy/reports.h"
 #include "anti_entropy/tools.h"
 
@@ -17,7 +16,7 @@ struct PassOrder {
 // index the light comparison and, in a deep pass, the contents. Nodes that were stale or joining
 // and are now proven equal to their peers become in_sync. Never fails: what went wrong is in the
 // report.
-Async<PassReport> run_pass(const Tools& tools, Audit& audit, PassOrder order);
+Async<PassReport> run_pass(const Tools& tools, PassOrder order);
 
 // Drops the tombstones that rule 4 lets go: older than the beginning of a clean deep pass that
 // began an hour ago or more, or than the retention.

@@ -183,7 +183,7 @@ Async<void> Reconciler::State::execute(PassOrder order) {
   if (auto saved = co_await anti_entropy::save_pass(store, begun); !saved) {
     log_warning("cannot record a pass", {{"pass", order.number}, {"error", saved.error().message}});
   }
-  PassReport report = co_await anti_entropy::run_pass(tools, audit, order);
+  PassReport report = co_await anti_entropy::run_pass(tools, order);
   if (report.state == PassState::kCompleted) {
     completed = clock.wall_now();
     if (report.whole) deep_completed = completed;

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "anti_entropy/audit.h"
 #include "anti_entropy/breaker.h"
 #include "anti_entropy/pass.h"
 #include "anti_entropy/quarantine.h"
@@ -33,6 +34,7 @@ struct Reconciler::State {
               .executor = executor,
               .options = options,
               .instruments = instruments,
+              .audit = audit,
               .breaker = breaker,
               .quarantine = quarantine,
               .read_in_full = read_in_full,

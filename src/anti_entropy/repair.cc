@@ -4,6 +4,7 @@
 #include <set>
 
 #include "anti_entropy/adoption.h"
+#include "anti_entropy/audit.h"
 #include "base/document.h"
 #include "node_api/exact_copies.h"
 
@@ -129,6 +130,7 @@ std::vector<BodyRecord> expired_of(const std::vector<Judged>& documents) {
 struct Prepared {
   std::vector<Entry> entries;
   std::vector<Body> bodies;
+  std::set<std::string> sent;                   // ids
   std::map<std::string, std::string> not_sent;  // id → why
 };
 
@@ -175,6 +177,7 @@ Async<Result<void>> prepare(const Tools& tools, const IndexUnderTest& index,
                             std::optional<std::string> node, EntryKind kind,
                             std::vector<BodyRecord> records, Position read_at, std::uint64_t pass,
                             Prepared& prepared) {
+  for (const BodyRecord& record : records) prepared.sent.insert(record.id);
   for (std::vector<BodyRecord>& part : in_parts(std::move(records))) {
     MIROIR_CO_TRY(const Written written, co_await write_records(tools, std::move(part)));
     prepared.entries.push_back(entry_for(tools, index, node, kind, written, read_at, pass));
@@ -229,12 +232,21 @@ Async<Result<Prepared>> append_repairs(const Tools& tools, const IndexUnderTest&
   MIROIR_CO_CHECK(co_await drop_outdated(tools, index, settled));
   MIROIR_CO_TRY(Prepared prepared, co_await prepare_entries(tools, index, settled, pass));
   if (prepared.entries.empty()) co_return prepared;
-  MIROIR_CO_TRY(prepared.entries,
-                co_await tools.log.append(
-                    [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
-                      MIROIR_CHECK(unchanged(catalogue, index));
-                      return prepared.entries;
-                    }));
+  std::vector<const Judged*> sent;
+  for (const Judged& judged : settled.documents)
+    if (prepared.sent.contains(judged.copies.id)) sent.push_back(&judged);
+  MIROIR_CO_CHECK(co_await tools.audit.announce(index.uid, std::move(sent), settled.read_at,
+                                                tools.clock.wall_now()));
+  auto appended = co_await tools.log.append(
+      [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+        MIROIR_CHECK(unchanged(catalogue, index));
+        return prepared.entries;
+      });
+  if (!appended) {
+    MIROIR_CO_CHECK(co_await tools.audit.withdraw());
+    co_return std::unexpected(appended.error());
+  }
+  prepared.entries = std::move(*appended);
   co_return prepared;
 }
 
@@ -287,18 +299,16 @@ void drop_texts(Judged& judged) {
     for (Copy& copy : *copies) copy.text.clear();
 }
 
-// Those that hold still; and then the others, while the lanes stand.
-Async<Result<std::map<std::string, ReadAgain>>> read_again(const Tools& tools, IndexUnderTest index,
-                                                           Roster& roster,
-                                                           std::vector<std::string> ids,
-                                                           Counter bytes) {
+// Those that hold still; and then the others, while the lanes stand. What cannot be read, or what a
+// pass that is cut off does not come to, is left out.
+Async<std::map<std::string, ReadAgain>> read_again(const Tools& tools, IndexUnderTest index,
+                                                   Roster& roster, std::vector<std::string> ids,
+                                                   Counter bytes) {
   std::map<std::string, ReadAgain> documents;
   for (const Lanes lanes : {Lanes::kMove, Lanes::kStand}) {
     std::vector<std::string> moving;
     while (!ids.empty()) {
       auto again = co_await settle_and_judge(tools, index, roster, std::move(ids), bytes, lanes);
-      if (!again && again.error().code == ErrorCode::kCancelled)
-        co_return std::unexpected(again.error());
       if (!again) co_return documents;
       for (Judged& judged : again->documents) {
         drop_texts(judged);
@@ -368,7 +378,7 @@ Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest in
 
   std::vector<std::string> ids;
   for (const Judged& judged : settled.documents) ids.push_back(judged.copies.id);
-  MIROIR_CO_TRY(const auto after, co_await read_again(tools, index, roster, std::move(ids), bytes));
+  const auto after = co_await read_again(tools, index, roster, std::move(ids), bytes);
 
   std::vector<Taint> healed;
   for (Judged& judged : settled.documents) {
@@ -376,7 +386,8 @@ Async<Result<std::vector<Handled>>> repair(const Tools& tools, IndexUnderTest in
         .judged = std::move(judged), .read_at = settled.read_at, .repaired = false, .outcome = ""};
     const auto found = after.find(one.judged.copies.id);
     if (found == after.end()) {
-      one.outcome = "sent, but written again before it could be verified";
+      one.outcome = tools.stopping() ? "sent, but the pass was cut off before it could be verified"
+                                     : "sent, but written again before it could be verified";
     } else if (verified(one.judged, found->second.judged, roster, adopted_at)) {
       one.repaired = true;
       one.outcome = did(one.judged) + ", verified";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "anti_entropy/audit.h"
 #include "anti_entropy/breaker.h"
 #include "anti_entropy/quarantine.h"
 
@@ -56,12 +57,11 @@ bool is_conflict(Reason reason) {
 
 }  // namespace
 
-Resolver::Resolver(const Tools& tools, IndexUnderTest index, Roster& roster, Audit& audit,
-                   std::uint64_t pass, bool repairs, Counter bytes, IndexReport& report)
+Resolver::Resolver(const Tools& tools, IndexUnderTest index, Roster& roster, std::uint64_t pass,
+                   bool repairs, Counter bytes, IndexReport& report)
     : tools_(tools),
       index_(std::move(index)),
       roster_(roster),
-      audit_(audit),
       pass_(pass),
       repairs_(repairs),
       bytes_(bytes),
@@ -150,7 +150,9 @@ Async<Result<std::vector<std::string>>> Resolver::resolve_first(std::vector<std:
   }
   for (const Handled& one : handled) count(one);
   report_.moving = moving_.size();
-  MIROIR_CO_CHECK(co_await audit_.record(index_.uid, std::move(handled), tools_.clock.wall_now()));
+  MIROIR_CO_CHECK(
+      co_await tools_.audit.record(index_.uid, std::move(handled), tools_.clock.wall_now()));
+  if (tools_.stopping()) co_return std::unexpected(cut_off());
   co_return left_over;
 }
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "anti_entropy/audit.h"
+#include "anti_entropy/repair.h"
 #include "anti_entropy/reports.h"
 
 namespace miroir::anti_entropy {
@@ -13,8 +13,8 @@ namespace miroir::anti_entropy {
 // repair, audit, count. Used by the light and the deep pass alike; one for each index and pass.
 class Resolver {
  public:
-  Resolver(const Tools& tools, IndexUnderTest index, Roster& roster, Audit& audit,
-           std::uint64_t pass, bool repairs, Counter bytes, IndexReport& report);
+  Resolver(const Tools& tools, IndexUnderTest index, Roster& roster, std::uint64_t pass,
+           bool repairs, Counter bytes, IndexReport& report);
 
   // Each document is seen through once in a round.
   Async<Result<void>> add(std::vector<std::string> ids);
@@ -52,7 +52,6 @@ class Resolver {
   const Tools& tools_;
   IndexUnderTest index_;
   Roster& roster_;
-  Audit& audit_;
   std::uint64_t pass_;
   bool repairs_;
   Counter bytes_;

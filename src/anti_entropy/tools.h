@@ -19,6 +19,7 @@
 
 namespace miroir::anti_entropy {
 
+class Audit;
 class Breaker;
 class Quarantine;
 
@@ -53,6 +54,7 @@ struct Tools {
   Executor executor;
   const AntiEntropyOptions& options;
   Instruments& instruments;
+  Audit& audit;
   Breaker& breaker;
   Quarantine& quarantine;
   ReadInFull& read_in_full;

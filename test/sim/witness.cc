@@ -38,7 +38,7 @@ void Witness::committed(const Batch& batch) {
     if (change.kind != Batch::Change::Kind::kPut) continue;
     if (change.table == Table::kEntry) entry_written(number_of(change.key), change.value);
     if (change.table == Table::kPass) pass_written(*parse_json(change.value));
-    if (change.table == Table::kRepair) audited(*parse_json(change.value));
+    if (change.table == Table::kRepair) audited(change.key, *parse_json(change.value));
   }
 }
 
@@ -164,13 +164,13 @@ void Witness::check_alike(const std::string& which, bool contents) {
   }
 }
 
-void Witness::audited(const Json& row) {
+void Witness::audited(const std::string& key, const Json& row) {
   const auto begun = begun_.find(number(row, "pass"));
   const bool of_a_document = row.find("copies") != nullptr;
   if (begun == begun_.end() || !of_a_document) return;
   const auto& copies = at(row, "copies").as_array();
   if (std::ranges::any_of(copies, is_deleted)) check_deletion(row, begun->second.at);
-  check_agreement(row);
+  check_agreement(key, row);
   if (at(row, "repaired") == Json(true)) check_repaired(row, begun->second.at);
 }
 
@@ -192,13 +192,13 @@ void Witness::check_deletion(const Json& row, Instant since) {
 }
 
 // Invariant 7, of deletes.
-void Witness::check_agreement(const Json& row) {
+void Witness::check_agreement(const std::string& key, const Json& row) {
   const auto counts = [](const Json& copy) { return is_deleted(copy) && !copy.find("inDoubt"); };
   if (agreed_ || !std::ranges::any_of(at(row, "copies").as_array(), counts)) return;
   if (at(row, "outcome").as_string().starts_with("held back")) return;
   const ShardId shard = topology_.shard_of(slot_of(at(row, "id").as_string()));
-  std::uint64_t& count = deletes_[{number(row, "pass"), at(row, "index").as_string(), shard}];
-  if (++count == deletes_max_ + 1)
+  auto& rows = deletes_[{number(row, "pass"), at(row, "index").as_string(), shard}];
+  if (rows.insert(key).second && rows.size() == deletes_max_ + 1)
     wrong_.push_back("nobody agreed to so many deletes: " + to_text(row));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -63,9 +64,9 @@ class Witness {
   void pass_written(const Json& pass);
   void pass_was_clean(const Json& pass, const Begun& begun);
   void check_alike(const std::string& which, bool contents);
-  void audited(const Json& row);
+  void audited(const std::string& key, const Json& row);
   void check_deletion(const Json& row, Instant since);
-  void check_agreement(const Json& row);
+  void check_agreement(const std::string& key, const Json& row);
   void check_repaired(const Json& row, Instant since);
   const ReadJournal::Answer* told(const std::string& node, const Json& row, Instant since) const;
 
@@ -75,7 +76,8 @@ class Witness {
   const Clock& clock_;
   std::uint64_t deletes_max_;
   bool agreed_ = false;
-  std::map<std::tuple<std::uint64_t, std::string, ShardId>, std::uint64_t> deletes_;
+  // By pass, index and shard: keys of rows, which are written again when more is known.
+  std::map<std::tuple<std::uint64_t, std::string, ShardId>, std::set<std::string>> deletes_;
   // Positions of repairs of documents, and whether nodes were unlike then, since a store was lost.
   std::map<std::uint64_t, bool> repairs_;
   bool recovering_ = false;
