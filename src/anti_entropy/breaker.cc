@@ -115,7 +115,8 @@ Async<Result<bool>> Breaker::admit(Place place, std::uint64_t documents, std::ui
   co_return false;
 }
 
-Async<Result<void>> Breaker::compared(Position incarnation, std::vector<ShardId> shards) {
+Async<Result<void>> Breaker::compared(Position incarnation, std::set<ShardId> shards,
+                                      std::set<ShardId> by_content) {
   for (const ShardId shard : shards) {
     const auto found = trips_.find({incarnation, shard});
     if (found == trips_.end()) continue;
@@ -125,7 +126,7 @@ Async<Result<void>> Breaker::compared(Position incarnation, std::vector<ShardId>
       Trip trip = found->second;
       trip.documents = waiting;
       MIROIR_CO_CHECK(co_await save(std::move(trip)));
-    } else if (deep_ || !found->second.deep) {  // a light pass does not see what a deep one saw
+    } else if (!found->second.deep || by_content.contains(shard)) {
       MIROIR_CO_CHECK(co_await erase(found->first));
     }
   }

@@ -50,9 +50,10 @@ class Breaker {
   Async<Result<bool>> admit(Place place, std::uint64_t documents, std::uint64_t size);
   // Whether admit() depends on the shard's size at all.
   bool depends_on_size(const Place& place, std::uint64_t documents) const;
-  // The pass has compared these shards of the index, whole: what does not wait there any more is
-  // over.
-  Async<Result<void>> compared(Position incarnation, std::vector<ShardId> shards);
+  // The pass has compared these shards of the index, whole, and some of them by content: what does
+  // not wait there any more is over; what a deep pass stopped, only where contents were compared.
+  Async<Result<void>> compared(Position incarnation, std::set<ShardId> shards,
+                               std::set<ShardId> by_content);
 
   // Lets what the pass left waiting be carried out by the next; how many documents. 0: nothing
   // waits because of that pass.

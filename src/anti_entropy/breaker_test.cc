@@ -113,5 +113,68 @@ TEST_F(BreakerTest, DryRunTripsNothing) {
   EXPECT_EQ(member(reconciler->divergence(), "breaker").size(), 0U);
 }
 
+// Of more shards than are read between two savings of how far a pass is.
+class BreakerOfManyShardsTest : public ReconcilerTest {
+ protected:
+  BreakerOfManyShardsTest() : ReconcilerTest(with_shards(16)) {
+    options.tie = TieRule::kHash;
+    options.breaker = {.share = 0, .min_documents = 0};
+  }
+  static ForwardWorld::Options with_shards(std::uint32_t shards) {
+    ForwardWorld::Options its;
+    its.shards = shards;
+    return its;
+  }
+  void await_deep(std::uint64_t pass) {
+    ASSERT_TRUE(world.run_until([&] {
+      const Json last = member(reconciler->status(), "lastDeep");
+      return !last.is_null() && number(last, "pass") == pass;
+    }));
+  }
+  Json last_deep() { return member(reconciler->status(), "lastDeep"); }
+};
+
+TEST_F(BreakerOfManyShardsTest, PassThatGoesOnWithAnotherDoesNotForgetWhatThatOneStopped) {
+  constexpr Slot kHalf = 32'768;
+  std::string id = "m";
+  while (slot_of(id) >= kHalf) id += "m";
+  Entry merge;
+  merge.kind = EntryKind::kMergeDocuments;
+  merge.index_uid = kIndex;
+  world.append_records(std::move(merge), {{slot_of(id), 0, id, R"({"id":")" + id + R"(","v":1})"}});
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  ASSERT_TRUE(owner(id).corrupt(kIndex, id, "v", "flipped"));  // a tie that no digest shows
+
+  stop_reconciler();
+  options.schedule = std::chrono::minutes(5);
+  bool asked = false;
+  world.before_documents = [&](const std::string&, const DocumentQuery& query) {
+    const bool other_half = query.ids.empty() && query.fields.empty() && !query.slots.empty() &&
+                            query.slots.front().first >= kHalf;
+    if (!other_half || std::exchange(asked, true)) return;
+    tasks->spawn("pause",
+                 [](Reconciler& its) -> Async<void> { (void)co_await its.pause(); }(*reconciler));
+  };
+  start_reconciler();
+  await_deep(1);
+  world.before_documents = nullptr;
+  ASSERT_EQ(member(last_deep(), "state"), Json("cut_off"));
+  ASSERT_EQ(member(reconciler->divergence(), "breaker").size(), 1U);
+
+  ASSERT_TRUE(world.await(reconciler->resume()));
+  await_deep(2);
+  const Json resumed = last_deep();
+  ASSERT_EQ(number(resumed, "resumes"), 1U) << to_text(resumed);
+  ASSERT_EQ(member(resumed, "whole"), Json(true)) << to_text(resumed);
+  EXPECT_EQ(number(resumed, "unresolved"), 1U) << to_text(resumed);
+  EXPECT_EQ(member(resumed, "clean"), Json(false)) << to_text(resumed);
+  EXPECT_EQ(member(reconciler->divergence(), "breaker").size(), 1U);
+
+  ASSERT_TRUE(world.await(reconciler->approve(1)));
+  await_deep(3);
+  expect_groups_equal();
+  EXPECT_EQ(member(reconciler->divergence(), "breaker").size(), 0U);
+}
+
 }  // namespace
 }  // namespace miroir

@@ -42,8 +42,9 @@ IndexUnderTest under_test(const IndexState& index, Position clean_to) {
       .taken_over_at = index.taken_over() && clean_to < index.incarnation ? index.created_at : 0};
 }
 
-std::set<std::string> in_both(const std::set<std::string>& a, const std::set<std::string>& b) {
-  std::set<std::string> both;
+template <class T>
+std::set<T> in_both(const std::set<T>& a, const std::set<T>& b) {
+  std::set<T> both;
   std::ranges::set_intersection(a, b, std::inserter(both, both.end()));
   return both;
 }
@@ -184,31 +185,19 @@ class Pass {
     Resolver resolver(tools_, index, roster, order_.number, order_.repairs,
                       deep ? tools_.instruments.deep_bytes : tools_.instruments.light_bytes, its);
     // What no digest shows is asked about again by every pass.
-    MIROIR_CO_TRY(
-        const auto differing,
-        co_await load_unresolved(tools_.store, Unresolved::kDiffering, index.incarnation));
-    MIROIR_CO_TRY(const auto moving,
-                  co_await load_unresolved(tools_.store, Unresolved::kMoving, index.incarnation));
-    MIROIR_CO_CHECK(co_await resolver.add_again(differing));
-    MIROIR_CO_CHECK(co_await resolver.add({moving.begin(), moving.end()}));
+    MIROIR_CO_CHECK(co_await resolver.add_left());
     LightComparison light(tools_, index, roster, resolver, its);
     MIROIR_CO_CHECK(co_await light.run());
+    std::set<ShardId> read;
     if (deep) {
-      DeepComparison contents(tools_, index, roster, resolver, its);
-      MIROIR_CO_CHECK(
-          co_await read_shards(index, roster, resolver, contents, std::move(in_any_case)));
+      MIROIR_CO_TRY(read,
+                    co_await read_shards(index, roster, its, resolver, std::move(in_any_case)));
     }
-    MIROIR_CO_CHECK(co_await resolver.stop_moving(in_both(moving, resolver.moving())));
-    if (differing != resolver.unresolved()) {
-      MIROIR_CO_CHECK(co_await save_unresolved(tools_.store, Unresolved::kDiffering,
-                                               index.incarnation, resolver.unresolved()));
-    }
-    if (moving != resolver.moving()) {
-      MIROIR_CO_CHECK(co_await save_unresolved(tools_.store, Unresolved::kMoving, index.incarnation,
-                                               resolver.moving()));
-    }
+    MIROIR_CO_CHECK(
+        co_await resolver.stop_moving(in_both(resolver.moved_before(), resolver.moving())));
+    MIROIR_CO_CHECK(co_await resolver.save_left());
     MIROIR_CO_CHECK(unchanged(tools_.log.catalogue(), index));
-    if (order_.repairs) MIROIR_CO_CHECK(co_await end_restraints(index, roster));
+    if (order_.repairs) MIROIR_CO_CHECK(co_await end_restraints(index, roster, std::move(read)));
     co_return co_await end_doubts(in_doubt, roster, its);
   }
 
@@ -244,12 +233,11 @@ class Pass {
     });
   }
 
-  // Those that the sweep has still to read, and these. What is proven here lets tombstones go and
-  // nodes be sources: no document of theirs is left for later.
-  Async<Result<void>> read_shards(const IndexUnderTest& index, const Roster& roster,
-                                  Resolver& resolver, DeepComparison& contents,
-                                  std::vector<ShardId> in_any_case) {
-    const IndexReport& its = resolver.report();
+  // Those that the sweep has still to read, and these; returns which it read. What is proven here
+  // lets tombstones go and nodes be sources: no document of theirs is left for later.
+  Async<Result<std::set<ShardId>>> read_shards(const IndexUnderTest& index, Roster& roster,
+                                               IndexReport& its, Resolver& resolver,
+                                               std::vector<ShardId> in_any_case) {
     const std::uint32_t count = tools_.cluster.topology().shard_count();
     std::vector<ShardId> shards;
     if (sweep_) shards = sweep_->left(index.incarnation, count);
@@ -258,7 +246,8 @@ class Pass {
     std::vector<ShardId> planned;
     std::ranges::set_union(shards, in_any_case, std::back_inserter(planned));
     shards = std::move(planned);
-    if (shards.empty()) co_return Result<void>{};
+    if (shards.empty()) co_return std::set<ShardId>{};
+    DeepComparison contents(tools_, index, roster, resolver, its);
     MIROIR_CO_CHECK(co_await contents.begin());
     for (std::size_t first = 0; first < shards.size(); first += kShardsAtATime) {
       const std::size_t end = std::min(shards.size(), first + kShardsAtATime);
@@ -268,16 +257,18 @@ class Pass {
       if (end == shards.size()) MIROIR_CO_CHECK(co_await contents.end(shards));
       MIROIR_CO_CHECK(co_await resolver.stop_moving(resolver.moving()));
       if (!sweep_) continue;
+      MIROIR_CO_CHECK(co_await resolver.save_left());
       const bool clean =
           roster.all_in_sync() && its.unresolved == 0 && its.moving == 0 && its.problems.empty();
       MIROIR_CO_CHECK(co_await sweep_->done(index.incarnation, some, clean));
     }
-    if (in_any_case.empty() || its.moving > 0 || !its.problems.empty()) co_return Result<void>{};
+    const std::set<ShardId> read(shards.begin(), shards.end());
+    if (in_any_case.empty() || its.moving > 0 || !its.problems.empty()) co_return read;
     for (const auto& [node, member] : roster.members()) {
       if (member.standing == Standing::kHealing && has_peers(roster, node))
         tools_.read_in_full.note(node, index.incarnation, member.setbacks);
     }
-    co_return Result<void>{};
+    co_return read;
   }
 
   Async<Result<void>> end_sweep() {
@@ -293,18 +284,23 @@ class Pass {
     co_return co_await (report_.whole ? sweep_->end() : sweep_->save());
   }
 
-  // Breakers and quarantines end where this pass saw that there is nothing left to hold back.
-  Async<Result<void>> end_restraints(const IndexUnderTest& index, const Roster& roster) {
+  // Breakers and quarantines end where this pass saw that there is nothing left to hold back: of
+  // what a deep one saw, in the shards that it read.
+  Async<Result<void>> end_restraints(const IndexUnderTest& index, const Roster& roster,
+                                     std::set<ShardId> read) {
     const Topology& topology = tools_.cluster.topology();
-    std::vector<ShardId> compared;
+    std::set<ShardId> compared;
     for (const Roster::Part& part : roster.parts(topology)) {
       if (part.source && part.groups.size() == topology.groups().size())
-        std::ranges::copy(part.shards, std::back_inserter(compared));
+        compared.insert(part.shards.begin(), part.shards.end());
     }
-    const bool whole = compared.size() == topology.shard_count();
-    MIROIR_CO_CHECK(co_await tools_.breaker.compared(index.incarnation, std::move(compared)));
-    if (order_.kind != PassKind::kDeep || !whole) co_return Result<void>{};
-    co_return co_await tools_.quarantine.compared(index.incarnation);
+    const bool deep = order_.kind == PassKind::kDeep;
+    const std::set<ShardId> by_content = deep ? in_both(compared, read) : std::set<ShardId>{};
+    MIROIR_CO_CHECK(
+        co_await tools_.breaker.compared(index.incarnation, std::move(compared), by_content));
+    co_return co_await tools_.quarantine.compared(index.incarnation, [&](const std::string& id) {
+      return by_content.contains(topology.shard_of(slot_of(id)));
+    });
   }
 
   // Of a node in doubt all documents were compared with those of a peer that is not, and nothing is

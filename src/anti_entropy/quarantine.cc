@@ -107,14 +107,16 @@ Async<Result<void>> Quarantine::repaired(IndexUnderTest index,
   co_return Result<void>{};
 }
 
-Async<Result<void>> Quarantine::compared(Position incarnation) {
-  std::erase_if(streaks_, [&](const auto& entry) {
-    return entry.first.first == incarnation && entry.second.pass != pass_;
-  });
+Async<Result<void>> Quarantine::compared(Position incarnation,
+                                         std::function<bool(const std::string& id)> includes) {
+  const auto is_right = [&](const Key& key, std::uint64_t its_pass) {
+    return key.first == incarnation && its_pass != pass_ && includes(key.second);
+  };
+  std::erase_if(streaks_,
+                [&](const auto& entry) { return is_right(entry.first, entry.second.pass); });
   std::vector<Key> right;
   for (const auto& [key, held] : held_) {
-    if (key.first == incarnation && held.pass != pass_ && !seen_.contains(key))
-      right.push_back(key);
+    if (is_right(key, held.pass) && !seen_.contains(key)) right.push_back(key);
   }
   co_return co_await free(std::move(right));
 }

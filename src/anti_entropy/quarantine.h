@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -36,8 +37,10 @@ class Quarantine {
   Async<Result<bool>> restrain(const IndexUnderTest& index, Judged& judged);
   // These were repaired and found right.
   Async<Result<void>> repaired(IndexUnderTest index, std::vector<const Judged*> documents);
-  // A deep pass has compared the whole index: what it did not find to differ is right.
-  Async<Result<void>> compared(Position incarnation);
+  // A deep pass has compared these documents of the index: which it did not find to differ are
+  // right.
+  Async<Result<void>> compared(Position incarnation,
+                               std::function<bool(const std::string& id)> includes);
 
   // Of indexes that are no more.
   Async<Result<void>> forget_all_but(std::set<Position> incarnations);

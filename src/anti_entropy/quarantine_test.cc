@@ -64,6 +64,27 @@ TEST_F(QuarantineTest, DeepPassBetweenRepairsBeginsTheCountAnew) {
   lose_and_repair(anti_entropy::Quarantine::kRepairsMax);
 }
 
+TEST_F(QuarantineTest, PassesThatDoNotReadItsShardNeitherFreeItNorBeginTheCountAnew) {
+  stop_reconciler();
+  options.shards_per_pass = 3;
+  options.schedule = Seconds(30);
+  start_reconciler();
+  const Gauge been_through_all =
+      world.process->metrics.gauge("miroir_antientropy_last_deep_scan_completed_seconds", "");
+  const auto rotate = [&] {
+    ASSERT_TRUE(owner("id7").corrupt(kIndex, "id7", "v", "flipped"));
+    const double before = been_through_all.value();
+    ASSERT_TRUE(world.run_until([&] { return been_through_all.value() > before; }));
+  };
+  for (int i = 0; i < anti_entropy::Quarantine::kRepairsMax; ++i) {
+    rotate();
+    EXPECT_EQ(member(document(owner("id7"), "id7"), "v"), Json("first"));
+  }
+  rotate();
+  EXPECT_EQ(member(document(owner("id7"), "id7"), "v"), Json("flipped"));
+  EXPECT_EQ(member(reconciler->divergence(), "quarantined").size(), 1U);
+}
+
 TEST_F(QuarantineTest, ReplicaThatIsBeingHealedIsGivenItAllTheSame) {
   const std::string victim = owners("id7")[0];
   for (int i = 0; i < anti_entropy::Quarantine::kRepairsMax + 2; ++i) {

@@ -6,6 +6,7 @@
 #include "anti_entropy/audit.h"
 #include "anti_entropy/breaker.h"
 #include "anti_entropy/quarantine.h"
+#include "anti_entropy/unresolved.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -80,9 +81,29 @@ Async<Result<void>> Resolver::add(std::vector<std::string> ids) {
   co_return Result<void>{};
 }
 
-Async<Result<void>> Resolver::add_again(std::set<std::string> ids) {
-  known_ = std::move(ids);
-  co_return co_await add({known_.begin(), known_.end()});
+Async<Result<void>> Resolver::add_left() {
+  MIROIR_CO_TRY(known_,
+                co_await load_unresolved(tools_.store, Unresolved::kDiffering, index_.incarnation));
+  MIROIR_CO_TRY(moved_before_,
+                co_await load_unresolved(tools_.store, Unresolved::kMoving, index_.incarnation));
+  saved_given_up_ = known_;
+  saved_moving_ = moved_before_;
+  MIROIR_CO_CHECK(co_await add({known_.begin(), known_.end()}));
+  co_return co_await add({moved_before_.begin(), moved_before_.end()});
+}
+
+Async<Result<void>> Resolver::save_left() {
+  if (given_up_ != saved_given_up_) {
+    MIROIR_CO_CHECK(co_await save_unresolved(tools_.store, Unresolved::kDiffering,
+                                             index_.incarnation, given_up_));
+    saved_given_up_ = given_up_;
+  }
+  if (moving_ != saved_moving_) {
+    MIROIR_CO_CHECK(
+        co_await save_unresolved(tools_.store, Unresolved::kMoving, index_.incarnation, moving_));
+    saved_moving_ = moving_;
+  }
+  co_return Result<void>{};
 }
 
 Async<Result<void>> Resolver::flush() {

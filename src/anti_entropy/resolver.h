@@ -18,19 +18,20 @@ class Resolver {
 
   // Each document is seen through once in a round.
   Async<Result<void>> add(std::vector<std::string> ids);
-  // …these too, which an earlier pass left unresolved: what is known is no new conflict.
-  Async<Result<void>> add_again(std::set<std::string> ids);
+  // What the last pass left is asked about again: what is known is no new conflict.
+  Async<Result<void>> add_left();
+  // What this one leaves so far, for the next. A shard counts as read only once it is written down.
+  Async<Result<void>> save_left();
   Async<Result<void>> flush();
   // Sees these through while no lane moves.
   Async<Result<void>> stop_moving(std::set<std::string> ids);
   // Begins another round: documents that could not be repaired are left alone. False where the last
   // one repaired nothing, so that another would find the same.
   bool next_round();
-  // Documents that differ and were not repaired, so far.
-  const std::set<std::string>& unresolved() const { return given_up_; }
   // Documents that were written whenever they were looked at in the last round.
   const std::set<std::string>& moving() const { return moving_; }
-  const IndexReport& report() const { return report_; }
+  // …and in the last pass.
+  const std::set<std::string>& moved_before() const { return moved_before_; }
 
  private:
   struct Sorted {
@@ -58,8 +59,11 @@ class Resolver {
   IndexReport& report_;
   std::set<std::string> pending_;
   std::set<std::string> known_;
+  std::set<std::string> moved_before_;
   std::set<std::string> given_up_;
   std::set<std::string> moving_;
+  std::set<std::string> saved_given_up_;  // as they are written down
+  std::set<std::string> saved_moving_;
   std::uint64_t repaired_in_round_ = 0;
 };
 

@@ -8,9 +8,9 @@
 
 namespace miroir::anti_entropy {
 
-// The documents of an index that the last whole pass left as they were, so that the next one asks
-// about them by id: most of them no digest shows. One row of kMeta for an index and a kind; at most
-// kUnresolvedMax documents of it.
+// The documents of an index that the last pass left as they were, as far as it came, so that the
+// next one asks about them by id: most of them no digest shows. One row of kMeta for an index and a
+// kind; at most kUnresolvedMax documents of it.
 enum class Unresolved {
   kDiffering,  // found to differ, and could not be repaired
   kMoving,     // written while they were looked at
