@@ -95,14 +95,21 @@ Async<Result<bool>> Breaker::admit(Place place, std::uint64_t documents, std::ui
   const auto share = static_cast<std::uint64_t>(options_.share * static_cast<double>(size));
   const std::uint64_t limit = std::max(options_.min_documents, share);
   const auto trip = trips_.find(key);
-  std::uint64_t allowed = limit;
-  if (trip != trips_.end()) allowed = trip->second.approved ? trip->second.documents + limit : 0;
+  const bool tripped = trip != trips_.end();
+  const bool approved = tripped && trip->second.approved;
+  const std::uint64_t agreed = approved ? std::min(documents, trip->second.documents) : 0;
+  const std::uint64_t allowed = tripped && !approved ? 0 : limit + agreed;
   if (tally.admitted + documents <= allowed) {
-    tally.admitted += documents;
+    tally.admitted += documents - agreed;
+    if (agreed == 0) co_return true;
+    // Used up, also where the pass does not come to its end.
+    Trip left = trip->second;
+    left.documents -= agreed;
+    MIROIR_CO_CHECK(co_await (left.documents == 0 ? erase(key) : save(std::move(left))));
     co_return true;
   }
   tally.waiting += documents;
-  if (trip != trips_.end() && !trip->second.approved) co_return false;
+  if (tripped && !approved) co_return false;
   const Trip next{.index = place.index,
                   .incarnation = place.incarnation,
                   .shard = place.shard,

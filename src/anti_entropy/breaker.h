@@ -31,7 +31,7 @@ class Breaker {
     ShardId shard = 0;
     std::uint64_t pass = 0;       // the pass that was stopped…
     bool deep = false;            // …and its kind
-    std::uint64_t documents = 0;  // that wait, as the newest pass saw it
+    std::uint64_t documents = 0;  // that wait, as the newest pass saw it; approved: may still go
     std::uint64_t limit = 0;      // of one pass, without agreement
     bool approved = false;        // they may be carried out, once
   };
@@ -65,7 +65,7 @@ class Breaker {
  private:
   using Key = std::pair<Position, ShardId>;
   struct Tally {
-    std::uint64_t admitted = 0;
+    std::uint64_t admitted = 0;  // that nobody had to agree to
     std::uint64_t waiting = 0;
   };
   Async<Result<void>> save(Trip trip);

@@ -105,6 +105,30 @@ TEST_F(BreakerTest, ShardsBesideGoOn) {
   EXPECT_FALSE(document(owner("id190"), "id190").is_null());
 }
 
+TEST_F(BreakerTest, AgreementIsForOnceThoughThePassIsCutOff) {
+  revive(0, 150);
+  const Json first = run_pass(PassKind::kLight);
+  const Position head = world.log().head();
+  bool asked = false;
+  world.before_documents = [&](const std::string&, const DocumentQuery& query) {
+    if (query.ids.empty() || world.log().head() == head || std::exchange(asked, true)) return;
+    tasks->spawn("pause",
+                 [](Reconciler& its) -> Async<void> { (void)co_await its.pause(); }(*reconciler));
+  };
+  const auto approved = world.await(reconciler->approve(number(first, "pass")));
+  ASSERT_TRUE(approved);
+  ASSERT_TRUE(world.run_until([&] {
+    const Json last = member(reconciler->status(), "lastLight");
+    return number(last, "pass") == number(*approved, "pass");
+  }));
+  world.before_documents = nullptr;
+  ASSERT_EQ(member(member(reconciler->status(), "lastLight"), "state"), Json("cut_off"));
+  ASSERT_EQ(revived(0, 150), 0U);
+  write(0, 150, "again");
+  revive(0, 150);
+  EXPECT_GT(number(run_pass(PassKind::kLight), "unresolved"), 0U);
+}
+
 TEST_F(BreakerTest, DryRunTripsNothing) {
   revive(0, 150);
   const Json dry = run_pass(PassKind::kLight, false);
