@@ -50,5 +50,27 @@ TEST_F(TombstoneCollectionTest, LightPassesAndPassesThatAreNotCleanDoNotCount) {
   EXPECT_TRUE(document(owner("id7"), "id7").is_null());
 }
 
+TEST_F(TombstoneCollectionTest, KeptBeyondTheRetentionUntilADeepPassIsClean) {
+  stop_reconciler();
+  options.tombstone_retention = std::chrono::hours(2);
+  start_reconciler();
+  const Json old = document(owner("id7"), "id7");
+  remove("id7");
+  owner("alien").write_directly(kIndex, "alien", Json::object({{"id", "alien"}}));
+  for (int pass = 0; pass < 3; ++pass) {
+    EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(false));
+    world.run_for(std::chrono::hours(3));
+    EXPECT_EQ(kept(), 1U);
+  }
+  // It is needed.
+  owner("id7").write_directly(kIndex, "id7", old);
+  run_pass(PassKind::kLight);
+  EXPECT_TRUE(document(owner("id7"), "id7").is_null());
+
+  owner("alien").delete_directly(kIndex, "alien");
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  EXPECT_EQ(kept(), 0U) << "one is enough: the delete is older than the retention";
+}
+
 }  // namespace
 }  // namespace miroir
