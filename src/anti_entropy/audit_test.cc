@@ -129,6 +129,23 @@ TEST_F(AuditTest, RefusedHealingTellsWhatTheNodeSaid) {
   EXPECT_TRUE(outcome.starts_with("sent, but it still differs; node " + victim_name())) << outcome;
 }
 
+TEST_F(AuditTest, HealingThatIsCutOffBeforeItIsReadAgainIsWrittenDown) {
+  run_pass(PassKind::kLight);
+  victim().set_directly(kIndex, "stopWords", Json::array({"the"}));
+  victim().watch([&](const NodeTask& task, const auto&) {
+    if (task.type != "settingsUpdate") return;
+    tasks->spawn("pause",
+                 [](Reconciler& its) -> Async<void> { (void)co_await its.pause(); }(*reconciler));
+  });
+  const Json light = run_pass(PassKind::kLight);
+  victim().watch(nullptr);
+  EXPECT_EQ(member(light, "state"), Json("cut_off")) << to_text(light);
+  EXPECT_EQ(number(light, "mismatches"), 1U);
+  const Json row = only_row();
+  EXPECT_EQ(member(row, "repaired"), Json(false)) << to_text(row);
+  EXPECT_EQ(member(row, "held"), Json::object({{"stopWords", Json::array({"the"})}}));
+}
+
 // Whatever repairs it, it is damaged again before it is read again.
 TEST_F(AuditTest, WhatEachFailedRepairOverwroteIsWrittenDown) {
   int damaged = 0;
