@@ -81,7 +81,8 @@ Async<Result<void>> Audit::withdraw() {
   co_return co_await store_.commit(std::move(batch));
 }
 
-bool Audit::is_known(Json row) {
+bool Audit::is_known(Json row, WallTime now) {
+  row.set("day", std::chrono::floor<std::chrono::days>(now).time_since_epoch().count());
   for (const std::string_view of_the_pass : {"pass", "at", "readAt"}) row.erase(of_the_pass);
   const Hash128 what = xxh3_128(to_text(row));
   if (unresolved_.size() < kUnresolvedRemembered) unresolved_.insert(what);
@@ -92,7 +93,7 @@ Async<Result<void>> Audit::record(std::string index, std::vector<Handled> handle
   Batch batch;
   for (const Handled& one : handled) {
     const Json row = to_json(one, index, pass_, now);
-    if (!one.repaired && is_known(row)) continue;
+    if (!one.repaired && is_known(row, now)) continue;
     if (const auto announced = announced_.extract(one.judged.copies.id)) {
       batch.put(Table::kRepair, key_of_row(announced.mapped()), to_text(row));
     } else {
@@ -108,7 +109,7 @@ Async<Result<void>> Audit::record(std::vector<HandledState> handled, WallTime no
   Batch batch;
   for (const HandledState& one : handled) {
     const Json row = to_json(one, pass_, now);
-    if (one.healed || !is_known(row)) add(batch, row);
+    if (one.healed || !is_known(row, now)) add(batch, row);
   }
   if (batch.empty()) co_return Result<void>{};
   co_return co_await store_.commit(std::move(batch));

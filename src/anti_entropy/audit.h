@@ -15,7 +15,7 @@ namespace miroir::anti_entropy {
 
 // Rows of kRepair, pass ‖ number: one for every act, of a document what each copy was, who won,
 // why, what was done; of replicated state what the node had, what it must have, what was done. What
-// could not be repaired is written once, not again by every pass that finds all of it unchanged.
+// could not be repaired is written once a day, not by every pass that finds all of it unchanged.
 // They go with their passes (reports.h).
 class Audit {
  public:
@@ -36,8 +36,8 @@ class Audit {
   std::string key_of_row(std::uint64_t row) const { return key_of(pass_) + key_of(row); }
   void add(Batch& batch, const Json& row);
   void take_away_announced(Batch& batch);
-  // Whether the pass before this one wrote the same, or knew it.
-  bool is_known(Json row);
+  // Whether the pass before this one wrote the same, or knew it, on the same day.
+  bool is_known(Json row, WallTime now);
 
   Store& store_;
   std::uint64_t pass_ = 0;
