@@ -65,8 +65,25 @@ TEST_F(CompleteScanTest, LightPassTakesSoManyDocumentsThatLieInNoSlotAtATime) {
   EXPECT_EQ(member(light, "clean"), Json(false));
   EXPECT_EQ(
       to_text(member(member(light, "indexes").as_array().at(0), "problems")),
-      R"(["node a0: more than 10000 documents lie in no slot, or in another node's; the next )"
-      R"(pass looks at the rest"])");
+      R"(["node a0: more than 10000 documents lie in no slot, or in another node's: some wait"])");
+}
+
+TEST_F(CompleteScanTest, ADryRunRemembersSoManyDocumentsAndSaysThatThereAreMore) {
+  stop_reconciler();
+  options.unresolved_max = 1'000;
+  start_reconciler();
+  write(200, 1'500, "many");
+  for (const std::string name : {"b0", "b1"}) {
+    for (const auto& [id, text] : node(name).documents(kIndex))
+      node(name).delete_directly(kIndex, id);
+  }
+  const Json dry = run_pass(PassKind::kDeep, false);
+  EXPECT_GE(number(dry, "unresolved"), 1'000U);
+  EXPECT_LT(number(dry, "unresolved"), 1'500U);
+  EXPECT_EQ(to_text(member(member(dry, "indexes").as_array().at(0), "problems")),
+            R"(["more than 1000 documents differ and were not repaired: the others wait"])");
+  EXPECT_EQ(number(run_pass(PassKind::kDeep), "repaired"), 1'500U);
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
 }
 
 TEST_F(CompleteScanTest, CopyInNoSlotIsFoundByASweepOfSomeShardsAtATime) {

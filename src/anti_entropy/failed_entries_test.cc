@@ -298,42 +298,6 @@ TEST_F(FailedEntriesTest, SettingsThatMostNodesDriftedToAreNotRightBecauseHealin
   EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
 }
 
-TEST_F(FailedEntriesTest, SettingsThatFailedEverywhereAreTakenBack) {
-  const auto stop_words = [](const Json& settings) { return member(settings, "stopWords"); };
-  const auto change = [&](const std::string& words, const Json& before) {
-    Entry entry;
-    entry.kind = EntryKind::kUpdateSettings;
-    entry.index_uid = kIndex;
-    const Json settings = Json::object({{"stopWords", Json::array({words})}});
-    entry.arguments =
-        Json::object({{"clientSettings", settings}, {"before", before}, {"settings", settings}});
-    world.append(std::move(entry));
-  };
-  const Json before = Json::object({{"stopWords", Json::array({"a"})}});
-  for (auto& [name, each] : world.nodes) {
-    each->fail_tasks([failed = 0](const NodeTask& task) mutable -> std::optional<std::string> {
-      if (task.type != "settingsUpdate" || ++failed > 1) return std::nullopt;
-      return "internal";
-    });
-  }
-  change("bad", before);
-  ASSERT_TRUE(world.run_until([&] {
-    return stop_words(world.log().catalogue().index(kIndex)->settings) == Json::array({"a"});
-  }));
-  work_again();
-  for (const auto& [name, each] : world.nodes)
-    EXPECT_EQ(stop_words(each->disk().indexes.at(kIndex).settings), Json::array({"a"})) << name;
-  EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
-
-  // On one node alone it stands, and is given to that one.
-  fail_on("b0", "settingsUpdate");
-  change("good", before);
-  work_again();
-  run_pass(PassKind::kLight);
-  EXPECT_EQ(stop_words(world.log().catalogue().index(kIndex)->settings), Json::array({"good"}));
-  EXPECT_EQ(stop_words(node("b0").disk().indexes.at(kIndex).settings), Json::array({"good"}));
-}
-
 TEST_F(FailedEntriesTest, APrimaryKeyThatFailedThereIsAllThatIsMissing) {
   fail_on("b0", "indexUpdate");
   update_index("id", Json());

@@ -31,7 +31,9 @@ struct AntiEntropyOptions {
   bool auto_repair = true;
   FieldNames names;
   Microseconds tombstone_retention = std::chrono::days(30);
-  Microseconds tombstone_age_min = std::chrono::hours(1);  // no setting: DESIGN.md, rule 4
+  // No settings: what DESIGN.md's rule 4 says, and what bounds the memory of a pass.
+  Microseconds tombstone_age_min = std::chrono::hours(1);
+  std::size_t unresolved_max = 100'000;  // documents of an index
   Microseconds audit_retention = std::chrono::days(30);
   ForeignDocuments foreign_documents = ForeignDocuments::kReport;
   TieRule tie = TieRule::kQuarantine;

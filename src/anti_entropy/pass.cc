@@ -141,8 +141,9 @@ class Pass {
     for (const HandledState& one : state.found)
       report_.problems.push_back(one.difference.sentence + (one.healed ? " (healed)" : ""));
     state_left_ = std::move(state.left);
+    const bool cut = state.cut_off;
     MIROIR_CO_CHECK(co_await tools_.audit.record(std::move(state.found), tools_.clock.wall_now()));
-    if (tools_.stopping()) co_return std::unexpected(cut_off());
+    if (cut || tools_.stopping()) co_return std::unexpected(cut_off());
     co_return Result<void>{};
   }
 

@@ -429,21 +429,25 @@ Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& ro
   if (repairs && healable) {
     MIROIR_CO_TRY(sent, co_await heal_all(tools, snapshot, pass));
     auto after = co_await read_all(tools, roster);
-    if (!after &&
-        after.error().code == ErrorCode::kCancelled)  // what was sent is told all the same
-      co_return report_of(std::move(found), Snapshot{}, sent, repairs);
+    if (!after && after.error().code == ErrorCode::kCancelled) {
+      StateReport report = report_of(std::move(found), Snapshot{}, sent, repairs);
+      report.cut_off = true;
+      co_return report;
+    }
     MIROIR_CO_TRY(snapshot, std::move(after));
     // The nodes have just applied the log's version: what they now read back alike is right,
     // whatever was remembered (another version of the node normalises otherwise).
-    std::set<std::string> not_given;
+    std::map<std::string, bool> given;
     for (const StateDifference& difference : snapshot.differences) {
       if (difference.defect != StateDefect::kSettings) continue;
-      snapshot.expected.given_again.insert(difference.name);
-      if (!was_applied(sent, difference)) not_given.insert(difference.name);
+      bool& all = given.try_emplace(difference.name, true).first->second;
+      all = all && was_applied(sent, difference);
     }
-    for (const std::string& name : not_given) snapshot.expected.given_again.erase(name);
-    for (const std::string& name : snapshot.expected.given_again)
+    for (const auto& [name, all] : given) {
+      if (!all) continue;
       snapshot.expected.settings.erase(name);
+      snapshot.expected.given_again.insert(name);
+    }
     snapshot.differences = compare(snapshot);
   }
   MIROIR_CO_CHECK(co_await remember_settings(tools, snapshot.catalogue, roster, snapshot.nodes,

@@ -22,6 +22,7 @@ struct HandledState {
 struct StateReport {
   std::vector<HandledState> found;    // that were not as the log says
   std::vector<StateDifference> left;  // …and those that are not, after all
+  bool cut_off = false;               // what was sent was not read again
 };
 
 // Reads, compares, heals where `repairs`, and reads again. A node that fails is lost from the

@@ -69,6 +69,13 @@ Resolver::Resolver(const Tools& tools, IndexUnderTest index, Roster& roster, std
       report_(report) {}
 
 Async<Result<void>> Resolver::add(std::vector<std::string> ids) {
+  if (ids.empty()) co_return Result<void>{};
+  if (given_up_.size() >= tools_.options.unresolved_max) {
+    if (!std::exchange(full_, true))
+      report_.problems.push_back("more than " + std::to_string(tools_.options.unresolved_max) +
+                                 " documents differ and were not repaired: the others wait");
+    co_return Result<void>{};
+  }
   for (std::string& id : ids) {
     if (!given_up_.contains(id)) pending_.insert(std::move(id));
   }

@@ -258,14 +258,14 @@ Async<Result<bool>> FilterResolver::write(std::shared_ptr<const Entry> entry,
   const Topology& topology = context_.cluster.topology();
   std::set<ShardId> shards;
   std::size_t next = 0;
-  MIROIR_CO_TRY(const Body body,
-                co_await context_.log.write_body([&]() -> Result<std::optional<BodyRecord>> {
-                  if (next == ids.size()) return std::nullopt;
-                  const std::string& id = ids[next++];
-                  const Slot slot = slot_of(id);
-                  shards.insert(topology.shard_of(slot));
-                  return BodyRecord{.slot = slot, .checksum = 0, .id = id, .document = {}};
-                }));
+  const auto next_record = [&]() -> Result<std::optional<BodyRecord>> {
+    if (next == ids.size()) return std::nullopt;
+    const std::string& id = ids[next++];
+    const Slot slot = slot_of(id);
+    shards.insert(topology.shard_of(slot));
+    return BodyRecord{.slot = slot, .checksum = 0, .id = id, .document = {}};
+  };
+  MIROIR_CO_TRY(const Body body, co_await context_.log.write_body(next_record, WhenFull::kTake));
   MIROIR_CO_CHECK(
       co_await context_.log.resolve(entry->position, body, {shards.begin(), shards.end()}));
   co_return true;

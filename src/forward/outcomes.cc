@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 #include <set>
 
 #include "cluster/entry_failures.h"
@@ -99,7 +100,7 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   const Topology& topology = context_.cluster.topology();
   const bool whole = !has_records(entry->kind);
 
-  if (entry->kind == EntryKind::kUpdateSettings && failures.everywhere())
+  if (entry->kind == EntryKind::kUpdateSettings && !named.empty() && failures.everywhere())
     MIROIR_CO_CHECK(co_await take_back_settings(entry));
   std::vector<Taint> over;
   std::vector<std::string> not_deleted;
@@ -139,32 +140,73 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
 }
 
 // What no node took is not the index's, but later changes were made on top of it: all are given
-// these without it.
+// the settings that these make without it.
 Async<Result<void>> Outcomes::take_back_settings(std::shared_ptr<const Entry> entry) {
-  const Json* after = entry->arguments.find("clientSettings");
-  const Json* before = entry->arguments.find("before");
-  if (after == nullptr || before == nullptr) co_return Result<void>();
-  const auto appended = co_await context_.log.append(
-      [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
-        std::vector<Entry> entries;
-        const IndexState* index = catalogue.by_incarnation(entry->incarnation);
-        if (index == nullptr) return entries;
-        const Json settings = take_back(index->settings, *after, *before);
-        if (settings == index->settings) return entries;
-        Entry back;
-        back.origin = Origin::kSystem;
-        back.kind = EntryKind::kUpdateSettings;
-        back.index_uid = index->uid;
-        back.incarnation = index->incarnation;
-        back.primary_key = index->primary_key.value_or("");
-        back.arguments = Json::object(
-            {{"clientSettings", settings},
-             {"settings", settings_for_node(settings, index->settings, back.primary_key)}});
-        entries.push_back(std::move(back));
-        return entries;
-      });
-  if (!appended) co_return std::unexpected(appended.error());
+  for (bool done = false; !done;) {
+    const IndexState* index = context_.log.catalogue().by_incarnation(entry->incarnation);
+    if (index == nullptr) co_return Result<void>();
+    const Position version = index->settings_version;
+    MIROIR_CO_TRY(const SettingsWithout without, co_await settings_without_failed(*index));
+    if (!without.settings) co_return Result<void>();
+    const auto appended = co_await context_.log.append(
+        [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+          std::vector<Entry> entries;
+          const IndexState* now = catalogue.by_incarnation(entry->incarnation);
+          done = now == nullptr || now->settings_version == version;
+          if (!done || now == nullptr || now->settings == *without.settings) return entries;
+          Entry back;
+          back.origin = Origin::kSystem;
+          back.kind = EntryKind::kUpdateSettings;
+          back.index_uid = now->uid;
+          back.incarnation = now->incarnation;
+          back.primary_key = now->primary_key.value_or("");
+          Json positions = Json::array();
+          for (const Position failed : without.failed) positions.push_back(failed);
+          back.arguments =
+              Json::object({{"clientSettings", *without.settings},
+                            {"without", std::move(positions)},
+                            {"previous", version},
+                            {"settings", settings_for_node(*without.settings, without.given,
+                                                           back.primary_key)}});
+          entries.push_back(std::move(back));
+          return entries;
+        },
+        WhenFull::kTake);
+    if (!appended) co_return std::unexpected(appended.error());
+  }
   co_return Result<void>();
+}
+
+// From the oldest of the kept changes that failed.
+Async<Result<Outcomes::SettingsWithout>> Outcomes::settings_without_failed(IndexState index) {
+  std::vector<std::shared_ptr<const Entry>> versions;  // newest first
+  SettingsWithout without;
+  for (Position next = index.settings_version; next != 0;) {
+    MIROIR_CO_TRY(auto version, co_await kept_entry(context_.log, next));
+    if (version == nullptr || version->kind != EntryKind::kUpdateSettings ||
+        version->incarnation != index.incarnation)
+      break;
+    if (const Json* taken_back = version->arguments.find("without"))
+      for (const Json& each : taken_back->as_array()) without.failed.insert(each.as_uint64());
+    const Json* previous = version->arguments.find("previous");
+    next = previous == nullptr ? 0 : previous->as_uint64();
+    versions.push_back(std::move(version));
+  }
+  for (const std::shared_ptr<const Entry>& version : std::views::reverse(versions)) {
+    const Json* change = version->arguments.find("change");
+    if (change == nullptr) continue;
+    MIROIR_CO_TRY(const auto failures,
+                  co_await EntryFailures::of(context_.log, context_.cluster, version->position));
+    if (failures.everywhere()) without.failed.insert(version->position);
+    const bool counts = !without.failed.contains(version->position);
+    if (!counts && !without.settings) without.settings = *version->arguments.find("before");
+    if (!without.settings) continue;
+    without.given = merge_settings(without.given, *version->arguments.find("clientSettings"));
+    if (counts)
+      without.settings =
+          change->is_null() ? Json::object() : merge_settings(*without.settings, *change);
+  }
+  co_return without;
 }
 
 Async<Result<void>> Outcomes::skipped(Position first, Position last) {

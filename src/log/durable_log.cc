@@ -88,9 +88,9 @@ void DurableLog::show_metrics() const {
   views_->metrics.show(catalogue(), views_->tombstones);
 }
 
-Async<Result<Body>> DurableLog::write_body(
-    std::function<Result<std::optional<BodyRecord>>()> next) {
-  MIROIR_CO_CHECK(co_await refuse_if_full());
+Async<Result<Body>> DurableLog::write_body(std::function<Result<std::optional<BodyRecord>>()> next,
+                                           WhenFull when_full) {
+  if (when_full == WhenFull::kRefuse) MIROIR_CO_CHECK(co_await refuse_if_full());
   co_return co_await views_->bodies->write(std::move(next));
 }
 
@@ -104,8 +104,8 @@ Async<Result<void>> DurableLog::refuse_if_full() {
                      " bytes (log.retention.bytes) for nodes that have not applied them");
 }
 
-Async<Result<std::vector<Entry>>> DurableLog::append(Judge judge) {
-  MIROIR_CO_CHECK(co_await refuse_if_full());
+Async<Result<std::vector<Entry>>> DurableLog::append(Judge judge, WhenFull when_full) {
+  if (when_full == WhenFull::kRefuse) MIROIR_CO_CHECK(co_await refuse_if_full());
   MIROIR_CO_TRY(std::vector<Entry> entries,
                 judge(appender_.tentative_catalogue(), appender_.next_position()));
   if (entries.empty()) co_return entries;

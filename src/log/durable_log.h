@@ -32,8 +32,9 @@ class DurableLog final : public Log {
   static Async<Result<std::unique_ptr<Log>>> open(Store& store, Clock& clock, Metrics& metrics,
                                                   Executor executor, LogOptions options);
 
-  Async<Result<Body>> write_body(std::function<Result<std::optional<BodyRecord>>()> next) override;
-  Async<Result<std::vector<Entry>>> append(Judge judge) override;
+  Async<Result<Body>> write_body(std::function<Result<std::optional<BodyRecord>>()> next,
+                                 WhenFull when_full) override;
+  Async<Result<std::vector<Entry>>> append(Judge judge, WhenFull when_full) override;
 
   Position head() const override { return appender_.head().position; }
   EntryStamp head_stamp() const override { return appender_.head().stamp; }

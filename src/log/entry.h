@@ -37,8 +37,9 @@ enum class EntryKind {
   // arguments.primaryKey, .settings, .clientSettings, .replaces (an incarnation)
   kAdoptIndex,
   kSwapIndexes,  // arguments: [{"indexes": [a, b], "rename": bool}]
-  // arguments.settings: complete, as every node shall have them; .clientSettings, .before: of those
-  // the client's, and what they were where the client changed them
+  // arguments.settings: complete, as every node shall have them; .clientSettings: of those the
+  // client's. Of a client's also .change (null: all are reset), and .before: the client's before
+  // it. .previous: the position of the settings before these; .without: those that are taken back
   kUpdateSettings,
   kPutKey,           // arguments: the key
   kDeleteKey,        // arguments.uid

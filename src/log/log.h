@@ -70,6 +70,9 @@ struct Tombstone {
   bool of_expiry = false;  // its stamp is the expired copy's, older than the entry
 };
 
+// At log.retention.bytes. What nodes wait for before they go on, and make room, is taken.
+enum class WhenFull { kRefuse, kTake };
+
 // The one durable, totally ordered log, and what is derived from it (tasks, catalogue, tombstones,
 // progress). Lives on one thread; the store works elsewhere. append() may be called by many
 // coroutines at once: entries get their positions in the order in which they are judged, and become
@@ -83,8 +86,8 @@ class Log {
 
   // Takes records until `next` returns nullopt; pieces are compressed and stored as they fill
   // (about 1 MiB each).
-  virtual Async<Result<Body>> write_body(
-      std::function<Result<std::optional<BodyRecord>>()> next) = 0;
+  virtual Async<Result<Body>> write_body(std::function<Result<std::optional<BodyRecord>>()> next,
+                                         WhenFull when_full = WhenFull::kRefuse) = 0;
 
   // Judges and appends, all or nothing. `judge` runs at the head of the log, with the catalogue as
   // it is there; it returns the entries to append in order (position, stamp and, where 0, `task`
@@ -92,7 +95,8 @@ class Log {
   // must not suspend. When this returns the entries are durable. kUnavailable: the store is full or
   // gone; nothing happened.
   using Judge = std::function<Result<std::vector<Entry>>(const Catalogue&, Position next)>;
-  virtual Async<Result<std::vector<Entry>>> append(Judge judge) = 0;
+  virtual Async<Result<std::vector<Entry>>> append(Judge judge,
+                                                   WhenFull when_full = WhenFull::kRefuse) = 0;
 
   // The newest durable position (0: none; the first is 1), its stamp, and a signal for every rise.
   virtual Position head() const = 0;

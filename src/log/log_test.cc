@@ -357,6 +357,18 @@ TEST_F(LogTest, FullLogRefusesUntilSomethingCanBeTrimmed) {
   EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
   EXPECT_NE(refused.error().message.find("log.retention.bytes"), std::string::npos);
   EXPECT_EQ(log().head(), full);
+  // …but for what nodes wait for, or it would be full for ever.
+  const auto one_record = [done = false]() mutable -> Result<std::optional<BodyRecord>> {
+    if (std::exchange(done, true)) return std::nullopt;
+    return BodyRecord{.slot = 1, .checksum = 0, .id = "x", .document = {}};
+  };
+  EXPECT_FALSE(process_->run(log().write_body(one_record)));
+  EXPECT_TRUE(process_->run(log().write_body(one_record, WhenFull::kTake)));
+  const auto settings = [](const Catalogue&, Position) -> Result<std::vector<Entry>> {
+    return std::vector{plain_entry(EntryKind::kUpdateSettings, "a")};
+  };
+  EXPECT_FALSE(process_->run(log().append(settings)));
+  EXPECT_TRUE(process_->run(log().append(settings, WhenFull::kTake)));
   ASSERT_TRUE(process_->run(log().trim(full, full)));
   EXPECT_LT(log().bytes(), 3'000);
   EXPECT_GT(log().bytes(), 0);

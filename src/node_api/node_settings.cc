@@ -57,6 +57,32 @@ Json merge_members(const Json* old, const Json& change) {
   return merged;
 }
 
+// With another source an embedder begins anew: what it may have depends on that.
+void end_embedders_of_other_sources(Json& settings, const Json& change) {
+  Json* embedders = settings.find("embedders");
+  const Json* changes = change.find("embedders");
+  if (embedders == nullptr || changes == nullptr || !changes->is_object()) return;
+  for (const auto& [name, its] : changes->as_object()) {
+    const Json* source = its.is_object() ? its.find("source") : nullptr;
+    const Json* old = embedders->find(name);
+    const Json* before = old == nullptr ? nullptr : old->find("source");
+    if (source != nullptr && before != nullptr && *source != *before) embedders->erase(name);
+  }
+}
+
+// Members that are merged one by one stay on a node that is not told that they are no more. Those
+// of an embedder are not told so: which it may have depends on its source.
+void reset_what_is_gone(Json& settings, const Json& before, bool nested) {
+  if (!settings.is_object() || !before.is_object()) return;
+  for (const auto& [name, old] : before.as_object()) {
+    if (Json* now = settings.find(name); now == nullptr) {
+      settings.set(name, Json());
+    } else if (nested) {
+      reset_what_is_gone(*now, old, true);
+    }
+  }
+}
+
 Json filter_rule(Json patterns, bool facet_search, bool equality, bool comparison) {
   return Json::object(
       {{"attributePatterns", std::move(patterns)},
@@ -98,6 +124,7 @@ bool names_reserved(const Json& value) {
 
 Json merge_settings(const Json& settings, const Json& change) {
   Json merged = settings.is_object() ? settings : Json::object();
+  end_embedders_of_other_sources(merged, change);
   for (const auto& [key, value] : change.as_object()) {
     if (value.is_null()) {
       merged.erase(key);
@@ -108,36 +135,6 @@ Json merge_settings(const Json& settings, const Json& change) {
     }
   }
   return merged;
-}
-
-Json settings_before(const Json& settings, const Json& after) {
-  Json before = Json::object();
-  for (const auto& [name, value] : settings.as_object()) {
-    const Json* now = after.find(name);
-    if (now == nullptr || *now != value) before.set(name, value);
-  }
-  for (const auto& [name, value] : after.as_object())
-    if (settings.find(name) == nullptr) before.set(name, Json());
-  return before;
-}
-
-Json take_back(const Json& settings, const Json& after, const Json& before) {
-  Json result = settings;
-  for (const auto& [name, old] : before.as_object()) {
-    const Json* now = settings.find(name);
-    const Json* made = after.find(name);
-    if (now == made || (now != nullptr && made != nullptr && *now == *made)) {
-      if (old.is_null()) {
-        result.erase(name);
-      } else {
-        result.set(name, old);
-      }
-    } else if (now != nullptr && made != nullptr && now->is_object() && made->is_object()) {
-      const Json its = old.is_object() ? old : Json::object();
-      result.set(name, take_back(*now, *made, settings_before(its, *made)));
-    }
-  }
-  return result;
 }
 
 Json settings_for_node(const Json& settings, const Json& before, const std::string& primary_key) {
@@ -158,13 +155,9 @@ Json settings_for_node(const Json& settings, const Json& before, const std::stri
   complete.set("filterableAttributes",
                filter_rules(settings.find("filterableAttributes"), primary_key));
 
-  const Json* old_embedders = before.find("embedders");
-  Json* embedders = complete.find("embedders");
-  if (old_embedders != nullptr && old_embedders->is_object() && embedders->is_object()) {
-    for (const auto& [name, value] : old_embedders->as_object()) {
-      if (embedders->find(name) == nullptr) embedders->set(name, Json());
-    }
-  }
+  for (auto& [name, value] : complete.as_object())
+    if (const Json* old = before.find(name); merges_members(name) && old != nullptr)
+      reset_what_is_gone(value, *old, name != "embedders");
 
   Json* faceting = complete.find("faceting");
   Json* facet_limit = faceting->find("maxValuesPerFacet");

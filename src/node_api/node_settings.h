@@ -18,15 +18,8 @@ namespace miroir {
 // typoTolerance, faceting, pagination and embedders are merged one by one.
 Json merge_settings(const Json& settings, const Json& change);
 
-// What the settings were before a change: those members of them that it touches, null where there
-// was none.
-Json settings_before(const Json& settings, const Json& after);
-
-// The settings without a change that made `after` of `before`: what was changed again since stays.
-Json take_back(const Json& settings, const Json& after, const Json& before);
-
-// What a node shall have, complete: settings that the client never made are null. Embedders of
-// `before` that are gone are null by name.
+// What a node shall have, complete: settings that the client never made are null, and so are
+// embedders and other members of `before` that are gone.
 Json settings_for_node(const Json& settings, const Json& before, const std::string& primary_key);
 
 // What clients see of a node's answer: their own filter rules and facet limit instead of the

@@ -147,30 +147,29 @@ TEST(NodeSettingsTest, RoutesAndTheirMethods) {
   EXPECT_EQ(method_of_setting("stop-words"), "PUT");
 }
 
-// Changes made on top of each other, of which each is taken back when it is known to have failed.
-TEST(NodeSettingsTest, WhatAChangeMadeIsTakenBackAndNothingElse) {
-  const std::vector<Json> changes = {
-      parsed(R"({"embedders":{"bad":{"source":"rest"}},"stopWords":["the"]})"),
-      parsed(R"({"synonyms":{"a":["b"]},"embedders":{"good":{"source":"userProvided"}}})"),
-      parsed(R"({"stopWords":null,"typoTolerance":{"enabled":false}})"),
-      parsed(R"({"stopWords":["of"]})")};
-  const Json first = parsed(
-      R"({"embedders":{"old":{"source":"userProvided"}},"stopWords":["a"],"sortableAttributes":["x"]})");
-  std::vector<Json> made = {first};
-  for (const Json& change : changes) made.push_back(merge_settings(made.back(), change));
-  const auto without = [&](std::size_t change, const Json& settings) {
-    return take_back(settings, made[change + 1], settings_before(made[change], made[change + 1]));
+TEST(NodeSettingsTest, AnEmbedderBeginsAnewWithAnotherSource) {
+  const Json rest =
+      parsed(R"({"embedders":{"m":{"source":"rest","url":"u"},"n":{"source":"rest"}}})");
+  const auto embedder = [&](const char* change) {
+    return *merge_settings(rest, parsed(change)).find("embedders")->find("m");
   };
-  Json now = without(0, made.back());
-  EXPECT_EQ(now["embedders"],
-            parsed(R"({"old":{"source":"userProvided"},"good":{"source":"userProvided"}})"));
-  EXPECT_EQ(now["stopWords"], Json::array({"of"})) << "made since";
-  EXPECT_EQ(without(0, now), now) << "once";
-  for (const std::size_t change : std::vector<std::size_t>{3, 2, 1}) now = without(change, now);
-  EXPECT_EQ(now["embedders"], *first.find("embedders"));
-  EXPECT_EQ(now.find("synonyms"), nullptr);
-  EXPECT_EQ(now.find("typoTolerance"), nullptr);
-  EXPECT_EQ(now["sortableAttributes"], Json::array({"x"}));
+  EXPECT_EQ(embedder(R"({"embedders":{"m":{"source":"userProvided","dimensions":3}}})"),
+            parsed(R"({"source":"userProvided","dimensions":3})"));
+  EXPECT_EQ(embedder(R"({"embedders":{"m":{"source":"rest","dimensions":3}}})"),
+            parsed(R"({"source":"rest","url":"u","dimensions":3})"));
+  EXPECT_EQ(embedder(R"({"embedders":{"m":{"dimensions":3}}})"),
+            parsed(R"({"source":"rest","url":"u","dimensions":3})"));
+}
+
+TEST(NodeSettingsTest, MembersThatAreGoneAreReset) {
+  const Json before = parsed(
+      R"({"typoTolerance":{"enabled":false,"minWordSizeForTypos":{"oneTypo":3,"twoTypos":9}},)"
+      R"("pagination":{"maxTotalHits":5}})");
+  const Json now = parsed(R"({"typoTolerance":{"minWordSizeForTypos":{"twoTypos":9}}})");
+  const Json complete = settings_for_node(now, before, "");
+  EXPECT_EQ(*complete.find("typoTolerance"),
+            parsed(R"({"enabled":null,"minWordSizeForTypos":{"oneTypo":null,"twoTypos":9}})"));
+  EXPECT_TRUE(complete.find("pagination")->is_null());
 }
 
 }  // namespace

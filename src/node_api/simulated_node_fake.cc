@@ -72,7 +72,8 @@ Result<Enqueued> SimulatedNode::enqueue(NodeWrite write, std::optional<TaskUid> 
   queued.task.enqueued_at = wall_time();
   const bool document_route = queued.task.type.starts_with("document");
   if (document_route) queued.task.custom_metadata = std::move(metadata);
-  queued.task.details = Json::object();
+  const auto* settings = std::get_if<UpdateSettings>(&write);
+  queued.task.details = settings == nullptr ? Json::object() : settings->settings;
   queued.ready =
       clock_.now() + Microseconds(static_cast<std::int64_t>(
                          random_.unit() * static_cast<double>(options_.task_delay_max.count())));

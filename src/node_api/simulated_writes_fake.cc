@@ -7,6 +7,7 @@
 #include "meili/filter.h"
 #include "meili/primary_key.h"
 #include "node_api/document_filter.h"
+#include "node_api/node_settings.h"
 
 namespace miroir {
 namespace {
@@ -172,13 +173,7 @@ struct Apply {
       index->created_at = now;
     }
     if (!write.settings.is_object()) return failed("invalid_settings", "Not an object.");
-    for (const auto& [name, value] : write.settings.as_object()) {
-      if (value.is_null()) {
-        index->settings.erase(name);
-      } else {
-        index->settings.set(name, value);
-      }
-    }
+    index->settings = merge_settings(index->settings, write.settings);
     return {};
   }
 

@@ -59,7 +59,9 @@ Async<http::Response> SettingsWriter::change(std::string index_uid, std::string 
         Json after = reset && setting.empty() ? Json::object() : merge_settings(before, change);
         entry.arguments =
             Json::object({{"clientSettings", after},
-                          {"before", settings_before(before, after)},
+                          {"change", reset && setting.empty() ? Json() : change},
+                          {"before", before},
+                          {"previous", index == nullptr ? 0 : index->settings_version},
                           {"settings", settings_for_node(after, before, entry.primary_key)}});
         entry.task_details = reset && setting.empty() ? details_of_reset() : details_of(change);
         entries.push_back(std::move(entry));

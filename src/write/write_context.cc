@@ -106,6 +106,7 @@ Entry primary_key_settings(const IndexState& index, Position incarnation,
   entry.primary_key = primary_key;
   entry.arguments =
       Json::object({{"clientSettings", index.settings},
+                    {"previous", index.settings_version},
                     {"settings", settings_for_node(index.settings, index.settings, primary_key)}});
   return entry;
 }

@@ -1,0 +1,176 @@
+// Changes of settings that failed on all nodes, or on some.
+#include "anti_entropy/reconciler_fake.h"
+#include "node_api/node_settings.h"
+
+namespace miroir {
+namespace {
+
+class FailedSettingsTest : public ReconcilerTest {
+ protected:
+  static ForwardWorld::Options one_node_a_group() {
+    ForwardWorld::Options options;
+    options.nodes_per_group = 1;
+    options.log.retention_age = std::chrono::hours(1);
+    return options;
+  }
+  FailedSettingsTest() : ReconcilerTest(one_node_a_group()) {}
+
+  // As clients make them (settings_writer.cc). Null: all are reset.
+  void change(const Json& what) {
+    const IndexState& index = *world.log().catalogue().index(kIndex);
+    const Json after = what.is_null() ? Json::object() : merge_settings(index.settings, what);
+    Entry entry;
+    entry.kind = EntryKind::kUpdateSettings;
+    entry.index_uid = kIndex;
+    entry.arguments = Json::object({{"clientSettings", after},
+                                    {"change", what},
+                                    {"before", index.settings},
+                                    {"previous", index.settings_version},
+                                    {"settings", settings_for_node(after, index.settings, "id")}});
+    world.append(std::move(entry));
+  }
+  static Json stop_words(std::vector<std::string> words) {
+    Json list = Json::array();
+    for (std::string& word : words) list.push_back(std::move(word));
+    return Json::object({{"stopWords", std::move(list)}});
+  }
+  static Json synonym(const std::string& word) {
+    return Json::object({{"synonyms", Json::object({{word, Json::array({"x"})}})}});
+  }
+  static Json typo(const std::string& member, Json value) {
+    return Json::object({{"typoTolerance", Json::object({{member, std::move(value)}})}});
+  }
+
+  // What is sent fails where these words are among it.
+  void refuse(const std::string& name, std::vector<std::string> words) {
+    node(name).fail_tasks([words](const NodeTask& task) -> std::optional<std::string> {
+      const std::string text = to_text(task.details);
+      const auto is_in = [&](const std::string& word) { return text.contains(word); };
+      if (task.type == "settingsUpdate" && std::ranges::any_of(words, is_in)) return "internal";
+      return std::nullopt;
+    });
+  }
+  void refuse_everywhere(std::vector<std::string> words) {
+    for (const auto& [name, each] : world.nodes) refuse(name, words);
+  }
+  void settle() {
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+  void take(const std::string& name, bool away) {
+    node(name).options().down = away;
+    ASSERT_TRUE(world.run_until([&] { return world.cluster().status(name).healthy != away; }));
+  }
+
+  Json settings() { return world.log().catalogue().index(kIndex)->settings; }
+  void expect(const Json& wanted) {
+    settle();
+    EXPECT_EQ(settings(), wanted);
+    EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+    const Json on_nodes = settings_for_node(wanted, Json::object(), "id");
+    for (const auto& [name, each] : world.nodes) {
+      const Json& its = each->disk().indexes.at(kIndex).settings;
+      for (const auto& [setting, value] : on_nodes.as_object()) {
+        const Json* held = its.find(setting);
+        EXPECT_EQ(held == nullptr ? Json() : *held, value) << name << " " << setting;
+      }
+    }
+  }
+};
+
+TEST_F(FailedSettingsTest, WhatFailedEverywhereIsNotInTheWayOfTheNext) {
+  refuse_everywhere({"bad"});
+  change(stop_words({"bad"}));
+  settle();
+  EXPECT_EQ(settings(), stop_words({"a"}));
+  change(synonym("good"));
+  expect(merge_settings(stop_words({"a"}), synonym("good")));
+}
+
+TEST_F(FailedSettingsTest, WhatFailedWithItIsTakenBackToo) {
+  refuse_everywhere({"bad"});
+  change(stop_words({"bad"}));
+  change(synonym("fails with it"));
+  settle();
+  EXPECT_EQ(settings(), stop_words({"a"})) << "both failed";
+}
+
+TEST_F(FailedSettingsTest, EachOfSeveralIsTakenBack) {
+  refuse_everywhere({"bad", "worse"});
+  change(typo("enabled", false));
+  settle();
+  change(stop_words({"bad"}));
+  change(stop_words({"worse"}));
+  change(typo("disableOnNumbers", true));  // fails with them
+  settle();
+  expect(merge_settings(stop_words({"a"}), typo("enabled", false)));
+}
+
+TEST_F(FailedSettingsTest, NothingIsDecidedWhileANodeIsAway) {
+  for (const bool fails : {true, false}) {
+    take("b0", true);
+    refuse("a0", {"new"});
+    refuse("b0", {fails ? "new" : "nothing"});
+    change(stop_words({"new"}));
+    world.run_for(std::chrono::minutes(5));
+    EXPECT_EQ(settings(), stop_words({"new"}));
+    take("b0", false);
+    settle();
+    EXPECT_EQ(settings(), stop_words({fails ? "a" : "new"}));
+    refuse("a0", {});
+    run_pass(PassKind::kLight);
+    expect(stop_words({fails ? "a" : "new"}));
+  }
+}
+
+TEST_F(FailedSettingsTest, AMemberThatALaterChangeCarriedIsTakenBackOnTheNodesToo) {
+  change(typo("enabled", false));
+  settle();
+  for (const auto& [name, each] : world.nodes) {
+    each->fail_tasks([failed = 0](const NodeTask& task) mutable -> std::optional<std::string> {
+      if (task.type != "settingsUpdate" || ++failed > 1) return std::nullopt;
+      return "internal";
+    });
+  }
+  change(typo("disableOnNumbers", true));
+  change(synonym("good"));  // applied, and with it the member that had failed
+  expect(
+      merge_settings(merge_settings(stop_words({"a"}), typo("enabled", false)), synonym("good")));
+}
+
+TEST_F(FailedSettingsTest, WhatFailedOnOneNodeAloneStands) {
+  refuse("b0", {"good"});
+  change(stop_words({"good"}));
+  settle();
+  refuse("b0", {});
+  run_pass(PassKind::kLight);
+  expect(stop_words({"good"}));
+}
+
+TEST_F(FailedSettingsTest, WhatTheOnlyNodeThatAppliedItSkippedSinceStands) {
+  const SimulatedNode::Disk old = node("b0").snapshot();
+  refuse("a0", {"good"});
+  change(stop_words({"good"}));
+  settle();
+  for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");
+  settle();
+  world.run_for(std::chrono::hours(2));
+  ASSERT_GT(world.log().trimmed(), 0U);
+  node("b0").restore(old);
+  settle();
+  EXPECT_EQ(settings(), stop_words({"good"}));
+}
+
+TEST_F(FailedSettingsTest, AResetThatFailedIsTakenBackAndOneThatDidNotStands) {
+  refuse_everywhere({"bad"});
+  change(stop_words({"bad"}));
+  change(Json());
+  expect(Json::object());
+  for (const auto& [name, each] : world.nodes)
+    each->fail_tasks([](const NodeTask&) { return std::optional<std::string>("internal"); });
+  change(stop_words({"b"}));
+  settle();
+  EXPECT_EQ(settings(), Json::object());
+}
+
+}  // namespace
+}  // namespace miroir
