@@ -43,7 +43,7 @@ class Audit {
   std::uint64_t pass_ = 0;
   std::uint64_t rows_ = 0;                          // of this pass
   std::map<std::string, std::uint64_t> announced_;  // documents → rows
-  std::set<Hash128> unresolved_before_;  // rows
+  std::set<Hash128> unresolved_before_;             // rows
   std::set<Hash128> unresolved_;
 };
 

@@ -102,7 +102,7 @@ class World {
   std::map<std::string, SimulatedNode::Disk> snapshots_;
   std::optional<MemoryStore::Tables> store_copy_;
   Ledger ledger_;
-  bool in_recovery_ = false;  // the store went back, and Miroir has not come to terms with it yet
+  bool in_recovery_ = false;   // the store went back, and Miroir has not come to terms with it yet
   Position went_back_to_ = 0;  // entries up to here were written before the store last went back
   std::vector<Adoption> adoptions_;
   std::map<std::string, Json> remembered_;
