@@ -44,7 +44,7 @@ class Controls(ClusterTest):
             cluster.miroir.end()
             cluster.miroir.start()
             wait_for("Miroir answers", cluster.api.answers)
-            self.assertTrue(cluster.api.get(RECONCILER + "status")["paused"])
+            wait_for("it has read that passes are paused", lambda: cluster.api.get(RECONCILER + "status")["paused"])
             before = len(passes(cluster, "light"))
             cluster["b1"].api.write("DELETE", PATH + "/3")
             time.sleep(4)
