@@ -37,6 +37,14 @@ class FailedEntriesTest : public ReconcilerTest {
     entry.index_uid = index;
     world.append(std::move(entry));
   }
+  // The index that a rename left on b0.
+  void expect_left_index_goes() {
+    ASSERT_TRUE(node("b0").disk().indexes.contains(kIndex));
+    run_pass(PassKind::kLight);
+    EXPECT_FALSE(node("b0").disk().indexes.contains(kIndex));
+    EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+    EXPECT_TRUE(world.log().index_taints().empty());
+  }
   // A PUT of one field.
   void merge(const std::string& id, const std::string& field, const std::string& index = kIndex) {
     Entry entry;
@@ -234,11 +242,7 @@ TEST_F(FailedEntriesTest, WhatARenameLeftThereGoesThoughItsNewNameIsDropped) {
   work_again();
   append(EntryKind::kDropIndex, "films");  // b0 has none
   settle();
-  ASSERT_TRUE(node("b0").disk().indexes.contains(kIndex));
-  run_pass(PassKind::kLight);
-  EXPECT_FALSE(node("b0").disk().indexes.contains(kIndex));
-  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
-  EXPECT_TRUE(world.log().index_taints().empty());
+  expect_left_index_goes();
 }
 
 TEST_F(FailedEntriesTest, WhatARenameLeftThereGoesThoughAnotherWasDroppedUnderItsNewName) {
@@ -250,11 +254,7 @@ TEST_F(FailedEntriesTest, WhatARenameLeftThereGoesThoughAnotherWasDroppedUnderIt
   update_index(Json(), "films");  // fails on b0, which has such an index yet
   append(EntryKind::kDropIndex, "films");
   settle();
-  ASSERT_TRUE(node("b0").disk().indexes.contains(kIndex));
-  run_pass(PassKind::kLight);
-  EXPECT_FALSE(node("b0").disk().indexes.contains(kIndex));
-  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
-  EXPECT_TRUE(world.log().index_taints().empty());
+  expect_left_index_goes();
 }
 
 TEST_F(FailedEntriesTest, WhatARenameLeftThereStaysWhileNobodyElseHoldsIt) {

@@ -123,10 +123,9 @@ Async<Result<LightComparison::Progress>> LightComparison::beside_the_sums(std::s
   for (DocumentQuery& query : queries) {
     auto found = co_await read_stamps(node, std::move(query), kBesideMax + 1);
     if (!found) co_return Progress::kLost;
-    const std::string many = "node " + node + ": more than " + std::to_string(kBesideMax) +
-                             " documents lie in no slot, or in another node's: some wait";
-    if (found->size() > kBesideMax && std::ranges::count(report_.problems, many) == 0)
-      report_.problems.push_back(many);
+    if (found->size() > kBesideMax)
+      report_.add_problem("node " + node + ": more than " + std::to_string(kBesideMax) +
+                          " documents lie in no slot, or in another node's: some wait");
     std::vector<std::string> ids;
     for (DocumentCopy& copy : *found) ids.push_back(std::move(copy.id));
     MIROIR_CO_CHECK(co_await resolver_.add(std::move(ids)));

@@ -72,6 +72,10 @@ std::map<std::pair<std::string_view, std::string_view>, std::uint64_t> IndexRepo
   return counts;
 }
 
+void IndexReport::add_problem(std::string sentence) {
+  if (std::ranges::count(problems, sentence) == 0) problems.push_back(std::move(sentence));
+}
+
 Json IndexReport::to_json() const {
   Json list = Json::array();
   for (const auto& [state, count] : states()) {

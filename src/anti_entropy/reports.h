@@ -51,6 +51,7 @@ struct IndexReport {
 
   // Of an index that no pass has come to.
   static IndexReport not_compared(const IndexState& index, std::uint32_t shards);
+  void add_problem(std::string sentence);  // once
   // Every replica was compared and in sync, and nothing is left to do.
   bool clean() const;
   // How many shards are in which state: by state and code.

@@ -71,9 +71,8 @@ Resolver::Resolver(const Tools& tools, IndexUnderTest index, Roster& roster, std
 Async<Result<void>> Resolver::add(std::vector<std::string> ids) {
   if (ids.empty()) co_return Result<void>{};
   if (given_up_.size() >= tools_.options.unresolved_max) {
-    if (!std::exchange(full_, true))
-      report_.problems.push_back("more than " + std::to_string(tools_.options.unresolved_max) +
-                                 " documents differ and were not repaired: the others wait");
+    report_.add_problem("more than " + std::to_string(tools_.options.unresolved_max) +
+                        " documents differ and were not repaired: the others wait");
     co_return Result<void>{};
   }
   for (std::string& id : ids) {

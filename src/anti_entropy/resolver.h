@@ -61,7 +61,6 @@ class Resolver {
   std::set<std::string> known_;
   std::set<std::string> moved_before_;
   std::set<std::string> given_up_;
-  bool full_ = false;  // no more of them are taken
   std::set<std::string> moving_;
   std::set<std::string> saved_given_up_;  // as they are written down
   std::set<std::string> saved_moving_;
