@@ -55,6 +55,18 @@ bool has_details(EntryKind kind) {
          kind == EntryKind::kSwapIndexes;
 }
 
+// As the client asked for it.
+Json details_of(const Entry& entry) {
+  Json details = entry.arguments;
+  details.erase("settingsVersion");
+  if (!details.is_array()) return details;
+  for (Json& swap : details.as_array()) {
+    swap.erase("incarnations");
+    swap.erase("settingsVersions");
+  }
+  return details;
+}
+
 }  // namespace
 
 Verdict judge(const Entry& entry, const CdcOptions& options) {
@@ -100,7 +112,7 @@ void append_event(std::string& out, const Entry& entry, std::uint64_t number,
   }
   if (has_details(entry.kind)) {
     out += R"(,"details":)";
-    append_text(out, entry.arguments);
+    append_text(out, details_of(entry));
   }
   out += '}';
 }

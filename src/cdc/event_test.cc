@@ -82,6 +82,8 @@ TEST(EventTest, IndexesAreToldOnceAndSettingsWithoutWhatTheyAre) {
   const Json its = event(renamed, 0, nullptr, true);
   EXPECT_EQ(*its.find("cursor"), Json("12"));
   EXPECT_EQ(*its.find("details"), renamed.arguments);
+  renamed.arguments.set("settingsVersion", 3);
+  EXPECT_EQ(*event(renamed, 0, nullptr, true).find("details"), *its.find("details"));
   EXPECT_EQ(its.find("id"), nullptr);
 
   Entry settings = entry_of(EntryKind::kUpdateSettings);
@@ -97,11 +99,17 @@ TEST(EventTest, RenamesAndSwapsTouchEveryIndexThatTheyName) {
   Entry swap = entry_of(EntryKind::kSwapIndexes);
   swap.index_uid.clear();
   swap.arguments = parse_json(R"([{"indexes":["a","b"]},{"indexes":["c","d"]}])").value();
+  const Json asked_for = swap.arguments;
+  for (Json& pair : swap.arguments.as_array()) {
+    pair.set("incarnations", Json::array({1, 2}));
+    pair.set("settingsVersions", Json::array({3, 4}));
+  }
   for (const char* index : {"", "books", "novels"}) EXPECT_TRUE(touches(renamed, index)) << index;
   for (const char* index : {"", "a", "b", "c", "d"}) EXPECT_TRUE(touches(swap, index)) << index;
   EXPECT_FALSE(touches(renamed, "a"));
   EXPECT_FALSE(touches(swap, "books"));
   EXPECT_EQ(*event(swap, 0, nullptr, true).find("index"), Json());
+  EXPECT_EQ(*event(swap, 0, nullptr, true).find("details"), asked_for);
 }
 
 }  // namespace

@@ -259,6 +259,7 @@ std::string_view node_task_type(EntryKind kind) {
     case EntryKind::kPutKey:
     case EntryKind::kDeleteKey:
     case EntryKind::kAdoptIndex:
+    case EntryKind::kTakeBack:
     case EntryKind::kTaskOperation:
       return "";
   }

@@ -266,8 +266,8 @@ Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const E
     MIROIR_CO_TRY(failures,
                   co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
   }
-  if (entry->kind == EntryKind::kClearDocuments && failures && failures->everywhere())
-    co_return std::nullopt;
+  const bool carried_out_anyway = entry->kind == EntryKind::kDropIndex || has_records(entry->kind);
+  if (!carried_out_anyway && failures && failures->everywhere()) co_return std::nullopt;
   if (!has_records(entry->kind)) {
     MIROIR_CO_TRY(NodeWrite write, write_of(*entry, progress_.offset));
     co_return std::optional(std::move(write));

@@ -8,7 +8,7 @@
 #include "cluster/entry_failures.h"
 #include "forward/overtaken.h"
 #include "forward/plan.h"
-#include "node_api/node_settings.h"
+#include "forward/take_back.h"
 
 namespace miroir {
 namespace {
@@ -25,10 +25,14 @@ Async<Result<std::vector<Outcomes::Named>>> Outcomes::named_by(std::shared_ptr<c
                                                                std::string node) {
   std::vector<Named> named;
   if (entry->kind == EntryKind::kSwapIndexes) {
-    // The indexes that carry these names by now: one of them is the other on this node.
-    for (const std::string& uid : index_names(*entry)) {
-      const IndexState* index = context_.log.catalogue().index(uid);
-      if (index != nullptr) named.push_back({index->incarnation, "", 0});
+    // Each is the other on this node, whatever they are called by now.
+    for (const Json& pair : entry->arguments.as_array()) {
+      const Json* incarnations = pair.find("incarnations");
+      if (incarnations == nullptr) continue;
+      for (const Json& each : incarnations->as_array()) {
+        const IndexState* index = context_.log.catalogue().by_incarnation(each.as_uint64());
+        if (index != nullptr) named.push_back({index->incarnation, "", 0});
+      }
     }
     co_return named;
   }
@@ -100,8 +104,8 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   const Topology& topology = context_.cluster.topology();
   const bool whole = !has_records(entry->kind);
 
-  if (entry->kind == EntryKind::kUpdateSettings && !named.empty() && failures.everywhere())
-    MIROIR_CO_CHECK(co_await take_back_settings(entry));
+  if (whole && !named.empty() && failures.everywhere())
+    MIROIR_CO_CHECK(co_await TakeBack(context_).of(entry));
   std::vector<Taint> over;
   std::vector<std::string> not_deleted;
   std::map<Position, std::vector<Taint>> existing;
@@ -137,76 +141,6 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   }
   if (over.empty()) co_return Result<void>();
   co_return co_await context_.log.untaint(entry->position, std::move(over));
-}
-
-// What no node took is not the index's, but later changes were made on top of it: all are given
-// the settings that these make without it.
-Async<Result<void>> Outcomes::take_back_settings(std::shared_ptr<const Entry> entry) {
-  for (bool done = false; !done;) {
-    const IndexState* index = context_.log.catalogue().by_incarnation(entry->incarnation);
-    if (index == nullptr) co_return Result<void>();
-    const Position version = index->settings_version;
-    MIROIR_CO_TRY(const SettingsWithout without, co_await settings_without_failed(*index));
-    if (!without.settings) co_return Result<void>();
-    const auto appended = co_await context_.log.append(
-        [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
-          std::vector<Entry> entries;
-          const IndexState* now = catalogue.by_incarnation(entry->incarnation);
-          done = now == nullptr || now->settings_version == version;
-          if (!done || now == nullptr || now->settings == *without.settings) return entries;
-          Entry back;
-          back.origin = Origin::kSystem;
-          back.kind = EntryKind::kUpdateSettings;
-          back.index_uid = now->uid;
-          back.incarnation = now->incarnation;
-          back.primary_key = now->primary_key.value_or("");
-          Json positions = Json::array();
-          for (const Position failed : without.failed) positions.push_back(failed);
-          back.arguments =
-              Json::object({{"clientSettings", *without.settings},
-                            {"without", std::move(positions)},
-                            {"previous", version},
-                            {"settings", settings_for_node(*without.settings, without.given,
-                                                           back.primary_key)}});
-          entries.push_back(std::move(back));
-          return entries;
-        },
-        WhenFull::kTake);
-    if (!appended) co_return std::unexpected(appended.error());
-  }
-  co_return Result<void>();
-}
-
-// From the oldest of the kept changes that failed.
-Async<Result<Outcomes::SettingsWithout>> Outcomes::settings_without_failed(IndexState index) {
-  std::vector<std::shared_ptr<const Entry>> versions;  // newest first
-  SettingsWithout without;
-  for (Position next = index.settings_version; next != 0;) {
-    MIROIR_CO_TRY(auto version, co_await kept_entry(context_.log, next));
-    if (version == nullptr || version->kind != EntryKind::kUpdateSettings ||
-        version->incarnation != index.incarnation)
-      break;
-    if (const Json* taken_back = version->arguments.find("without"))
-      for (const Json& each : taken_back->as_array()) without.failed.insert(each.as_uint64());
-    const Json* previous = version->arguments.find("previous");
-    next = previous == nullptr ? 0 : previous->as_uint64();
-    versions.push_back(std::move(version));
-  }
-  for (const std::shared_ptr<const Entry>& version : std::views::reverse(versions)) {
-    const Json* change = version->arguments.find("change");
-    if (change == nullptr) continue;
-    MIROIR_CO_TRY(const auto failures,
-                  co_await EntryFailures::of(context_.log, context_.cluster, version->position));
-    if (failures.everywhere()) without.failed.insert(version->position);
-    const bool counts = !without.failed.contains(version->position);
-    if (!counts && !without.settings) without.settings = *version->arguments.find("before");
-    if (!without.settings) continue;
-    without.given = merge_settings(without.given, *version->arguments.find("clientSettings"));
-    if (counts)
-      without.settings =
-          change->is_null() ? Json::object() : merge_settings(*without.settings, *change);
-  }
-  co_return without;
 }
 
 Async<Result<void>> Outcomes::skipped(Position first, Position last) {

@@ -34,13 +34,6 @@ class Outcomes {
                                                 std::string node);
   Async<Result<void>> end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
                                                std::vector<Named> named);
-  struct SettingsWithout {
-    std::optional<Json> settings;  // none: nothing failed
-    std::set<Position> failed;
-    Json given = Json::object();  // what nodes may have of them all
-  };
-  Async<Result<void>> take_back_settings(std::shared_ptr<const Entry> entry);
-  Async<Result<SettingsWithout>> settings_without_failed(IndexState index);
   Async<Result<void>> leave_what_may_have_failed(std::shared_ptr<const Entry> entry,
                                                  std::vector<Named>& named);
   // Takes back the document's newest deletes in between that no owner carried out.

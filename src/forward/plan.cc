@@ -70,7 +70,7 @@ bool is_key(EntryKind kind) { return kind == EntryKind::kPutKey || kind == Entry
 
 bool reaches_nodes(const Entry& entry) {
   return !entry.born_failed && entry.kind != EntryKind::kTaskOperation &&
-         entry.kind != EntryKind::kAdoptIndex;
+         entry.kind != EntryKind::kAdoptIndex && entry.kind != EntryKind::kTakeBack;
 }
 
 bool unresolved(const Entry& entry) {

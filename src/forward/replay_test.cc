@@ -145,8 +145,8 @@ class OvertakenTest : public ::testing::Test {
   Position failing_merge(const std::string& value, const std::vector<std::string>& on) {
     const Position position = world_.log().head() + 1;
     for (const std::string& name : on) {
-      node(name).fail_alone([position](const NodeTask& task) {
-        return parse_task_metadata(task.custom_metadata) == position;
+      node(name).fail_alone([position](std::string_view metadata) {
+        return parse_task_metadata(metadata) == position;
       });
     }
     EXPECT_EQ(merge(value), position);

@@ -73,6 +73,36 @@ struct Appender::State {
   bool flushing = false;
 };
 
+namespace {
+
+Json number_of_settings(const IndexState* index) {
+  return index == nullptr ? 0 : index->settings_version;
+}
+
+// What the names stand for before they are given away: what is dropped later is still known here.
+void add_what_is_named(Entry& entry, const Catalogue& before) {
+  if (entry.kind == EntryKind::kUpdateIndex) {
+    entry.arguments.set("settingsVersion", number_of_settings(before.index(entry.index_uid)));
+    return;
+  }
+  if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return;
+  for (Json& pair : entry.arguments.as_array()) {
+    const Json* uids = pair.find("indexes");
+    if (uids == nullptr || !uids->is_array()) continue;
+    Json incarnations = Json::array();
+    Json versions = Json::array();
+    for (const Json& uid : uids->as_array()) {
+      const IndexState* index = uid.is_string() ? before.index(uid.as_string()) : nullptr;
+      incarnations.push_back(index == nullptr ? 0 : index->incarnation);
+      versions.push_back(number_of_settings(index));
+    }
+    pair.set("incarnations", std::move(incarnations));
+    pair.set("settingsVersions", std::move(versions));
+  }
+}
+
+}  // namespace
+
 Appender::Appender(Store& store, Clock& clock, Executor executor, Head head)
     : state_(std::make_shared<State>(store, clock, std::move(executor), std::move(head))) {}
 
@@ -94,6 +124,7 @@ void Appender::number(std::vector<Entry>& entries) {
     if (entry.task == 0) entry.task = entry.position;
     const bool born = entry.kind == EntryKind::kCreateIndex || entry.kind == EntryKind::kAdoptIndex;
     if (born && entry.incarnation == 0 && !entry.born_failed) entry.incarnation = entry.position;
+    if (!entry.target) add_what_is_named(entry, state_->tentative);
   }
 }
 

@@ -73,6 +73,18 @@ class CatalogueChange {
     }
   }
 
+  void take_back() {
+    IndexState* index = named();
+    const Json* failed = entry_.arguments.find("entry");
+    if (index == nullptr || failed == nullptr) return;
+    index->taken_back = failed->as_uint64();
+    if (const std::string* before = text_of(entry_.arguments, "rename")) {
+      rename(index->uid, *before);
+    } else if (const std::string* other = text_of(entry_.arguments, "exchange")) {
+      exchange_pasts(*index, indexes_.try_emplace(*other, newborn(*other)).first->second);
+    }
+  }
+
   void settle() {
     IndexState* index = named();
     if (index == nullptr) return;
@@ -132,6 +144,39 @@ class CatalogueChange {
     a->second.updated_at = b->second.updated_at = entry_.stamp;
   }
 
+  // Nothing was in it before the entry that is taken back.
+  IndexState newborn(const std::string& uid) const {
+    IndexState index;
+    index.uid = uid;
+    index.incarnation = entry_.position;
+    if (const Json* stamp = entry_.arguments.find("stamp")) index.born = stamp->as_uint64();
+    index.created_at = index.updated_at = index.born;
+    index.settings = Json::object();
+    return index;
+  }
+
+  // All that was so before the entry that is taken back; settings are given by entries of their
+  // own.
+  void exchange_pasts(IndexState& a, IndexState& b) const {
+    const Position failed = a.taken_back;
+    b.taken_back = failed;
+    a.named_at = b.named_at = entry_.position;
+    std::swap(a.born, b.born);
+    std::swap(a.created_at, b.created_at);
+    const IndexState was_a = a;
+    const auto take_past = [&](IndexState& index, const IndexState& other) {
+      std::erase_if(index.clears, [&](const auto& clear) { return clear.position < failed; });
+      std::vector<IndexState::Clear> past = other.clears;
+      std::erase_if(past, [&](const auto& clear) { return clear.position > failed; });
+      index.clears.insert(index.clears.begin(), past.begin(), past.end());
+      // What was written since told the nodes this one.
+      const bool keeps_key = !other.primary_key && index.updated_at > newborn("").born;
+      if (!keeps_key) index.primary_key = other.primary_key;
+    };
+    take_past(a, b);
+    take_past(b, was_a);
+  }
+
   Indexes& indexes_;
   const Entry& entry_;
 };
@@ -171,6 +216,8 @@ void Catalogue::apply(const Entry& entry) {
       return change.adopt();
     case EntryKind::kSwapIndexes:
       return change.swap();
+    case EntryKind::kTakeBack:
+      return change.take_back();
     case EntryKind::kUpdateSettings:
       return change.settle();
     case EntryKind::kClearDocuments:

@@ -37,6 +37,7 @@ struct IndexState {
   };
   static constexpr std::size_t kClearsMax = 8;
   std::vector<Clear> clears;
+  Position taken_back = 0;  // the newest entry on it that failed everywhere and was taken back
 };
 
 struct KeyState {

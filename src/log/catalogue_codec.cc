@@ -25,7 +25,8 @@ std::string encode_index(const IndexState& index) {
                     {"settingsVersion", index.settings_version},
                     {"createdAt", index.created_at},
                     {"updatedAt", index.updated_at},
-                    {"clears", clears_of(index)}}));
+                    {"clears", clears_of(index)},
+                    {"takenBack", index.taken_back}}));
 }
 
 std::uint64_t number_at(const Json& json, std::string_view key) {
@@ -95,6 +96,7 @@ Result<void> CatalogueCodec::read_index(Catalogue& catalogue, std::string_view r
   index.settings_version = number_at(json, "settingsVersion");
   index.created_at = number_at(json, "createdAt");
   index.updated_at = number_at(json, "updatedAt");
+  index.taken_back = number_at(json, "takenBack");
   if (const Json* clears = json.find("clears"); clears != nullptr && clears->is_array()) {
     for (const Json& clear : clears->as_array()) {
       if (clear.size() != 2) return fail(ErrorCode::kCorrupt, "an index's delete-all is malformed");

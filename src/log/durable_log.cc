@@ -27,6 +27,15 @@ Position ended_by(const Entry& entry) {
   return replaces != nullptr && replaces->is_integer() ? replaces->as_uint64() : 0;
 }
 
+// The row of what it exchanges, if it does; `after`: it is part of it.
+std::optional<std::string> exchange_of(const Entry& entry, const Catalogue& after) {
+  if (entry.kind != EntryKind::kTakeBack) return std::nullopt;
+  const Json* uid = entry.arguments.find("exchange");
+  const IndexState* other = uid == nullptr ? nullptr : after.index(uid->as_string());
+  if (other == nullptr) return std::nullopt;
+  return key_of(entry.incarnation) + key_of(other->incarnation) + key_of(other->taken_back);
+}
+
 }  // namespace
 
 Async<Result<std::unique_ptr<Log>>> Log::open(Store& store, Clock& clock, Metrics& metrics,
@@ -41,7 +50,8 @@ DurableLog::DurableLog(Store& store, Clock& clock, Executor executor, LogOptions
       options_(options),
       views_(std::move(views)),
       appender_(store, clock, executor, std::move(head)),
-      taints_(store, executor) {}
+      taints_(store, executor),
+      one_exchange_(executor, 1) {}
 
 Async<Result<std::unique_ptr<Log>>> DurableLog::open(Store& store, Clock& clock, Metrics& metrics,
                                                      Executor executor, LogOptions options) {
@@ -79,6 +89,7 @@ Async<Result<void>> DurableLog::load() {
         MIROIR_TRY(progress_[row.key], decode_progress(row.value));
         return {};
       }));
+  MIROIR_CO_CHECK(co_await exchange_pasts());
   show_metrics();
   co_return Result<void>();
 }
@@ -106,11 +117,14 @@ Async<Result<void>> DurableLog::refuse_if_full() {
 
 Async<Result<std::vector<Entry>>> DurableLog::append(Judge judge, WhenFull when_full) {
   if (when_full == WhenFull::kRefuse) MIROIR_CO_CHECK(co_await refuse_if_full());
+  if (exchange_due_) MIROIR_CO_CHECK(co_await exchange_pasts());
   MIROIR_CO_TRY(std::vector<Entry> entries,
                 judge(appender_.tentative_catalogue(), appender_.next_position()));
   if (entries.empty()) co_return entries;
   MIROIR_CO_TRY(Appender::Proposal proposal, propose(entries));
   MIROIR_CO_CHECK(co_await appender_.commit(std::move(proposal)));
+  if (std::ranges::count(entries, EntryKind::kTakeBack, &Entry::kind) > 0)
+    MIROIR_CO_CHECK(co_await exchange_pasts());
   if (std::ranges::all_of(entries, only_writes_documents)) {
     views_->metrics.show(appender_.head());
   } else {
@@ -147,6 +161,8 @@ Result<Appender::Proposal> DurableLog::propose(std::vector<Entry>& entries) {
       Tombstones::drop(ended, proposal.batch);
       dropped.push_back(ended);
     }
+    if (auto row = exchange_of(entry, appender_.tentative_catalogue()))
+      proposal.batch.put(Table::kMeta, exchange_row(entry.position), std::move(*row));
     proposal.batch.put(Table::kEntry, key_of(entry.position), encode(entry));
     proposal.entries.push_back(std::make_shared<const Entry>(entry));
   }
@@ -266,6 +282,33 @@ Async<Result<void>> DurableLog::fail_entry(Position position, meili::ApiError er
   // Clients see it failed from now on, before anybody counts.
   if (Json* deleted = failed.task_details.find("deletedDocuments")) *deleted = Json(0);
   co_return co_await change_entry(std::move(failed), {});
+}
+
+// One commit each, with the row that says that it is due.
+Async<Result<void>> DurableLog::exchange_pasts() {
+  const Semaphore::Permit permit = co_await one_exchange_.acquire();
+  exchange_due_ = true;
+  std::vector<Row> due;
+  MIROIR_CO_CHECK(co_await for_each_row(store_, Table::kMeta, std::string(kExchangePrefix),
+                                        [&](const Row& row) -> Result<void> {
+                                          due.push_back(row);
+                                          return {};
+                                        }));
+  for (const Row& row : due) {
+    if (row.value.size() != 24) co_return fail(ErrorCode::kCorrupt, "an exchange is malformed");
+    const std::string_view numbers = row.value;
+    const Position a = number_of(numbers);
+    const Position b = number_of(numbers.substr(8));
+    const Position before = number_of(numbers.substr(16));
+    Batch batch;
+    batch.erase(Table::kMeta, row.key);
+    MIROIR_CO_TRY(const Tombstones::Exchange exchange,
+                  co_await views_->tombstones.exchange(store_, a, b, before, batch));
+    MIROIR_CO_CHECK(co_await taints_.exchange(a, b, before, std::move(batch)));
+    views_->tombstones.exchanged(exchange, a, b);
+  }
+  exchange_due_ = false;
+  co_return Result<void>();
 }
 
 Async<Result<void>> DurableLog::change_entry(Entry changed, Appender::Proposal proposal) {

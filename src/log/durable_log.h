@@ -97,6 +97,8 @@ class DurableLog final : public Log {
   std::vector<Tombstone> tombstones_of(const Entry& entry, const PendingBody& body) const;
   // Another version of an entry that is in the log takes its place.
   Async<Result<void>> change_entry(Entry changed, Appender::Proposal proposal);
+  // What entries that take something back exchange beside the catalogue. Once for each of them.
+  Async<Result<void>> exchange_pasts();
   Async<Result<void>> trim_bodies();
   Async<Result<void>> forget_entries(Position last);
   Async<Result<std::set<Position>>> operations(Position first, Position last);
@@ -111,6 +113,8 @@ class DurableLog final : public Log {
   std::shared_ptr<Views> views_;
   Appender appender_;
   Taints taints_;
+  Semaphore one_exchange_;
+  bool exchange_due_ = false;  // one was not made, or is being made
   std::map<std::string, NodeProgress> progress_;
   Position applied_everywhere_ = 0;
   Position applied_here_ = 0;

@@ -9,11 +9,11 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kOrigins = {"client", "antientropy", "ttl_expire", "move",
                                                       "system"};
-constexpr std::array<std::string_view, 17> kKinds = {
-    "writeDocuments",  "mergeDocuments", "deleteDocuments", "deleteByFilter",  "clearDocuments",
-    "createIndex",     "updateIndex",    "dropIndex",       "adoptIndex",      "swapIndexes",
-    "updateSettings",  "putKey",         "deleteKey",       "repairDocuments", "repairDeletes",
-    "forgetNodeTasks", "taskOperation"};
+constexpr std::array<std::string_view, 18> kKinds = {
+    "writeDocuments", "mergeDocuments",  "deleteDocuments", "deleteByFilter", "clearDocuments",
+    "createIndex",    "updateIndex",     "dropIndex",       "adoptIndex",     "swapIndexes",
+    "takeBack",       "updateSettings",  "putKey",          "deleteKey",      "repairDocuments",
+    "repairDeletes",  "forgetNodeTasks", "taskOperation"};
 
 // What an entry was encoded from: absent members mean the default.
 class Members {
@@ -69,8 +69,12 @@ std::set<std::string> index_names(const Entry& entry) {
     if (uid.is_string()) names.insert(uid.as_string());
   };
   if (!entry.index_uid.empty()) names.insert(entry.index_uid);
-  if (entry.kind == EntryKind::kUpdateIndex)
-    if (const Json* renamed = entry.arguments.find("newUid")) add(*renamed);
+  for (const auto& [kind, argument] :
+       {std::pair(EntryKind::kUpdateIndex, "newUid"), std::pair(EntryKind::kTakeBack, "rename"),
+        std::pair(EntryKind::kTakeBack, "exchange")}) {
+    if (entry.kind != kind) continue;
+    if (const Json* other = entry.arguments.find(argument)) add(*other);
+  }
   if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return names;
   for (const Json& swap : entry.arguments.as_array()) {
     const Json* both = swap.find("indexes");

@@ -31,12 +31,19 @@ enum class EntryKind {
   kDeleteByFilter,   // arguments.filter; has no body until it is resolved
   kClearDocuments,   // delete-all
   kCreateIndex,
-  kUpdateIndex,  // arguments.primaryKey, arguments.newUid
+  kUpdateIndex,  // arguments.primaryKey, .newUid; .settingsVersion: the index's, by the log
   kDropIndex,
   // Recovery: an index as nodes hold it, of which the log lost the history; no node's business.
   // arguments.primaryKey, .settings, .clientSettings, .replaces (an incarnation)
   kAdoptIndex,
-  kSwapIndexes,  // arguments: [{"indexes": [a, b], "rename": bool}]
+  // arguments: [{"indexes": [a, b], "rename": bool}]; by the log: "incarnations",
+  // "settingsVersions"
+  kSwapIndexes,
+  // No node's business: arguments.entry, which renamed or swapped the index, failed on every node.
+  // Either .rename (to the name that it had) or .exchange (the name of another): the documents from
+  // before are in the other, whose documents are in this one. .stamp: that
+  // entry's
+  kTakeBack,
   // arguments.settings: complete, as every node shall have them; .clientSettings: of those the
   // client's. Of a client's also .change (null: all are reset), and .before: the client's before
   // it. .previous: the position of the settings before these; .without: those that are taken back

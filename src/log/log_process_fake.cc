@@ -73,11 +73,11 @@ std::string describe(const Catalogue& catalogue) {
     Json::Array clears;
     for (const IndexState::Clear& clear : index.clears)
       clears.push_back(Json::array({clear.position, clear.stamp}));
-    text +=
-        to_text(Json::array({uid, index.uid, index.incarnation, index.born, index.named_at,
-                             index.primary_key.value_or("(none)"), index.settings,
-                             index.settings_version, index.created_at, index.updated_at, clears})) +
-        "\n";
+    text += to_text(Json::array({uid, index.uid, index.incarnation, index.born, index.named_at,
+                                 index.primary_key.value_or("(none)"), index.settings,
+                                 index.settings_version, index.created_at, index.updated_at, clears,
+                                 index.taken_back})) +
+            "\n";
   }
   for (const auto& [uid, key] : catalogue.keys()) text += uid + to_text(key.key) + "\n";
   return text;

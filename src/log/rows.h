@@ -21,6 +21,8 @@ inline constexpr std::string_view kOperationsForgottenRow = "operations_forgotte
 std::string pending_body_row(std::uint64_t body);  // until an entry names it
 std::string updated_row(Position incarnation);     // → stamp of the index's change
 std::string horizon_row(Position incarnation);  // → greatest stamp of a tombstone that was dropped
+std::string exchange_row(Position position);    // → both incarnations, the entry taken back
+inline constexpr std::string_view kExchangePrefix = "exchange:";
 inline constexpr std::string_view kHorizonPrefix = "horizon:";
 inline constexpr std::string_view kPendingBodyPrefix = "pending:";
 inline constexpr std::string_view kUpdatedPrefix = "updated:";

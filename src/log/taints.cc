@@ -42,8 +42,7 @@ void Taints::merge(Taint& taint) const {
   taint.failed = std::move(both);
 }
 
-Async<Result<void>> Taints::put(std::vector<Taint> taints) {
-  Batch batch;
+Async<Result<void>> Taints::put(std::vector<Taint> taints, Batch batch) {
   for (const Taint& taint : taints) {
     if (taint.failed.empty()) {
       batch.erase(Table::kTaint, taint_row(taint));
@@ -92,6 +91,31 @@ Async<Result<void>> Taints::withdraw(Position position, std::vector<Taint> taint
     return std::erase(taint.failed, position) == 0;
   });
   co_return co_await put(std::move(taints));
+}
+
+Async<Result<void>> Taints::exchange(Position a, Position b, Position before, Batch batch) {
+  const Semaphore::Permit permit = co_await one_at_a_time_.acquire();
+  std::map<Position, std::map<Document, Failed>> after;
+  for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
+    for (const Taint& taint : of(from)) {
+      for (const Position position : taint.failed) {
+        const Position owner = position < before ? to : from;
+        after[owner][{taint.id, taint.node}].push_back(position);
+      }
+    }
+  }
+  std::vector<Taint> taints;
+  for (const Position incarnation : {a, b}) {
+    for (Taint& taint : of(incarnation)) {
+      taint.failed.clear();
+      if (!after[incarnation].contains({taint.id, taint.node})) taints.push_back(std::move(taint));
+    }
+    for (auto& [document, failed] : after[incarnation]) {
+      std::ranges::sort(failed);
+      taints.push_back({incarnation, document.first, document.second, std::move(failed)});
+    }
+  }
+  co_return co_await put(std::move(taints), std::move(batch));
 }
 
 bool Taints::contains(Position incarnation, const std::string& id, const std::string& node) const {

@@ -21,6 +21,9 @@ class Taints {
   Async<Result<void>> add(std::vector<Taint> taints);
   Async<Result<void>> clear(std::vector<Taint> taints);
   Async<Result<void>> withdraw(Position position, std::vector<Taint> taints);
+  // What failed before that entry on either's documents is now of the other's. Durable with the
+  // batch.
+  Async<Result<void>> exchange(Position a, Position b, Position before, Batch batch);
 
   bool contains(Position incarnation, const std::string& id, const std::string& node) const;
   std::vector<Taint> of(Position incarnation) const;
@@ -32,8 +35,8 @@ class Taints {
   using Failed = std::vector<Position>;
   const Failed* find(const Taint& taint) const;  // nullptr: not tainted
   void merge(Taint& taint) const;
-  // Puts each as it is given: without a failed entry it is gone.
-  Async<Result<void>> put(std::vector<Taint> taints);
+  // Puts each as it is given, after the batch: without a failed entry it is gone.
+  Async<Result<void>> put(std::vector<Taint> taints, Batch batch = {});
 
   Store& store_;
   Semaphore one_at_a_time_;

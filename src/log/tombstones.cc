@@ -129,6 +129,42 @@ Async<Result<void>> Tombstones::collect(Store& store, Position incarnation, Posi
   }
 }
 
+Async<Result<Tombstones::Exchange>> Tombstones::exchange(Store& store, Position a, Position b,
+                                                         Position before, Batch& batch) const {
+  Exchange exchange;
+  for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
+    MIROIR_CO_CHECK(co_await for_each_row(store, Table::kTombstone, key_of(from),
+                                          [&, into = to](const Row& row) -> Result<void> {
+                                            MIROIR_TRY(Tombstone tombstone, decode_tombstone(row));
+                                            if (tombstone.position < before)
+                                              exchange.emplace_back(std::move(tombstone), into);
+                                            return {};
+                                          }));
+  }
+  for (const auto& [tombstone, to] : exchange) {
+    batch.erase(Table::kTombstone, tombstone_row(tombstone));
+    Tombstone moved = tombstone;
+    moved.incarnation = to;
+    add(moved, batch);
+  }
+  const EntryStamp newest = std::max(horizon(a), horizon(b));
+  if (newest == 0) co_return exchange;
+  for (const Position incarnation : {a, b})
+    batch.put(Table::kMeta, horizon_row(incarnation), key_of(newest));
+  co_return exchange;
+}
+
+void Tombstones::exchanged(const Exchange& exchange, Position a, Position b) {
+  for (const auto& [tombstone, to] : exchange)
+    forget(tombstone.incarnation, tombstone.id, tombstone.position);
+  for (auto [tombstone, to] : exchange) {
+    tombstone.incarnation = to;
+    added(tombstone);
+  }
+  const EntryStamp newest = std::max(horizon(a), horizon(b));
+  if (newest != 0) horizons_[a] = horizons_[b] = newest;
+}
+
 void Tombstones::drop(Position incarnation, Batch& batch) {
   batch.erase_range(Table::kTombstone, key_of(incarnation), key_of(incarnation + 1));
   batch.erase(Table::kMeta, horizon_row(incarnation));

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/hash.h"
@@ -37,6 +38,13 @@ class Tombstones {
   Async<Result<void>> collect(Store& store, Position incarnation, Position before);
   // The greatest stamp of those that were taken away so; 0: none was.
   EntryStamp horizon(Position incarnation) const;
+
+  // Those with positions below `before` of either become the other's, horizons both's. `exchanged`
+  // once the batch is durable.
+  using Exchange = std::vector<std::pair<Tombstone, Position>>;  // to which incarnation
+  Async<Result<Exchange>> exchange(Store& store, Position a, Position b, Position before,
+                                   Batch& batch) const;
+  void exchanged(const Exchange& exchange, Position a, Position b);
 
   // With the index all are gone.
   static void drop(Position incarnation, Batch& batch);

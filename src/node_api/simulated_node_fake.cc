@@ -71,7 +71,8 @@ Result<Enqueued> SimulatedNode::enqueue(NodeWrite write, std::optional<TaskUid> 
   queued.task.index_uid = simulated_task_index(write);
   queued.task.enqueued_at = wall_time();
   const bool document_route = queued.task.type.starts_with("document");
-  if (document_route) queued.task.custom_metadata = std::move(metadata);
+  if (document_route) queued.task.custom_metadata = metadata;
+  queued.metadata = std::move(metadata);
   const auto* settings = std::get_if<UpdateSettings>(&write);
   queued.task.details = settings == nullptr ? Json::object() : settings->settings;
   queued.ready =
@@ -129,7 +130,7 @@ void SimulatedNode::run_batch(const std::vector<TaskUid>& uids) {
     if (!told && random_.chance(options_.task_failure))
       batch_error = simulated_task_error("internal", "Failed by chance.");
     if (batch_error) break;
-    if (alone_ && alone_(queued.task)) {
+    if (alone_ && alone_(queued.metadata)) {
       outcomes[uid].error = simulated_task_error("internal", "It fails wherever it runs.");
       continue;
     }
@@ -178,6 +179,7 @@ void SimulatedNode::write_directly(const std::string& index_uid, const std::stri
                                    Json document) {
   Index& index = disk_.indexes[index_uid];
   if (index.created_at.empty()) index.created_at = wall_time();
+  if (!index.primary_key) index.primary_key = "id";
   index.documents.insert_or_assign(id, std::move(document));
 }
 

@@ -40,6 +40,7 @@ class SimulatedNode {
   };
   struct QueuedTask {
     NodeTask task;
+    std::string metadata;            // …that it was sent with
     std::optional<NodeWrite> write;  // nullopt once it ended
     Instant ready;
   };
@@ -76,8 +77,9 @@ class SimulatedNode {
   // nothing.
   void fail_tasks(std::function<std::optional<std::string>(const NodeTask&)> rule);
 
-  // …and those that fail alone, whatever they are batched with.
-  void fail_alone(std::function<bool(const NodeTask&)> rule) { alone_ = std::move(rule); }
+  // …and those that fail alone, whatever they are batched with: by the metadata that they were sent
+  // with, which only those on documents show.
+  void fail_alone(std::function<bool(std::string_view metadata)> rule) { alone_ = std::move(rule); }
 
   // Behind Miroir's back: every task that has not ended is cancelled, by a task.
   void cancel_tasks();
@@ -122,7 +124,7 @@ class SimulatedNode {
   std::uint64_t restarts_ = 0;
   std::multimap<Instant, Delayed> delayed_;
   std::function<std::optional<std::string>(const NodeTask&)> rule_;
-  std::function<bool(const NodeTask&)> alone_;
+  std::function<bool(std::string_view metadata)> alone_;
   Watcher watcher_;
 };
 

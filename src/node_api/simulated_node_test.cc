@@ -70,7 +70,7 @@ TEST_F(SimulatedNodeTest, OneBatchHasOneFate) {
 }
 
 TEST_F(SimulatedNodeTest, WhatFailsWhereverItRunsFailsAlone) {
-  node_.fail_alone([](const NodeTask& task) { return task.custom_metadata == "miroir:1"; });
+  node_.fail_alone([](std::string_view metadata) { return metadata == "miroir:1"; });
   enqueue(write_of(R"({"id":1})"), 0).value();
   node_.enqueue(write_of(R"({"id":2})"), 1, "").value();
   node_.settle();

@@ -114,7 +114,8 @@ TEST_F(ProxyTest, IndexesThatASwapFailedOnAreNotReadThereUntilAPassHealedThem) {
     world.answer_read = nullptr;
     return nodes;
   };
-  world.nodes.at(owner)->fail_alone([](const NodeTask& task) { return task.type == "indexSwap"; });
+  const std::string swap = task_metadata(world.log().head() + 1);
+  world.nodes.at(owner)->fail_alone([&](std::string_view metadata) { return metadata == swap; });
   ended(send("POST", "/swap-indexes", R"([{"indexes":["books","films"]}])"));
   ASSERT_TRUE(world.run_until([this] { return world.all_done(); }));
   EXPECT_FALSE(answering().contains(owner));

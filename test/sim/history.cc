@@ -157,12 +157,41 @@ class Replay {
         history_.model.apply_failed(operation.request);
       }
     } else {
+      if (is_misjudged(operation.task)) {
+        operation.valid = false;
+        return;
+      }
       const bool fails =
-          is_document_act(operation.request.act) && chronicle_.cursed.contains(operation.task);
+          can_be_cursed(operation.request.act) && chronicle_.cursed.contains(operation.task);
       operation.valid = fails ? history_.model.apply_failed(operation.request)
                               : history_.model.apply(operation.request);
     }
     if (operation.valid) tell(operation, ids);
+  }
+
+  // By the names that an operation was to give which then failed everywhere, until it was taken
+  // back.
+  bool is_misjudged(Position task) const {
+    if (!tasks_.at(task)->born_failed) return false;
+    const auto& entries = chronicle_.ledger.entries();
+    for (auto at = entries.begin(); at->first < task; ++at) {
+      const Entry& entry = *at->second;
+      const bool names =
+          entry.kind == EntryKind::kSwapIndexes || entry.kind == EntryKind::kUpdateIndex;
+      if (names && chronicle_.cursed.contains(at->first) && taken_back(at->first) > task)
+        return true;
+    }
+    return false;
+  }
+
+  // Where the log takes back what failed; its end, if it does not.
+  Position taken_back(Position failed) const {
+    for (const auto& [position, entry] : chronicle_.ledger.entries()) {
+      const Json* what = entry->arguments.find("entry");
+      if (entry->kind == EntryKind::kTakeBack && what != nullptr && what->as_uint64() == failed)
+        return position;
+    }
+    return chronicle_.ledger.head();
   }
 
   void tell(const Operation& operation, const std::vector<std::string>& ids) {

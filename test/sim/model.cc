@@ -99,7 +99,7 @@ std::vector<std::string> Model::documents_of(const Request& request) const {
 }
 
 bool Model::apply_failed(const Request& request) {
-  if (request.act == Act::kReplace || request.act == Act::kMerge) {
+  if (request.act == Act::kReplace || request.act == Act::kMerge || request.act == Act::kSettings) {
     indexes_[request.index];
     return false;
   }

@@ -34,6 +34,7 @@ bool is_document_act(Act act);
 bool has_documents(Act act);  // one by one
 bool is_key_act(Act act);
 bool exchanges_names(Act act);
+bool can_be_cursed(Act act);
 
 // One request of a client.
 struct Request {
@@ -57,7 +58,7 @@ enum class FaultKind {
   kNetwork,    // requests and answers are lost, late, doubled, refused
   kStoreFull,  // no commit succeeds
   kClockStep,  // the wall clock is set forward or back
-  kCurse,      // some of the next `handlers` entries on documents fail on every node
+  kCurse,      // some of the next `handlers` entries (no creations nor drops) fail on every node
   // What it must repair; only ever in one group at a time.
   kFailTasks,          // tasks on documents fail on one node, some or all
   kFailIndexTasks,     // and those on indexes and settings

@@ -69,8 +69,8 @@ std::string describe(const Fault& fault) {
     case FaultKind::kStoreFull:
       return fmt::format("store full for {:.3f} s", seconds(fault.duration));
     case FaultKind::kCurse:
-      return fmt::format("p={:.2f} of the next {} entries on documents fail everywhere",
-                         fault.probability, fault.handlers);
+      return fmt::format("p={:.2f} of the next {} entries fail everywhere", fault.probability,
+                         fault.handlers);
     case FaultKind::kStorm:
       return fmt::format("storm of {} on {} {}", fault.handlers, fault.node, fault.index);
     case FaultKind::kCancelTasks:

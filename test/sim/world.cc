@@ -56,11 +56,13 @@ void World::add_node(const std::string& id) {
   nodes_[id]->watch(
       [this, id](const NodeTask& task, const auto& before) { witness_.applied(id, task, before); });
   // Of what clients write: the reconciler's own deletes follow an expiry whatever becomes of it.
-  nodes_[id]->fail_alone([this](const NodeTask& task) {
-    const auto position = parse_task_metadata(task.custom_metadata);
+  nodes_[id]->fail_alone([this](std::string_view metadata) {
+    const auto position = parse_task_metadata(metadata);
     if (!position || !cursed_.contains(*position)) return false;
     const auto entry = ledger_.entries().find(*position);
-    return entry == ledger_.entries().end() || entry->second->origin == Origin::kClient;
+    return entry == ledger_.entries().end() || (entry->second->origin == Origin::kClient &&
+                                                entry->second->kind != EntryKind::kDropIndex &&
+                                                entry->second->kind != EntryKind::kCreateIndex);
   });
   networks_[id];
   journals_[id];

@@ -1,0 +1,293 @@
+// Swaps, renames and creations that failed on every node while clients went on.
+#include "anti_entropy/reconciler_fake.h"
+#include "node_api/node_settings.h"
+
+namespace miroir {
+namespace {
+
+const std::string kOne = "one";
+
+class TakenBackTest : public ReconcilerTest {
+ protected:
+  static ForwardWorld::Options one_node_a_group() {
+    ForwardWorld::Options options;
+    options.nodes_per_group = 1;
+    options.task_delay_max = Seconds(5);
+    return options;
+  }
+  TakenBackTest() : ReconcilerTest(one_node_a_group()) {}
+  void SetUp() override {
+    ReconcilerTest::SetUp();
+    world.create_index(kOne);
+    settle();
+  }
+
+  void restart() {
+    stop_reconciler();
+    tasks.reset();
+    world.crash();
+    world.start();
+    executor = world.process->io->get_executor();
+    tasks = std::make_unique<TaskGroup>(executor);
+    start_reconciler();
+  }
+  void fail(const std::string& type, std::optional<std::string> only = std::nullopt) {
+    for (auto& [name, each] : world.nodes) {
+      if (only && *only != name) continue;
+      each->fail_tasks([type](const NodeTask& task) -> std::optional<std::string> {
+        return task.type == type ? std::optional<std::string>("internal") : std::nullopt;
+      });
+    }
+  }
+  void settle() {
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+    for (auto& [name, each] : world.nodes) each->fail_tasks({});
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+  void rename(const std::string& from, const std::string& to) {
+    Entry entry;
+    entry.kind = EntryKind::kUpdateIndex;
+    entry.index_uid = from;
+    entry.arguments = Json::object({{"primaryKey", Json()}, {"newUid", to}});
+    world.append(std::move(entry));
+  }
+  void clear(const std::string& uid) {
+    Entry entry;
+    entry.kind = EntryKind::kClearDocuments;
+    entry.index_uid = uid;
+    world.append(std::move(entry));
+  }
+  void stop_word(const std::string& uid, const std::string& word) {
+    const IndexState& index = *world.log().catalogue().index(uid);
+    Json change = Json::object({{"stopWords", Json::array({word})}});
+    Json after = merge_settings(index.settings, change);
+    Entry entry;
+    entry.kind = EntryKind::kUpdateSettings;
+    entry.index_uid = uid;
+    entry.arguments = Json::object({{"clientSettings", after},
+                                    {"change", change},
+                                    {"before", index.settings},
+                                    {"previous", index.settings_version},
+                                    {"settings", settings_for_node(after, index.settings, "id")}});
+    world.append(std::move(entry));
+  }
+  Json settings(const std::string& uid) { return world.log().catalogue().index(uid)->settings; }
+  // On every node.
+  void expect_holds(const std::string& uid, std::set<std::string> ids) {
+    for (const auto& [name, each] : world.nodes) {
+      std::set<std::string> held;
+      for (const auto& [id, text] : each->documents(uid)) held.insert(id);
+      EXPECT_EQ(held, ids) << uid << " on " << name;
+    }
+  }
+  void expect_names(std::set<std::string> uids) {
+    std::set<std::string> known;
+    uids.insert(kIndex);
+    for (const auto& [uid, index] : world.log().catalogue().indexes()) known.insert(uid);
+    EXPECT_EQ(known, uids);
+    for (const auto& [name, each] : world.nodes) {
+      std::set<std::string> held;
+      for (const auto& [uid, index] : each->disk().indexes) held.insert(uid);
+      EXPECT_EQ(held, uids) << name;
+    }
+  }
+  // And nothing of it is anybody's doing.
+  void expect_clean(bool repaired_settings = false) {
+    run_pass(PassKind::kDeep);
+    const Json deep = run_pass(PassKind::kDeep);
+    EXPECT_EQ(member(deep, "clean"), Json(true));
+    if (!repaired_settings) EXPECT_EQ(member(deep, "repaired"), Json(0));
+    EXPECT_TRUE(world.log().index_taints().empty());
+  }
+};
+
+TEST_F(TakenBackTest, SwapThatFailedEverywhereLeavesBothIndexesWhatTheyWere) {
+  world.create_index("other");
+  world.write(kOne, {"1", "2", "3"}, "old");
+  world.write("other", {"1", "8", "9"}, "older");
+  stop_word(kOne, "the");
+  world.remove("other", {"8"});
+  world.remove(kOne, {"3"});
+  settle();
+  fail("indexSwap");
+  world.swap_indexes(kOne, "other");
+  // What comes between is done to what carries the name.
+  world.write(kOne, {"4"}, "new");
+  world.remove(kOne, {"2"});
+  stop_word("other", "a");
+  settle();
+  expect_holds(kOne, {"1", "4"});
+  expect_holds("other", {"1", "9"});
+  expect_clean();
+  expect_holds(kOne, {"1", "4"});
+  expect_holds("other", {"1", "9"});
+  EXPECT_EQ(settings(kOne), Json::object({{"stopWords", Json::array({"the"})}}));
+  EXPECT_EQ(settings("other"), Json::object({{"stopWords", Json::array({"a"})}}));
+}
+
+// Each index goes on with its own deletes: a copy that one of them killed stays dead, and nothing
+// dies of the other's.
+TEST_F(TakenBackTest, DeletesFromBeforeASwapThatFailedStayTheIndexsOwn) {
+  world.create_index("other");
+  world.write(kOne, {"1", "2"}, "old");
+  world.write("other", {"1", "2"}, "old");
+  settle();
+  const auto copy = node("b0").documents(kOne).at("1");
+  world.remove(kOne, {"1"});
+  settle();
+  fail("indexSwap");
+  world.swap_indexes(kOne, "other");
+  world.remove(kOne, {"2"});
+  settle();
+  node("b0").write_directly(kOne, "1", parse_json(copy).value());
+  expect_clean();
+  expect_holds(kOne, {});
+  expect_holds("other", {"1", "2"});
+}
+
+TEST_F(TakenBackTest, DeleteAllBeforeASwapThatFailedIsTheIndexsOwn) {
+  world.create_index("other");
+  world.write("other", {"1"}, "old");
+  world.write(kOne, {"1"}, "old");
+  settle();
+  const auto copy = node("b0").documents(kOne).at("1");
+  clear(kOne);
+  settle();
+  fail("indexSwap");
+  world.swap_indexes(kOne, "other");
+  settle();
+  node("b0").write_directly(kOne, "1", parse_json(copy).value());
+  expect_clean();
+  expect_holds(kOne, {});
+  expect_holds("other", {"1"});
+}
+
+TEST_F(TakenBackTest, TaintFromBeforeASwapThatFailedIsHealed) {
+  world.create_index("other");
+  world.write(kOne, {"1"}, "old");
+  world.write("other", {"1"}, "old");
+  settle();
+  fail("documentAdditionOrUpdate", "b0");
+  world.write(kOne, {"1"}, "new");
+  world.run_until([&] { return world.all_done(); });
+  fail("indexSwap");
+  world.swap_indexes(kOne, "other");
+  // On top of what it missed there.
+  world.write(kOne, {"1"}, "merged", EntryKind::kMergeDocuments);
+  settle();
+  const Catalogue& catalogue = world.log().catalogue();
+  EXPECT_TRUE(world.log().tainted(catalogue.index(kOne)->incarnation, "1", "b0"));
+  EXPECT_FALSE(world.log().tainted(catalogue.index("other")->incarnation, "1", "b0"));
+  expect_clean();
+  for (const std::string name : {"a0", "b0"}) {
+    const std::string text = node(name).documents(kOne).at("1");
+    EXPECT_NE(text.find("new"), std::string::npos) << name << text;
+    EXPECT_NE(text.find("merged"), std::string::npos) << name << text;
+  }
+}
+
+TEST_F(TakenBackTest, SwapOfIndexesThatWereSwappedOnIsTakenBackByWhatTheyAre) {
+  world.create_index("other");
+  world.create_index("third");
+  world.write(kOne, {"1"}, "x");
+  world.write("other", {"2"}, "x");
+  world.write("third", {"3"}, "x");
+  settle();
+  int swaps = 0;
+  for (auto& [name, each] : world.nodes) {
+    each->fail_tasks([swaps](const NodeTask& task) mutable -> std::optional<std::string> {
+      const bool first = task.type == "indexSwap" && swaps++ == 0;
+      return first ? std::optional<std::string>("internal") : std::nullopt;
+    });
+  }
+  world.swap_indexes(kOne, "other");
+  world.swap_indexes("other", "third");
+  settle();
+  expect_clean();
+  expect_holds(kOne, {"1"});
+  expect_holds("other", {"3"});
+  expect_holds("third", {"2"});
+}
+
+TEST_F(TakenBackTest, RenameThatFailedEverywhereGivesTheNameBack) {
+  world.write(kOne, {"1"}, "x");
+  settle();
+  const Position incarnation = world.log().catalogue().index(kOne)->incarnation;
+  fail("indexUpdate");
+  rename(kOne, "renamed");
+  settle();
+  expect_names({kOne});
+  EXPECT_EQ(world.log().catalogue().index(kOne)->incarnation, incarnation);
+  expect_clean();
+  expect_holds(kOne, {"1"});
+}
+
+TEST_F(TakenBackTest, WhatWasWrittenUnderANameThatNobodyGotIsAnIndexOfItsOwn) {
+  world.write(kOne, {"1", "2"}, "x");
+  world.remove(kOne, {"2"});
+  stop_word(kOne, "the");
+  settle();
+  fail("indexUpdate");
+  rename(kOne, "renamed");
+  world.write("renamed", {"5"}, "x");
+  settle();
+  expect_clean(true);
+  expect_names({kOne, "renamed"});
+  expect_holds(kOne, {"1"});
+  expect_holds("renamed", {"5"});
+  EXPECT_EQ(settings(kOne), Json::object({{"stopWords", Json::array({"the"})}}));
+  EXPECT_EQ(settings("renamed"), Json::object());
+}
+
+TEST_F(TakenBackTest, CreationThatFailedEverywhereLeavesNoIndex) {
+  fail("indexCreation");
+  world.create_index("new");
+  settle();
+  expect_clean();
+  expect_names({kOne});
+}
+
+TEST_F(TakenBackTest, WhatIsWrittenIntoAnIndexWhoseCreationFailedMakesIt) {
+  fail("indexCreation");
+  world.create_index("new");
+  world.write("new", {"1"}, "x");
+  settle();
+  expect_clean(true);
+  expect_names({kOne, "new"});
+  expect_holds("new", {"1"});
+}
+
+TEST_F(TakenBackTest, SurvivesACrashAtAnyMoment) {
+  world.create_index("other");
+  world.write(kOne, {"1", "2"}, "old");
+  world.write("other", {"1", "2"}, "old");
+  world.remove(kOne, {"1"});
+  settle();
+  fail("indexSwap");
+  world.swap_indexes(kOne, "other");
+  world.remove(kOne, {"2"});
+  for (int crash = 0; crash < 40; ++crash) {
+    world.run_for(Milliseconds(300));
+    restart();
+  }
+  settle();
+  expect_clean();
+  expect_holds(kOne, {});
+  expect_holds("other", {"1", "2"});
+}
+
+TEST_F(TakenBackTest, WhereANodeSwappedItIsMadeOnAll) {
+  world.create_index("other");
+  world.write(kOne, {"1"}, "x");
+  world.write("other", {"2"}, "x");
+  settle();
+  fail("indexSwap", "b0");
+  world.swap_indexes(kOne, "other");
+  settle();
+  expect_clean();
+  expect_holds(kOne, {"2"});
+  expect_holds("other", {"1"});
+}
+
+}  // namespace
+}  // namespace miroir
