@@ -2,18 +2,14 @@
 """Copies of which nothing tells who is right, and writes that one node alone did not carry out, on real processes."""
 import json, re, unittest
 
-from cluster import Cluster, ClusterTest, wait_for
+from cluster import Cluster, ClusterTest, stored_number, wait_for
 
 PATH = "/indexes/things/documents"
 RECONCILER = "/_miroir/anti-entropy/"
 QUARANTINED = ([("quarantined", "documents")], [("quarantined", "2 documents")], [("quarantined", "2 documents")])
-OCTAL = "!()*;?[]"  # how stored fields write 0 to 7
 
 
 def compared(hash): return hash[16:], hash[:16]  # the lower half counts first
-
-
-def number(stored): return int("".join(str(OCTAL.index(each)) for each in stored), 8)
 
 
 class DecidingTest(ClusterTest):
@@ -39,7 +35,7 @@ class DecidingTest(ClusterTest):
             copies = [self.held(cluster, node.name)[id] for node in cluster.nodes]
             self.assertEqual(len({copy["value"] for copy in copies}), 3, copies)
             for field in ("_miroir_updated_at", "_miroir_base"): self.assertEqual(len({copy[field] for copy in copies}), 1, copies)
-            self.assertLess(number(copies[0]["_miroir_base"]), number(copies[0]["_miroir_updated_at"]))
+            self.assertLess(stored_number(copies[0]["_miroir_base"]), stored_number(copies[0]["_miroir_updated_at"]))
 
     def held(self, cluster, name): return {document["id"]: document for document in cluster[name].documents("things")}
     def everything(self, cluster): return {node.name: self.held(cluster, node.name) for node in cluster.nodes}
