@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Copies of which nothing tells who is right, and writes that one node alone did not carry out, on real processes."""
-import json, re, unittest
+import contextlib, json, os, re, sqlite3, unittest
 
-from cluster import Cluster, ClusterTest, stored_number, wait_for
+from cluster import Cluster, ClusterTest, embedded_only, stored_number, wait_for
 
 PATH = "/indexes/things/documents"
 RECONCILER = "/_miroir/anti-entropy/"
@@ -25,11 +25,14 @@ class DecidingTest(ClusterTest):
         return cluster
 
     def contradict(self, cluster, ids):
-        """Of these every node holds another content, with the same stamp and base. Stamps being equal, a light pass trusts all."""
+        """Of these every node holds another content, with the same stamp and base. Done to the disks: who is written to is not trusted."""
         for name in ("b1", "c1"):
-            held = self.held(cluster, name)
-            cluster[name].api.write("POST", PATH, [{**held[id], "value": f"changed on {name}"} for id in ids])
-        cluster.miroir.run_pass("light")
+            node = cluster[name]
+            node.end()
+            with contextlib.closing(sqlite3.connect(os.path.join(node.data, "data.db"))) as disk, disk:
+                disk.execute(f"UPDATE documents SET body = replace(body, 'first', ?) WHERE json_extract(body, '$.id') IN ({str(ids)[1:-1]})",
+                             [f"changed on {name}"])
+            node.start()
         cluster.wait_equal()
         for id in ids:
             copies = [self.held(cluster, node.name)[id] for node in cluster.nodes]
@@ -54,6 +57,7 @@ class DecidingTest(ClusterTest):
         return states, cluster.miroir.metric("miroir_antientropy_unresolved_documents")
 
 
+@embedded_only
 class Ties(DecidingTest):
     def test_document_of_which_nothing_tells_who_is_right_is_quarantined_until_a_client_writes_it(self):
         cluster = self.filled(20)
