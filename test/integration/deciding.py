@@ -145,14 +145,17 @@ class Canceled(DecidingTest):
         self.model |= {each["id"]: each for each in long}
         position = cluster.api.expect(202, "POST", PATH, long)["taskUid"]
         sent = self.write(cluster, ids)
-        def waiting():
-            ended = node.api.call("GET", f"/tasks/{position}")[1].get("status") == "succeeded"
-            tasks = node.api.get("/tasks?statuses=enqueued&limit=1000")["results"]
-            return ended or len([task for task in tasks if task["uid"] in sent]) >= self.ROUND // 2
+        waiting = lambda: self.tasks(node, "succeeded", {position}) or len(self.tasks(node, "enqueued", sent)) >= self.ROUND // 2
         wait_for("tasks wait on the node", waiting)
-        node.api.ended(node.api.expect(200, "POST", "/tasks/cancel?statuses=enqueued")["taskUid"])
-        canceled = node.api.get("/tasks?statuses=canceled&limit=1000")["results"]
-        return {sent[task["uid"]] for task in canceled if task["uid"] in sent}, [position, *sent]
+        uids = sorted(self.tasks(node, "enqueued", sent).values())
+        if uids: node.api.ended(node.api.expect(200, "POST", "/tasks/cancel?uids=" + ",".join(map(str, uids)))["taskUid"])
+        return {sent[each] for each in self.tasks(node, "canceled", sent)}, [position, *sent]
+
+    def tasks(self, node, status, positions):
+        """{position: uid} of those that have that status on that node. They differ, once a stranger's task took a number."""
+        tasks = node.api.get(f"/tasks?statuses={status}&limit=1000")["results"]
+        found = {int(each["customMetadata"].removeprefix("miroir:")): each["uid"] for each in tasks if each.get("customMetadata")}
+        return {position: found[position] for position in positions if position in found}
 
     def test_what_was_canceled_on_one_node_is_repaired_from_its_peers(self):
         cluster = self.filled(1000)
