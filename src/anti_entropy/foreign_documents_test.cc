@@ -40,6 +40,20 @@ class ForeignDocumentsTest : public ReconcilerTest {
   }
 };
 
+// Whoever writes a copy as it was read, but for its content, leaves the stamp as it ought to be.
+TEST_F(ForeignDocumentsTest, NodeIsReadBeforeItIsTrustedAgainAfterAStrangersWrite) {
+  Json copy = document(owner("id7", 1), "id7");
+  copy.set("v", "stranger's");
+  WriteDocuments write{.index_uid = kIndex, .primary_key = "id", .ndjson = to_text(copy)};
+  ASSERT_TRUE(owner("id7", 1).enqueue(std::move(write), std::nullopt, ""));
+  owner("id7", 1).settle();
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(number(light, "repaired"), 1U) << to_text(light);
+  EXPECT_EQ(member(document(owner("id7", 1), "id7"), "v"), Json("first"));
+  EXPECT_EQ(member(document(owner("id7", 0), "id7"), "v"), Json("first"));
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+}
+
 TEST_F(ForeignDocumentsTest, AdoptedOnEveryOwnerByOneEntryThatIsNoClients) {
   choose(ForeignDocuments::kAdopt);
   owner("alien", 1).write_directly(kIndex, "alien", alien("alien"));

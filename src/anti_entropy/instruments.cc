@@ -69,6 +69,28 @@ void Instruments::show(const IndexReport& index) {
   show(label);
 }
 
+void Instruments::show_again(const Json& index) {
+  const auto number = [](const Json& json, std::string_view name) {
+    const Json* value = json.find(name);
+    return value != nullptr && value->is_integer() ? value->as_uint64() : 0;
+  };
+  const Json* uid = index.find("index");
+  const Json* states = index.find("states");
+  if (uid == nullptr || !uid->is_string() || states == nullptr || !states->is_array()) return;
+  OfLabel& label = of(uid->as_string());
+  Found& found = label.found[uid->as_string()];
+  found.unresolved = number(index, "unresolved");
+  found.divergent_in_a_row = number(index, "divergent") > 0 ? 1 : 0;
+  for (const Json& state : states->as_array()) {
+    for (const auto& known : shard_states()) {
+      if (state.find("state") != nullptr && *state.find("state") == Json(known.first) &&
+          state.find("reason") != nullptr && *state.find("reason") == Json(known.second))
+        found.states[known] = number(state, "shards");
+    }
+  }
+  show(label);
+}
+
 void Instruments::show(OfLabel& label) {
   std::uint64_t unresolved = 0;
   std::uint64_t divergent_passes = 0;

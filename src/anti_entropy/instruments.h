@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/json.h"
 #include "base/metrics.h"
 
 namespace miroir::anti_entropy {
@@ -27,6 +28,8 @@ class Instruments {
   Counter deep_bytes;
 
   void show(const IndexReport& index);
+  // The same of a report that was kept, as IndexReport::to_json makes it.
+  void show_again(const Json& index);
   void add_conflict(const std::string& index);
   // Indexes that are no more have nothing to show.
   void forget_all_but(const std::set<std::string>& uids);

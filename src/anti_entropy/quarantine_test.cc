@@ -42,6 +42,24 @@ TEST_F(QuarantineTest, ItSurvivesARestart) {
   EXPECT_TRUE(lost());
 }
 
+TEST_F(QuarantineTest, MetricsTellOfItAfterARestartBeforeAnyPass) {
+  lose_and_repair(anti_entropy::Quarantine::kRepairsMax);
+  owner("id7").delete_directly(kIndex, "id7");
+  run_pass(PassKind::kLight);
+  Metrics& metrics = world.process->metrics;
+  Gauge shards =
+      metrics.gauge("miroir_antientropy_shard_state", "",
+                    {{"index", kIndex}, {"state", "quarantined"}, {"reason", "documents"}});
+  Gauge documents =
+      metrics.gauge("miroir_antientropy_unresolved_documents", "", {{"index", kIndex}});
+  EXPECT_EQ(shards.value(), 1);
+  stop_reconciler();
+  for (Gauge* gauge : {&shards, &documents}) gauge->set(0);
+  start_reconciler();
+  EXPECT_EQ(shards.value(), 1);
+  EXPECT_EQ(documents.value(), 1);
+}
+
 TEST_F(QuarantineTest, WriteOfAClientFreesIt) {
   lose_and_repair(anti_entropy::Quarantine::kRepairsMax);
   write(7, 8, "second");

@@ -86,8 +86,21 @@ Async<Result<void>> Reconciler::State::recover() {
     deep_due = WallTime(Microseconds(began->as_int64())) + options.schedule;
     if (*pass->find("state") == Json("cut_off")) deep_due = clock.wall_now();
   }
+  show_again(passes);
   if (batch.empty()) co_return Result<void>{};
   co_return co_await store.commit(std::move(batch));
+}
+
+// What the last pass knew holds until another one knows better, in the metrics too.
+void Reconciler::State::show_again(const std::vector<Json>& passes) {
+  if (passes.empty()) return;
+  const Json* its = passes.front().find("indexes");
+  if (its == nullptr || !its->is_array()) return;
+  for (const Json& index : its->as_array()) {
+    const Json* uid = index.find("index");
+    if (uid != nullptr && uid->is_string() && tools.log.catalogue().index(uid->as_string()))
+      instruments.show_again(index);
+  }
 }
 
 Async<void> Reconciler::State::wait_until_due() {

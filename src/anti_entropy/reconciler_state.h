@@ -46,6 +46,7 @@ struct Reconciler::State {
         ended(executor) {}
 
   Async<Result<void>> recover();
+  void show_again(const std::vector<Json>& passes);
   Json nothing_compared();
   Async<Result<void>> recall_completed();
   void show_completed();

@@ -10,7 +10,7 @@ std::uint64_t xxh3_64(std::string_view bytes, std::uint64_t seed) {
 
 Hash128 xxh3_128(std::string_view bytes, std::uint64_t seed) {
   const XXH128_hash_t hash = XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed);
-  return {hash.low64, hash.high64};
+  return {hash.high64, hash.low64};
 }
 
 Hash128& Hash128::operator+=(const Hash128& other) {

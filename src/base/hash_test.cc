@@ -15,13 +15,13 @@ TEST(HashTest, IsXxh3) {
 }
 
 TEST(HashTest, SumsCarryAndUndo) {
-  Hash128 sum{UINT64_MAX, 0};
-  sum += {1, 0};
-  EXPECT_EQ(sum, (Hash128{0, 1}));
-  sum -= {1, 0};
-  EXPECT_EQ(sum, (Hash128{UINT64_MAX, 0}));
+  Hash128 sum{0, UINT64_MAX};
+  sum += {0, 1};
+  EXPECT_EQ(sum, (Hash128{1, 0}));
+  sum -= {0, 1};
+  EXPECT_EQ(sum, (Hash128{0, UINT64_MAX}));
   Hash128 wrapped{UINT64_MAX, UINT64_MAX};
-  wrapped += {1, 0};
+  wrapped += {0, 1};
   EXPECT_EQ(wrapped, Hash128());
 }
 
@@ -29,8 +29,8 @@ TEST(HashTest, SumsAreThoseOfA128BitInteger) {
   using Wide = unsigned __int128;
   const auto wide = [](const Hash128& hash) { return (Wide{hash.high} << 64) | hash.low; };
   EXPECT_TRUE(rc::check([&](std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d) {
-    const Hash128 one{~a, b};
-    const Hash128 other{c, ~d};
+    const Hash128 one{b, ~a};
+    const Hash128 other{~d, c};
     Hash128 sum = one;
     sum += other;
     RC_ASSERT((wide(sum) == wide(one) + wide(other)));
@@ -41,7 +41,12 @@ TEST(HashTest, SumsAreThoseOfA128BitInteger) {
 }
 
 TEST(HashTest, HexIsHighThenLow) {
-  EXPECT_EQ((Hash128{0x1, 0xABC}.hex()), "0000000000000abc0000000000000001");
+  EXPECT_EQ((Hash128{0xABC, 0x1}.hex()), "0000000000000abc0000000000000001");
+}
+
+TEST(HashTest, OrderIsThatOfTheHex) {
+  EXPECT_LT((Hash128{1, 9}), (Hash128{2, 3}));
+  EXPECT_LT((Hash128{1, 3}), (Hash128{1, 9}));
 }
 
 }  // namespace

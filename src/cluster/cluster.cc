@@ -156,9 +156,10 @@ Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std
   const ReplicaState before = node.status.state;
   const std::string why_before = node.status.state_why;
   const Position proven_before = node.progress.proven;
-  // Whatever else befalls it: only recovery ends this.
+  // Whatever else befalls it: only recovery ends the one, and being read in full the other.
   if (replica != ReplicaState::kInSync && before != ReplicaState::kInSync &&
-      why_before.starts_with(kLogWentBack))
+      (why_before.starts_with(kLogWentBack) ||
+       (why_before.starts_with(kForeignTask) && !why.starts_with(kLogWentBack))))
     why = why_before;
   if (replica != ReplicaState::kInSync) {
     ++node.status.setbacks;

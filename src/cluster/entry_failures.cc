@@ -61,4 +61,10 @@ Async<Result<std::optional<std::vector<ShardId>>>> told_to_have_failed(
   co_return std::move((*parts)[entry->position]);
 }
 
+Async<Result<bool>> told_to_have_happened(Log& log, std::shared_ptr<const Entry> entry,
+                                          std::size_t shards) {
+  MIROIR_CO_TRY(const auto failed, co_await told_to_have_failed(log, std::move(entry)));
+  co_return failed && failed->size() < shards;
+}
+
 }  // namespace miroir

@@ -51,4 +51,8 @@ class EntryFailures {
 Async<Result<std::optional<std::vector<ShardId>>>> told_to_have_failed(
     Log& log, std::shared_ptr<const Entry> entry);
 
+// Whether its client was told that it happened: whoever has lost it since, nobody takes it back.
+Async<Result<bool>> told_to_have_happened(Log& log, std::shared_ptr<const Entry> entry,
+                                          std::size_t shards);
+
 }  // namespace miroir

@@ -195,7 +195,7 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
                   std::to_string(marker) + " had been acknowledged";
   } else {
     history.verdict = History::Verdict::kForeign;
-    history.why = "its history is not ours: task " + std::to_string(marker) +
+    history.why = std::string(kForeignHistory) + ": task " + std::to_string(marker) +
                   " is not the one it acknowledged";
   }
   history.resume_after = 0;

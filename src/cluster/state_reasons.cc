@@ -10,7 +10,8 @@ std::set<std::string> awaiting_recovery(const Cluster& cluster) {
     if (status.state == ReplicaState::kInSync) continue;
     const bool tells = status.state_why.starts_with(kLogWentBack);
     told = told || tells;
-    if (tells || status.state_why == kHeldIndexes || status.state_why.starts_with(kForeignTask))
+    if (tells || status.state_why == kHeldIndexes || status.state_why.starts_with(kForeignTask) ||
+        status.state_why.starts_with(kForeignHistory))
       waiting.insert(node.id);
   }
   return told ? waiting : std::set<std::string>();

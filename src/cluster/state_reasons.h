@@ -12,14 +12,17 @@ namespace miroir {
 
 // The node tells of entries that the log does not know: the log is what went back.
 inline constexpr std::string_view kLogWentBack = "the log went back";
-// The node holds a task that is not ours.
+// The node holds a task that is not ours: what it did shows in no stamp.
 inline constexpr std::string_view kForeignTask = "somebody else wrote to it";
+// The last task that is known of the node is gone from it, or another one.
+inline constexpr std::string_view kForeignHistory = "its history is not ours";
 // The log never knew the node, and it is not empty.
 inline constexpr std::string_view kHeldIndexes = "it held indexes before it joined";
 
 // The nodes that recovery will take as they are: those that told of entries which the log does not
 // know, and, where one did, those against which there is only what such a log would have forgotten:
-// that they hold indexes, or tasks whose route keeps no metadata. Until then they are neither read
+// that they hold indexes, or tasks whose route keeps no metadata, or that such a task deleted the
+// last known one. Until then they are neither read
 // nor healed. Empty where no node told.
 std::set<std::string> awaiting_recovery(const Cluster& cluster);
 

@@ -103,9 +103,14 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
                 co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
   const Topology& topology = context_.cluster.topology();
   const bool whole = !has_records(entry->kind);
+  bool all_failed = whole && failures.everywhere();
+  if (all_failed) {
+    MIROIR_CO_TRY(const bool happened,
+                  co_await told_to_have_happened(context_.log, entry, topology.shard_count()));
+    all_failed = !happened;
+  }
 
-  if (whole && !named.empty() && failures.everywhere())
-    MIROIR_CO_CHECK(co_await TakeBack(context_).of(entry));
+  if (all_failed && !named.empty()) MIROIR_CO_CHECK(co_await TakeBack(context_).of(entry));
   std::vector<Taint> over;
   std::vector<std::string> not_deleted;
   std::map<Position, std::vector<Taint>> existing;
@@ -115,7 +120,7 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   for (const Named& what : named) {
     bool failed_everywhere = false;
     if (whole) {
-      failed_everywhere = failures.everywhere();
+      failed_everywhere = all_failed;
     } else if (what.id.empty()) {  // of its body nothing is known any more
       failed_everywhere = std::ranges::all_of(touched_shards(*entry, topology), failed_on_owners);
     } else {
