@@ -74,6 +74,8 @@ class Cluster {
 
   // In sync, unless it was found not to be since `setbacks` was read (kConflict).
   Async<Result<void>> prove_in_sync(std::string node, std::uint64_t setbacks);
+  // Whether each of the node's shards has a replica in sync, so that it is healed from those.
+  bool can_be_healed(const std::string& node) const;
   // A person's word that a stale node is right where nobody in sync is left to compare it with. Of
   // use only to one that has applied the whole log; kConflict says what is against it.
   Async<Result<void>> promote(std::string node, Position head);

@@ -54,6 +54,8 @@ class Forwarder {
   Async<Result<void>> join(Instant deadline);
   Async<Result<void>> raise_log(Position lost);
   Async<Result<void>> adopt(History history);
+  bool holds_less(const History& history) const;
+  std::string reason_of(const History& history) const;
   Async<Result<void>> drain();
   Async<void> recover_tasks(Position last);
   Async<Error> forward();

@@ -118,8 +118,7 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
     if (log_.catalogue().by_incarnation(incarnation) == nullptr)
       MIROIR_CO_CHECK(co_await log_.clear_taints(log_.taints(incarnation)));
   }
-  for (const std::string& node : waiting)
-    MIROIR_CO_CHECK(co_await cluster_.set_state(node, ReplicaState::kInSync, ""));
+  MIROIR_CO_CHECK(co_await take(std::move(waiting)));
 
   std::string adopted;
   for (const Entry& entry : entries) {
@@ -128,6 +127,29 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
   }
   log_warning("recovered: the nodes were ahead of the log, and are taken as they are",
               {{"indexes", adopted}, {"position", log_.head()}});
+  co_return Result<void>();
+}
+
+// By what is known of them now: something may have befallen one while all were read.
+Async<Result<void>> Recovery::take(std::set<std::string> waiting) {
+  std::vector<std::string> behind;
+  for (const std::string& node : waiting) {
+    const NodeStatus status = cluster_.status(node);
+    if (status.state_why.starts_with(kLogWentBackBehind)) {
+      behind.push_back(node);
+    } else if (status.state != ReplicaState::kInSync && may_await_recovery(status.state_why)) {
+      MIROIR_CO_CHECK(co_await cluster_.set_state(node, ReplicaState::kInSync, ""));
+    }
+  }
+  std::vector<std::string> sources;
+  std::ranges::copy_if(behind, std::back_inserter(sources),
+                       [this](const std::string& node) { return !cluster_.can_be_healed(node); });
+  for (const std::string& node : behind) {
+    const bool is_source = std::ranges::count(sources, node) > 0;
+    MIROIR_CO_CHECK(co_await cluster_.set_state(
+        node, is_source ? ReplicaState::kInSync : cluster_.status(node).state,
+        is_source ? std::string() : std::string(kNotTaken)));
+  }
   co_return Result<void>();
 }
 
@@ -146,6 +168,7 @@ Async<Result<Recovery::NodeHolds>> Recovery::read(std::string node) {
     if (const Json* uid = key.find("uid"); uid != nullptr && uid->is_string())
       holds.keys.emplace(uid->as_string(), key);
   }
+  MIROIR_CO_CHECK(co_await cluster_.verify(node, deadline()));
   co_return holds;
 }
 

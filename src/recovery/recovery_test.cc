@@ -320,6 +320,48 @@ TEST_F(RecoveryTest, NothingIsTakenWhileANodeIsAway) {
   EXPECT_NE(world_.log().catalogue().index("books"), nullptr);
 }
 
+TEST_F(RecoveryTest, ANodeThatIsEmptiedWhileItWaitsIsNotTaken) {
+  world_.nodes.at("b0")->options().down = true;
+  restart_on({});
+  world_.run_for(Seconds(10));
+  ASSERT_TRUE(awaiting_recovery(world_.cluster()).contains("a0"));
+  world_.nodes.at("a0")->wipe();
+  world_.nodes.at("b0")->options().down = false;
+  ASSERT_TRUE(world_.run_until(
+      [&] { return world_.cluster().status("a1").state == ReplicaState::kInSync; }));
+  world_.run_for(Seconds(10));
+  EXPECT_NE(world_.cluster().status("a0").state, ReplicaState::kInSync);
+  EXPECT_TRUE(awaiting_recovery(world_.cluster()).empty());
+  for (const char* node : {"a1", "b0", "b1"})
+    EXPECT_EQ(world_.cluster().status(node).state, ReplicaState::kInSync) << node;
+}
+
+TEST_F(RecoveryTest, ANodeThatWasBehindBeforeItToldIsNotTaken) {
+  const auto behind = [&](const std::string& node, ReplicaState state) {
+    const std::string why = "the log no longer holds what it missed";
+    ASSERT_TRUE(world_.await(world_.cluster().set_state(node, state, why)));
+  };
+  behind("a0", ReplicaState::kStale);
+  behind("a1", ReplicaState::kJoining);
+  const MemoryStore::Tables two_behind = world_.store.snapshot();
+  behind("b0", ReplicaState::kStale);
+  behind("b1", ReplicaState::kStale);
+  const MemoryStore::Tables all_behind = world_.store.snapshot();
+  write("second", 0, 40);
+  const auto recovered = [&] {
+    return world_.cluster().status("b0").state == ReplicaState::kInSync &&
+           awaiting_recovery(world_.cluster()).empty();
+  };
+  restart_on(two_behind);
+  ASSERT_TRUE(world_.run_until(recovered));
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
+  EXPECT_EQ(world_.cluster().status("a1").state, ReplicaState::kJoining);
+  EXPECT_EQ(world_.cluster().status("b1").state, ReplicaState::kInSync);
+  restart_on(all_behind);
+  ASSERT_TRUE(world_.run_until(recovered));
+  EXPECT_TRUE(all_in_sync()) << "there is nobody to heal them from";
+}
+
 TEST_F(RecoveryTest, ANodeThatMiroirNeverWroteToIsNotTaken) {
   world_.crash();
   for (auto& [name, node] : world_.nodes) {
