@@ -46,7 +46,7 @@ Async<Result<void>> Forwarder::join(Instant until) {
     row.reason = lost_ == 0 ? std::string(kHeldIndexes)
                             : std::string(kLogWentBack) + ": the node holds entries of another";
     MIROIR_CO_CHECK(co_await raise_log(lost_));
-  } else if (all_new) {
+  } else if (all_new && awaiting_recovery(context_.cluster).empty()) {
     state = ReplicaState::kInSync;  // empty, as the others are
   } else {
     row.reason = kBroughtUp;

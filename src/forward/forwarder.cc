@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "cluster/entry_failures.h"
+#include "cluster/state_reasons.h"
 #include "forward/doubt_indexes.h"
 #include "forward/overtaken.h"
 #include "forward/plan.h"
@@ -424,6 +425,7 @@ Async<void> Forwarder::miss(Position last) {
 
 Async<void> Forwarder::promote_if_complete() {
   if (!complete_at_ || watcher_.done() < *complete_at_) co_return;
+  if (!awaiting_recovery(context_.cluster).empty()) co_return;  // the log is not whole
   complete_at_.reset();
   const NodeStatus status = context_.cluster.status(node_);
   if (status.state != ReplicaState::kJoining) co_return;

@@ -68,6 +68,8 @@ std::optional<std::string> Recovery::primary_key_of(const std::string& uid,
 Async<void> Recovery::run() {
   for (;;) {
     fenced_ = fenced_ && !awaiting_recovery(cluster_).empty();
+    if (auto done = co_await set_empty_aside(awaiting_recovery(cluster_)); !done)
+      log_warning("recovery waits", {{"error", done.error().message}});
     if (const std::set<std::string> waiting = ready_nodes(); !waiting.empty()) {
       if (auto done = co_await recover(waiting); !done)
         log_warning("recovery waits", {{"error", done.error().message}});
@@ -84,6 +86,28 @@ std::set<std::string> Recovery::ready_nodes() const {
     if (!status.healthy || status.stopped || status.done < log_.head()) return {};
   }
   return awaiting_recovery(cluster_);
+}
+
+// The log was lost together with a node's disk: by that log the empty node is all that it should
+// be. Whoever lacks an index that a waiting node holds is neither read nor a source.
+Async<Result<void>> Recovery::set_empty_aside(std::set<std::string> waiting) {
+  std::set<std::string> held;
+  for (const std::string& node : waiting) {
+    if (!cluster_.status(node).healthy) continue;
+    MIROIR_CO_TRY(const auto indexes, co_await cluster_.client(node).indexes(deadline()));
+    for (const NodeIndex& index : indexes) held.insert(index.uid);
+  }
+  for (const NodeConfig& node : cluster_.topology().nodes()) {
+    if (held.empty() || !cluster_.readable(node.id)) continue;
+    MIROIR_CO_TRY(const auto indexes, co_await cluster_.client(node.id).indexes(deadline()));
+    std::set<std::string> lacks = held;
+    for (const NodeIndex& index : indexes) lacks.erase(index.uid);
+    if (lacks.empty()) continue;
+    MIROIR_CO_CHECK(co_await cluster_.set_state(
+        node.id, ReplicaState::kStale,
+        "it lacks index " + *lacks.begin() + ", which the log forgot and others hold"));
+  }
+  co_return Result<void>();
 }
 
 // Only an entry that reaches the node does that: this one deletes its own task, which has not

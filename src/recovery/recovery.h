@@ -38,6 +38,7 @@ class Recovery {
                                                    const std::map<std::string, NodeHolds>& nodes);
   // The nodes that wait for it; none while one of all cannot be asked.
   std::set<std::string> ready_nodes() const;
+  Async<Result<void>> set_empty_aside(std::set<std::string> waiting);
   Async<Result<void>> recover(std::set<std::string> waiting);
   Async<Result<void>> take(std::set<std::string> waiting);
   Async<Result<void>> fence();

@@ -336,6 +336,28 @@ TEST_F(RecoveryTest, ANodeThatIsEmptiedWhileItWaitsIsNotTaken) {
     EXPECT_EQ(world_.cluster().status(node).state, ReplicaState::kInSync) << node;
 }
 
+// By the new log it is all that it should be: whichever lane looks first.
+class LostDiskTest : public RecoveryTest, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(LooksFirst, LostDiskTest, testing::Bool());
+
+TEST_P(LostDiskTest, ANodeThatLostItsDiskWithTheLogIsNoSource) {
+  world_.crash();
+  world_.nodes.at("a0")->wipe();
+  for (auto& [name, network] : world_.networks) network.cut = (name == "a0") != GetParam();
+  world_.nodes.at("b1")->options().down = true;
+  restart_on({});
+  for (auto& [name, network] : world_.networks) network.cut = false;
+  world_.run_for(Seconds(20));
+  EXPECT_FALSE(world_.cluster().readable("a0"));
+  world_.nodes.at("b1")->options().down = false;
+  ASSERT_TRUE(world_.run_until(
+      [&] { return world_.cluster().status("b0").state == ReplicaState::kInSync; }));
+  world_.run_for(Seconds(20));
+  EXPECT_FALSE(world_.cluster().readable("a0"));
+  EXPECT_TRUE(world_.cluster().readable("a1"));
+  EXPECT_TRUE(world_.cluster().readable("b1"));
+}
+
 TEST_F(RecoveryTest, ANodeThatWasBehindBeforeItToldIsNotTaken) {
   const auto behind = [&](const std::string& node, ReplicaState state) {
     const std::string why = "the log no longer holds what it missed";
