@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -121,8 +122,11 @@ struct History {
   // none (invariant 11).
   Position lost = 0;
 };
-// Whether a node has carried out what it holds: the newest page of its tasks have ended.
-Async<Result<bool>> newest_tasks_ended(NodeClient& client, Instant deadline);
+// Whether a node has carried out what it holds, up to a number: the newest page of those tasks have
+// ended.
+Async<Result<bool>> newest_tasks_ended(
+    NodeClient& client, Instant deadline,
+    std::int64_t last = std::numeric_limits<std::int64_t>::max());
 // Looks for such tasks in the whole queue of a node that the log never knew.
 Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Instant deadline);
 // Tasks are known as ours by their metadata, or, where the route keeps none, by number, kind and

@@ -67,7 +67,7 @@ std::optional<std::string> Recovery::primary_key_of(const std::string& uid,
 
 Async<void> Recovery::run() {
   for (;;) {
-    fenced_ = fenced_ && !awaiting_recovery(cluster_).empty();
+    if (awaiting_recovery(cluster_).empty()) fence_ = 0;
     if (auto done = co_await set_empty_aside(awaiting_recovery(cluster_)); !done)
       log_warning("recovery waits", {{"error", done.error().message}});
     if (const std::set<std::string> waiting = ready_nodes(); !waiting.empty()) {
@@ -83,7 +83,7 @@ Instant Recovery::deadline() const { return clock_.now() + kRequestTimeout; }
 std::set<std::string> Recovery::ready_nodes() const {
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     const NodeStatus status = cluster_.status(node.id);
-    if (!status.healthy || status.stopped || status.done < log_.head()) return {};
+    if (!status.healthy || status.stopped || status.done < fence_) return {};
   }
   return awaiting_recovery(cluster_);
 }
@@ -113,7 +113,7 @@ Async<Result<void>> Recovery::set_empty_aside(std::set<std::string> waiting) {
 // Only an entry that reaches the node does that: this one deletes its own task, which has not
 // ended, and so nothing.
 Async<Result<void>> Recovery::fence() {
-  MIROIR_CO_CHECK(co_await log_.append([this](const Catalogue&, Position next) {
+  MIROIR_CO_TRY(const auto appended, co_await log_.append([this](const Catalogue&, Position next) {
     std::vector<Entry> entries;
     for (const NodeConfig& node : cluster_.topology().nodes()) {
       entries.push_back(system_entry(EntryKind::kForgetNodeTasks,
@@ -123,12 +123,12 @@ Async<Result<void>> Recovery::fence() {
     }
     return Result<std::vector<Entry>>(std::move(entries));
   }));
-  fenced_ = true;
+  fence_ = appended.back().position;
   co_return Result<void>();
 }
 
 Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
-  if (!fenced_) co_return co_await fence();
+  if (fence_ == 0) co_return co_await fence();
   std::map<std::string, NodeHolds> nodes;
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     MIROIR_CO_TRY(nodes[node.id], co_await read(node.id));
@@ -197,9 +197,11 @@ Async<Result<Recovery::NodeHolds>> Recovery::read(std::string node) {
 }
 
 // A node may still have before it what the log forgot: nobody watches those tasks, and what they
-// will have made is not there to be read.
+// will have made is not there to be read. Beyond the fence all are ours, and of documents only.
 Async<Result<void>> Recovery::await_nothing(std::string node) {
-  MIROIR_CO_TRY(const bool ended, co_await newest_tasks_ended(cluster_.client(node), deadline()));
+  const std::int64_t last = static_cast<std::int64_t>(fence_) + cluster_.progress(node).offset;
+  MIROIR_CO_TRY(const bool ended,
+                co_await newest_tasks_ended(cluster_.client(node), deadline(), last));
   if (!ended)
     co_return fail(ErrorCode::kUnavailable, "node " + node + " has tasks that have not ended");
   co_return Result<void>();
@@ -207,9 +209,10 @@ Async<Result<void>> Recovery::await_nothing(std::string node) {
 
 // Clocks jump: stamps go on above those that are there already.
 Async<Result<Stamp>> Recovery::newest_stamp(std::string node, NodeIndex index) {
-  Stamp newest = log_.head_stamp();
+  Stamp newest = 0;
   if (!index.primary_key) co_return newest;
   for (;;) {
+    newest = std::max(newest, log_.head_stamp());  // what is written meanwhile is not above it
     DocumentQuery query;
     query.index_uid = index.uid;
     query.filter = Json(names_.updated_at + " > \"" + encode_stamp(newest) + "\"");

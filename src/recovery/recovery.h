@@ -36,7 +36,8 @@ class Recovery {
   };
   static std::optional<std::string> primary_key_of(const std::string& uid,
                                                    const std::map<std::string, NodeHolds>& nodes);
-  // The nodes that wait for it; none while one of all cannot be asked.
+  // The nodes that wait for it; none while one of all cannot be asked, or has yet to pass the
+  // fence.
   std::set<std::string> ready_nodes() const;
   Async<Result<void>> set_empty_aside(std::set<std::string> waiting);
   Async<Result<void>> recover(std::set<std::string> waiting);
@@ -53,7 +54,7 @@ class Recovery {
   Cluster& cluster_;
   Clock& clock_;
   FieldNames names_;
-  bool fenced_ = false;
+  Position fence_ = 0;  // the last of the entries that all nodes must pass first; 0: none yet
 };
 
 }  // namespace miroir

@@ -358,6 +358,26 @@ TEST_P(LostDiskTest, ANodeThatLostItsDiskWithTheLogIsNoSource) {
   EXPECT_TRUE(world_.cluster().readable("b1"));
 }
 
+// There is never a moment at which a node has done all of the log.
+TEST_F(RecoveryTest, ClientsMayGoOnToWriteDocuments) {
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  write("told by its metadata", 0, 40);
+  restart_on(yesterday);
+  int written = 0;
+  const auto keep_writing = [&](const std::function<bool()>& until) {
+    for (int i = 0; i < 2'000 && !until(); ++i) {
+      world_.write("books", {"new" + std::to_string(written++ % 100)}, std::to_string(i));
+      world_.run_for(Milliseconds(20));
+    }
+    return until();
+  };
+  ASSERT_TRUE(keep_writing([&] { return !awaiting_recovery(world_.cluster()).empty(); }));
+  EXPECT_TRUE(keep_writing([&] { return awaiting_recovery(world_.cluster()).empty(); }));
+  EXPECT_TRUE(all_in_sync());
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  EXPECT_EQ(world_.documents_of_group(0, "books"), world_.documents_of_group(1, "books"));
+}
+
 TEST_F(RecoveryTest, ANodeThatWasBehindBeforeItToldIsNotTaken) {
   const auto behind = [&](const std::string& node, ReplicaState state) {
     const std::string why = "the log no longer holds what it missed";
