@@ -20,7 +20,9 @@ Async<Result<void>> Forwarder::establish() {
   const Instant until = deadline();
   MIROIR_CO_CHECK(co_await client_.probe(until));
   if (!context_.cluster.joined(node_)) MIROIR_CO_CHECK(co_await join(until));
+  const std::uint64_t connections = client_.connections();
   MIROIR_CO_TRY(History history, co_await check_history(client_, progress_, context_.log, until));
+  looked_over_ = connections;
   co_return co_await adopt(std::move(history));
 }
 

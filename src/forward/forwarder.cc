@@ -337,6 +337,7 @@ Async<Result<void>> Forwarder::enqueue(std::shared_ptr<const Entry> entry, NodeW
                        std::to_string(uid) +
                        " was asked: start it with --experimental-replication-parameters");
   }
+  MIROIR_CO_CHECK(co_await look_after_reconnect(deadline()));
   accepted();
   last_contact_ = context_.clock.now();
   progress_.acknowledged = entry->position;
@@ -378,9 +379,11 @@ Async<void> Forwarder::not_sent(std::shared_ptr<const Entry> entry, std::string 
   watcher_.add_refused(entry->position, outcome);
 }
 
-// After silence: is the newest task still the last one that we saw?
+// After silence, or over a new connection: is the newest task still the last one that we saw?
 Async<Result<void>> Forwarder::look_before_use(Instant until) {
-  if (watcher_.size() > 0 || context_.clock.now() - last_contact_ < kTrustedFor)
+  const std::uint64_t connections = client_.connections();
+  if (connections == looked_over_ &&
+      (watcher_.size() > 0 || context_.clock.now() - last_contact_ < kTrustedFor))
     co_return Result<void>();
   MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client_.newest_task(until));
   const std::int64_t marker = static_cast<std::int64_t>(progress_.acknowledged) + progress_.offset;
@@ -390,6 +393,23 @@ Async<Result<void>> Forwarder::look_before_use(Instant until) {
   if (!same)
     co_return fail(ErrorCode::kConflict, "the node's newest task is not the last one sent");
   last_contact_ = context_.clock.now();
+  looked_over_ = connections;
+  co_return Result<void>();
+}
+
+// A request that opened a connection may have reached the node on another disk, and its own task
+// would hide that: before it is taken for the last one that we saw, the one before it is asked for.
+Async<Result<void>> Forwarder::look_after_reconnect(Instant until) {
+  const std::uint64_t connections = client_.connections();
+  if (connections == looked_over_) co_return Result<void>();
+  if (!progress_.acknowledged_at.empty()) {
+    const auto marker =
+        static_cast<TaskUid>(static_cast<std::int64_t>(progress_.acknowledged) + progress_.offset);
+    MIROIR_CO_TRY(const std::optional<NodeTask> before, co_await client_.task(marker, until));
+    if (!before || before->enqueued_at != progress_.acknowledged_at)
+      co_return fail(ErrorCode::kConflict, "the last task sent is gone from the node");
+  }
+  looked_over_ = connections;
   co_return Result<void>();
 }
 
