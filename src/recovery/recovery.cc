@@ -14,6 +14,8 @@ namespace {
 constexpr Microseconds kInterval = Seconds(1);
 constexpr Microseconds kRequestTimeout = Seconds(60);
 constexpr std::size_t kPage = 1'000;
+// The year 2255, and half of what can be written: no clock says so.
+constexpr Stamp kStampEnd = Stamp{1} << 53;
 
 // What clients may change of a key.
 std::pair<Json, Json> says(const Json& key) {
@@ -207,28 +209,40 @@ Async<Result<void>> Recovery::await_nothing(std::string node) {
   co_return Result<void>();
 }
 
-// Clocks jump: stamps go on above those that are there already.
+// Clocks jump: stamps go on above those that are there already, but for those that are not what was
+// written: their digest tells.
 Async<Result<Stamp>> Recovery::newest_stamp(std::string node, NodeIndex index) {
   Stamp newest = 0;
   if (!index.primary_key) co_return newest;
+  std::size_t damaged = 0;  // that many first ones are
   for (;;) {
     newest = std::max(newest, log_.head_stamp());  // what is written meanwhile is not above it
     DocumentQuery query;
     query.index_uid = index.uid;
     query.filter = Json(names_.updated_at + " > \"" + encode_stamp(newest) + "\"");
     query.fields = {*index.primary_key, names_.updated_at};
+    query.fields.insert(query.fields.end(), kDigestFields.begin(), kDigestFields.end());
     query.limit = kPage;
+    query.offset = damaged;
     auto page = co_await cluster_.client(node).documents(std::move(query), deadline());
     // Not by our settings: nothing in it is ours.
     if (!page && page.error().code == ErrorCode::kInvalid) co_return newest;
     MIROIR_CO_CHECK(page);
     const Stamp before = newest;
+    const bool last_page = page->documents.size() < kPage;
     for (std::string& text : page->documents) {
       MIROIR_CO_TRY(const DocumentCopy copy,
                     parse_copy(std::move(text), *index.primary_key, names_));
-      newest = std::max(newest, copy.stored.stamp.value_or(0));
+      const Stamp stamp = copy.stored.stamp.value_or(0);
+      if (stamp < kStampEnd && copy.stored.digest == digest_of(copy.id, stamp)) {
+        newest = std::max(newest, stamp);
+      } else {
+        log_warning("recovery does not believe a stamp",
+                    {{"node", node}, {"index", index.uid}, {"id", copy.id}});
+      }
     }
-    if (newest == before) co_return newest;
+    damaged = newest == before ? damaged + kPage : 0;
+    if (newest == before && last_page) co_return newest;
   }
 }
 

@@ -378,6 +378,19 @@ TEST_F(RecoveryTest, ClientsMayGoOnToWriteDocuments) {
   EXPECT_EQ(world_.documents_of_group(0, "books"), world_.documents_of_group(1, "books"));
 }
 
+TEST_F(RecoveryTest, AStampThatNobodyGaveIsNotBelieved) {
+  const FieldNames names;
+  const std::map<std::string, Stamp> damage = {{"id1", (Stamp{1} << 54) - 1},
+                                               {"id2", world_.log().head_stamp() | Stamp{1} << 52}};
+  for (auto& [name, node] : world_.nodes) {
+    for (const auto& [id, stamp] : damage)
+      node->corrupt("books", id, names.updated_at, Json(encode_stamp(stamp)));
+  }
+  restart_on({});
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  EXPECT_LT(world_.log().head_stamp(), damage.at("id2"));
+}
+
 TEST_F(RecoveryTest, ANodeThatWasBehindBeforeItToldIsNotTaken) {
   const auto behind = [&](const std::string& node, ReplicaState state) {
     const std::string why = "the log no longer holds what it missed";
