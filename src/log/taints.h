@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,9 @@ class Taints {
   Async<Result<void>> withdraw(Position position, std::vector<Taint> taints);
 
   bool contains(Position incarnation, const std::string& id, const std::string& node) const;
+  std::optional<Taint> get(Position incarnation, const std::string& id,
+                           const std::string& node) const;
+  bool any(Position incarnation) const { return taints_.contains(incarnation); }
   std::vector<Taint> of(Position incarnation) const;
   std::vector<Taint> of_indexes() const;
   std::vector<Position> positions() const;
