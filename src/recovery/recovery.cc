@@ -14,6 +14,8 @@ namespace {
 constexpr Microseconds kInterval = Seconds(1);
 constexpr Microseconds kRequestTimeout = Seconds(60);
 constexpr std::size_t kPage = 1'000;
+// How the reason of a node begins that was set aside.
+constexpr std::string_view kLacksIndex = "it lacks index ";
 // The year 2255, and half of what can be written: no clock says so.
 constexpr Stamp kStampEnd = Stamp{1} << 53;
 
@@ -107,7 +109,7 @@ Async<Result<void>> Recovery::set_empty_aside(std::set<std::string> waiting) {
     if (lacks.empty()) continue;
     MIROIR_CO_CHECK(co_await cluster_.set_state(
         node.id, ReplicaState::kStale,
-        "it lacks index " + *lacks.begin() + ", which the log forgot and others hold"));
+        std::string(kLacksIndex) + *lacks.begin() + ", which the log forgot and others hold"));
   }
   co_return Result<void>();
 }
@@ -159,12 +161,14 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
 // By what is known of them now: something may have befallen one while all were read.
 Async<Result<void>> Recovery::take(std::set<std::string> waiting) {
   std::vector<std::string> behind;
-  for (const std::string& node : waiting) {
-    const NodeStatus status = cluster_.status(node);
-    if (status.state_why.starts_with(kLogWentBackBehind)) {
-      behind.push_back(node);
-    } else if (status.state != ReplicaState::kInSync && may_await_recovery(status.state_why)) {
-      MIROIR_CO_CHECK(co_await cluster_.set_state(node, ReplicaState::kInSync, ""));
+  for (const NodeConfig& node : cluster_.topology().nodes()) {
+    const NodeStatus status = cluster_.status(node.id);
+    if (status.state == ReplicaState::kInSync) continue;
+    if (status.state_why.starts_with(kLogWentBackBehind) ||
+        status.state_why.starts_with(kLacksIndex)) {
+      behind.push_back(node.id);
+    } else if (waiting.contains(node.id) && may_await_recovery(status.state_why)) {
+      MIROIR_CO_CHECK(co_await cluster_.set_state(node.id, ReplicaState::kInSync, ""));
     }
   }
   std::vector<std::string> sources;

@@ -358,6 +358,21 @@ TEST_P(LostDiskTest, ANodeThatLostItsDiskWithTheLogIsNoSource) {
   EXPECT_TRUE(world_.cluster().readable("b1"));
 }
 
+// One that was made after the copy, and of which only some had done anything.
+TEST_F(RecoveryTest, NodesThatLackAnIndexAreSourcesWhereThereIsNobodyElse) {
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  for (const char* node : {"a1", "b1"}) world_.networks.at(node).cut = true;
+  world_.run_for(Seconds(20));
+  world_.await_task(world_.create_index("films"));
+  world_.write("films", {"1", "2", "3", "4", "5", "6", "7", "8"}, "told by its metadata");
+  world_.run_for(Seconds(20));
+  for (const char* node : {"a1", "b1"}) world_.networks.at(node).cut = false;
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return !awaiting_recovery(world_.cluster()).empty(); }));
+  ASSERT_TRUE(world_.run_until([&] { return awaiting_recovery(world_.cluster()).empty(); }));
+  EXPECT_TRUE(all_in_sync());
+}
+
 // There is never a moment at which a node has done all of the log.
 TEST_F(RecoveryTest, ClientsMayGoOnToWriteDocuments) {
   const MemoryStore::Tables yesterday = world_.store.snapshot();
