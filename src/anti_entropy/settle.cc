@@ -325,10 +325,8 @@ std::vector<Taint> ended_taints(const Tools& tools, const IndexUnderTest& index,
     if (!copy.tainted || judged.decision.owners[i].finding != Finding::kRight ||
         !(compared || agreed))
       continue;
-    for (const Taint& taint : tools.log.taints(index.incarnation)) {
-      if (taint.id == judged.copies.id && taint.node == copy.node && taint.newest() <= read_at)
-        ended.push_back(taint);
-    }
+    auto taint = tools.log.taint(index.incarnation, judged.copies.id, copy.node);
+    if (taint && taint->newest() <= read_at) ended.push_back(std::move(*taint));
   }
   return ended;
 }

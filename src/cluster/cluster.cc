@@ -156,10 +156,14 @@ Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std
   const ReplicaState before = node.status.state;
   const std::string why_before = node.status.state_why;
   const Position proven_before = node.progress.proven;
-  // Whatever else befalls it: only recovery ends the one, and being read in full the other.
-  if (replica != ReplicaState::kInSync && before != ReplicaState::kInSync &&
-      (why_before.starts_with(kLogWentBack) ||
-       (why_before.starts_with(kForeignTask) && !why.starts_with(kLogWentBack))))
+  // Whatever else befalls it: only recovery ends the one, which must know where the node is behind,
+  // and being read in full the other.
+  const bool of_log = why.starts_with(kLogWentBack);
+  const bool stays =
+      why_before.starts_with(kLogWentBack)
+          ? !why.starts_with(kLogWentBackBehind) && why != kNotTaken
+          : why_before.starts_with(kForeignTask) && !of_log;
+  if (replica != ReplicaState::kInSync && before != ReplicaState::kInSync && stays)
     why = why_before;
   if (replica != ReplicaState::kInSync) {
     ++node.status.setbacks;
@@ -214,6 +218,15 @@ Async<Result<void>> Cluster::prove_in_sync(std::string id, std::uint64_t setback
   co_return co_await set_state(std::move(id), ReplicaState::kInSync, "");
 }
 
+bool Cluster::can_be_healed(const std::string& id) const {
+  const Topology& topology = state_->topology;
+  return std::ranges::all_of(topology.shards_of(id), [&](ShardId shard) {
+    return std::ranges::any_of(topology.owners(shard), [&](const std::string& owner) {
+      return state_->node(owner).status.state == ReplicaState::kInSync;
+    });
+  });
+}
+
 Async<Result<void>> Cluster::promote(std::string id, Position head) {
   const NodeStatus& status = state_->node(id).status;
   const auto refuse = [&](const std::string& why) {
@@ -225,13 +238,7 @@ Async<Result<void>> Cluster::promote(std::string id, Position head) {
     co_return refuse("it has not applied everything yet (" + std::to_string(status.done) + " of " +
                      std::to_string(head) + " entries)");
   }
-  const Topology& topology = state_->topology;
-  const bool needed = std::ranges::any_of(topology.shards_of(id), [&](ShardId shard) {
-    return std::ranges::none_of(topology.owners(shard), [&](const std::string& owner) {
-      return state_->node(owner).status.state == ReplicaState::kInSync;
-    });
-  });
-  if (!needed)
+  if (can_be_healed(id))
     co_return refuse("each of its shards has a replica in sync, and it is healed from those");
   log_warning("promoted by a person", {{"node", id}, {"was", status.state_why}});
   co_return co_await set_state(id, ReplicaState::kInSync, "");

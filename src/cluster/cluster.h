@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -74,6 +75,8 @@ class Cluster {
 
   // In sync, unless it was found not to be since `setbacks` was read (kConflict).
   Async<Result<void>> prove_in_sync(std::string node, std::uint64_t setbacks);
+  // Whether each of the node's shards has a replica in sync, so that it is healed from those.
+  bool can_be_healed(const std::string& node) const;
   // A person's word that a stale node is right where nobody in sync is left to compare it with. Of
   // use only to one that has applied the whole log; kConflict says what is against it.
   Async<Result<void>> promote(std::string node, Position head);
@@ -119,8 +122,11 @@ struct History {
   // none (invariant 11).
   Position lost = 0;
 };
-// Whether a node has carried out what it holds: the newest page of its tasks have ended.
-Async<Result<bool>> newest_tasks_ended(NodeClient& client, Instant deadline);
+// Whether a node has carried out what it holds, up to a number: the newest page of those tasks have
+// ended.
+Async<Result<bool>> newest_tasks_ended(
+    NodeClient& client, Instant deadline,
+    std::int64_t last = std::numeric_limits<std::int64_t>::max());
 // Looks for such tasks in the whole queue of a node that the log never knew.
 Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Instant deadline);
 // Tasks are known as ours by their metadata, or, where the route keeps none, by number, kind and

@@ -280,13 +280,13 @@ std::optional<Position> parse_task_metadata(std::string_view metadata) {
   return position;
 }
 
-Async<Result<bool>> newest_tasks_ended(NodeClient& client, Instant deadline) {
+Async<Result<bool>> newest_tasks_ended(NodeClient& client, Instant deadline, std::int64_t last) {
   MIROIR_CO_TRY(const auto newest, co_await client.newest_task(deadline));
   if (!newest) co_return true;
-  const auto first =
-      std::max<std::int64_t>(0, std::int64_t{newest->uid} - static_cast<std::int64_t>(kPage) + 1);
+  last = std::min(last, std::int64_t{newest->uid});
+  const auto first = std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
   MIROIR_CO_TRY(const auto tasks,
-                co_await client.tasks(to_uid(first), newest->uid, kPage, deadline));
+                co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
   co_return std::ranges::all_of(tasks, &NodeTask::ended);
 }
 

@@ -12,6 +12,11 @@ namespace miroir {
 
 // The node tells of entries that the log does not know: the log is what went back.
 inline constexpr std::string_view kLogWentBack = "the log went back";
+// …, and the node was behind before it told, or lost since then what it held.
+inline constexpr std::string_view kLogWentBackBehind = "the log went back, and the node is behind";
+// What becomes of such a node.
+inline constexpr std::string_view kNotTaken =
+    "recovered without it: it is healed by comparison with the others";
 // The node holds a task that is not ours: what it did shows in no stamp.
 inline constexpr std::string_view kForeignTask = "somebody else wrote to it";
 // The last task that is known of the node is gone from it, or another one.
@@ -22,8 +27,8 @@ inline constexpr std::string_view kHeldIndexes = "it held indexes before it join
 // The nodes that recovery will take as they are: those that told of entries which the log does not
 // know, and, where one did, those against which there is only what such a log would have forgotten:
 // that they hold indexes, or tasks whose route keeps no metadata, or that such a task deleted the
-// last known one. Until then they are neither read
-// nor healed. Empty where no node told.
+// last known one. Until then they are neither read nor healed. Empty where no node told.
 std::set<std::string> awaiting_recovery(const Cluster& cluster);
+bool may_await_recovery(std::string_view reason);
 
 }  // namespace miroir

@@ -28,6 +28,9 @@ struct ForwardContext {
   // rows at once, so that after a crash the tasks that are open can be found.
   Position& settled;
   Signal& settling;  // raised when it moves
+  // The newest of the clients' entries that ended: every node that was there had done it. At first
+  // no older than that.
+  Position& newest_ended;
   // Whether `settled` tells: what was in the log at the start has been looked at.
   bool& backlog_read;
   const std::list<Standstill>& standstills;

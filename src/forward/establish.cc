@@ -20,7 +20,9 @@ Async<Result<void>> Forwarder::establish() {
   const Instant until = deadline();
   MIROIR_CO_CHECK(co_await client_.probe(until));
   if (!context_.cluster.joined(node_)) MIROIR_CO_CHECK(co_await join(until));
+  const std::uint64_t connections = client_.connections();
   MIROIR_CO_TRY(History history, co_await check_history(client_, progress_, context_.log, until));
+  looked_over_ = connections;
   co_return co_await adopt(std::move(history));
 }
 
@@ -46,7 +48,7 @@ Async<Result<void>> Forwarder::join(Instant until) {
     row.reason = lost_ == 0 ? std::string(kHeldIndexes)
                             : std::string(kLogWentBack) + ": the node holds entries of another";
     MIROIR_CO_CHECK(co_await raise_log(lost_));
-  } else if (all_new) {
+  } else if (all_new && awaiting_recovery(context_.cluster).empty()) {
     state = ReplicaState::kInSync;  // empty, as the others are
   } else {
     row.reason = kBroughtUp;
@@ -77,6 +79,23 @@ Async<Result<void>> Forwarder::raise_log(Position lost) {
   co_return Result<void>();
 }
 
+bool Forwarder::holds_less(const History& history) const {
+  return history.verdict == History::Verdict::kWentBack ||
+         history.resume_after < progress_.acknowledged;
+}
+
+// Recovery takes nodes as they are when they tell that the log went back: not those of which more
+// is known.
+std::string Forwarder::reason_of(const History& history) const {
+  const NodeStatus before = context_.cluster.status(node_);
+  const std::string behind = std::string(kLogWentBackBehind) + ": ";
+  if (holds_less(history) && before.state_why.starts_with(kLogWentBack))
+    return behind + history.why;
+  const bool was_behind =
+      before.state != ReplicaState::kInSync && !may_await_recovery(before.state_why);
+  return history.lost > 0 && was_behind ? behind + before.state_why : history.why;
+}
+
 Async<Result<void>> Forwarder::adopt(History history) {
   MIROIR_CO_CHECK(co_await raise_log(history.lost));
   if (history.verdict != History::Verdict::kOurs) {
@@ -84,9 +103,8 @@ Async<Result<void>> Forwarder::adopt(History history) {
     complete_at_.reset();
     const bool joining = context_.cluster.status(node_).state == ReplicaState::kJoining;
     MIROIR_CO_CHECK(co_await context_.cluster.set_state(
-        node_, joining ? ReplicaState::kJoining : ReplicaState::kStale, history.why));
-    if (history.verdict == History::Verdict::kWentBack ||
-        history.resume_after < progress_.acknowledged) {
+        node_, joining ? ReplicaState::kJoining : ReplicaState::kStale, reason_of(history)));
+    if (holds_less(history)) {
       // What the node does not hold any more is sent again; what it holds may still be under way.
       looked_up_to_ = std::max(looked_up_to_, watcher_.passed());
       watcher_.restart(std::min(watcher_.done(), history.resume_after));

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "cluster/entry_failures.h"
+#include "cluster/state_reasons.h"
 #include "forward/doubt_indexes.h"
 #include "forward/overtaken.h"
 #include "forward/plan.h"
@@ -340,6 +341,7 @@ Async<Result<void>> Forwarder::enqueue(std::shared_ptr<const Entry> entry, NodeW
                        std::to_string(uid) +
                        " was asked: start it with --experimental-replication-parameters");
   }
+  MIROIR_CO_CHECK(co_await look_after_reconnect(deadline()));
   accepted();
   last_contact_ = context_.clock.now();
   progress_.acknowledged = entry->position;
@@ -381,9 +383,11 @@ Async<void> Forwarder::not_sent(std::shared_ptr<const Entry> entry, std::string 
   watcher_.add_refused(entry->position, outcome);
 }
 
-// After silence: is the newest task still the last one that we saw?
+// After silence, or over a new connection: is the newest task still the last one that we saw?
 Async<Result<void>> Forwarder::look_before_use(Instant until) {
-  if (watcher_.size() > 0 || context_.clock.now() - last_contact_ < kTrustedFor)
+  const std::uint64_t connections = client_.connections();
+  if (connections == looked_over_ &&
+      (watcher_.size() > 0 || context_.clock.now() - last_contact_ < kTrustedFor))
     co_return Result<void>();
   MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client_.newest_task(until));
   const std::int64_t marker = static_cast<std::int64_t>(progress_.acknowledged) + progress_.offset;
@@ -393,6 +397,23 @@ Async<Result<void>> Forwarder::look_before_use(Instant until) {
   if (!same)
     co_return fail(ErrorCode::kConflict, "the node's newest task is not the last one sent");
   last_contact_ = context_.clock.now();
+  looked_over_ = connections;
+  co_return Result<void>();
+}
+
+// A request that opened a connection may have reached the node on another disk, and its own task
+// would hide that: before it is taken for the last one that we saw, the one before it is asked for.
+Async<Result<void>> Forwarder::look_after_reconnect(Instant until) {
+  const std::uint64_t connections = client_.connections();
+  if (connections == looked_over_) co_return Result<void>();
+  if (!progress_.acknowledged_at.empty()) {
+    const auto marker =
+        static_cast<TaskUid>(static_cast<std::int64_t>(progress_.acknowledged) + progress_.offset);
+    MIROIR_CO_TRY(const std::optional<NodeTask> before, co_await client_.task(marker, until));
+    if (!before || before->enqueued_at != progress_.acknowledged_at)
+      co_return fail(ErrorCode::kConflict, "the last task sent is gone from the node");
+  }
+  looked_over_ = connections;
   co_return Result<void>();
 }
 
@@ -428,6 +449,7 @@ Async<void> Forwarder::miss(Position last) {
 
 Async<void> Forwarder::promote_if_complete() {
   if (!complete_at_ || watcher_.done() < *complete_at_) co_return;
+  if (!awaiting_recovery(context_.cluster).empty()) co_return;  // the log is not whole
   complete_at_.reset();
   const NodeStatus status = context_.cluster.status(node_);
   if (status.state != ReplicaState::kJoining) co_return;

@@ -54,6 +54,8 @@ class Forwarder {
   Async<Result<void>> join(Instant deadline);
   Async<Result<void>> raise_log(Position lost);
   Async<Result<void>> adopt(History history);
+  bool holds_less(const History& history) const;
+  std::string reason_of(const History& history) const;
   Async<Result<void>> drain();
   Async<void> recover_tasks(Position last);
   Async<Error> forward();
@@ -66,6 +68,7 @@ class Forwarder {
   Async<void> not_sent(std::shared_ptr<const Entry> entry, std::string why);
   void accepted();
   Async<Result<void>> look_before_use(Instant deadline);
+  Async<Result<void>> look_after_reconnect(Instant deadline);
   bool has_lost_body(const Entry& entry) const;
   Async<void> miss(Position last);
   Async<void> promote_if_complete();
@@ -91,6 +94,7 @@ class Forwarder {
   bool unsaved_ = false;
   bool looked_ = false;  // at its node, whatever came of it
   Instant last_contact_{};
+  std::uint64_t looked_over_ = 0;  // connections up to here led to the node that was looked at
   int attempts_ = 0;
   int refusals_ = 0;
   // What the node told of before it joined: that the log has no such entry, it may soon forget.

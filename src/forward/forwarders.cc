@@ -24,8 +24,8 @@ struct Forwarders::State {
         Executor executor, ForwardOptions options)
       : stirred(executor),
         settling(executor),
-        context{log,     cluster, clock,    random,       executor,   std::move(options),
-                stirred, settled, settling, backlog_read, standstills},
+        context{log,     cluster, clock,    random,       executor,     std::move(options),
+                stirred, settled, settling, newest_ended, backlog_read, standstills},
         outcomes(context),
         resolver(context, [this](std::string node) { return recheck(std::move(node)); }),
         group(executor),
@@ -65,6 +65,7 @@ struct Forwarders::State {
   };
   Signal stirred;
   Position settled = 0;
+  Position newest_ended = 0;
   bool backlog_read = false;
   std::list<Standstill> standstills;
   Signal settling;
@@ -243,6 +244,8 @@ Semaphore::Permit Forwarders::stand_still(Milliseconds at_most) {
 }
 
 Position Forwarders::settled() const { return state_->settled; }
+
+Position Forwarders::newest_ended() const { return state_->newest_ended; }
 
 Signal& Forwarders::settling() { return state_->settling; }
 

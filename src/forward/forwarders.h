@@ -54,6 +54,9 @@ class Forwarders {
   // known again. The signal is raised when it moves.
   Position settled() const;
   Signal& settling();
+  // The newest of the clients' entries that they may have been told to have ended. Whoever is in
+  // sync, and lacks something up to here, was not there when it ended.
+  Position newest_ended() const;
   // While the permit lives, or so long at the most, no node is sent what is appended from now on:
   // once all have done the log's head they stand still there, and documents that are written all
   // the time can be compared.

@@ -217,25 +217,31 @@ Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::s
   }
   // Another copy than the one named may still be there.
   if (entry->target || names_exact_stamps(*entry)) co_return Result<void>();
-  std::vector<Taint> taints = context_.log.taints(entry->incarnation);
+  if (!context_.log.any_tainted(entry->incarnation)) co_return Result<void>();
+  std::vector<Taint> taints;
+  if (kind == EntryKind::kClearDocuments || kind == EntryKind::kDropIndex) {
+    taints = context_.log.taints(entry->incarnation);
+  } else {
+    std::set<std::string> written;
+    if (has_records(kind)) {
+      MIROIR_CO_TRY(const std::vector<Named> named, co_await named_by(entry, node));
+      for (const Named& what : named) written.insert(what.id);
+      written.erase("");
+    } else {
+      written.insert("");
+    }
+    for (const std::string& id : written)
+      if (auto taint = context_.log.taint(entry->incarnation, id, node))
+        taints.push_back(std::move(*taint));
+  }
   std::erase_if(taints, [&](const Taint& taint) {
     return taint.node != node || taint.newest() >= entry->position;
   });
-  if (taints.empty()) co_return Result<void>();
 
   std::vector<Taint> over;
-  std::set<std::string> written;
-  if (has_records(kind)) {
-    MIROIR_CO_TRY(const std::vector<Named> named, co_await named_by(entry, node));
-    for (const Named& what : named) written.insert(what.id);
-    written.erase("");
-  }
   for (const Taint& taint : taints) {
     if (!taint.id.empty()) {
-      if (kind == EntryKind::kClearDocuments || kind == EntryKind::kDropIndex ||
-          written.contains(taint.id)) {
-        over.push_back(taint);
-      }
+      over.push_back(taint);
       continue;
     }
     bool superseded = false;

@@ -54,7 +54,10 @@ TaskEnds::TaskEnds(ForwardContext context, Voiding& voiding,
   began_with_ = context_.log.head();
   read_ = began_with_;
   for (const NodeConfig& node : context_.cluster.topology().nodes()) {
-    read_ = std::min(read_, context_.cluster.progress(node.id).done);
+    const Position done = context_.cluster.progress(node.id).done;
+    read_ = std::min(read_, done);
+    if (context_.cluster.status(node.id).state == ReplicaState::kInSync)
+      context_.newest_ended = std::max(context_.newest_ended, done);
   }
   context_.settled = read_;
 }
@@ -108,7 +111,9 @@ Async<Result<void>> TaskEnds::read_new() {
           MIROIR_CO_TRY(const auto end, co_await context_.log.task_end(entry->task));
           ended = end.has_value();
         }
-        if (!ended) {
+        if (ended) {
+          context_.newest_ended = std::max(context_.newest_ended, position);
+        } else {
           OpenTask& task = tasks_[entry->task];
           task.open.insert(position);
           task.complete |= entry->task == position;
@@ -178,6 +183,7 @@ Async<TaskEnds::Looked> TaskEnds::look() {
     if (!task.complete || !task.open.empty()) continue;
     auto last = co_await context_.log.entry(entry->task);
     const Entry& shown = last ? **last : *entry;
+    context_.newest_ended = std::max(context_.newest_ended, entry->task);
     co_await insist(context_.clock, "task's end",
                     [this, &shown, ended = task] { return end_task(shown, ended); });
     tasks_.erase(entry->task);

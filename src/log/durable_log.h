@@ -60,6 +60,9 @@ class DurableLog final : public Log {
   Async<Result<void>> clear_taints(std::vector<Taint> taints) override;
   Async<Result<void>> untaint(Position position, std::vector<Taint> taints) override;
   bool tainted(Position incarnation, const std::string& id, const std::string& node) const override;
+  std::optional<Taint> taint(Position incarnation, const std::string& id,
+                             const std::string& node) const override;
+  bool any_tainted(Position incarnation) const override { return taints_.any(incarnation); }
   std::vector<Taint> taints(Position incarnation) const override;
   std::vector<Taint> index_taints() const override;
 

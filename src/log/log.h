@@ -134,6 +134,10 @@ class Log {
   // In memory: the reconciler and the readers ask often.
   virtual bool tainted(Position incarnation, const std::string& id,
                        const std::string& node) const = 0;
+  virtual std::optional<Taint> taint(Position incarnation, const std::string& id,
+                                     const std::string& node) const = 0;
+  virtual bool any_tainted(Position incarnation) const = 0;
+  // All of an index: many, where a node was full for long.
   virtual std::vector<Taint> taints(Position incarnation) const = 0;
   // Those of whole indexes; of dropped ones too, where the drop is what failed.
   virtual std::vector<Taint> index_taints() const = 0;

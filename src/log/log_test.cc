@@ -267,12 +267,15 @@ TEST_F(LogTest, TaintNamesWhatFailedAndEndsWithTheLastOfIt) {
   ASSERT_TRUE(process_->run(log().add_taints({taint({7})})));
   restart();
   EXPECT_EQ(log().taints(1), std::vector<Taint>{taint({7, 9})});
+  EXPECT_EQ(log().taint(1, "x", "b1"), taint({7, 9}));
+  EXPECT_EQ(log().taint(1, "x", "b2"), std::nullopt);
+  EXPECT_TRUE(log().any_tainted(1) && !log().any_tainted(2));
   ASSERT_TRUE(process_->run(log().untaint(7, {taint({7})})));
   ASSERT_TRUE(process_->run(log().untaint(8, {taint({8})})));
   EXPECT_EQ(log().taints(1), std::vector<Taint>{taint({9})});
   ASSERT_TRUE(process_->run(log().untaint(9, {taint({9})})));
   restart();
-  EXPECT_TRUE(log().taints(1).empty());
+  EXPECT_TRUE(log().taints(1).empty() && !log().any_tainted(1));
   for (Position position = 1; position <= 12; ++position)
     ASSERT_TRUE(process_->run(log().add_taints({taint({position})})));
   EXPECT_EQ(log().taints(1),

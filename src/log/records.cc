@@ -48,6 +48,11 @@ bool DurableLog::tainted(Position incarnation, const std::string& id,
   return taints_.contains(incarnation, id, node);
 }
 
+std::optional<Taint> DurableLog::taint(Position incarnation, const std::string& id,
+                                       const std::string& node) const {
+  return taints_.get(incarnation, id, node);
+}
+
 std::vector<Taint> DurableLog::taints(Position incarnation) const {
   return taints_.of(incarnation);
 }

@@ -123,6 +123,15 @@ bool Taints::contains(Position incarnation, const std::string& id, const std::st
   return documents != taints_.end() && documents->second.contains({id, node});
 }
 
+std::optional<Taint> Taints::get(Position incarnation, const std::string& id,
+                                 const std::string& node) const {
+  Taint taint{incarnation, id, node, {}};
+  const Failed* failed = find(taint);
+  if (failed == nullptr) return std::nullopt;
+  taint.failed = *failed;
+  return taint;
+}
+
 std::vector<Taint> Taints::of(Position incarnation) const {
   std::vector<Taint> taints;
   const auto documents = taints_.find(incarnation);

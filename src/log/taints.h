@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,9 @@ class Taints {
   Async<Result<void>> exchange(Position a, Position b, Position before, Batch batch);
 
   bool contains(Position incarnation, const std::string& id, const std::string& node) const;
+  std::optional<Taint> get(Position incarnation, const std::string& id,
+                           const std::string& node) const;
+  bool any(Position incarnation) const { return taints_.contains(incarnation); }
   std::vector<Taint> of(Position incarnation) const;
   std::vector<Taint> of_indexes() const;
   std::vector<Position> positions() const;

@@ -23,7 +23,7 @@ Proxy::State::State(ProxyParts p, Secrets secrets, WriteOptions write, SearchOpt
       indexes(context),
       settings(context),
       keys(context, p.random),
-      searcher(p.log, p.cluster, p.clock, p.metrics, std::move(search)),
+      searcher(p.log, p.cluster, p.forwarders, p.clock, p.metrics, std::move(search)),
       in_flight(
           p.metrics.gauge("miroir_requests_in_flight", "Requests that are being answered now")) {
   add_document_routes(routes, *this);

@@ -14,6 +14,10 @@ namespace {
 constexpr Microseconds kInterval = Seconds(1);
 constexpr Microseconds kRequestTimeout = Seconds(60);
 constexpr std::size_t kPage = 1'000;
+// How the reason of a node begins that was set aside.
+constexpr std::string_view kLacksIndex = "it lacks index ";
+// The year 2255, and half of what can be written: no clock says so.
+constexpr Stamp kStampEnd = Stamp{1} << 53;
 
 // What clients may change of a key.
 std::pair<Json, Json> says(const Json& key) {
@@ -67,7 +71,9 @@ std::optional<std::string> Recovery::primary_key_of(const std::string& uid,
 
 Async<void> Recovery::run() {
   for (;;) {
-    fenced_ = fenced_ && !awaiting_recovery(cluster_).empty();
+    if (awaiting_recovery(cluster_).empty()) fence_ = 0;
+    if (auto done = co_await set_empty_aside(awaiting_recovery(cluster_)); !done)
+      log_warning("recovery waits", {{"error", done.error().message}});
     if (const std::set<std::string> waiting = ready_nodes(); !waiting.empty()) {
       if (auto done = co_await recover(waiting); !done)
         log_warning("recovery waits", {{"error", done.error().message}});
@@ -81,15 +87,37 @@ Instant Recovery::deadline() const { return clock_.now() + kRequestTimeout; }
 std::set<std::string> Recovery::ready_nodes() const {
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     const NodeStatus status = cluster_.status(node.id);
-    if (!status.healthy || status.stopped || status.done < log_.head()) return {};
+    if (!status.healthy || status.stopped || status.done < fence_) return {};
   }
   return awaiting_recovery(cluster_);
+}
+
+// The log was lost together with a node's disk: by that log the empty node is all that it should
+// be. Whoever lacks an index that a waiting node holds is neither read nor a source.
+Async<Result<void>> Recovery::set_empty_aside(std::set<std::string> waiting) {
+  std::set<std::string> held;
+  for (const std::string& node : waiting) {
+    if (!cluster_.status(node).healthy) continue;
+    MIROIR_CO_TRY(const auto indexes, co_await cluster_.client(node).indexes(deadline()));
+    for (const NodeIndex& index : indexes) held.insert(index.uid);
+  }
+  for (const NodeConfig& node : cluster_.topology().nodes()) {
+    if (held.empty() || !cluster_.readable(node.id)) continue;
+    MIROIR_CO_TRY(const auto indexes, co_await cluster_.client(node.id).indexes(deadline()));
+    std::set<std::string> lacks = held;
+    for (const NodeIndex& index : indexes) lacks.erase(index.uid);
+    if (lacks.empty()) continue;
+    MIROIR_CO_CHECK(co_await cluster_.set_state(
+        node.id, ReplicaState::kStale,
+        std::string(kLacksIndex) + *lacks.begin() + ", which the log forgot and others hold"));
+  }
+  co_return Result<void>();
 }
 
 // Only an entry that reaches the node does that: this one deletes its own task, which has not
 // ended, and so nothing.
 Async<Result<void>> Recovery::fence() {
-  MIROIR_CO_CHECK(co_await log_.append([this](const Catalogue&, Position next) {
+  MIROIR_CO_TRY(const auto appended, co_await log_.append([this](const Catalogue&, Position next) {
     std::vector<Entry> entries;
     for (const NodeConfig& node : cluster_.topology().nodes()) {
       entries.push_back(system_entry(EntryKind::kForgetNodeTasks,
@@ -99,12 +127,12 @@ Async<Result<void>> Recovery::fence() {
     }
     return Result<std::vector<Entry>>(std::move(entries));
   }));
-  fenced_ = true;
+  fence_ = appended.back().position;
   co_return Result<void>();
 }
 
 Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
-  if (!fenced_) co_return co_await fence();
+  if (fence_ == 0) co_return co_await fence();
   std::map<std::string, NodeHolds> nodes;
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     MIROIR_CO_TRY(nodes[node.id], co_await read(node.id));
@@ -118,8 +146,7 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
     if (log_.catalogue().by_incarnation(incarnation) == nullptr)
       MIROIR_CO_CHECK(co_await log_.clear_taints(log_.taints(incarnation)));
   }
-  for (const std::string& node : waiting)
-    MIROIR_CO_CHECK(co_await cluster_.set_state(node, ReplicaState::kInSync, ""));
+  MIROIR_CO_CHECK(co_await take(std::move(waiting)));
 
   std::string adopted;
   for (const Entry& entry : entries) {
@@ -128,6 +155,31 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
   }
   log_warning("recovered: the nodes were ahead of the log, and are taken as they are",
               {{"indexes", adopted}, {"position", log_.head()}});
+  co_return Result<void>();
+}
+
+// By what is known of them now: something may have befallen one while all were read.
+Async<Result<void>> Recovery::take(std::set<std::string> waiting) {
+  std::vector<std::string> behind;
+  for (const NodeConfig& node : cluster_.topology().nodes()) {
+    const NodeStatus status = cluster_.status(node.id);
+    if (status.state == ReplicaState::kInSync) continue;
+    if (status.state_why.starts_with(kLogWentBackBehind) ||
+        status.state_why.starts_with(kLacksIndex)) {
+      behind.push_back(node.id);
+    } else if (waiting.contains(node.id) && may_await_recovery(status.state_why)) {
+      MIROIR_CO_CHECK(co_await cluster_.set_state(node.id, ReplicaState::kInSync, ""));
+    }
+  }
+  std::vector<std::string> sources;
+  std::ranges::copy_if(behind, std::back_inserter(sources),
+                       [this](const std::string& node) { return !cluster_.can_be_healed(node); });
+  for (const std::string& node : behind) {
+    const bool is_source = std::ranges::count(sources, node) > 0;
+    MIROIR_CO_CHECK(co_await cluster_.set_state(
+        node, is_source ? ReplicaState::kInSync : cluster_.status(node).state,
+        is_source ? std::string() : std::string(kNotTaken)));
+  }
   co_return Result<void>();
 }
 
@@ -146,39 +198,55 @@ Async<Result<Recovery::NodeHolds>> Recovery::read(std::string node) {
     if (const Json* uid = key.find("uid"); uid != nullptr && uid->is_string())
       holds.keys.emplace(uid->as_string(), key);
   }
+  MIROIR_CO_CHECK(co_await cluster_.verify(node, deadline()));
   co_return holds;
 }
 
 // A node may still have before it what the log forgot: nobody watches those tasks, and what they
-// will have made is not there to be read.
+// will have made is not there to be read. Beyond the fence all are ours, and of documents only.
 Async<Result<void>> Recovery::await_nothing(std::string node) {
-  MIROIR_CO_TRY(const bool ended, co_await newest_tasks_ended(cluster_.client(node), deadline()));
+  const std::int64_t last = static_cast<std::int64_t>(fence_) + cluster_.progress(node).offset;
+  MIROIR_CO_TRY(const bool ended,
+                co_await newest_tasks_ended(cluster_.client(node), deadline(), last));
   if (!ended)
     co_return fail(ErrorCode::kUnavailable, "node " + node + " has tasks that have not ended");
   co_return Result<void>();
 }
 
-// Clocks jump: stamps go on above those that are there already.
+// Clocks jump: stamps go on above those that are there already, but for those that are not what was
+// written: their digest tells.
 Async<Result<Stamp>> Recovery::newest_stamp(std::string node, NodeIndex index) {
-  Stamp newest = log_.head_stamp();
+  Stamp newest = 0;
   if (!index.primary_key) co_return newest;
+  std::size_t damaged = 0;  // that many first ones are
   for (;;) {
+    newest = std::max(newest, log_.head_stamp());  // what is written meanwhile is not above it
     DocumentQuery query;
     query.index_uid = index.uid;
     query.filter = Json(names_.updated_at + " > \"" + encode_stamp(newest) + "\"");
     query.fields = {*index.primary_key, names_.updated_at};
+    query.fields.insert(query.fields.end(), kDigestFields.begin(), kDigestFields.end());
     query.limit = kPage;
+    query.offset = damaged;
     auto page = co_await cluster_.client(node).documents(std::move(query), deadline());
     // Not by our settings: nothing in it is ours.
     if (!page && page.error().code == ErrorCode::kInvalid) co_return newest;
     MIROIR_CO_CHECK(page);
     const Stamp before = newest;
+    const bool last_page = page->documents.size() < kPage;
     for (std::string& text : page->documents) {
       MIROIR_CO_TRY(const DocumentCopy copy,
                     parse_copy(std::move(text), *index.primary_key, names_));
-      newest = std::max(newest, copy.stored.stamp.value_or(0));
+      const Stamp stamp = copy.stored.stamp.value_or(0);
+      if (stamp < kStampEnd && copy.stored.digest == digest_of(copy.id, stamp)) {
+        newest = std::max(newest, stamp);
+      } else {
+        log_warning("recovery does not believe a stamp",
+                    {{"node", node}, {"index", index.uid}, {"id", copy.id}});
+      }
     }
-    if (newest == before) co_return newest;
+    damaged = newest == before ? damaged + kPage : 0;
+    if (newest == before && last_page) co_return newest;
   }
 }
 

@@ -18,7 +18,8 @@ namespace miroir {
 // applied what was written since, each is given a number that is above all, so that it refuses what
 // was still on its way from the Miroir that died; then they are taken as they are: the catalogue
 // becomes what they hold, stamps go on above theirs, and all are sources again, so that the
-// reconciler restores on each what others have. Nothing is deleted but keys that no node holds;
+// reconciler restores on each what others have; a node that is known to be behind is one only where
+// there is no other, else it is healed from them. Nothing is deleted but keys that no node holds;
 // what was deleted last, and not on every node, may come back.
 class Recovery {
  public:
@@ -35,9 +36,12 @@ class Recovery {
   };
   static std::optional<std::string> primary_key_of(const std::string& uid,
                                                    const std::map<std::string, NodeHolds>& nodes);
-  // The nodes that wait for it; none while one of all cannot be asked.
+  // The nodes that wait for it; none while one of all cannot be asked, or has yet to pass the
+  // fence.
   std::set<std::string> ready_nodes() const;
+  Async<Result<void>> set_empty_aside(std::set<std::string> waiting);
   Async<Result<void>> recover(std::set<std::string> waiting);
+  Async<Result<void>> take(std::set<std::string> waiting);
   Async<Result<void>> fence();
   Async<Result<NodeHolds>> read(std::string node);
   Async<Result<void>> await_nothing(std::string node);
@@ -50,7 +54,7 @@ class Recovery {
   Cluster& cluster_;
   Clock& clock_;
   FieldNames names_;
-  bool fenced_ = false;
+  Position fence_ = 0;  // the last of the entries that all nodes must pass first; 0: none yet
 };
 
 }  // namespace miroir

@@ -320,6 +320,118 @@ TEST_F(RecoveryTest, NothingIsTakenWhileANodeIsAway) {
   EXPECT_NE(world_.log().catalogue().index("books"), nullptr);
 }
 
+TEST_F(RecoveryTest, ANodeThatIsEmptiedWhileItWaitsIsNotTaken) {
+  world_.nodes.at("b0")->options().down = true;
+  restart_on({});
+  world_.run_for(Seconds(10));
+  ASSERT_TRUE(awaiting_recovery(world_.cluster()).contains("a0"));
+  world_.nodes.at("a0")->wipe();
+  world_.nodes.at("b0")->options().down = false;
+  ASSERT_TRUE(world_.run_until(
+      [&] { return world_.cluster().status("a1").state == ReplicaState::kInSync; }));
+  world_.run_for(Seconds(10));
+  EXPECT_NE(world_.cluster().status("a0").state, ReplicaState::kInSync);
+  EXPECT_TRUE(awaiting_recovery(world_.cluster()).empty());
+  for (const char* node : {"a1", "b0", "b1"})
+    EXPECT_EQ(world_.cluster().status(node).state, ReplicaState::kInSync) << node;
+}
+
+// By the new log it is all that it should be: whichever lane looks first.
+class LostDiskTest : public RecoveryTest, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(LooksFirst, LostDiskTest, testing::Bool());
+
+TEST_P(LostDiskTest, ANodeThatLostItsDiskWithTheLogIsNoSource) {
+  world_.crash();
+  world_.nodes.at("a0")->wipe();
+  for (auto& [name, network] : world_.networks) network.cut = (name == "a0") != GetParam();
+  world_.nodes.at("b1")->options().down = true;
+  restart_on({});
+  for (auto& [name, network] : world_.networks) network.cut = false;
+  world_.run_for(Seconds(20));
+  EXPECT_FALSE(world_.cluster().readable("a0"));
+  world_.nodes.at("b1")->options().down = false;
+  ASSERT_TRUE(world_.run_until(
+      [&] { return world_.cluster().status("b0").state == ReplicaState::kInSync; }));
+  world_.run_for(Seconds(20));
+  EXPECT_FALSE(world_.cluster().readable("a0"));
+  EXPECT_TRUE(world_.cluster().readable("a1"));
+  EXPECT_TRUE(world_.cluster().readable("b1"));
+}
+
+// One that was made after the copy, and of which only some had done anything.
+TEST_F(RecoveryTest, NodesThatLackAnIndexAreSourcesWhereThereIsNobodyElse) {
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  for (const char* node : {"a1", "b1"}) world_.networks.at(node).cut = true;
+  world_.run_for(Seconds(20));
+  world_.await_task(world_.create_index("films"));
+  world_.write("films", {"1", "2", "3", "4", "5", "6", "7", "8"}, "told by its metadata");
+  world_.run_for(Seconds(20));
+  for (const char* node : {"a1", "b1"}) world_.networks.at(node).cut = false;
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return !awaiting_recovery(world_.cluster()).empty(); }));
+  ASSERT_TRUE(world_.run_until([&] { return awaiting_recovery(world_.cluster()).empty(); }));
+  EXPECT_TRUE(all_in_sync());
+}
+
+// There is never a moment at which a node has done all of the log.
+TEST_F(RecoveryTest, ClientsMayGoOnToWriteDocuments) {
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  write("told by its metadata", 0, 40);
+  restart_on(yesterday);
+  int written = 0;
+  const auto keep_writing = [&](const std::function<bool()>& until) {
+    for (int i = 0; i < 2'000 && !until(); ++i) {
+      world_.write("books", {"new" + std::to_string(written++ % 100)}, std::to_string(i));
+      world_.run_for(Milliseconds(20));
+    }
+    return until();
+  };
+  ASSERT_TRUE(keep_writing([&] { return !awaiting_recovery(world_.cluster()).empty(); }));
+  EXPECT_TRUE(keep_writing([&] { return awaiting_recovery(world_.cluster()).empty(); }));
+  EXPECT_TRUE(all_in_sync());
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  EXPECT_EQ(world_.documents_of_group(0, "books"), world_.documents_of_group(1, "books"));
+}
+
+TEST_F(RecoveryTest, AStampThatNobodyGaveIsNotBelieved) {
+  const FieldNames names;
+  const std::map<std::string, Stamp> damage = {{"id1", (Stamp{1} << 54) - 1},
+                                               {"id2", world_.log().head_stamp() | Stamp{1} << 52}};
+  for (auto& [name, node] : world_.nodes) {
+    for (const auto& [id, stamp] : damage)
+      node->corrupt("books", id, names.updated_at, Json(encode_stamp(stamp)));
+  }
+  restart_on({});
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  EXPECT_LT(world_.log().head_stamp(), damage.at("id2"));
+}
+
+TEST_F(RecoveryTest, ANodeThatWasBehindBeforeItToldIsNotTaken) {
+  const auto behind = [&](const std::string& node, ReplicaState state) {
+    const std::string why = "the log no longer holds what it missed";
+    ASSERT_TRUE(world_.await(world_.cluster().set_state(node, state, why)));
+  };
+  behind("a0", ReplicaState::kStale);
+  behind("a1", ReplicaState::kJoining);
+  const MemoryStore::Tables two_behind = world_.store.snapshot();
+  behind("b0", ReplicaState::kStale);
+  behind("b1", ReplicaState::kStale);
+  const MemoryStore::Tables all_behind = world_.store.snapshot();
+  write("second", 0, 40);
+  const auto recovered = [&] {
+    return world_.cluster().status("b0").state == ReplicaState::kInSync &&
+           awaiting_recovery(world_.cluster()).empty();
+  };
+  restart_on(two_behind);
+  ASSERT_TRUE(world_.run_until(recovered));
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
+  EXPECT_EQ(world_.cluster().status("a1").state, ReplicaState::kJoining);
+  EXPECT_EQ(world_.cluster().status("b1").state, ReplicaState::kInSync);
+  restart_on(all_behind);
+  ASSERT_TRUE(world_.run_until(recovered));
+  EXPECT_TRUE(all_in_sync()) << "there is nobody to heal them from";
+}
+
 TEST_F(RecoveryTest, ANodeThatMiroirNeverWroteToIsNotTaken) {
   world_.crash();
   for (auto& [name, node] : world_.nodes) {

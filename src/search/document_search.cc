@@ -75,22 +75,21 @@ Async<http::Response> Searcher::document(std::string index_uid, std::string id,
   request = concealed(std::move(request), options_.names);
   const Slot slot = slot_of(id);
   const ShardId shard = cluster_.topology().shard_of(slot);
-  const Readers readers(cluster_, log_, {index_uid});
+  const Readers readers = readers_of({index_uid});
   auto owners = owners_to_read(cluster_.topology(), readers.readable(), slot, turn_++);
-  ReadPlan plan;
-  if (owners.empty()) {
-    owners = readers.last_resort(shard);
-    plan.stale = {shard};
-  }
+  const std::size_t current = owners.size();
+  for (std::string& owner : readers.last_resort(shard)) owners.push_back(std::move(owner));
   std::string last = "no replica of its shard can be read";
-  for (const std::string& owner : owners) {
-    auto answer = co_await ask(owner, for_node(request));
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    auto answer = co_await ask(owners[i], for_node(request));
     if (!answer) {
       last = answer.error().message;
       retries_.increment();
       continue;
     }
     const bool found = answer->status < 300;
+    ReadPlan plan;
+    if (i >= current) plan.stale = {shard};
     co_return finished(
         http::json_response(
             answer->status,

@@ -79,20 +79,33 @@ bool Readers::doubted(const std::string& node) const {
                              [&](const std::string& index) { return in_doubt(log_, index, node); });
 }
 
-std::set<std::string> Readers::readable() const {
+bool Readers::is_current(const std::string& node) const {
+  return cluster_.status(node).done >= newest_ended_;
+}
+
+std::set<std::string> Readers::in_sync(bool current) const {
   std::set<std::string> nodes;
   for (const NodeConfig& node : cluster_.topology().nodes()) {
-    if (cluster_.readable(node.id) && !doubted(node.id)) nodes.insert(node.id);
+    if (cluster_.readable(node.id) && !doubted(node.id) && is_current(node.id) == current)
+      nodes.insert(node.id);
   }
   return nodes;
 }
 
+std::set<std::string> Readers::readable() const { return in_sync(true); }
+std::set<std::string> Readers::behind() const { return in_sync(false); }
+
 std::vector<std::string> Readers::last_resort(ShardId shard) const {
+  const auto owners = cluster_.topology().owners(shard);
+  const auto is_trusted = [&](const std::string& node) {
+    return cluster_.status(node).state == ReplicaState::kInSync && !doubted(node);
+  };
+  const bool any_trusted = std::ranges::any_of(owners, is_trusted);
   std::vector<std::string> nodes;
-  for (const std::string& owner : cluster_.topology().owners(shard)) {
+  for (const std::string& owner : owners) {
     const NodeStatus status = cluster_.status(owner);
-    if (status.state == ReplicaState::kInSync && !doubted(owner)) return {};
-    if (status.healthy && status.state != ReplicaState::kJoining) nodes.push_back(owner);
+    const bool is_last = is_trusted(owner) ? !is_current(owner) : !any_trusted;
+    if (is_last && status.healthy && status.state != ReplicaState::kJoining) nodes.push_back(owner);
   }
   std::ranges::stable_sort(nodes, [&](const std::string& a, const std::string& b) {
     const bool doubts[] = {doubted(a), doubted(b)};

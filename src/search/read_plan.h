@@ -35,25 +35,33 @@ std::vector<std::string> owners_to_read(const Topology& topology,
                                         std::uint64_t turn);
 
 // Who may be read, by the indexes that a read is about: a node is avoided where one of them is in
-// doubt (log/doubt.h).
+// doubt (log/doubt.h), or where something is missing that clients know to have ended: it was away,
+// or its lane stands.
 class Readers {
  public:
-  Readers(const Cluster& cluster, const Log& log, std::vector<std::string> indexes)
-      : cluster_(cluster), log_(log), indexes_(std::move(indexes)) {}
+  Readers(const Cluster& cluster, const Log& log, Position newest_ended,
+          std::vector<std::string> indexes)
+      : cluster_(cluster), log_(log), newest_ended_(newest_ended), indexes_(std::move(indexes)) {}
 
   std::set<std::string> readable() const;
-  // The healthy owners of a shard of which no replica is in sync any more, or the indexes are in
-  // doubt on all that are: the freshest first, those in doubt last. Served as degraded (DESIGN.md,
-  // invariant 10). Empty while there is a better replica, whether it answers or not.
+  // In sync, but for what they have yet to catch up with.
+  std::set<std::string> behind() const;
+  // The healthy owners of a shard, the freshest first: those that are behind; and where no replica
+  // is in sync any more, or the indexes are in doubt on all that are, the others, those in doubt
+  // last: never while there is a better replica, whether it answers or not. Served as degraded
+  // (DESIGN.md, invariant 10).
   std::vector<std::string> last_resort(ShardId shard) const;
   // Gives the missing shards to nodes of the last resort.
   void fill_with_last_resort(ReadPlan& plan, const std::set<std::string>& avoid) const;
 
  private:
   bool doubted(const std::string& node) const;
+  bool is_current(const std::string& node) const;
+  std::set<std::string> in_sync(bool current) const;
 
   const Cluster& cluster_;
   const Log& log_;
+  Position newest_ended_;
   std::vector<std::string> indexes_;
 };
 

@@ -64,7 +64,8 @@ void SearchWorld::set_settings(std::string_view settings) {
 }
 
 http::Response SearchWorld::request(std::string method, std::string target, std::string body) {
-  Searcher searcher(world.log(), world.cluster(), world.clock, world.process->metrics, options);
+  Searcher searcher(world.log(), world.cluster(), *world.process->forwarders, world.clock,
+                    world.process->metrics, options);
   http::Request request;
   request.method = std::move(method);
   request.target = target;

@@ -63,10 +63,11 @@ http::ClientRequest for_node(const http::Request& request) {
   return out;
 }
 
-Searcher::Searcher(Log& log, Cluster& cluster, Clock& clock, Metrics& metrics,
-                   SearchOptions options)
+Searcher::Searcher(Log& log, Cluster& cluster, const Forwarders& forwarders, Clock& clock,
+                   Metrics& metrics, SearchOptions options)
     : log_(log),
       cluster_(cluster),
+      forwarders_(forwarders),
       clock_(clock),
       options_(std::move(options)),
       retries_(metrics.counter("miroir_scatter_retries_total",
@@ -77,6 +78,10 @@ Searcher::Searcher(Log& log, Cluster& cluster, Clock& clock, Metrics& metrics,
           metrics.counter("miroir_degraded_shards_total", "Shards missing from answered reads")),
       fan_out_(metrics.histogram("miroir_scatter_fan_out_size", "Nodes asked by a read",
                                  {1, 2, 3, 5, 8, 13, 21})) {}
+
+Readers Searcher::readers_of(IndexUids indexes) const {
+  return {cluster_, log_, forwarders_.newest_ended(), std::move(indexes)};
+}
 
 Async<Result<http::Response>> Searcher::ask(std::string node, http::ClientRequest request) {
   auto answer =
@@ -107,7 +112,7 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std
                                                            IndexUids indexes) {
   std::set<std::string> avoid;
   std::string last = "no node is readable";
-  const Readers readers(cluster_, log_, std::move(indexes));
+  const Readers readers = readers_of(std::move(indexes));
   for (int attempt = 0; attempt < kPlansMax; ++attempt) {
     Gathered gathered{.answers = {},
                       .plan = plan_read(cluster_.topology(), readers.readable(), avoid, turn)};
@@ -174,10 +179,11 @@ Async<http::Response> Searcher::passed(http::Request request, AnswerShape shape,
 }
 
 std::vector<std::string> Searcher::anybody(IndexUids indexes) const {
-  const Readers readers(cluster_, log_, std::move(indexes));
-  const std::set<std::string> readable = readers.readable();
-  if (readable.empty()) return readers.last_resort(0);
-  return {readable.begin(), readable.end()};
+  const Readers readers = readers_of(std::move(indexes));
+  std::vector<std::string> nodes;
+  for (const std::set<std::string>& some : {readers.readable(), readers.behind()})
+    nodes.insert(nodes.end(), some.begin(), some.end());
+  return nodes.empty() ? readers.last_resort(0) : nodes;
 }
 
 Async<Answer<http::Response>> Searcher::ask_one_of(std::vector<std::string> nodes,

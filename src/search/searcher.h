@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "cluster/cluster.h"
+#include "forward/forwarders.h"
 #include "http/message.h"
 #include "log/log.h"
 #include "node_api/api_response.h"
@@ -34,7 +35,8 @@ class Searcher {
  public:
   using IndexUids = std::vector<std::string>;  // what a read is about
 
-  Searcher(Log& log, Cluster& cluster, Clock& clock, Metrics& metrics, SearchOptions options);
+  Searcher(Log& log, Cluster& cluster, const Forwarders& forwarders, Clock& clock, Metrics& metrics,
+           SearchOptions options);
 
   // GET and POST /indexes/{uid}/search
   Async<http::Response> search(std::string index_uid, http::Request request);
@@ -70,6 +72,7 @@ class Searcher {
   Async<http::Response> federated(Json body, http::Request request);
   Async<http::Response> passed(http::Request request, AnswerShape shape, IndexUids indexes);
   bool cuts_facets(const Json& federation) const;
+  Readers readers_of(IndexUids indexes) const;
   // For what every node answers alike.
   std::vector<std::string> anybody(IndexUids indexes) const;
   Async<Answer<http::Response>> ask_one_of(std::vector<std::string> nodes, http::Request request);
@@ -89,6 +92,7 @@ class Searcher {
 
   Log& log_;
   Cluster& cluster_;
+  const Forwarders& forwarders_;
   Clock& clock_;
   SearchOptions options_;
   std::uint64_t turn_ = 0;
