@@ -220,6 +220,7 @@ Async<bool> Forwarder::held_back(std::shared_ptr<const Entry> entry) {
     co_await context_.clock.sleep_for(kInsistDelay);
     co_return true;
   }
+  if (held_.contains(position)) co_return true;  // meanwhile
   const Json* here = failures->on(node_);
   if (here == nullptr || !voided_by(*here)) co_return false;
   watcher_.add_refused(position, *here);

@@ -139,7 +139,7 @@ TEST_F(TaskEndsTest, AStoreThatCannotBeReadIsNoBeginningOfATask) {
   world_.store.fail_commits(nullptr);
   for (const char* node : {"a0", "b0"}) change_row(node, {{"done", parts[1]}});
   int failures = 1;
-  world_.store.fail_gets([&](Table table, const std::string& key) {
+  world_.store.fail_reads([&](Table table, const std::string& key) {
     return table == Table::kEntry && key == key_of(parts[1]) && failures-- > 0;
   });
   world_.start();

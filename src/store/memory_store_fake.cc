@@ -116,6 +116,8 @@ Async<Result<std::vector<Row>>> MemoryStore::scan(Table table, std::string first
                                                   std::size_t limit, bool reverse) {
   const auto disk = disk_;
   co_await let_others_run();
+  if (disk->unreadable && disk->unreadable(table, first))
+    co_return fail(ErrorCode::kUnavailable, "the disk cannot be read");
   std::vector<Row> found;
   const Rows& rows = disk->rows(table);
   if (end.empty() || first < end) {
@@ -146,7 +148,7 @@ void MemoryStore::fail_commits(std::function<bool(const Batch&)> full) {
   disk_->full = std::move(full);
 }
 
-void MemoryStore::fail_gets(std::function<bool(Table, const std::string&)> fails) {
+void MemoryStore::fail_reads(std::function<bool(Table, const std::string&)> fails) {
   disk_->unreadable = std::move(fails);
 }
 
