@@ -103,6 +103,7 @@ Async<Result<void>> Forwarder::save() {
   if (!context_.cluster.joined(node_)) co_return Result<void>();
   NodeProgress row = progress_;
   row.done = durable_done();
+  row.settled = context_.settled;
   unsaved_ = false;
   auto saved = co_await context_.cluster.save_progress(node_, std::move(row));
   if (!saved) unsaved_ = true;

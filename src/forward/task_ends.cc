@@ -52,10 +52,8 @@ TaskEnds::TaskEnds(ForwardContext context, Voiding& voiding,
       succeeded_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "succeeded"}})),
       failed_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "failed"}})) {
   began_with_ = context_.log.head();
-  read_ = began_with_;
-  for (const NodeConfig& node : context_.cluster.topology().nodes()) {
-    read_ = std::min(read_, context_.cluster.progress(node.id).done);
-  }
+  // Whichever nodes there were: what was settled once is.
+  for (const auto& [node, row] : context_.log.progress()) read_ = std::max(read_, row.settled);
   context_.settled = read_;
 }
 
@@ -81,8 +79,7 @@ Async<void> TaskEnds::run() {
   }
 }
 
-// No task that has not ended is older than what some node has not done, but for earlier parts of
-// such a task.
+// No task that has not ended is older than what was settled, but for earlier parts of such a task.
 Async<void> TaskEnds::find_start() {
   Position start = read_;
   while (start > 0) {

@@ -137,13 +137,42 @@ TEST_F(TaskEndsTest, AStoreThatCannotBeReadIsNoBeginningOfATask) {
   world_.run_for(Seconds(1));
   world_.crash();
   world_.store.fail_commits(nullptr);
-  for (const char* node : {"a0", "b0"}) change_row(node, {{"done", parts[1]}});
+  for (const char* node : {"a0", "b0"})
+    change_row(node, {{"done", parts[1]}, {"settled", parts[1]}});
   int failures = 1;
   world_.store.fail_reads([&](Table table, const std::string& key) {
     return table == Table::kEntry && key == key_of(parts[1]) && failures-- > 0;
   });
   world_.start();
   EXPECT_EQ(*world_.await_task(parts[2]).details.find("indexedDocuments"), Json(3));
+}
+
+TEST_F(TaskEndsTest, ATaskThatIsOpenIsFoundThoughItsGroupWasTakenAway) {
+  world_.crash();
+  world_.add_group();
+  world_.start();
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  for (const char* node : {"a0", "b0"}) {
+    world_.nodes.at(node)->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      if (task.type != "documentAdditionOrUpdate") return std::nullopt;
+      return "internal";
+    });
+  }
+  // What it was sent it may still apply.
+  world_.refuse = [](const std::string& node, const NodeWrite&) {
+    return node == "c0" ? std::optional(Error{ErrorCode::kUnavailable, "no answer"}) : std::nullopt;
+  };
+  const Position failed = world_.write("books", {"1"}, "second");
+  world_.run_for(Seconds(5));
+  for (const char* node : {"a0", "b0"}) world_.nodes.at(node)->fail_tasks(nullptr);
+  world_.write("books", {"2"}, "second");
+  world_.run_for(Seconds(5));
+  ASSERT_FALSE(world_.task_end(failed));
+  world_.crash();
+  world_.remove_group();
+  world_.start();
+  EXPECT_TRUE(settles());
+  EXPECT_EQ(world_.await_task(failed).status, "failed");
 }
 
 }  // namespace
