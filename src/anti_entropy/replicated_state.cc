@@ -187,6 +187,7 @@ Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster) {
     MIROIR_CO_TRY(snapshot.expected.settings,
                   co_await remembered_settings(tools, snapshot.catalogue));
     MIROIR_CO_TRY(snapshot.expected.left, co_await names_left(tools, snapshot.catalogue));
+    snapshot.expected.now = tools.clock.wall_now();
     snapshot.expected.in_doubt = names_in_doubt(tools, snapshot.catalogue, roster);
     MIROIR_CO_TRY(snapshot.expected.kept, co_await names_kept(tools, snapshot.catalogue, roster));
     snapshot.differences = compare(snapshot);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "meili/task.h"
+
 namespace miroir::anti_entropy {
 namespace {
 
@@ -56,6 +58,33 @@ std::vector<StateDefect> defects(const std::map<std::string, NodeState>& nodes,
 
 TEST(ReplicatedStateTest, NodesThatHoldWhatTheLogSaysDoNotDiffer) {
   EXPECT_TRUE(defects({{"a", right()}, {"b", right()}}).empty());
+}
+
+TEST(ReplicatedStateTest, OfAKeyThatHasExpiredNothingIsExpectedButThatItOpensNothing) {
+  const Json expired("2026-01-01T00:00:00Z");
+  Catalogue catalogue;
+  Entry entry;
+  entry.kind = EntryKind::kPutKey;
+  entry.arguments = right().keys.at("k1");
+  entry.arguments.set("expiresAt", expired);
+  catalogue.apply(entry);
+  NodeState held;
+  held.keys["k1"] = entry.arguments;
+  held.keys["k1"].set("name", "older name");
+  const auto differ = [&](const NodeState& state, std::string_view now) {
+    return compare_states(catalogue, {{"a", state}},
+                          {.now = *meili::parse_date_time(now, false),
+                           .settings = {},
+                           .left = {},
+                           .in_doubt = {}})
+               .size() == 1;
+  };
+  EXPECT_TRUE(differ({}, "2025-12-31"));
+  EXPECT_TRUE(differ(held, "2025-12-31"));
+  EXPECT_FALSE(differ({}, "2026-01-02")) << "no node would take it";
+  EXPECT_FALSE(differ(held, "2026-01-02"));
+  held.keys["k1"].set("expiresAt", Json());
+  EXPECT_TRUE(differ(held, "2026-01-02")) << "somebody prolonged it behind Miroir's back";
 }
 
 TEST(ReplicatedStateTest, MissingIndexIsSeen) {

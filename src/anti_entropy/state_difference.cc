@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "meili/api_key.h"
 #include "meili/task.h"
 
 namespace miroir::anti_entropy {
@@ -120,12 +121,15 @@ void compare_indexes(const Catalogue& catalogue, const std::string& node, const 
   }
 }
 
+// A key that has expired opens nothing, whether it is there or not.
 void compare_keys(const Catalogue& catalogue, const std::string& node, const NodeState& state,
-                  std::vector<StateDifference>& differences) {
+                  WallTime now, std::vector<StateDifference>& differences) {
   for (const auto& [uid, key] : catalogue.keys()) {
     const auto found = state.keys.find(uid);
     const bool missing = found == state.keys.end();
     if (!missing && same_key(key.key, found->second)) continue;
+    const bool opens = !missing && meili::is_alive(found->second, now);
+    if (!opens && !meili::is_alive(key.key, now)) continue;
     differences.push_back(
         {.node = node,
          .defect = StateDefect::kKey,
@@ -212,7 +216,7 @@ std::vector<StateDifference> compare_states(const Catalogue& catalogue,
   std::vector<StateDifference> differences;
   for (const auto& [node, state] : nodes) {
     compare_indexes(catalogue, node, state, expected, differences);
-    compare_keys(catalogue, node, state, differences);
+    compare_keys(catalogue, node, state, expected.now, differences);
   }
   compare_settings(catalogue, nodes, expected, differences);
   return differences;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "log/catalogue.h"
 #include "node_api/node_client.h"
 
@@ -54,6 +55,7 @@ struct StateDifference {
 // What entries that failed on one node leave to expect there: node and name of an index.
 using NamesOnNodes = std::set<std::pair<std::string, std::string>>;
 struct Expectations {
+  WallTime now = {};                       // of keys that have expired nothing is expected
   std::map<std::string, Json> settings;    // as they ought to be read back, by index
   std::set<std::string> given_again = {};  // indexes whose settings all nodes have just applied
   NamesOnNodes left;                       // indexes that are no more, or have another name

@@ -5,6 +5,7 @@
 #include "cdc/event.h"
 #include "cluster/entry_failures.h"
 #include "forward/overtaken.h"
+#include "forward/plan.h"
 
 namespace miroir::cdc {
 namespace {
@@ -97,17 +98,18 @@ Async<Result<ChangeReader::Step>> ChangeReader::take_records(std::shared_ptr<con
   if (fate == Fate::kInPart) {
     MIROIR_CO_TRY(happened, co_await shards_that_happened(entry->position));
   }
-  // A sweep deletes only what was not written since it looked.
-  Overtaken newer;
+  std::optional<Newer> newer = Newer{.ids = {}, .all = std::vector<bool>(happened.size())};
   if (entry->origin == Origin::kTtlExpire) {
-    MIROIR_CO_TRY(newer, co_await overtaken(log_, entry));
+    MIROIR_CO_TRY(newer, co_await newer_than(entry));
   }
   std::uint64_t number = 0;
   bool full = false;
   const auto read = co_await log_.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
+    if (!newer) return fail(ErrorCode::kNotFound, "what was newer is forgotten");
     const std::uint64_t its = number++;
     if (its < given(page, *entry)) return {};
-    const bool is_event = happened[topology.shard_of(record.slot)] && !newer.contains(record.id);
+    const ShardId shard = topology.shard_of(record.slot);
+    const bool is_event = happened[shard] && !newer->all[shard] && !newer->ids.contains(record.id);
     full = page.lost > 0 || (is_event && !add(page, *entry, its, &record, selection));
     if (full) return fail(ErrorCode::kCancelled, "the page is full");
     page.next = {entry->position, its + 1};
@@ -125,6 +127,42 @@ Async<Result<ChangeReader::Step>> ChangeReader::take_records(std::shared_ptr<con
   }
   pass(page, *entry);
   co_return Step::kGoOn;
+}
+
+// A sweep deletes only what was not written, or deleted, since it looked. Nothing: the log forgot
+// some of that.
+Async<Result<std::optional<ChangeReader::Newer>>> ChangeReader::newer_than(
+    std::shared_ptr<const Entry> sweep) const {
+  std::optional<Newer> newer =
+      Newer{.ids = {}, .all = std::vector<bool>(cluster_.topology().shard_count())};
+  MIROIR_CO_TRY(const bool known,
+                co_await for_each_overtaking(log_, sweep, [&](std::shared_ptr<const Entry> other) {
+                  return note(std::move(other), newer);
+                }));
+  if (!known) newer.reset();
+  co_return newer;
+}
+
+Async<Result<bool>> ChangeReader::note(std::shared_ptr<const Entry> entry,
+                                       std::optional<Newer>& newer) const {
+  if (!has_records(entry->kind) && !touches_all(entry->kind)) co_return true;
+  MIROIR_CO_TRY(const std::vector<bool> happened, co_await shards_that_happened(entry->position));
+  if (touches_all(entry->kind)) {
+    for (std::size_t shard = 0; shard < happened.size(); ++shard)
+      newer->all[shard] = newer->all[shard] || happened[shard];
+    co_return true;
+  }
+  const Topology& topology = cluster_.topology();
+  const auto read = co_await log_.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
+    if (happened[topology.shard_of(record.slot)]) newer->ids.insert(std::move(record.id));
+    return {};
+  });
+  if (!read && read.error().code == ErrorCode::kNotFound) {
+    newer.reset();
+    co_return false;
+  }
+  MIROIR_CO_CHECK(read);
+  co_return true;
 }
 
 Async<Result<ChangeReader::Fate>> ChangeReader::fate_of(std::shared_ptr<const Entry> entry,

@@ -4,7 +4,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "cdc/cursor.h"
 #include "cdc/options.h"
@@ -53,6 +55,12 @@ class ChangeReader {
   Async<Result<Step>> take_records(std::shared_ptr<const Entry> entry, Fate fate,
                                    const Selection& selection, Page& page) const;
   Async<Result<std::vector<bool>>> shards_that_happened(Position position) const;
+  struct Newer {
+    std::set<std::string> ids;
+    std::vector<bool> all;  // by shard
+  };
+  Async<Result<std::optional<Newer>>> newer_than(std::shared_ptr<const Entry> sweep) const;
+  Async<Result<bool>> note(std::shared_ptr<const Entry> entry, std::optional<Newer>& newer) const;
 
   Log& log_;
   const Cluster& cluster_;

@@ -24,6 +24,14 @@ class ChangeStreamTest : public StreamWorldTest {
     entry.target = "a0";
     return entry;
   }
+  static Entry sweep(Position looked) {
+    Entry entry;
+    entry.origin = Origin::kTtlExpire;
+    entry.kind = EntryKind::kDeleteDocuments;
+    entry.index_uid = "books";
+    entry.arguments = Json::object({{"readAt", looked}});
+    return entry;
+  }
   void append_repairs() {
     world.append_records(repair(Origin::kAntiEntropy, EntryKind::kRepairDeletes),
                          {{slot_of("8"), 1, "8", ""}, {slot_of("9"), 1, "9", ""}});
@@ -115,15 +123,57 @@ TEST_F(ChangeStreamTest, ASweepOfWhatWasWrittenMeanwhileIsNoDelete) {
   world.create_index("books");
   const Position looked = world.write("books", {"1", "2"}, "a");
   world.write("books", {"2"}, "longer");
-  Entry sweep;
-  sweep.origin = Origin::kTtlExpire;
-  sweep.kind = EntryKind::kDeleteDocuments;
-  sweep.index_uid = "books";
-  sweep.arguments = Json::object({{"readAt", looked}});
-  world.append_records(sweep, {{slot_of("1"), 1, "1", ""}, {slot_of("2"), 1, "2", ""}});
+  world.append_records(sweep(looked), {{slot_of("1"), 1, "1", ""}, {slot_of("2"), 1, "2", ""}});
   ASSERT_TRUE(settles());
   EXPECT_THAT(brief(all()),
               ElementsAre("createIndex books", "write 1", "write 2", "write 2", "delete 1"));
+}
+
+// What was written meanwhile did not happen: the sweep deletes what it looked at.
+TEST_F(ChangeStreamTest, ASweepIsADeleteWhereWhatWasWrittenMeanwhileFailed) {
+  cdc.emit_ttl_deletes = true;
+  start();
+  world.create_index("books");
+  const Position looked = world.write("books", {"1", "2"}, "a");
+  world.await_task(looked);
+  for (auto& [id, node] : world.nodes) {
+    node->fail_tasks([looked](const NodeTask& task) -> std::optional<std::string> {
+      if (task.uid != looked + 1 && task.uid != looked + 2) return std::nullopt;
+      return "internal";
+    });
+  }
+  world.write("books", {"2"}, "longer");
+  Entry clear;
+  clear.kind = EntryKind::kClearDocuments;
+  clear.index_uid = "books";
+  clear.task_type = "documentDeletion";
+  clear.task_details = Json::object();
+  world.append(clear);
+  world.append_records(sweep(looked), {{slot_of("1"), 1, "1", ""}, {slot_of("2"), 1, "2", ""}});
+  ASSERT_TRUE(settles());
+  EXPECT_THAT(brief(all()),
+              ElementsAre("createIndex books", "write 1", "write 2", "delete 1", "delete 2"));
+}
+
+TEST_F(ChangeStreamTest, OfASweepIsLostWhatTheLogCannotTellAnyMore) {
+  cdc.emit_ttl_deletes = true;
+  start();
+  world.create_index("books");
+  const Position looked = world.write("books", {"1", "2"}, "a");
+  const Position between = world.write("books", {"2"}, "longer");
+  const Position swept =
+      world.append_records(sweep(looked), {{slot_of("1"), 1, "1", ""}, {slot_of("2"), 1, "2", ""}});
+  ASSERT_TRUE(settles());
+  crash();
+  MemoryStore::Tables tables = world.store.snapshot();
+  auto& bodies = tables[static_cast<std::size_t>(Table::kBody)];
+  bodies.erase(std::next(bodies.begin()));
+  world.store.restore(std::move(tables));
+  start();
+  ASSERT_TRUE(settles());
+  const Page page = read({between, Cursor::kWhole});
+  EXPECT_EQ(page.lost, 2U);
+  EXPECT_EQ(page.next.position, swept);
 }
 
 TEST_F(ChangeStreamTest, WhatIsRefusedIsRepeatedUntilItIsTaken) {

@@ -49,6 +49,13 @@ struct Cluster::State {
     return found->second;
   }
 
+  // Memory may be ahead of the row: it could not be saved, or is being saved.
+  bool row_says(const std::string& id, ReplicaState replica, const std::string& why) const {
+    const std::map<std::string, NodeProgress> rows = log.progress();
+    const auto row = rows.find(id);
+    return row == rows.end() || (row->second.state == name(replica) && row->second.reason == why);
+  }
+
   Topology topology;
   Log& log;
   Clock& clock;
@@ -170,7 +177,8 @@ Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std
     // What was proven of a disk that it no longer has says nothing of what this one missed.
     node.progress.proven = std::min(node.progress.proven, node.status.done);
   }
-  if (before == replica && why_before == why) co_return Result<void>();
+  if (before == replica && why_before == why && state_->row_says(id, replica, why))
+    co_return Result<void>();
   // Memory first: a save that the forwarder begins meanwhile must carry the new state.
   node.status.state = replica;
   node.status.state_why = why;

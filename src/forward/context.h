@@ -24,8 +24,8 @@ struct ForwardContext {
   ForwardOptions options;
   // Raised when an entry was appended, sent, resolved or ended, and when a node's status changed.
   Signal& stirred;
-  // The clients' tasks up to here have ended; TaskEnds moves it. No more is forgotten by all nodes'
-  // rows at once, so that after a crash the tasks that are open can be found.
+  // The clients' tasks up to here have ended; TaskEnds moves it. Nodes' rows tell, so that after a
+  // crash the tasks that are open can be found, and do not all go beyond: those are not trimmed.
   Position& settled;
   Signal& settling;  // raised when it moves
   // The newest of the clients' entries that ended: every node that was there had done it. At first

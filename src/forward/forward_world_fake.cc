@@ -120,6 +120,12 @@ void ForwardWorld::add_group() {
   make_nodes();
 }
 
+void ForwardWorld::remove_group() {
+  MIROIR_ASSERT(!process);
+  --options.groups;
+  topology_ = make_topology(options);
+}
+
 void ForwardWorld::spawn(Async<void> coroutine) {
   boost::asio::co_spawn(*process->io, std::move(coroutine), [](std::exception_ptr error) {
     if (error) std::rethrow_exception(error);

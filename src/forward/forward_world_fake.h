@@ -38,6 +38,7 @@ class ForwardWorld {
   void crash();
   // Between the two: the configuration has one group more.
   void add_group();
+  void remove_group();  // the last
   // Runs until `until` holds, at most for so long; whether it holds.
   bool run_until(const std::function<bool()>& until, Microseconds at_most = Seconds(600));
   void run_for(Microseconds time);

@@ -11,6 +11,7 @@
 #include "forward/plan.h"
 #include "forward/replay.h"
 #include "forward/voiding.h"
+#include "meili/api_key.h"
 
 namespace miroir {
 namespace {
@@ -103,6 +104,7 @@ Async<Result<void>> Forwarder::save() {
   if (!context_.cluster.joined(node_)) co_return Result<void>();
   NodeProgress row = progress_;
   row.done = durable_done();
+  row.settled = context_.settled;
   unsaved_ = false;
   auto saved = co_await context_.cluster.save_progress(node_, std::move(row));
   if (!saved) unsaved_ = true;
@@ -220,6 +222,7 @@ Async<bool> Forwarder::held_back(std::shared_ptr<const Entry> entry) {
     co_await context_.clock.sleep_for(kInsistDelay);
     co_return true;
   }
+  if (held_.contains(position)) co_return true;  // meanwhile
   const Json* here = failures->on(node_);
   if (here == nullptr || !voided_by(*here)) co_return false;
   watcher_.add_refused(position, *here);
@@ -299,6 +302,12 @@ Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const E
 }
 
 Async<Result<void>> Forwarder::put_key(std::shared_ptr<const Entry> entry) {
+  // Nodes take no key that has expired, and need none: it opens nothing.
+  if (entry->kind == EntryKind::kPutKey &&
+      !meili::is_alive(entry->arguments, context_.clock.wall_now())) {
+    watcher_.pass(entry->position);
+    co_return Result<void>();
+  }
   MIROIR_CO_CHECK(co_await look_before_use(deadline()));
   Result<void> done;
   if (entry->kind == EntryKind::kPutKey) {
@@ -309,8 +318,13 @@ Async<Result<void>> Forwarder::put_key(std::shared_ptr<const Entry> entry) {
                                        deadline());
     if (!done && done.error().code == ErrorCode::kNotFound) done = Result<void>();
   }
-  if (!done && done.error().code == ErrorCode::kInvalid)
-    co_return co_await refused(std::move(entry), done.error());
+  if (!done && done.error().code == ErrorCode::kInvalid) {
+    // By its clock the key may have expired: that says nothing of how it takes documents.
+    log_warning("key refused by a node",
+                {{"node", node_}, {"position", entry->position}, {"error", done.error().message}});
+    co_await not_sent(std::move(entry), done.error().message);
+    co_return Result<void>();
+  }
   MIROIR_CO_CHECK(done);
   accepted();
   watcher_.pass(entry->position);

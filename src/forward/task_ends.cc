@@ -52,12 +52,12 @@ TaskEnds::TaskEnds(ForwardContext context, Voiding& voiding,
       succeeded_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "succeeded"}})),
       failed_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "failed"}})) {
   began_with_ = context_.log.head();
-  read_ = began_with_;
+  // Whichever nodes there were: what was settled once is.
+  for (const auto& [node, row] : context_.log.progress()) read_ = std::max(read_, row.settled);
   for (const NodeConfig& node : context_.cluster.topology().nodes()) {
-    const Position done = context_.cluster.progress(node.id).done;
-    read_ = std::min(read_, done);
     if (context_.cluster.status(node.id).state == ReplicaState::kInSync)
-      context_.newest_ended = std::max(context_.newest_ended, done);
+      context_.newest_ended =
+          std::max(context_.newest_ended, context_.cluster.progress(node.id).done);
   }
   context_.settled = read_;
 }
@@ -84,13 +84,18 @@ Async<void> TaskEnds::run() {
   }
 }
 
-// No task that has not ended is older than what some node has not done, but for earlier parts of
-// such a task.
+// No task that has not ended is older than what was settled, but for earlier parts of such a task.
 Async<void> TaskEnds::find_start() {
   Position start = read_;
   while (start > 0) {
-    auto entry = co_await context_.log.entry(start);
-    if (!entry || (*entry)->task <= start) break;
+    std::shared_ptr<const Entry> entry;
+    co_await insist(context_.clock, "reading the log", [this, start, &entry] {
+      return [](Log& log, Position at, std::shared_ptr<const Entry>& out) -> Async<Result<void>> {
+        MIROIR_CO_TRY(out, co_await kept_entry(log, at));
+        co_return Result<void>();
+      }(context_.log, start, entry);
+    });
+    if (entry == nullptr || entry->task <= start) break;
     --start;
   }
   read_ = start;
@@ -108,7 +113,8 @@ Async<Result<void>> TaskEnds::read_new() {
       if (!entry->task_type.empty()) {
         bool ended = false;
         if (position <= began_with_) {
-          MIROIR_CO_TRY(const auto end, co_await context_.log.task_end(entry->task));
+          // Also where a client deleted it since.
+          MIROIR_CO_TRY(const auto end, co_await context_.log.failed_parts(entry->task));
           ended = end.has_value();
         }
         if (ended) {
@@ -152,8 +158,8 @@ Async<TaskEnds::Looked> TaskEnds::look() {
   for (auto& [position, open] : entries_) {
     if (position > furthest && reaches_nodes(*open.entry)) continue;
     if (unresolved(*open.entry)) {
-      if (!std::ranges::any_of(forwarders_,
-                               [&](const auto& f) { return f->tasks().has_ended(position); }))
+      if (!std::ranges::any_of(
+              forwarders_, [&](const auto& forwarder) { return is_past(*forwarder, position); }))
         continue;
       over.push_back(position);
     } else if (is_over(open)) {
@@ -167,9 +173,10 @@ Async<TaskEnds::Looked> TaskEnds::look() {
       // Lanes have passed it, so it reads differently by now.
       auto entry = co_await context_.log.entry(position);
       if (!entry) continue;
-      if (unresolved(**entry)) continue;  // the log went back, and does not know again what matched
+      // Unless it shall happen nowhere, the log went back, and does not know again what matched.
+      if (unresolved(**entry) && !co_await is_void(*entry)) continue;
       open = open_entry(std::move(*entry));
-      looked = Looked::kProgress;
+      if (!unresolved(*open.entry)) looked = Looked::kProgress;
       if (!is_over(open)) continue;
     }
     if (!co_await learn_ends(open)) continue;  // the store; looked at again
@@ -202,18 +209,40 @@ bool TaskEnds::is_over(const OpenEntry& open) const {
   }
   if (open.entry->target) {
     for (const auto& forwarder : forwarders_) {
-      if (forwarder->node() == *open.entry->target) return forwarder->tasks().has_ended(position);
+      if (forwarder->node() == *open.entry->target) return is_past(*forwarder, position);
     }
     return true;
   }
   for (const Owners& owners : open.owners) {
-    if (std::ranges::none_of(owners, [&](std::size_t node) {
-          return forwarders_[node]->tasks().has_ended(position);
-        })) {
+    if (std::ranges::none_of(
+            owners, [&](std::size_t node) { return is_past(*forwarders_[node], position); })) {
       return false;
     }
   }
   return true;
+}
+
+// Whether nothing is to come of the entry there: the node ended it, or skipped it.
+bool TaskEnds::is_past(const Forwarder& forwarder, Position position) const {
+  return forwarder.tasks().has_ended(position) ||
+         context_.cluster.progress(forwarder.node()).lacks(position);
+}
+
+// Whether the node was kept from the entry, or skipped it.
+bool TaskEnds::is_kept_from(const std::string& node, Position position,
+                            const std::map<std::string, Json>& failures) const {
+  const auto failure = failures.find(node);
+  return (failure != failures.end() && voided_by(failure->second)) ||
+         context_.cluster.progress(node).lacks(position);
+}
+
+// Cancelled before anybody was sent it.
+Async<bool> TaskEnds::is_void(std::shared_ptr<const Entry> entry) const {
+  const auto failures = co_await context_.log.failures(entry->position);
+  co_return failures&& std::ranges::all_of(forwarders_, [&](const auto& forwarder) {
+    return !concerns(*entry, forwarder->node(), context_.cluster.topology()) ||
+           is_kept_from(forwarder->node(), entry->position, *failures);
+  });
 }
 
 // Owners that have not ended what failed on all others of a shard.
@@ -238,10 +267,7 @@ Async<Result<bool>> TaskEnds::decide(OpenEntry& open) {
   if (nodes.empty()) co_return true;
   MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(open.entry->position));
   std::erase_if(nodes, [&](std::size_t node) {
-    const std::string& name = forwarders_[node]->node();
-    const auto failure = failures.find(name);
-    return (failure != failures.end() && voided_by(failure->second)) ||
-           context_.cluster.progress(name).lacks(open.entry->position);
+    return is_kept_from(forwarders_[node]->node(), open.entry->position, failures);
   });
   if (nodes.empty()) co_return true;
   if (!open.undecided_since) open.undecided_since = context_.clock.now();

@@ -17,7 +17,8 @@ namespace miroir {
 // away has ended it, and at least one owner of each shard has; a task is over with the last of its
 // entries, and failed if one of them failed on all owners of a shard. What failed wherever it ended
 // waits for owners that are away, as they may still apply it; documents no longer than a minute for
-// one that was not sent them, and then they are kept from it.
+// one that was not sent them, and then they are kept from it. An owner that skipped an entry has
+// nothing more to say of it.
 class TaskEnds {
  public:
   TaskEnds(ForwardContext context, Voiding& voiding,
@@ -55,6 +56,10 @@ class TaskEnds {
   enum class Looked { kNothingOver, kNoProgress, kProgress };
   Async<Looked> look();
   bool is_over(const OpenEntry& open) const;
+  bool is_past(const Forwarder& forwarder, Position position) const;
+  bool is_kept_from(const std::string& node, Position position,
+                    const std::map<std::string, Json>& failures) const;
+  Async<bool> is_void(std::shared_ptr<const Entry> entry) const;
   static std::set<std::size_t> undecided(const OpenEntry& open);
   Async<Result<bool>> decide(OpenEntry& open);
   void forget_dropped();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <set>
 
 #include "forward/forward_world_fake.h"
@@ -41,6 +43,20 @@ class VoidingTest : public testing::Test {
       if (task.type != "documentAdditionOrUpdate") return std::nullopt;
       return "invalid_document_fields";
     });
+  }
+
+  // At the next opportunity; counts what was cancelled.
+  void begin_cancel(Position task, std::size_t& canceled) {
+    const auto announce = [this, &canceled](std::size_t count) -> Async<Result<Position>> {
+      canceled = count;
+      co_return world_.log().head() + 1;
+    };
+    boost::asio::co_spawn(
+        *world_.process->io,
+        [](ForwardWorld& world, Position its, auto told) -> Async<void> {
+          EXPECT_TRUE(co_await world.process->forwarders->cancel({its}, told));
+        }(world_, task, announce),
+        boost::asio::detached);
   }
 
   // How many of the tasks were cancelled, by which task.
@@ -145,6 +161,34 @@ TEST_F(VoidingTest, ACancellationOutlivesANodesOlderDisk) {
   ASSERT_TRUE(world_.run_until([&] { return world_.all_done() && value("a0", "4") == "first"; }));
   EXPECT_EQ(value("a0", "1"), "second");
   EXPECT_EQ(value("a0", "2"), "first") << "replayed without what was cancelled";
+}
+
+TEST_F(VoidingTest, WhatIsCancelledWhileANewNodesLaneAsksWhatBecameOfItIsNotSent) {
+  world_.crash();
+  world_.add_group();
+  world_.nodes.at("c0")->options().down = true;
+  world_.start();
+  ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status("a0").healthy; }));
+  down("a0", true);
+  down("b0", true);
+  world_.write("books", {"2"}, "second");
+  world_.run_for(Seconds(1));
+  const Position write = world_.write("books", {"1"}, "second");
+  bool asked = false;
+  std::size_t canceled = 0;
+  world_.store.fail_reads([&](Table table, const std::string& key) {
+    if (table == Table::kOutcome && key == key_of(write) && !std::exchange(asked, true))
+      begin_cancel(write, canceled);
+    return false;
+  });
+  down("c0", false);
+  ASSERT_TRUE(world_.run_until([&] { return canceled > 0; }));
+  down("a0", false);
+  down("b0", false);
+  world_.await_task(world_.write("books", {"3"}, "first"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  EXPECT_EQ(world_.task_end(write)->status, "canceled");
+  for (const char* node : {"a0", "b0", "c0"}) EXPECT_EQ(value(node, "1"), "first") << node;
 }
 
 TEST_F(VoidingTest, NothingIsCancelledThatIndexesCountOn) {

@@ -16,10 +16,6 @@ std::string piece_row(std::uint64_t body, std::uint64_t piece) {
   return key_of(body) + key_of(piece);
 }
 
-EntryStamp now_of(const Clock& clock) {
-  return static_cast<EntryStamp>(clock.wall_now().time_since_epoch().count());
-}
-
 std::shared_ptr<const std::vector<std::uint64_t>> sorted(std::vector<std::uint64_t> hashes) {
   std::ranges::sort(hashes);
   return std::make_shared<const std::vector<std::uint64_t>>(std::move(hashes));
@@ -49,11 +45,17 @@ Async<Result<std::unique_ptr<Bodies>>> Bodies::open(Store& store, Clock& clock) 
 
 Async<Result<Body>> Bodies::write(std::function<Result<std::optional<BodyRecord>>()> next) {
   Body body{.id = ++newest_, .pieces = 0, .bytes = 0, .records = 0};
+  const auto give_up = [&](Error error) {
+    discard(body.id);
+    return std::unexpected(std::move(error));
+  };
   PendingBody pending;
   std::vector<std::uint64_t> hashes;
   std::string piece;
   for (bool more = true; more;) {
-    MIROIR_CO_TRY(const std::optional<BodyRecord> record, next());
+    const Result<std::optional<BodyRecord>> taken = next();
+    if (!taken) co_return give_up(taken.error());
+    const std::optional<BodyRecord>& record = *taken;
     more = record.has_value();
     if (record) {
       append_record(piece, *record);
@@ -68,15 +70,14 @@ Async<Result<Body>> Bodies::write(std::function<Result<std::optional<BodyRecord>
     piece.clear();
     pending.stored += stored.size();
     Batch batch;
-    if (body.pieces == 0) {
-      batch.put(Table::kMeta, pending_body_row(body.id), "");
-      // Swept like any other, should the rest never come.
-      pending_[body.id].written = now_of(clock_);
-    }
+    if (body.pieces == 0) batch.put(Table::kMeta, pending_body_row(body.id), "");
+    // Swept like any other, should the rest never come.
+    pending_[body.id].waits_since = clock_.now();
     batch.put(Table::kBody, piece_row(body.id, body.pieces++), std::move(stored));
-    MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
+    const Result<void> committed = co_await store_.commit(std::move(batch));
+    if (!committed) co_return give_up(committed.error());
   }
-  pending.written = now_of(clock_);
+  pending.waits_since = clock_.now();
   pending_.insert_or_assign(body.id, std::move(pending));
   remember(body.id, sorted(std::move(hashes)));
   co_return body;
@@ -129,17 +130,30 @@ const PendingBody* Bodies::pending(std::uint64_t body) const {
   return found == pending_.end() ? nullptr : &found->second;
 }
 
-void Bodies::adopt(std::uint64_t body, Batch& batch) const {
+void Bodies::adopt(std::uint64_t body, Batch& batch) {
+  pending_.at(body).waits_since.reset();
   batch.erase(Table::kMeta, pending_body_row(body));
   // The newest id that is in use: ids are never given twice.
   batch.put(Table::kMeta, std::string(kNewestBodyRow), key_of(newest_));
 }
 
+void Bodies::adopted(std::uint64_t body, bool durable) {
+  if (durable) pending_.erase(body);
+  if (const auto waits = pending_.find(body); waits != pending_.end())
+    waits->second.waits_since = clock_.now();
+}
+
+void Bodies::discard(std::uint64_t body) {
+  const auto found = pending_.find(body);
+  if (found != pending_.end() && found->second.waits_since)
+    found->second.waits_since = clock_.now() - kWaitMax;
+}
+
 Async<Result<void>> Bodies::sweep() {
-  const EntryStamp now = now_of(clock_);
   Batch batch;
   for (auto it = pending_.begin(); it != pending_.end();) {
-    if (it->second.written + static_cast<std::uint64_t>(kWaitMax.count()) > now) {
+    const std::optional<Instant> since = it->second.waits_since;
+    if (!since || clock_.now() < *since + kWaitMax) {
       ++it;
       continue;
     }

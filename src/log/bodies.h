@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/async.h"
+#include "base/clock.h"
 #include "log/entry.h"
 #include "log/log.h"
 #include "store/store.h"
@@ -19,7 +20,7 @@ namespace miroir {
 // A body that no entry names yet.
 struct PendingBody {
   std::uint64_t stored = 0;  // compressed bytes
-  EntryStamp written = 0;
+  std::optional<Instant> waits_since;  // its newest piece; nothing: its entry is on its way
   // What its records would delete: an entry that deletes needs tombstones in its own transaction.
   struct Delete {
     std::string id;
@@ -30,7 +31,8 @@ struct PendingBody {
 };
 
 // Bodies in kBody (id, piece → records). A row in kMeta says that no entry names a body yet; the
-// entry's transaction takes it away. What still has that row at the start is swept.
+// entry's transaction takes it away. What still has that row at the start is swept, and what waits
+// for an entry for longer than a request can.
 class Bodies {
  public:
   // Takes away what a process that died left behind.
@@ -44,9 +46,11 @@ class Bodies {
   // The body of an entry about to be committed; nullptr: there is none, or it was swept.
   const PendingBody* pending(std::uint64_t body) const;
   // Adds to the entry's transaction what makes the body its own.
-  void adopt(std::uint64_t body, Batch& batch) const;
-  void adopted(std::uint64_t body) { pending_.erase(body); }
-  // Forgets bodies that waited longer than a request can.
+  void adopt(std::uint64_t body, Batch& batch);
+  // What became of that transaction.
+  void adopted(std::uint64_t body, bool durable);
+  // No entry will name it.
+  void discard(std::uint64_t body);
   Async<Result<void>> sweep();
 
   static void erase(std::uint64_t body, Batch& batch);

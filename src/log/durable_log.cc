@@ -105,6 +105,8 @@ Async<Result<Body>> DurableLog::write_body(std::function<Result<std::optional<Bo
   co_return co_await views_->bodies->write(std::move(next));
 }
 
+void DurableLog::discard(const Body& body) { views_->bodies->discard(body.id); }
+
 Async<Result<void>> DurableLog::refuse_if_full() {
   if (bytes() < options_.retention_bytes) co_return Result<void>();
   MIROIR_CO_CHECK(co_await trim(applied_everywhere_, applied_here_));
@@ -147,6 +149,7 @@ Result<Appender::Proposal> DurableLog::propose(std::vector<Entry>& entries) {
   Appender::Proposal proposal;
   std::vector<Tombstone> tombstones;
   std::vector<Position> dropped;
+  std::vector<std::size_t> sizes;
   for (const Entry& entry : entries) {
     proposal.batch.append(appender_.apply(entry));
     if (entry.body != 0) {
@@ -161,21 +164,25 @@ Result<Appender::Proposal> DurableLog::propose(std::vector<Entry>& entries) {
       Tombstones::drop(ended, proposal.batch);
       dropped.push_back(ended);
     }
-    if (auto row = exchange_of(entry, appender_.tentative_catalogue()))
-      proposal.batch.put(Table::kMeta, exchange_row(entry.position), std::move(*row));
-    proposal.batch.put(Table::kEntry, key_of(entry.position), encode(entry));
+    if (auto exchange = exchange_of(entry, appender_.tentative_catalogue()))
+      proposal.batch.put(Table::kMeta, exchange_row(entry.position), std::move(*exchange));
+    std::string row = encode(entry);
+    sizes.push_back(row.size());
+    proposal.batch.put(Table::kEntry, key_of(entry.position), std::move(row));
     proposal.entries.push_back(std::make_shared<const Entry>(entry));
   }
   proposal.settled = [views = views_, tombstones = std::move(tombstones),
-                      dropped = std::move(dropped), added = proposal.entries](bool durable) {
+                      dropped = std::move(dropped), added = proposal.entries,
+                      sizes = std::move(sizes)](bool durable) {
+    for (const auto& entry : added)
+      if (entry->body != 0) views->bodies->adopted(entry->body, durable);
     if (!durable) return;
     for (const Tombstone& tombstone : tombstones) views->tombstones.added(tombstone);
     for (const Position incarnation : dropped) views->tombstones.dropped(incarnation);
-    for (const auto& entry : added) {
-      if (entry->body != 0) views->bodies->adopted(entry->body);
-      if (!entry->task_type.empty() && entry->task == entry->position)
+    for (std::size_t i = 0; i < added.size(); ++i) {
+      if (!added[i]->task_type.empty() && added[i]->task == added[i]->position)
         views->metrics.count_enqueued();
-      views->recent.add(entry);
+      views->recent.add(added[i], sizes[i]);
     }
   };
   return proposal;
@@ -268,9 +275,9 @@ Async<Result<void>> DurableLog::resolve(Position position, Body ids,
   for (const Tombstone& tombstone : tombstones) Tombstones::add(tombstone, proposal.batch);
   proposal.settled = [views = views_, tombstones = std::move(tombstones),
                       adopted = ids.id](bool durable) {
+    views->bodies->adopted(adopted, durable);
     if (!durable) return;
     for (const Tombstone& tombstone : tombstones) views->tombstones.added(tombstone);
-    views->bodies->adopted(adopted);
   };
   co_return co_await change_entry(std::move(resolved), std::move(proposal));
 }
@@ -312,11 +319,13 @@ Async<Result<void>> DurableLog::exchange_pasts() {
 }
 
 Async<Result<void>> DurableLog::change_entry(Entry changed, Appender::Proposal proposal) {
-  proposal.batch.put(Table::kEntry, key_of(changed.position), encode(changed));
-  proposal.settled = [views = views_, others = std::move(proposal.settled),
+  std::string row = encode(changed);
+  const std::size_t size = row.size();
+  proposal.batch.put(Table::kEntry, key_of(changed.position), std::move(row));
+  proposal.settled = [views = views_, others = std::move(proposal.settled), size,
                       entry = std::make_shared<const Entry>(std::move(changed))](bool durable) {
     if (others) others(durable);
-    if (durable) views->recent.replace(entry);
+    if (durable) views->recent.replace(entry, size);
   };
   MIROIR_CO_CHECK(co_await appender_.commit(std::move(proposal)));
   show_metrics();

@@ -34,6 +34,7 @@ class DurableLog final : public Log {
 
   Async<Result<Body>> write_body(std::function<Result<std::optional<BodyRecord>>()> next,
                                  WhenFull when_full) override;
+  void discard(const Body& body) override;
   Async<Result<std::vector<Entry>>> append(Judge judge, WhenFull when_full) override;
 
   Position head() const override { return appender_.head().position; }

@@ -88,6 +88,8 @@ class Log {
   // (about 1 MiB each).
   virtual Async<Result<Body>> write_body(std::function<Result<std::optional<BodyRecord>>()> next,
                                          WhenFull when_full = WhenFull::kRefuse) = 0;
+  // Where no entry names the body, none will: it goes soon, and not only after an hour.
+  virtual void discard(const Body& body) = 0;
 
   // Judges and appends, all or nothing. `judge` runs at the head of the log, with the catalogue as
   // it is there; it returns the entries to append in order (position, stamp and, where 0, `task`

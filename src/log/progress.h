@@ -25,6 +25,7 @@ struct NodeProgress {
   bool skipped(Position position) const {
     return skipped_after < position && position <= skipped_to;
   }
+  Position settled = 0;  // the clients' tasks up to here had ended when it was saved
   Position proven = 0;  // how far it was when it was last found to be in sync
   bool missed_entries() const { return skipped_to > proven; }  // since then
   // Whether what it made of the entry says nothing: it was not there, or skipped it.

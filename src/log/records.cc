@@ -94,7 +94,10 @@ EntryStamp DurableLog::horizon(Position incarnation) const {
 
 Async<Result<void>> DurableLog::end_task(Position task, TaskEnd end) {
   const bool canceled = end.status == "canceled";
+  MIROIR_CO_TRY(auto before, co_await store_.get(Table::kTask, key_of(task)));
+  if (before && is_forgotten_task(*before)) co_return Result<void>();
   Batch batch;
+  batch.expect(Table::kTask, key_of(task), std::move(before));
   batch.put(Table::kTask, key_of(task), encode(end));
   MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
   if (canceled) views_->metrics.count_canceled();

@@ -124,6 +124,7 @@ std::string encode(const NodeProgress& progress) {
                                {"joined", progress.joined},
                                {"skippedAfter", progress.skipped_after},
                                {"skippedTo", progress.skipped_to},
+                               {"settled", progress.settled},
                                {"proven", progress.proven}}));
 }
 
@@ -139,6 +140,7 @@ Result<NodeProgress> decode_progress(std::string_view text) {
                       .joined = position_at(json, "joined"),
                       .skipped_after = position_at(json, "skippedAfter"),
                       .skipped_to = position_at(json, "skippedTo"),
+                      .settled = position_at(json, "settled"),
                       .proven = position_at(json, "proven")};
 }
 

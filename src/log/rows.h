@@ -38,7 +38,8 @@ Result<TaskEnd::FailedParts> decode_failed_parts(std::string_view text);
 std::string encode(const NodeProgress& progress);
 Result<NodeProgress> decode_progress(std::string_view text);
 
-// kTombstone: incarnation, id, position → slot, stamp. Ids hold no zero byte.
+// kTombstone: incarnation, id, position → slot, stamp. No document's id holds a zero byte, but one
+// may be asked for: its rows have the prefix of another's.
 std::string tombstone_rows(Position incarnation, std::string_view id);  // prefix of the document's
 std::string tombstone_row(const Tombstone& tombstone);
 std::string encode(const Tombstone& tombstone);

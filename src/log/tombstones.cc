@@ -58,6 +58,7 @@ Async<Result<std::optional<Tombstone>>> Tombstones::find(Store& store, Position 
                   co_await store.scan(Table::kTombstone, rows, end, kFindPage, true));
     for (const Row& row : page) {
       MIROIR_CO_TRY(Tombstone tombstone, decode_tombstone(row));
+      if (tombstone.id != id) continue;
       // An expiry's stamp may be older than a delete before it; a delete's is newer than all.
       const bool last = !tombstone.of_expiry;
       if (!greatest || greatest->stamp < tombstone.stamp) greatest = std::move(tombstone);

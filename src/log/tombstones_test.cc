@@ -91,6 +91,13 @@ TEST_F(SweptTest, ASweepThatFailedEverywhereIsForgotten) {
   EXPECT_EQ(process_->run(process_->log().tombstone(incarnation_, "x")).value(), std::nullopt);
 }
 
+TEST_F(SweptTest, TheDeleteOfAnIdWithAZeroByteIsNotThatOfAnother) {
+  using namespace std::string_literals;
+  const Entry swept = sweep();
+  process_->append_documents(EntryKind::kDeleteDocuments, "a", {"x\0y"s});
+  EXPECT_EQ(tombstone().position, swept.position);
+}
+
 TEST_F(SweptTest, ARepairOfWhatWasSweptIsOvertaken) {
   const Position before = process_->log().head();
   sweep();

@@ -72,10 +72,10 @@ Async<Result<Enqueued>> SimulatedNodeClient::enqueue(NodeWrite write, TaskUid ui
 Async<Result<void>> SimulatedNodeClient::put_key(Json key, Instant deadline) {
   MIROIR_CO_TRY(const Fate fate, co_await travel(deadline));
   const bool full = node_.options().full;
-  if (!full) node_.put_key(key);
+  const Result<void> put = full ? Result<void>() : node_.put_key(key);
   MIROIR_CO_CHECK(co_await come_back(fate, deadline));
   if (full) co_return fail(ErrorCode::kUnavailable, "no space left on device");
-  co_return Result<void>();
+  co_return put;
 }
 
 Async<Result<void>> SimulatedNodeClient::delete_key(std::string uid, Instant deadline) {

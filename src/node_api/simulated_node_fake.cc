@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "meili/api_key.h"
 #include "node_api/simulated_writes_fake.h"
 
 namespace miroir {
@@ -204,18 +205,21 @@ bool SimulatedNode::corrupt(const std::string& index_uid, const std::string& id,
   return true;
 }
 
-void SimulatedNode::put_key(const Json& key) {
+Result<void> SimulatedNode::put_key(const Json& key) {
+  if (!meili::is_alive(key, clock_.wall_now() + options_.clock_offset))
+    return fail(ErrorCode::kInvalid, "`expiresAt` is not in the future");
   const Json* uid = key.find("uid");
-  if (uid == nullptr || !uid->is_string()) return;
+  if (uid == nullptr || !uid->is_string()) return {};
   const auto present = disk_.keys.find(uid->as_string());
   if (present == disk_.keys.end()) {
     disk_.keys.emplace(uid->as_string(), key);
-    return;
+    return {};
   }
   // What a key may do never changes.
   for (const char* member : {"name", "description"}) {
     if (const Json* value = key.find(member)) present->second.set(member, *value);
   }
+  return {};
 }
 
 }  // namespace miroir

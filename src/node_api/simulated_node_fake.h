@@ -104,7 +104,8 @@ class SimulatedNode {
   bool corrupt(const std::string& index_uid, const std::string& id, const std::string& field,
                Json value);
 
-  void put_key(const Json& key);
+  // kInvalid: it has expired.
+  Result<void> put_key(const Json& key);
   void delete_key(const std::string& uid) { disk_.keys.erase(uid); }
 
  private:

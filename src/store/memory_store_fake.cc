@@ -37,6 +37,7 @@ struct MemoryStore::Disk {
   Tables tables;
   std::optional<Pace> pace;
   std::function<bool(const Batch&)> full;
+  std::function<bool(Table, const std::string&)> unreadable;
   std::function<void(const Batch&)> observer;
   std::uint64_t commits = 0;
 
@@ -102,6 +103,8 @@ Async<Result<void>> MemoryStore::commit(Batch batch) {
 Async<Result<std::optional<std::string>>> MemoryStore::get(Table table, std::string key) {
   const auto disk = disk_;
   co_await let_others_run();
+  if (disk->unreadable && disk->unreadable(table, key))
+    co_return fail(ErrorCode::kUnavailable, "the disk cannot be read");
   std::optional<std::string> value;
   const Rows& rows = disk->rows(table);
   if (const auto found = rows.find(key); found != rows.end()) value = found->second;
@@ -113,6 +116,8 @@ Async<Result<std::vector<Row>>> MemoryStore::scan(Table table, std::string first
                                                   std::size_t limit, bool reverse) {
   const auto disk = disk_;
   co_await let_others_run();
+  if (disk->unreadable && disk->unreadable(table, first))
+    co_return fail(ErrorCode::kUnavailable, "the disk cannot be read");
   std::vector<Row> found;
   const Rows& rows = disk->rows(table);
   if (end.empty() || first < end) {
@@ -141,6 +146,10 @@ Async<Result<std::uint64_t>> MemoryStore::bytes() {
 
 void MemoryStore::fail_commits(std::function<bool(const Batch&)> full) {
   disk_->full = std::move(full);
+}
+
+void MemoryStore::fail_reads(std::function<bool(Table, const std::string&)> fails) {
+  disk_->unreadable = std::move(fails);
 }
 
 void MemoryStore::fill_disk(bool full) {

@@ -29,6 +29,8 @@ class MemoryStore final : public Store {
   // Asked before every commit; true fails it as a full disk does.
   void fail_commits(std::function<bool(const Batch&)> full);
   void fill_disk(bool full);
+  // The same for what is read: the key, or the first of a scan.
+  void fail_reads(std::function<bool(Table, const std::string& key)> fails);
   // Shown every batch that was committed, as it happens.
   void observe(std::function<void(const Batch&)> observer);
   // From now on the disk writes one group of commits after another, in up to so much time each,

@@ -192,10 +192,19 @@ Async<Result<DocumentWriter::Prepared>> DocumentWriter::prepare(const Addition& 
       part.shards.insert(topology.shard_of(record->slot));
       return std::move(*record);
     });
-    MIROIR_CO_TRY(part.body, std::move(body));
+    if (!body) {
+      discard(prepared);
+      co_return std::unexpected(std::move(body).error());
+    }
+    part.body = *body;
     prepared.parts.push_back(std::move(part));
   }
   co_return prepared;
+}
+
+// Once they were appended it does nothing.
+void DocumentWriter::discard(const Prepared& prepared) {
+  for (const Prepared::Part& part : prepared.parts) context_.log.discard(part.body);
 }
 
 Async<http::Response> DocumentWriter::add(std::string index_uid, bool merge, http::Request request,
@@ -299,6 +308,7 @@ Async<http::Response> DocumentWriter::add(std::string index_uid, bool merge, htt
           }
           return entries;
         });
+    discard(*prepared);
     if (!appended && appended.error().code == ErrorCode::kConflict) continue;
     co_return append_answer(context_, appended);
   }
@@ -337,6 +347,7 @@ Async<http::Response> DocumentWriter::remove_ids(std::string index_uid,
         entry.shards = sorted(shards);
         return std::vector{std::move(entry)};
       });
+  context_.log.discard(*body);
   co_return append_answer(context_, appended);
 }
 

@@ -30,6 +30,7 @@ class DocumentWriter {
   struct Addition;
   struct Prepared;
   Async<Result<Prepared>> prepare(const Addition& addition, const IndexState* index);
+  void discard(const Prepared& prepared);
   Async<http::Response> remove_ids(std::string index_uid, std::vector<std::string> ids,
                                    std::size_t provided, std::string metadata);
 

@@ -30,6 +30,18 @@ TEST(DocumentWriterTest, AnAcceptedWriteIsInTheLogAndReachesBothGroups) {
   EXPECT_EQ(world.documents_of("movies", 1), expected);
 }
 
+TEST(DocumentWriterTest, ARequestThatFailsLeavesNoBodyBehind) {
+  WriteWorld world;
+  const auto bodies = [&] {
+    return world.world.store.snapshot()[static_cast<std::size_t>(Table::kBody)].size();
+  };
+  const auto failed = world.post("movies", R"([{"id":1},{"id":"not an id"}])");
+  EXPECT_EQ(status_of(world.ended(failed)), "failed");
+  ASSERT_GT(bodies(), 0U);
+  world.world.run_for(Seconds(30));
+  EXPECT_EQ(bodies(), 0U);
+}
+
 TEST(DocumentWriterTest, AReservedFieldAnywhereRefusesAllAndLogsNothing) {
   for (const char* field : {"_miroir_slot", "_miroir_updated_at", "_miroir_expires_at",
                             "_miroir_anything", "\\u005fmiroir_slot"}) {

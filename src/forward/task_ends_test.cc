@@ -1,0 +1,179 @@
+#include "forward/task_ends.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "forward/forward_world_fake.h"
+#include "forward/voiding.h"
+
+namespace miroir {
+namespace {
+
+class TaskEndsTest : public testing::Test {
+ protected:
+  TaskEndsTest() : world_(5, options()) {
+    world_.start();
+    world_.create_index("books");
+    world_.await_task(world_.write("books", {"1", "2"}, "first"));
+  }
+
+  static ForwardWorld::Options options() {
+    ForwardWorld::Options options;
+    options.nodes_per_group = 1;
+    return options;
+  }
+
+  void down(bool down) {
+    for (auto& [name, node] : world_.nodes) {
+      node->options().down = down;
+      ASSERT_TRUE(world_.run_until(
+          [&, id = name] { return world_.cluster().status(id).healthy == !down; }));
+    }
+  }
+
+  // As a kill -9 leaves it between what nodes are kept from and the task's end.
+  void make_void(Position position) {
+    for (const char* node : {"a0", "b0"})
+      ASSERT_TRUE(world_.await(world_.log().record_failure(position, node, canceled_by(7))));
+  }
+
+  void restart() {
+    world_.crash();
+    for (auto& [name, node] : world_.nodes) node->options().down = false;
+    world_.start();
+  }
+
+  void change_row(const std::string& node, const std::map<std::string, Position>& members) {
+    MemoryStore::Tables tables = world_.store.snapshot();
+    std::string& row = tables[static_cast<std::size_t>(Table::kNode)].at(node);
+    Json progress = *parse_json(row);
+    for (const auto& [name, position] : members) progress.set(name, position);
+    row = to_text(progress);
+    world_.store.restore(std::move(tables));
+  }
+
+  bool settles() {
+    return world_.run_until(
+        [&] { return world_.process->forwarders->settled() >= world_.log().head(); }, Seconds(60));
+  }
+
+  Position remove_by_filter() { return world_.remove_by_filter("books", Json("v = first")); }
+
+  // Its entries share a task, which is the last one's.
+  std::vector<Position> write_in_parts(const std::vector<std::string>& ids) {
+    std::vector<Position> parts;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      Entry entry;
+      entry.kind = EntryKind::kWriteDocuments;
+      entry.index_uid = "books";
+      entry.task_type = "documentAdditionOrUpdate";
+      entry.task = world_.log().head() + ids.size() - i;
+      entry.task_details = Json::object(
+          {{"receivedDocuments", std::uint64_t{ids.size()}}, {"indexedDocuments", Json()}});
+      const std::string text = R"({"id":")" + ids[i] + R"(","v":"second"})";
+      parts.push_back(
+          world_.append_records(std::move(entry), {{slot_of(ids[i]), 0, ids[i], text}}));
+    }
+    return parts;
+  }
+
+  ForwardWorld world_;
+};
+
+TEST_F(TaskEndsTest, ADeleteByFilterThatWasMadeVoidEndsAfterAKill) {
+  down(true);
+  const Position removed = remove_by_filter();
+  make_void(removed);
+  restart();
+  EXPECT_TRUE(settles()) << "nothing is trimmed, nor given to those who read the changes";
+  const TaskEnd end = world_.await_task(removed);
+  EXPECT_EQ(end.status, "canceled");
+  EXPECT_EQ(end.canceled_by, 7U);
+  EXPECT_EQ(world_.documents_of_group(0, "books").size(), 2U);
+}
+
+TEST_F(TaskEndsTest, ATaskThatAClientDeletedStaysDeletedAfterARestart) {
+  down(true);
+  world_.write("books", {"1"}, "second");  // open: where looking begins
+  const Position removed = remove_by_filter();
+  make_void(removed);
+  ASSERT_TRUE(world_.await(world_.log().end_task(removed, {"canceled", 1, 1, {}, {}})));
+  ASSERT_TRUE(world_.await(world_.log().forget_tasks({removed})));
+  restart();
+  EXPECT_TRUE(settles());
+  EXPECT_FALSE(world_.task_end(removed));
+}
+
+TEST_F(TaskEndsTest, ATaskThatIsDeletedBeforeItIsSeenToEndStaysDeleted) {
+  down(true);
+  const Position written = world_.write("books", {"1"}, "second");
+  ASSERT_TRUE(world_.await(world_.log().forget_tasks({written})));
+  down(false);
+  EXPECT_TRUE(settles());
+  EXPECT_FALSE(world_.task_end(written));
+}
+
+TEST_F(TaskEndsTest, WhatAllOfItsOwnersSkippedEnds) {
+  down(true);
+  const Position written = world_.write("books", {"1"}, "second");
+  world_.crash();
+  // As after a disk that was put back, and a log that no longer held it.
+  for (const char* node : {"a0", "b0"})
+    change_row(node, {{"skippedAfter", written - 1}, {"skippedTo", written}});
+  restart();
+  EXPECT_TRUE(settles());
+  EXPECT_TRUE(world_.task_end(written));
+}
+
+TEST_F(TaskEndsTest, AStoreThatCannotBeReadIsNoBeginningOfATask) {
+  const auto ends_task = [](const Batch& batch) {
+    return std::ranges::any_of(batch.changes(),
+                               [](const auto& change) { return change.table == Table::kTask; });
+  };
+  world_.store.fail_commits(ends_task);
+  const std::vector<Position> parts = write_in_parts({"1", "2", "3"});
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.run_for(Seconds(1));
+  world_.crash();
+  world_.store.fail_commits(nullptr);
+  for (const char* node : {"a0", "b0"})
+    change_row(node, {{"done", parts[1]}, {"settled", parts[1]}});
+  int failures = 1;
+  world_.store.fail_reads([&](Table table, const std::string& key) {
+    return table == Table::kEntry && key == key_of(parts[1]) && failures-- > 0;
+  });
+  world_.start();
+  EXPECT_EQ(*world_.await_task(parts[2]).details.find("indexedDocuments"), Json(3));
+}
+
+TEST_F(TaskEndsTest, ATaskThatIsOpenIsFoundThoughItsGroupWasTakenAway) {
+  world_.crash();
+  world_.add_group();
+  world_.start();
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  for (const char* node : {"a0", "b0"}) {
+    world_.nodes.at(node)->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      if (task.type != "documentAdditionOrUpdate") return std::nullopt;
+      return "internal";
+    });
+  }
+  // What it was sent it may still apply.
+  world_.refuse = [](const std::string& node, const NodeWrite&) {
+    return node == "c0" ? std::optional(Error{ErrorCode::kUnavailable, "no answer"}) : std::nullopt;
+  };
+  const Position failed = world_.write("books", {"1"}, "second");
+  world_.run_for(Seconds(5));
+  for (const char* node : {"a0", "b0"}) world_.nodes.at(node)->fail_tasks(nullptr);
+  world_.write("books", {"2"}, "second");
+  world_.run_for(Seconds(5));
+  ASSERT_FALSE(world_.task_end(failed));
+  world_.crash();
+  world_.remove_group();
+  world_.start();
+  EXPECT_TRUE(settles());
+  EXPECT_EQ(world_.await_task(failed).status, "failed");
+}
+
+}  // namespace
+}  // namespace miroir
