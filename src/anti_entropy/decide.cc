@@ -152,7 +152,10 @@ class Judge {
 
   template <class Predicate>
   void remove_if(Reason reason, Predicate predicate) {
-    const bool allowed = all_known();
+    // Where it is in doubt everywhere what the index is, what is known of it is another's, maybe.
+    const bool any_trusted =
+        std::ranges::any_of(copies_.owners, [](const Copy& copy) { return !copy.in_doubt; });
+    const bool allowed = all_known() && any_trusted;
     auto remove = [&](const Copy& copy, Verdict& verdict) {
       if (!copy.present() || !predicate(copy)) return;
       if (verdict.finding != Finding::kForeign) verdict.finding = Finding::kSurplus;
@@ -162,8 +165,8 @@ class Judge {
       remove(copies_.owners[i], decision_.owners[i]);
     for (std::size_t i = 0; i < copies_.strays.size(); ++i)
       remove(copies_.strays[i], decision_.strays[i]);
-    conclude(allowed ? Action::kDelete : Action::kReport,
-             allowed ? reason : Reason::kUnknownReplica);
+    if (!allowed) reason = all_known() ? Reason::kNoSource : Reason::kUnknownReplica;
+    conclude(allowed ? Action::kDelete : Action::kReport, reason);
   }
 
   bool speaks(const Copy& copy) const {

@@ -251,6 +251,15 @@ TEST(DecideTest, WhatOnlyAnIndexInDoubtHoldsIsKeptUnlessAPeerInSyncSaysThatThere
          Reason::kUnknownReplica);
 }
 
+// It may be another index, with births and deletes of its own.
+TEST(DecideTest, NothingIsDeletedOfAnIndexThatIsInDoubtEverywhere) {
+  Knowledge knowledge = known();
+  knowledge.born = kNew;
+  const Copy old = in_doubt(whole("a", kOld));
+  expect(decide_on({old, in_doubt(absent("b"))}, knowledge), Action::kReport, Reason::kNoSource);
+  expect(decide_on({old, absent("b")}, knowledge), Action::kDelete, Reason::kBeforeBirth);
+}
+
 TEST(DecideTest, IndexInDoubtDoesNotHideADelete) {
   Knowledge knowledge = known();
   knowledge.deleted = kOld + 1;

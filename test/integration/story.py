@@ -212,10 +212,7 @@ class Damage(ClusterTest):
             wait_for("the restored node is in sync", lambda: cluster.miroir.run_pass("light") and not cluster.unequal())
             light = {repair["id"] for repair in cluster.miroir.repairs() if repair["repaired"]}
             self.assertLessEqual({each["id"] for each in stale + resurrected + deleted}, light)
-            self.assertFalse({each["id"] for each in changed} & light, "digests cannot show contents")
-            self.assertEqual(len(cluster.wrong("things", model)), len(changed))
-
-            cluster.miroir.run_pass("deep")
+            self.assertLessEqual({each["id"] for each in changed}, light, "a stranger wrote: contents are read")
             named = {repair["id"]: repair for repair in cluster.miroir.repairs()}
             for each in changed:
                 bad = [copy for copy in named[each["id"]]["copies"] if copy["node"] == "b2"]
