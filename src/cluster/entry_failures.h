@@ -20,6 +20,13 @@ class EntryFailures {
   bool none() const { return failures_.empty(); }
   // nullptr: it did not fail there.
   const Json* on(const std::string& node) const;
+  // One that it failed with somewhere; nullptr: none is such.
+  template <class Predicate>
+  const Json* first(Predicate such) const {
+    for (const auto& [node, error] : failures_)
+      if (such(error)) return &error;
+    return nullptr;
+  }
   // Whether it failed on each of these owners, but for those that joined after it was decided or
   // skipped it, and so did not happen: never where nobody is known to have failed.
   bool on_all(const std::vector<std::string>& owners) const;

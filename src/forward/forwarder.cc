@@ -223,8 +223,15 @@ Async<bool> Forwarder::held_back(std::shared_ptr<const Entry> entry) {
     co_return true;
   }
   if (held_.contains(position)) co_return true;  // meanwhile
+  // What was cancelled is void on all, on those too that joined since.
   const Json* here = failures->on(node_);
-  if (here == nullptr || !voided_by(*here)) co_return false;
+  if (here == nullptr || !voided_by(*here)) {
+    here = failures->first([](const Json& error) { return voided_by(error).value_or(0) != 0; });
+  }
+  if (here == nullptr) co_return false;
+  // What follows from it may have been cut off.
+  co_await insist(context_.clock, "outcome",
+                  [this, entry, &here] { return outcomes_.failed(entry, node_, *here); });
   watcher_.add_refused(position, *here);
   co_return true;
 }

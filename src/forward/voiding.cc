@@ -48,6 +48,13 @@ void Voiding::let_go(const std::vector<Part>& parts) {
 }
 
 Async<void> Voiding::make_void(std::vector<Part> parts, Json outcome) {
+  // All or none, whatever befalls us: what is void on one node only would happen on the others.
+  std::vector<std::pair<Position, std::string>> where;
+  for (const Part& part : parts)
+    for (std::size_t node : part.nodes)
+      where.emplace_back(part.entry->position, forwarders_[node]->node());
+  co_await insist(context_.clock, "outcome",
+                  [&] { return context_.log.record_failures(where, outcome); });
   for (const Part& part : parts) {
     for (std::size_t node : part.nodes) {
       Forwarder& forwarder = *forwarders_[node];

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/async.h"
@@ -123,6 +124,9 @@ class Log {
 
   // Outcomes. Only failures are rows: what is not failed and not beyond `done` is applied.
   virtual Async<Result<void>> record_failure(Position position, std::string node, Json error) = 0;
+  // Of several at once, all or none.
+  virtual Async<Result<void>> record_failures(std::vector<std::pair<Position, std::string>> where,
+                                              Json error) = 0;
   virtual Async<Result<std::map<std::string, Json>>> failures(Position position) = 0;
   virtual Async<Result<void>> save_progress(std::string node, NodeProgress progress) = 0;
   virtual std::map<std::string, NodeProgress> progress() const = 0;

@@ -215,6 +215,21 @@ void World::put_back_later(const Fault& fault) {
   });
 }
 
+void World::cancel_newest(int count) {
+  if (!process_ || !process_->ready() || in_recovery()) return;
+  std::vector<Position> tasks;
+  for (auto entry = ledger_.entries().rbegin(); entry != ledger_.entries().rend() && count > 0;
+       ++entry) {
+    const bool of_client = !entry->second->task_type.empty() && !entry->second->born_failed &&
+                           entry->second->kind != EntryKind::kTaskOperation;
+    if (!of_client || ledger_.end_of(entry->second->task) != nullptr) continue;
+    tasks.push_back(entry->second->task);
+    --count;
+  }
+  asked_to_cancel_.insert(tasks.begin(), tasks.end());
+  process_->cancel(std::move(tasks));
+}
+
 void World::begin(const Fault& fault) {
   // What only one holds is lost with it, until the nodes are equal.
   if (damages(fault.kind) && in_recovery()) return;
@@ -283,6 +298,9 @@ void World::begin(const Fault& fault) {
       break;
     case FaultKind::kLateGroup:
       add_group(fault.duration);
+      break;
+    case FaultKind::kClientCancel:
+      cancel_newest(fault.handlers);
       break;
     case FaultKind::kClockStep:
       witness_.note_time();

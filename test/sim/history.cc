@@ -65,7 +65,9 @@ class Replay {
 
   void find_tasks() {
     for (const auto& [position, entry] : chronicle_.ledger.entries()) {
-      if (entry->task_type.empty() || entry->task != position) continue;
+      if (entry->task_type.empty() || entry->task != position ||
+          entry->kind == EntryKind::kTaskOperation)
+        continue;
       tasks_[position] = entry.get();
       if (!entry->custom_metadata.empty() &&
           !by_metadata_.emplace(entry->custom_metadata, position).second)
@@ -148,8 +150,11 @@ class Replay {
 
   void apply(Operation& operation) {
     const std::vector<std::string> ids = history_.model.documents_of(operation.request);
-    if (operation.in_recovery) {
-      const TaskEnd* end = chronicle_.ledger.end_of(operation.task);
+    const TaskEnd* end = chronicle_.ledger.end_of(operation.task);
+    if (end != nullptr && end->status == "canceled") {
+      operation.valid = false;
+      history_.model.apply_canceled(operation.request);
+    } else if (operation.in_recovery) {
       operation.valid = end != nullptr && end->status == "succeeded";
       if (operation.valid) {
         history_.model.apply(operation.request);

@@ -98,11 +98,13 @@ std::vector<std::string> Model::documents_of(const Request& request) const {
   return ids;
 }
 
-bool Model::apply_failed(const Request& request) {
-  if (request.act == Act::kReplace || request.act == Act::kMerge || request.act == Act::kSettings) {
+void Model::apply_canceled(const Request& request) {
+  if (request.act == Act::kReplace || request.act == Act::kMerge || request.act == Act::kSettings)
     indexes_[request.index];
-    return false;
-  }
+}
+
+bool Model::apply_failed(const Request& request) {
+  apply_canceled(request);
   if (request.act != Act::kDeleteFilter || !indexes_.contains(request.index)) return false;
   // One that finds nothing is sent to nobody, and succeeds.
   Model other = *this;

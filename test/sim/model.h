@@ -28,6 +28,8 @@ class Model {
   // The same of a request on documents whose task failed on every node: nothing of it happens, but
   // that a write makes its index.
   bool apply_failed(const Request& request);
+  // What no node was sent, but for that.
+  void apply_canceled(const Request& request);
   // The documents that a request writes or deletes one by one, whether they are there or not.
   std::vector<std::string> documents_of(const Request& request) const;
   std::map<std::string, Index>& indexes() { return indexes_; }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <iterator>
 
 #include "base/random.h"
 
@@ -285,6 +286,22 @@ void let_expire(Plan& plan, Random& random) {
   }
 }
 
+// Soon after requests, before nodes are sent what these ask for.
+void let_cancel(Plan& plan, Random& random) {
+  for (Phase& phase : plan.phases) {
+    std::vector<Step> drawn;
+    for (const Step& step : phase.steps) {
+      if (!std::holds_alternative<Request>(step.what) || !random.chance(0.15)) continue;
+      Fault cancel;
+      cancel.kind = FaultKind::kClientCancel;
+      cancel.handlers = 1 + static_cast<int>(random.below(4));
+      drawn.push_back({step.at + between(random, Microseconds(0), Milliseconds(30)), cancel});
+    }
+    std::ranges::move(drawn, std::back_inserter(phase.steps));
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
 // Deletes are forgotten between the phases, and so are the bodies of the log; then disks are put
 // back that are older.
 void let_collect(Plan& plan, Random& random) {
@@ -329,7 +346,9 @@ bool has_documents(Act act) { return act <= Act::kDeleteFilter; }
 
 bool is_document_act(Act act) { return act <= Act::kClear; }
 
-bool damages(FaultKind kind) { return kind >= FaultKind::kFailTasks; }
+bool damages(FaultKind kind) {
+  return kind >= FaultKind::kFailTasks && kind != FaultKind::kClientCancel;
+}
 
 bool is_of_store(FaultKind kind) {
   return kind >= FaultKind::kStoreSnapshot && kind <= FaultKind::kStoreLost;
@@ -352,6 +371,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random random(seed * 3 + 2);
   Random store(~seed);
   Random more(~seed * 3);
+  Random cancels(~seed * 5);
   Plan plan;
   plan.seed = seed;
   plan.groups = shape.chance(0.75) ? 2 : 3;
@@ -390,6 +410,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
     std::ranges::stable_sort(phase.steps, {}, &Step::at);
   }
   if (phases == 2 && plan.trims() && !plan.outages) let_collect(plan, more);
+  if (cancels.chance(0.25) && faults.contains(FaultKind::kClientCancel)) let_cancel(plan, cancels);
   if (store.chance(0.15)) draw_store_loss(plan.phases.back(), store, faults);
   return plan;
 }

@@ -80,8 +80,9 @@ enum class FaultKind {
   kStoreBack,      // …Miroir dies, and finds the copy in its place…
   kStoreLost,      // …or nothing
   kLateGroup,      // Miroir is started again with another group, empty
+  kClientCancel,   // not a fault: a client cancels the newest `handlers` tasks that have not ended
 };
-inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kLateGroup) + 1;
+inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kClientCancel) + 1;
 bool damages(FaultKind kind);
 bool is_of_store(FaultKind kind);
 std::string_view name(FaultKind kind);

@@ -33,7 +33,7 @@ std::string_view name(FaultKind kind) {
       "foreign-key",    "foreign-setting",
       "storm",          "store-snapshot",
       "store-back",     "store-lost",
-      "late-group"};
+      "late-group",     "client-cancel"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -73,6 +73,8 @@ std::string describe(const Fault& fault) {
                          fault.handlers);
     case FaultKind::kStorm:
       return fmt::format("storm of {} on {} {}", fault.handlers, fault.node, fault.index);
+    case FaultKind::kClientCancel:
+      return fmt::format("a client cancels the newest {} open tasks", fault.handlers);
     case FaultKind::kCancelTasks:
       return fmt::format("cancel-tasks {}", fault.node);
     case FaultKind::kForeignSetting:

@@ -239,6 +239,23 @@ void Process::serve(Request request, int number, std::function<void(http::Respon
   }(*this, std::move(request), number, std::move(answer)));
 }
 
+void Process::cancel(std::vector<Position> tasks) {
+  spawn([](Process& self, std::vector<Position> its_tasks) -> Async<void> {
+    const auto announce = [&](std::size_t) -> Async<Result<Position>> {
+      Entry entry;
+      entry.kind = EntryKind::kTaskOperation;
+      entry.task_type = "taskCancelation";
+      MIROIR_CO_TRY(
+          const auto appended,
+          co_await self.log_->append([&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
+            return std::vector{entry};
+          }));
+      co_return appended.front().position;
+    };
+    (void)co_await self.forwarders_->cancel(std::move(its_tasks), announce);
+  }(*this, std::move(tasks)));
+}
+
 Async<http::Response> Process::handle_key(WriteContext context, Request request,
                                           http::Request message) {
   KeyWriter keys(std::move(context), random_);

@@ -53,6 +53,8 @@ class Process {
 
   // A client's request; `answer` is never called if the process dies before.
   void serve(Request request, int number, std::function<void(http::Response)> answer);
+  // A client's too: those of the tasks of which nothing was sent yet shall not happen.
+  void cancel(std::vector<Position> tasks);
   void spawn(Async<void> coroutine);
 
   Log& log() { return *log_; }

@@ -200,6 +200,9 @@ class Quiet {
     for (const Operation& operation : world_.operations()) {
       if (operation.task == 0 || operation.lost) continue;
       const TaskEnd* end = world_.chronicle().ledger.end_of(operation.task);
+      if (end != nullptr && end->status == "canceled" &&
+          !world_.asked_to_cancel().contains(operation.task))
+        fail(fmt::format("task {} was canceled by nobody", operation.task));
       if (end == nullptr) {
         if (operation.valid || operation.in_recovery)
           fail(fmt::format("task {} has not ended", operation.task));

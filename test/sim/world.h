@@ -42,6 +42,7 @@ class World {
   std::string why_unsettled() const;
   Process& process() { return *process_; }
   std::vector<Operation>& operations() { return operations_; }
+  const std::set<Position>& asked_to_cancel() const { return asked_to_cancel_; }
   const Topology& topology() const { return topology_; }
   const Plan& plan() const { return plan_; }
   // Once every node has ended what it was given.
@@ -67,6 +68,7 @@ class World {
   void put_back(const Fault& fault, bool by_task);
   void put_back_later(const Fault& fault);
   void fail_tasks(const Fault& fault);
+  void cancel_newest(int count);
   void curse(const Fault& fault);
   void touch_key(const Fault& fault);
   bool corrupt(SimulatedNode& node, const Fault& fault);
@@ -106,6 +108,7 @@ class World {
   Position went_back_to_ = 0;  // entries up to here were written before the store last went back
   std::vector<Adoption> adoptions_;
   std::map<std::string, Json> remembered_;
+  std::set<Position> asked_to_cancel_;
   std::set<Position> cursed_;
   Microseconds wall_offset_{0};
   std::int64_t last_expiry_ = 0;  // of what lives shortly
