@@ -111,18 +111,18 @@ Async<Result<void>> TakeBack::names(std::shared_ptr<const Entry> entry, Named na
       seen.push_back(*index);
       MIROIR_CO_TRY(settings[incarnation], co_await settings_around(seen.back(), entry->position));
     }
-    MIROIR_CO_TRY(const bool written, co_await written_since(named.index, entry->position));
+    MIROIR_CO_TRY(const Since since, co_await done_since(named, entry->position));
     const auto appended = co_await context_.log.append(
         [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
           done = std::ranges::all_of(seen, [&](const IndexState& before) {
             const IndexState* now = catalogue.by_incarnation(before.incarnation);
             return now != nullptr && now->settings_version == before.settings_version &&
-                   (written || swapped || now->updated_at == before.updated_at);
+                   (since.written || swapped || now->updated_at == before.updated_at);
           });
           const IndexState* now_there = catalogue.index(named.before);
           done = done && (swapped || other == (now_there == nullptr ? 0 : now_there->incarnation));
           if (!done) return std::vector<Entry>();
-          return entries_for(*entry, written, named, catalogue, next, settings);
+          return entries_for(*entry, since, named, catalogue, next, settings);
         },
         WhenFull::kTake);
     if (!appended) co_return std::unexpected(appended.error());
@@ -132,33 +132,36 @@ Async<Result<void>> TakeBack::names(std::shared_ptr<const Entry> entry, Named na
   co_return Result<void>();
 }
 
-// Whether anything since then makes such an index where there is none. What deletes does not.
-Async<Result<bool>> TakeBack::written_since(Position incarnation, Position position) {
+Async<Result<TakeBack::Since>> TakeBack::done_since(Named named, Position position) {
+  Since since;
   for (;;) {
     MIROIR_CO_TRY(const auto page,
                   co_await context_.log.entries(position + 1, kLookedThroughAtOnce));
-    if (page.empty()) co_return false;
-    const bool written = std::ranges::any_of(page, [&](const std::shared_ptr<const Entry>& entry) {
+    if (page.empty()) co_return since;
+    for (const std::shared_ptr<const Entry>& entry : page) {
+      if (entry->born_failed || entry->target) continue;
       const bool documents =
           entry->kind == EntryKind::kWriteDocuments || entry->kind == EntryKind::kMergeDocuments;
       const bool settings = entry->kind == EntryKind::kUpdateSettings &&
                             entry->origin == Origin::kClient;  // others come with its birth
-      return entry->incarnation == incarnation && !entry->born_failed && !entry->target &&
-             (documents || settings);
-    });
-    if (written) co_return true;
+      since.written |= entry->incarnation == named.index && (documents || settings);
+      since.dropped |= entry->kind == EntryKind::kDropIndex && entry->index_uid == named.before;
+    }
     position = page.back()->position;
   }
 }
 
-Result<std::vector<Entry>> TakeBack::entries_for(const Entry& failed, bool written,
+Result<std::vector<Entry>> TakeBack::entries_for(const Entry& failed, Since since,
                                                  const Named& named, const Catalogue& catalogue,
                                                  Position next,
                                                  const std::map<Position, Around>& settings) const {
   const IndexState* index = catalogue.by_incarnation(named.index);
   const IndexState* other = catalogue.by_incarnation(named.other);
   const bool swapped = named.other != 0;
-  if (index == nullptr && !swapped) return entries_for_dropped(failed, named, catalogue, settings);
+  if (index == nullptr && !swapped) {
+    if (since.dropped) return std::vector<Entry>();
+    return entries_for_dropped(failed, named, catalogue, settings);
+  }
   const bool one_dropped = swapped && (index == nullptr) != (other == nullptr);
   Position gone = named.other;
   if (index == nullptr) {
@@ -172,7 +175,7 @@ Result<std::vector<Entry>> TakeBack::entries_for(const Entry& failed, bool writt
     return adoption_of(*index, made, merge_settings(index->settings, made));
   }
 
-  const bool untouched = !written && index->named_at == failed.position;
+  const bool untouched = !since.written && index->named_at == failed.position;
   if (named.before.empty()) {
     // What clients wrote into it, or made of its settings, made it.
     if (!untouched) return std::vector<Entry>();
@@ -181,6 +184,13 @@ Result<std::vector<Entry>> TakeBack::entries_for(const Entry& failed, bool writt
   Entry back = system_entry(EntryKind::kTakeBack, *index,
                             Json::object({{"entry", failed.position}, {"stamp", failed.stamp}}));
   back.position = next;
+  if (!swapped && since.dropped) {
+    // With all that was to be renamed: there is only what was written under the new name.
+    if (untouched) return std::vector{drop_of(*index)};
+    Json made = Json::object();
+    for (const Json& change : settings.at(index->incarnation).changes) make(made, change);
+    return adoption_of(*index, made, merge_settings(index->settings, made));
+  }
   if (!swapped) other = catalogue.index(named.before);
   if (!swapped && untouched && other == nullptr) {
     back.arguments.set("rename", named.before);

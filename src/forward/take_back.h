@@ -41,9 +41,15 @@ class TakeBack {
     Json given = Json::object();  // what nodes may have of them all
   };
   static std::vector<Named> named_by(const Entry& entry);
-  Async<Result<bool>> written_since(Position incarnation, Position position);
+  // What became of it since: whether anything makes such an index where there is none (what deletes
+  // does not), and whether one was dropped under the name before.
+  struct Since {
+    bool written = false;
+    bool dropped = false;
+  };
+  Async<Result<Since>> done_since(Named named, Position position);
   Async<Result<void>> names(std::shared_ptr<const Entry> entry, Named named);
-  Result<std::vector<Entry>> entries_for(const Entry& failed, bool written, const Named& named,
+  Result<std::vector<Entry>> entries_for(const Entry& failed, Since since, const Named& named,
                                          const Catalogue& catalogue, Position next,
                                          const std::map<Position, Around>& settings) const;
   static std::vector<Entry> entries_for_dropped(const Entry& failed, const Named& named,

@@ -411,7 +411,8 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   }
   if (phases == 2 && plan.trims() && !plan.outages) let_collect(plan, more);
   if (cancels.chance(0.25) && faults.contains(FaultKind::kClientCancel)) let_cancel(plan, cancels);
-  if (store.chance(0.15)) draw_store_loss(plan.phases.back(), store, faults);
+  // Not with a group to come: what a lost entry deleted by filter, it would be brought again.
+  if (store.chance(0.15) && !plan.late_group) draw_store_loss(plan.phases.back(), store, faults);
   return plan;
 }
 
