@@ -21,6 +21,7 @@ class FailedSettingsTest : public ReconcilerTest {
     const Json after = what.is_null() ? Json::object() : merge_settings(index.settings, what);
     Entry entry;
     entry.kind = EntryKind::kUpdateSettings;
+    entry.task_type = "settingsUpdate";
     entry.index_uid = kIndex;
     entry.arguments = Json::object({{"clientSettings", after},
                                     {"change", what},

@@ -47,6 +47,7 @@ class TakenBackTest : public ReconcilerTest {
   void rename(const std::string& from, const std::string& to) {
     Entry entry;
     entry.kind = EntryKind::kUpdateIndex;
+    entry.task_type = "indexUpdate";
     entry.index_uid = from;
     entry.arguments = Json::object({{"primaryKey", Json()}, {"newUid", to}});
     world.append(std::move(entry));
@@ -63,6 +64,7 @@ class TakenBackTest : public ReconcilerTest {
     Json after = merge_settings(index.settings, change);
     Entry entry;
     entry.kind = EntryKind::kUpdateSettings;
+    entry.task_type = "settingsUpdate";
     entry.index_uid = uid;
     entry.arguments = Json::object({{"clientSettings", after},
                                     {"change", change},
@@ -239,22 +241,63 @@ TEST_F(TakenBackTest, WhatWasWrittenUnderANameThatNobodyGotIsAnIndexOfItsOwn) {
   EXPECT_EQ(settings("renamed"), Json::object());
 }
 
-TEST_F(TakenBackTest, CreationThatFailedEverywhereLeavesNoIndex) {
-  fail("indexCreation");
-  world.create_index("new");
+TEST_F(TakenBackTest, DropOfWhatASwapThatFailedExchangedTakesTheOther) {
+  world.create_index("other");
+  world.write(kOne, {"1", "2"}, "x");
+  stop_word(kOne, "the");
+  settle();
+  fail("indexSwap");
+  world.swap_indexes(kOne, "other");
+  Entry drop;
+  drop.kind = EntryKind::kDropIndex;
+  drop.index_uid = "other";
+  world.append(std::move(drop));
   settle();
   expect_clean();
   expect_names({kOne});
+  expect_holds(kOne, {"1", "2"});
+  EXPECT_EQ(settings(kOne), Json::object({{"stopWords", Json::array({"the"})}}));
 }
 
-TEST_F(TakenBackTest, WhatIsWrittenIntoAnIndexWhoseCreationFailedMakesIt) {
-  fail("indexCreation");
-  world.create_index("new");
-  world.write("new", {"1"}, "x");
+// A node that comes later is sent none of it, and nothing is taken back again.
+TEST_F(TakenBackTest, WhatIsReplayedWasDecided) {
+  world.create_index("other");
+  world.write(kOne, {"1"}, "x");
+  world.write("other", {"2"}, "x");
   settle();
-  expect_clean(true);
-  expect_names({kOne, "new"});
-  expect_holds("new", {"1"});
+  fail("indexSwap");
+  world.swap_indexes(kOne, "other");
+  settle();
+  const Position head = world.log().head();
+  node("b0").wipe();
+  settle();
+  run_pass(PassKind::kDeep);
+  expect_clean();
+  expect_holds(kOne, {"1"});
+  expect_holds("other", {"2"});
+  for (Position position = head + 1; position <= world.log().head(); ++position) {
+    const auto entry = world.await(world.log().entry(position));
+    if (entry) EXPECT_TRUE((*entry)->target) << name((*entry)->kind);
+  }
+}
+
+TEST_F(TakenBackTest, NothingIsDroppedThatACreationOrARenameFoundThere) {
+  for (auto& [name, each] : world.nodes)
+    each->write_directly("strangers", "1", Json::object({{"id", "1"}}));
+  world.create_index("strangers");
+  settle();
+  for (auto& [name, each] : world.nodes)
+    each->write_directly("theirs", "1", Json::object({{"id", "1"}}));
+  world.write(kOne, {"1"}, "x");
+  rename(kOne, "theirs");
+  settle();
+  run_pass(PassKind::kDeep);
+  run_pass(PassKind::kDeep);
+  for (const auto& [name, each] : world.nodes) {
+    EXPECT_EQ(each->documents("strangers").size(), 1U) << name;
+    EXPECT_EQ(each->documents("theirs").size(), 1U) << name;
+  }
+  expect_holds(kOne, {"1"});
 }
 
 TEST_F(TakenBackTest, SurvivesACrashAtAnyMoment) {

@@ -63,6 +63,7 @@ Json details_of(const Entry& entry) {
   for (Json& swap : details.as_array()) {
     swap.erase("incarnations");
     swap.erase("settingsVersions");
+    swap.erase("primaryKeys");
   }
   return details;
 }

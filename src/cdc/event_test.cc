@@ -103,6 +103,7 @@ TEST(EventTest, RenamesAndSwapsTouchEveryIndexThatTheyName) {
   for (Json& pair : swap.arguments.as_array()) {
     pair.set("incarnations", Json::array({1, 2}));
     pair.set("settingsVersions", Json::array({3, 4}));
+    pair.set("primaryKeys", Json::array({"id", nullptr}));
   }
   for (const char* index : {"", "books", "novels"}) EXPECT_TRUE(touches(renamed, index)) << index;
   for (const char* index : {"", "a", "b", "c", "d"}) EXPECT_TRUE(touches(swap, index)) << index;

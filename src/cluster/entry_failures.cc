@@ -61,10 +61,10 @@ Async<Result<std::optional<std::vector<ShardId>>>> told_to_have_failed(
   co_return std::move((*parts)[entry->position]);
 }
 
-Async<Result<bool>> told_to_have_happened(Log& log, std::shared_ptr<const Entry> entry,
-                                          std::size_t shards) {
+Async<Result<bool>> did_not_happen(Log& log, std::shared_ptr<const Entry> entry) {
+  if (entry->task_type.empty()) co_return false;
   MIROIR_CO_TRY(const auto failed, co_await told_to_have_failed(log, std::move(entry)));
-  co_return failed && failed->size() < shards;
+  co_return !failed || !failed->empty();
 }
 
 }  // namespace miroir

@@ -58,8 +58,8 @@ class EntryFailures {
 Async<Result<std::optional<std::vector<ShardId>>>> told_to_have_failed(
     Log& log, std::shared_ptr<const Entry> entry);
 
-// Whether its client was told that it happened: whoever has lost it since, nobody takes it back.
-Async<Result<bool>> told_to_have_happened(Log& log, std::shared_ptr<const Entry> entry,
-                                          std::size_t shards);
+// Whether an operation on an index that failed wherever it is known did not happen: not where its
+// client was told that it did, whoever has lost it since. What no client asked for is done again.
+Async<Result<bool>> did_not_happen(Log& log, std::shared_ptr<const Entry> entry);
 
 }  // namespace miroir

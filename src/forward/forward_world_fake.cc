@@ -242,6 +242,7 @@ Position ForwardWorld::take_over_index(const std::string& uid) {
 Position ForwardWorld::swap_indexes(const std::string& one, const std::string& other) {
   Entry entry;
   entry.kind = EntryKind::kSwapIndexes;
+  entry.task_type = "indexSwap";
   entry.arguments =
       Json::array({Json::object({{"indexes", Json::array({one, other})}, {"rename", false}})});
   return append(std::move(entry));

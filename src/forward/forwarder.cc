@@ -279,9 +279,8 @@ Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const E
   }
   const bool carried_out_anyway = entry->kind == EntryKind::kDropIndex || has_records(entry->kind);
   if (!carried_out_anyway && failures && failures->everywhere()) {
-    MIROIR_CO_TRY(const bool happened,
-                  co_await told_to_have_happened(context_.log, entry, topology.shard_count()));
-    if (!happened) co_return std::nullopt;
+    MIROIR_CO_TRY(const bool not_done, co_await did_not_happen(context_.log, entry));
+    if (not_done) co_return std::nullopt;
   }
   if (!has_records(entry->kind)) {
     MIROIR_CO_TRY(NodeWrite write, write_of(*entry, progress_.offset));

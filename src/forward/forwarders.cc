@@ -108,9 +108,9 @@ Async<Result<void>> Forwarders::State::cancel(
   }
   for (auto& [task, parts] : held) {
     const std::shared_ptr<const Entry> last = parts.back().entry;
-    ends.drop(task);
     co_await voiding.make_void(std::move(parts), canceled_by(*by));
     co_await insist(context.clock, "task's end", [&] { return ends.end_canceled(last, *by); });
+    ends.drop(task);  // not before: what is settled has ended durably
   }
   stirred.notify_all();
   co_return Result<void>();

@@ -105,9 +105,8 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   const bool whole = !has_records(entry->kind);
   bool all_failed = whole && failures.everywhere();
   if (all_failed) {
-    MIROIR_CO_TRY(const bool happened,
-                  co_await told_to_have_happened(context_.log, entry, topology.shard_count()));
-    all_failed = !happened;
+    MIROIR_CO_TRY(const bool not_done, co_await did_not_happen(context_.log, entry));
+    all_failed = not_done || entry->task_type.empty();
   }
 
   if (all_failed && !named.empty()) MIROIR_CO_CHECK(co_await TakeBack(context_).of(entry));

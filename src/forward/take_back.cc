@@ -43,11 +43,6 @@ std::vector<Entry> adoption_of(IndexState index, Json settings, const Json& give
   return {std::move(adopted), std::move(told)};
 }
 
-// What nobody wrote into; but nodes may have been given it, by the reconciler.
-Entry drop_of(const IndexState& index) {
-  return system_entry(EntryKind::kDropIndex, index, Json());
-}
-
 void make(Json& settings, const Json& change) {
   settings = change.is_null() ? Json::object() : merge_settings(settings, change);
 }
@@ -59,73 +54,72 @@ const std::string* text_of(const Json& json, std::string_view key) {
 
 }  // namespace
 
+// Once, when it is decided: what is replayed later was.
 Async<Result<void>> TakeBack::of(std::shared_ptr<const Entry> entry) {
+  if (entry->task_type.empty() || entry->position <= context_.log.forgotten())
+    co_return Result<void>();
+  MIROIR_CO_TRY(const auto told, co_await context_.log.failed_parts(entry->task));
+  if (told) co_return Result<void>();
   if (entry->kind == EntryKind::kUpdateSettings) co_return co_await settings(std::move(entry));
   for (Named& named : named_by(*entry)) MIROIR_CO_CHECK(co_await names(entry, std::move(named)));
   co_return Result<void>();
 }
 
 std::vector<TakeBack::Named> TakeBack::named_by(const Entry& entry) {
-  const auto number = [](const Json* value) { return value == nullptr ? 0 : value->as_uint64(); };
-  Named named{.index = entry.incarnation, .other = 0, .before = ""};
-  if (entry.kind == EntryKind::kCreateIndex) return {named};
+  std::vector<Named> all;
   if (entry.kind == EntryKind::kUpdateIndex) {
     const std::string* uid = text_of(entry.arguments, "newUid");
-    if (uid == nullptr || *uid == entry.index_uid) return {};
-    named.before = entry.index_uid;
-    named.settings = number(entry.arguments.find("settingsVersion"));
-    return {named};
+    const Json* version = entry.arguments.find("settingsVersion");
+    if (uid == nullptr || *uid == entry.index_uid || version == nullptr) return all;
+    all.push_back(
+        {{entry.incarnation, version->as_uint64(), entry.primary_key}, {}, entry.index_uid});
   }
-  std::vector<Named> pairs;
-  if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return pairs;
+  if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return all;
   for (const Json& swap : entry.arguments.as_array()) {
-    const Json* uids = swap.find("indexes");
-    const Json* incarnations = swap.find("incarnations");
-    const Json* versions = swap.find("settingsVersions");
-    if (uids == nullptr || incarnations == nullptr || versions == nullptr) continue;
-    named.index = number(&incarnations->as_array()[0]);
-    named.other = number(&incarnations->as_array()[1]);
-    named.before = uids->as_array()[0].as_string();
-    named.settings = number(&versions->as_array()[0]);
-    named.others_settings = number(&versions->as_array()[1]);
-    pairs.push_back(named);
+    const auto was = [&swap](std::size_t place) {
+      const Json& key = swap.find("primaryKeys")->as_array()[place];
+      return Was{swap.find("incarnations")->as_array()[place].as_uint64(),
+                 swap.find("settingsVersions")->as_array()[place].as_uint64(),
+                 key.is_string() ? key.as_string() : ""};
+    };
+    all.push_back({was(0), was(1), swap.find("indexes")->as_array()[0].as_string()});
   }
-  return pairs;
+  return all;
 }
 
 Async<Result<void>> TakeBack::names(std::shared_ptr<const Entry> entry, Named named) {
-  const bool swapped = named.other != 0;
   for (bool done = false; !done;) {
     std::map<Position, Around> settings;
     std::vector<IndexState> seen;
-    const IndexState* in_its_place = context_.log.catalogue().index(named.before);
-    Position other = named.other;
-    if (!swapped && in_its_place != nullptr) other = in_its_place->incarnation;
-    for (const auto& [incarnation, version] :
-         {std::pair(named.index, named.settings), std::pair(other, named.others_settings)}) {
-      const IndexState* index = context_.log.catalogue().by_incarnation(incarnation);
+    std::vector<Was> concerned = {named.index, named.other};
+    if (!named.is_swap()) {
+      if (const IndexState* there = context_.log.catalogue().index(named.before))
+        concerned.push_back({.incarnation = there->incarnation});
+    }
+    for (const Was& was : concerned) {
+      const IndexState* index = context_.log.catalogue().by_incarnation(was.incarnation);
       if (index == nullptr) {
-        MIROIR_CO_TRY(settings[incarnation].before, co_await settings_of(version));
+        MIROIR_CO_TRY(settings[was.incarnation].before, co_await settings_of(was.settings));
         continue;
       }
       seen.push_back(*index);
-      MIROIR_CO_TRY(settings[incarnation], co_await settings_around(seen.back(), entry->position));
+      MIROIR_CO_TRY(settings[was.incarnation],
+                    co_await settings_around(seen.back(), entry->position));
     }
     MIROIR_CO_TRY(const Since since, co_await done_since(named, entry->position));
-    const auto appended = co_await context_.log.append(
+    MIROIR_CO_CHECK(co_await context_.log.take_back(
         [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
           done = std::ranges::all_of(seen, [&](const IndexState& before) {
             const IndexState* now = catalogue.by_incarnation(before.incarnation);
             return now != nullptr && now->settings_version == before.settings_version &&
-                   (since.written || swapped || now->updated_at == before.updated_at);
+                   now->named_at == before.named_at;
           });
-          const IndexState* now_there = catalogue.index(named.before);
-          done = done && (swapped || other == (now_there == nullptr ? 0 : now_there->incarnation));
+          const IndexState* there = catalogue.index(named.before);
+          done = done &&
+                 (named.is_swap() || there == nullptr || settings.contains(there->incarnation));
           if (!done) return std::vector<Entry>();
-          return entries_for(*entry, since, named, catalogue, next, settings);
-        },
-        WhenFull::kTake);
-    if (!appended) co_return std::unexpected(appended.error());
+          return entries_for({*entry, named, since, catalogue, next, settings});
+        }));
     if (!done)
       co_await context_.clock.sleep_for(kInsistDelay);  // until what stands in line is there
   }
@@ -139,101 +133,84 @@ Async<Result<TakeBack::Since>> TakeBack::done_since(Named named, Position positi
                   co_await context_.log.entries(position + 1, kLookedThroughAtOnce));
     if (page.empty()) co_return since;
     for (const std::shared_ptr<const Entry>& entry : page) {
-      if (entry->born_failed || entry->target) continue;
-      const bool documents =
-          entry->kind == EntryKind::kWriteDocuments || entry->kind == EntryKind::kMergeDocuments;
-      const bool settings = entry->kind == EntryKind::kUpdateSettings &&
-                            entry->origin == Origin::kClient;  // others come with its birth
-      since.written |= entry->incarnation == named.index && (documents || settings);
+      if (entry->born_failed) continue;
       since.dropped |= entry->kind == EntryKind::kDropIndex && entry->index_uid == named.before;
+      since.made |= entry->kind == EntryKind::kCreateIndex && entry->target &&
+                    entry->incarnation == named.index.incarnation;
     }
     position = page.back()->position;
   }
 }
 
-Result<std::vector<Entry>> TakeBack::entries_for(const Entry& failed, Since since,
-                                                 const Named& named, const Catalogue& catalogue,
-                                                 Position next,
-                                                 const std::map<Position, Around>& settings) const {
-  const IndexState* index = catalogue.by_incarnation(named.index);
-  const IndexState* other = catalogue.by_incarnation(named.other);
-  const bool swapped = named.other != 0;
-  if (index == nullptr && !swapped) {
-    if (since.dropped) return std::vector<Entry>();
-    return entries_for_dropped(failed, named, catalogue, settings);
+std::vector<Entry> TakeBack::entries_for(Case of) {
+  const Catalogue& catalogue = of.catalogue;
+  const IndexState* index = catalogue.by_incarnation(of.named.index.incarnation);
+  const IndexState* other = catalogue.by_incarnation(of.named.other.incarnation);
+  if (of.named.is_swap() && (index == nullptr || other == nullptr)) {
+    if (index == nullptr && other == nullptr) return {};
+    return index != nullptr ? entries_for_one(of, *index, of.named.other)
+                            : entries_for_one(of, *other, of.named.index);
   }
-  const bool one_dropped = swapped && (index == nullptr) != (other == nullptr);
-  Position gone = named.other;
-  if (index == nullptr) {
-    gone = named.index;
-    std::swap(index, other);
+  if (index == nullptr) return entries_for_dropped(of);
+  if (index->taken_back >= of.failed.position) return {};
+  Entry back =
+      system_entry(EntryKind::kTakeBack, *index,
+                   Json::object({{"entry", of.failed.position}, {"stamp", of.failed.stamp}}));
+  if (!of.named.is_swap()) {
+    other = catalogue.index(of.named.before);
+    // Named again since, which failed too; or it went with the name that it had.
+    const bool born_since = other == nullptr || (other->incarnation > of.failed.position &&
+                                                 other->named_at == other->incarnation);
+    if (index->named_at != of.failed.position || of.since.dropped || !born_since) return {};
+    if (other == nullptr && index->updated_at == of.failed.stamp && !of.since.made) {
+      back.arguments.set("rename", of.named.before);
+      return {std::move(back)};
+    }
   }
-  if (index == nullptr || index->taken_back >= failed.position) return std::vector<Entry>();
-  if (one_dropped) {
-    Json made = settings.at(gone).before;
-    for (const Json& change : settings.at(index->incarnation).changes) make(made, change);
-    return adoption_of(*index, made, merge_settings(index->settings, made));
-  }
-
-  const bool untouched = !since.written && index->named_at == failed.position;
-  if (named.before.empty()) {
-    // What clients wrote into it, or made of its settings, made it.
-    if (!untouched) return std::vector<Entry>();
-    return std::vector{drop_of(*index)};
-  }
-  Entry back = system_entry(EntryKind::kTakeBack, *index,
-                            Json::object({{"entry", failed.position}, {"stamp", failed.stamp}}));
-  back.position = next;
-  if (!swapped && since.dropped) {
-    // With all that was to be renamed: there is only what was written under the new name.
-    if (untouched) return std::vector{drop_of(*index)};
-    Json made = Json::object();
-    for (const Json& change : settings.at(index->incarnation).changes) make(made, change);
-    return adoption_of(*index, made, merge_settings(index->settings, made));
-  }
-  if (!swapped) other = catalogue.index(named.before);
-  if (!swapped && untouched && other == nullptr) {
-    back.arguments.set("rename", named.before);
-    IndexState stray = *index;
-    stray.incarnation = 0;
-    return std::vector{std::move(back), drop_of(stray)};
-  }
-  back.arguments.set("exchange", other == nullptr ? named.before : other->uid);
-
+  back.arguments.set("exchange", other == nullptr ? of.named.before : other->uid);
+  back.position = of.next;
   Catalogue after = catalogue;
   after.apply(back);
-  std::vector<Entry> entries;
-  const Around none;
-  const auto around = [&](const IndexState* which) -> const Around& {
-    const auto found = which == nullptr ? settings.end() : settings.find(which->incarnation);
-    return found == settings.end() ? none : found->second;
-  };
-  const auto give = [&](const std::string& uid, const Around& past, const Around& since) {
-    Json made = past.before;
-    for (const Json& change : since.changes) make(made, change);
-    const Json given = merge_settings(merge_settings(past.after(), since.after()), made);
-    entries.push_back(settings_entry(*after.index(uid), made, given));
-  };
-  give(back.arguments.find("exchange")->as_string(), around(index), around(other));
-  if (!swapped && untouched) {
-    entries.push_back(drop_of(*index));
-  } else {
-    give(index->uid, around(other), around(index));
-  }
-  entries.insert(entries.begin(), std::move(back));
-  return entries;
+  const Around& its = of.around(index);
+  const Around& others = of.around(other);
+  Entry first = given(*after.index(index->uid), others, its);
+  Entry second = given(*after.index(back.arguments.find("exchange")->as_string()), its, others);
+  return {std::move(back), std::move(first), std::move(second)};
+}
+
+// The settings from before it, and what was made of those of that name since.
+Entry TakeBack::given(const IndexState& index, const Around& past, const Around& since) {
+  Json settings = past.before;
+  for (const Json& change : since.changes) make(settings, change);
+  const Json given = merge_settings(merge_settings(past.after(), since.after()), settings);
+  return settings_entry(index, settings, given);
+}
+
+// The other was dropped, and what went with it was this one's: its documents are the other's.
+std::vector<Entry> TakeBack::entries_for_one(Case of, IndexState index, const Was& gone) {
+  if (index.taken_back >= of.failed.position) return {};
+  Json settings = of.settings.at(gone.incarnation).before;
+  for (const Json& change : of.around(&index).changes) make(settings, change);
+  const Json given = merge_settings(index.settings, settings);
+  index.primary_key.reset();
+  if (!gone.primary_key.empty()) index.primary_key = gone.primary_key;
+  return adoption_of(std::move(index), settings, given);
 }
 
 // What got the new name was dropped since: what should have got it is still there.
-std::vector<Entry> TakeBack::entries_for_dropped(const Entry& failed, const Named& named,
-                                                 const Catalogue& catalogue,
-                                                 const std::map<Position, Around>& settings) {
-  if (named.before.empty() || catalogue.index(named.before) != nullptr) return {};
+std::vector<Entry> TakeBack::entries_for_dropped(Case of) {
+  if (of.since.dropped || of.catalogue.index(of.named.before) != nullptr) return {};
   IndexState index;
-  index.uid = named.before;
-  if (!failed.primary_key.empty()) index.primary_key = failed.primary_key;
-  const Json& made = settings.at(named.index).before;
-  return adoption_of(std::move(index), made, made);
+  index.uid = of.named.before;
+  if (!of.named.index.primary_key.empty()) index.primary_key = of.named.index.primary_key;
+  const Json& settings = of.settings.at(of.named.index.incarnation).before;
+  return adoption_of(std::move(index), settings, settings);
+}
+
+const TakeBack::Around& TakeBack::Case::around(const IndexState* index) const {
+  static const Around kNone;
+  const auto found = index == nullptr ? settings.end() : settings.find(index->incarnation);
+  return found == settings.end() ? kNone : found->second;
 }
 
 Json TakeBack::Around::after() const {
@@ -251,7 +228,7 @@ Async<Result<Json>> TakeBack::settings_of(Position version) {
 
 // From the kept versions of them.
 Async<Result<TakeBack::Around>> TakeBack::settings_around(IndexState index, Position position) {
-  Around around{.before = index.settings, .changes = {}};
+  Around around{.before = index.settings};
   std::set<Position> failed;
   for (Position next = index.settings_version; next > position;) {
     MIROIR_CO_TRY(const auto version, co_await kept_entry(context_.log, next));

@@ -75,14 +75,11 @@ struct Appender::State {
 
 namespace {
 
-Json number_of_settings(const IndexState* index) {
-  return index == nullptr ? 0 : index->settings_version;
-}
-
 // What the names stand for before they are given away: what is dropped later is still known here.
 void add_what_is_named(Entry& entry, const Catalogue& before) {
   if (entry.kind == EntryKind::kUpdateIndex) {
-    entry.arguments.set("settingsVersion", number_of_settings(before.index(entry.index_uid)));
+    const IndexState* index = before.index(entry.index_uid);
+    entry.arguments.set("settingsVersion", index == nullptr ? 0 : index->settings_version);
     return;
   }
   if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return;
@@ -91,13 +88,16 @@ void add_what_is_named(Entry& entry, const Catalogue& before) {
     if (uids == nullptr || !uids->is_array()) continue;
     Json incarnations = Json::array();
     Json versions = Json::array();
+    Json keys = Json::array();
     for (const Json& uid : uids->as_array()) {
       const IndexState* index = uid.is_string() ? before.index(uid.as_string()) : nullptr;
       incarnations.push_back(index == nullptr ? 0 : index->incarnation);
-      versions.push_back(number_of_settings(index));
+      versions.push_back(index == nullptr ? 0 : index->settings_version);
+      keys.push_back(index == nullptr || !index->primary_key ? Json() : Json(*index->primary_key));
     }
     pair.set("incarnations", std::move(incarnations));
     pair.set("settingsVersions", std::move(versions));
+    pair.set("primaryKeys", std::move(keys));
   }
 }
 

@@ -119,14 +119,29 @@ Async<Result<void>> DurableLog::refuse_if_full() {
 
 Async<Result<std::vector<Entry>>> DurableLog::append(Judge judge, WhenFull when_full) {
   if (when_full == WhenFull::kRefuse) MIROIR_CO_CHECK(co_await refuse_if_full());
-  if (exchange_due_) MIROIR_CO_CHECK(co_await exchange_pasts());
+  if (exchange_due_) {
+    const Semaphore::Permit permit = co_await one_exchange_.acquire();
+    if (exchange_due_) MIROIR_CO_CHECK(co_await exchange_pasts());
+  }
+  co_return co_await append_judged(std::move(judge));
+}
+
+// Others wait until it is made: a drop behind it would take what is not its index's yet.
+Async<Result<void>> DurableLog::take_back(Judge judge) {
+  const Semaphore::Permit permit = co_await one_exchange_.acquire();
+  exchange_due_ = true;
+  const auto appended = co_await append_judged(std::move(judge));
+  MIROIR_CO_CHECK(co_await exchange_pasts());
+  if (!appended) co_return std::unexpected(appended.error());
+  co_return Result<void>();
+}
+
+Async<Result<std::vector<Entry>>> DurableLog::append_judged(Judge judge) {
   MIROIR_CO_TRY(std::vector<Entry> entries,
                 judge(appender_.tentative_catalogue(), appender_.next_position()));
   if (entries.empty()) co_return entries;
   MIROIR_CO_TRY(Appender::Proposal proposal, propose(entries));
   MIROIR_CO_CHECK(co_await appender_.commit(std::move(proposal)));
-  if (std::ranges::count(entries, EntryKind::kTakeBack, &Entry::kind) > 0)
-    MIROIR_CO_CHECK(co_await exchange_pasts());
   if (std::ranges::all_of(entries, only_writes_documents)) {
     views_->metrics.show(appender_.head());
   } else {
@@ -293,8 +308,6 @@ Async<Result<void>> DurableLog::fail_entry(Position position, meili::ApiError er
 
 // One commit each, with the row that says that it is due.
 Async<Result<void>> DurableLog::exchange_pasts() {
-  const Semaphore::Permit permit = co_await one_exchange_.acquire();
-  exchange_due_ = true;
   std::vector<Row> due;
   MIROIR_CO_CHECK(co_await for_each_row(store_, Table::kMeta, std::string(kExchangePrefix),
                                         [&](const Row& row) -> Result<void> {

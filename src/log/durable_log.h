@@ -37,6 +37,8 @@ class DurableLog final : public Log {
   void discard(const Body& body) override;
   Async<Result<std::vector<Entry>>> append(Judge judge, WhenFull when_full) override;
 
+  Async<Result<void>> take_back(Judge judge) override;
+
   Position head() const override { return appender_.head().position; }
   EntryStamp head_stamp() const override { return appender_.head().stamp; }
   Signal& appended() override { return appender_.appended(); }
@@ -103,6 +105,7 @@ class DurableLog final : public Log {
   std::vector<Tombstone> tombstones_of(const Entry& entry, const PendingBody& body) const;
   // Another version of an entry that is in the log takes its place.
   Async<Result<void>> change_entry(Entry changed, Appender::Proposal proposal);
+  Async<Result<std::vector<Entry>>> append_judged(Judge judge);
   // What entries that take something back exchange beside the catalogue. Once for each of them.
   Async<Result<void>> exchange_pasts();
   Async<Result<void>> trim_bodies();

@@ -37,7 +37,7 @@ enum class EntryKind {
   // arguments.primaryKey, .settings, .clientSettings, .replaces (an incarnation)
   kAdoptIndex,
   // arguments: [{"indexes": [a, b], "rename": bool}]; by the log: "incarnations",
-  // "settingsVersions"
+  // "settingsVersions", "primaryKeys", of the indexes that have these names before it
   kSwapIndexes,
   // No node's business: arguments.entry, which renamed or swapped the index, failed on every node.
   // Either .rename (to the name that it had) or .exchange (the name of another): the documents from

@@ -101,6 +101,9 @@ class Log {
   virtual Async<Result<std::vector<Entry>>> append(Judge judge,
                                                    WhenFull when_full = WhenFull::kRefuse) = 0;
 
+  // The same for entries that take something back, with what they exchange beside the catalogue.
+  virtual Async<Result<void>> take_back(Judge judge) = 0;
+
   // The newest durable position (0: none; the first is 1), its stamp, and a signal for every rise.
   virtual Position head() const = 0;
   virtual EntryStamp head_stamp() const = 0;

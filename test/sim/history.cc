@@ -43,6 +43,9 @@ class Replay {
       if (at) at(history_.model, position);
       adopt(position);
       change_key(*entry);
+      // Under a new name that nothing got there is an index of its own.
+      if (entry->kind == EntryKind::kTakeBack && entry->arguments.find("exchange") != nullptr)
+        history_.model.indexes().try_emplace(entry->index_uid);
       if (const auto found = order_.find(position); found != order_.end()) apply(*found->second);
       if (entry->origin == Origin::kTtlExpire) sweep(position);
     }
@@ -166,8 +169,7 @@ class Replay {
         operation.valid = false;
         return;
       }
-      const bool fails =
-          can_be_cursed(operation.request.act) && chronicle_.cursed.contains(operation.task);
+      const bool fails = chronicle_.cursed.contains(operation.task);
       operation.valid = fails ? history_.model.apply_failed(operation.request)
                               : history_.model.apply(operation.request);
     }

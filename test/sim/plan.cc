@@ -338,10 +338,6 @@ bool is_key_act(Act act) { return act >= Act::kCreateKey; }
 
 bool exchanges_names(Act act) { return act == Act::kSwap || act == Act::kRename; }
 
-bool can_be_cursed(Act act) {
-  return is_document_act(act) || exchanges_names(act) || act == Act::kSettings;
-}
-
 bool has_documents(Act act) { return act <= Act::kDeleteFilter; }
 
 bool is_document_act(Act act) { return act <= Act::kClear; }

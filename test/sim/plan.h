@@ -34,7 +34,6 @@ bool is_document_act(Act act);
 bool has_documents(Act act);  // one by one
 bool is_key_act(Act act);
 bool exchanges_names(Act act);
-bool can_be_cursed(Act act);
 
 // One request of a client.
 struct Request {

@@ -40,8 +40,30 @@ World::World(const Plan& plan)
   store_.take_time(clock_, plan.commit_max, random_.next());
   store_.observe([this](const Batch& batch) {
     ledger_.committed(batch);
+    lift_curses();
     witness_.committed(batch);
     if (in_recovery_) watch_adoption(batch);
+  });
+}
+
+// Only what clients ask for can be cursed: the reconciler's own deletes follow an expiry whatever
+// becomes of it. Of settings a log that keeps little may forget that they failed.
+void World::lift_curses() {
+  const auto stays = [this](const Entry& entry) {
+    switch (entry.kind) {
+      case EntryKind::kCreateIndex:
+      case EntryKind::kDropIndex:
+      case EntryKind::kTaskOperation:
+        return false;
+      case EntryKind::kUpdateSettings:
+        return entry.origin == Origin::kClient && !plan_.trims();
+      default:
+        return entry.origin == Origin::kClient;
+    }
+  };
+  std::erase_if(cursed_, [&](Position position) {
+    const auto entry = ledger_.entries().find(position);
+    return entry != ledger_.entries().end() && !stays(*entry->second);
   });
 }
 
@@ -55,14 +77,9 @@ void World::add_node(const std::string& id) {
   nodes_[id] = std::make_unique<SimulatedNode>(clock_, random_.next(), options);
   nodes_[id]->watch(
       [this, id](const NodeTask& task, const auto& before) { witness_.applied(id, task, before); });
-  // Of what clients write: the reconciler's own deletes follow an expiry whatever becomes of it.
   nodes_[id]->fail_alone([this](std::string_view metadata) {
     const auto position = parse_task_metadata(metadata);
-    if (!position || !cursed_.contains(*position)) return false;
-    const auto entry = ledger_.entries().find(*position);
-    return entry == ledger_.entries().end() || (entry->second->origin == Origin::kClient &&
-                                                entry->second->kind != EntryKind::kDropIndex &&
-                                                entry->second->kind != EntryKind::kCreateIndex);
+    return position && cursed_.contains(*position);
   });
   networks_[id];
   journals_[id];

@@ -70,6 +70,7 @@ class World {
   void fail_tasks(const Fault& fault);
   void cancel_newest(int count);
   void curse(const Fault& fault);
+  void lift_curses();
   void touch_key(const Fault& fault);
   bool corrupt(SimulatedNode& node, const Fault& fault);
   void blow();
