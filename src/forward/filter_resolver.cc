@@ -36,8 +36,8 @@ Async<void> FilterResolver::run() {
 }
 
 Async<Result<bool>> FilterResolver::resolve(Position position) {
-  MIROIR_CO_TRY(const std::shared_ptr<const Entry> entry, co_await context_.log.entry(position));
-  if (!unresolved(*entry)) co_return true;
+  MIROIR_CO_TRY(const auto entry, co_await kept_entry(context_.log, position));
+  if (entry == nullptr || !unresolved(*entry)) co_return true;
   const std::optional<Sources> sources = choose_sources(*entry);
   if (!sources) {
     MIROIR_CO_CHECK(co_await give_up_waiting(entry));

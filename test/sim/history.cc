@@ -165,8 +165,8 @@ class Replay {
         history_.model.apply_failed(operation.request);
       }
     } else {
-      if (is_misjudged(operation.task)) {
-        operation.valid = false;
+      if (is_misjudged(operation)) {
+        operation.valid = end != nullptr && end->status == "succeeded";
         return;
       }
       const bool fails = chronicle_.cursed.contains(operation.task);
@@ -177,15 +177,18 @@ class Replay {
   }
 
   // By the names that an operation was to give which then failed everywhere, until it was taken
-  // back.
-  bool is_misjudged(Position task) const {
-    if (!tasks_.at(task)->born_failed) return false;
+  // back. A delete by filter in an index that nobody has finds nothing, and succeeds.
+  bool is_misjudged(const Operation& operation) const {
+    const Position task = operation.task;
+    const bool nothing_found = operation.request.act == Act::kDeleteFilter &&
+                               !history_.model.indexes().contains(operation.request.index);
+    if (!tasks_.at(task)->born_failed && !nothing_found) return false;
     const auto& entries = chronicle_.ledger.entries();
     for (auto at = entries.begin(); at->first < task; ++at) {
       const Entry& entry = *at->second;
       const bool names =
           entry.kind == EntryKind::kSwapIndexes || entry.kind == EntryKind::kUpdateIndex;
-      if (names && chronicle_.cursed.contains(at->first) && taken_back(at->first) > task)
+      if (names && chronicle_.cursed.contains(at->first) && taken_back(at->first) >= task)
         return true;
     }
     return false;

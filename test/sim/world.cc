@@ -47,16 +47,22 @@ World::World(const Plan& plan)
 }
 
 // Only what clients ask for can be cursed: the reconciler's own deletes follow an expiry whatever
-// becomes of it. Of settings a log that keeps little may forget that they failed.
+// becomes of it. Of settings a log that keeps little may forget that they failed; and of an index
+// on which another operation fails on one replica nothing tells which is right.
 void World::lift_curses() {
-  const auto stays = [this](const Entry& entry) {
+  const bool one_fails =
+      std::ranges::any_of(plan_.phases, [](const Phase& phase) { return damages(phase); });
+  const auto stays = [&](const Entry& entry) {
     switch (entry.kind) {
       case EntryKind::kCreateIndex:
       case EntryKind::kDropIndex:
       case EntryKind::kTaskOperation:
         return false;
       case EntryKind::kUpdateSettings:
-        return entry.origin == Origin::kClient && !plan_.trims();
+        return entry.origin == Origin::kClient && !plan_.trims() && !one_fails;
+      case EntryKind::kUpdateIndex:
+      case EntryKind::kSwapIndexes:
+        return entry.origin == Origin::kClient && !one_fails;
       default:
         return entry.origin == Origin::kClient;
     }
