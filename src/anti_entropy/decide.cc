@@ -177,7 +177,7 @@ class Judge {
   // Whether what it was merged into had been deleted before: the delete was missed here.
   bool revived(const Copy& copy) const {
     const auto buried = base_buried_by(copy);
-    return buried && !(buried == Reason::kDeleted && outlived_its_expiry());
+    return buried && !(buried == Reason::kDeleted && outlived_its_expiry(copy));
   }
 
   std::optional<Reason> base_buried_by(const Copy& copy) const {
@@ -187,8 +187,9 @@ class Judge {
   }
 
   // A sweep passes over what a PUT has changed in time, and later PUTs go on from there: where most
-  // that are in sync say so, they did not miss it; the others have lost what it was.
-  bool outlived_its_expiry() const {
+  // that are in sync say so, they did not miss it; the others have lost what it was. Where they are
+  // divided, the sweep passed over what was merged before it.
+  bool outlived_its_expiry(const Copy& its) const {
     if (!knowledge_.expired) return false;
     int passed_over = 0;
     int others = 0;
@@ -197,6 +198,7 @@ class Judge {
       const bool rests = copy.present() && base_buried_by(copy) == Reason::kDeleted;
       ++(rests ? passed_over : others);
     }
+    if (passed_over == others) return its.stored.stamp < knowledge_.swept;
     return passed_over > others;
   }
 

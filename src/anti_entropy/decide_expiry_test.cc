@@ -136,5 +136,16 @@ TEST(DecideExpiryTest, WhoMissedAnExpiryThatAPeerCarriedOutIsNoSource) {
   EXPECT_EQ(decision.winner, 1U);
 }
 
+TEST(DecideExpiryTest, WhatWasMergedBeforeTheSweepWasPassedOver) {
+  Knowledge knowledge = known();
+  knowledge.deleted = kOld;
+  knowledge.expired = true;
+  knowledge.swept = kNew + 1;
+  const Decision decision =
+      decide_on({merged("a", kNew, kOld, 1), merged("b", kNew, std::nullopt, 2)}, knowledge);
+  expect(decision, Action::kRestore, Reason::kGreaterBase);
+  EXPECT_EQ(decision.winner, 0U);
+}
+
 }  // namespace
 }  // namespace miroir::anti_entropy

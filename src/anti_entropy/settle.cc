@@ -282,6 +282,10 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
       if (tombstone) {
         judged.knowledge.deleted = tombstone->stamp;
         judged.knowledge.expired = tombstone->of_expiry;
+        if (tombstone->of_expiry) {
+          MIROIR_CO_TRY(const auto sweep, co_await kept_entry(tools.log, tombstone->position));
+          if (sweep != nullptr) judged.knowledge.swept = sweep->stamp;
+        }
       }
       judged.knowledge.cleared = clears.newest_of(id);
       MIROIR_CO_CHECK(co_await harvest.mark_taken_over(judged.copies));
