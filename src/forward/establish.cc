@@ -42,9 +42,11 @@ Async<Result<void>> Forwarder::join(Instant until) {
   const bool all_new = std::ranges::all_of(
       nodes, [this](const NodeConfig& node) { return context_.cluster.status(node.id).done == 0; });
   ReplicaState state = ReplicaState::kJoining;
-  if (!indexes.empty()) {
+  if (newest) {
     MIROIR_CO_TRY(const Position lost, co_await find_lost_positions(client_, context_.log, until));
     lost_ = std::max(lost_, lost);
+  }
+  if (!indexes.empty() || lost_ > 0) {
     row.reason = lost_ == 0 ? std::string(kHeldIndexes)
                             : std::string(kLogWentBack) + ": the node holds entries of another";
     MIROIR_CO_CHECK(co_await raise_log(lost_));
