@@ -83,7 +83,8 @@ Async<Result<std::vector<Outcomes::Named>>> Outcomes::still_known(
 
 Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::string node,
                                      Json error) {
-  MIROIR_CO_CHECK(co_await context_.log.record_failure(entry->position, node, std::move(error)));
+  MIROIR_CO_CHECK(
+      co_await context_.log.record_failures({{entry->position, node}}, std::move(error)));
   // A repair is for one node, and counts only once it was read again.
   // A delete by filter that nobody looked up names nothing yet.
   if (entry->target || is_key(entry->kind) || unresolved(*entry)) co_return Result<void>();

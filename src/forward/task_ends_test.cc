@@ -35,7 +35,7 @@ class TaskEndsTest : public testing::Test {
   // As a kill -9 leaves it between what nodes are kept from and the task's end.
   void make_void(Position position) {
     for (const char* node : {"a0", "b0"})
-      ASSERT_TRUE(world_.await(world_.log().record_failure(position, node, canceled_by(7))));
+      ASSERT_TRUE(world_.await(world_.log().record_failures({{position, node}}, canceled_by(7))));
   }
 
   void restart() {

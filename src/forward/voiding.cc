@@ -49,7 +49,7 @@ void Voiding::let_go(const std::vector<Part>& parts) {
 
 Async<void> Voiding::make_void(std::vector<Part> parts, Json outcome) {
   // All or none, whatever befalls us: what is void on one node only would happen on the others.
-  std::vector<std::pair<Position, std::string>> where;
+  Log::Places where;
   for (const Part& part : parts)
     for (std::size_t node : part.nodes)
       where.emplace_back(part.entry->position, forwarders_[node]->node());

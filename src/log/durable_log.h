@@ -54,9 +54,7 @@ class DurableLog final : public Log {
                               std::vector<std::uint32_t> shards) override;
   Async<Result<void>> fail_entry(Position position, meili::ApiError error) override;
 
-  Async<Result<void>> record_failure(Position position, std::string node, Json error) override;
-  Async<Result<void>> record_failures(std::vector<std::pair<Position, std::string>> where,
-                                      Json error) override;
+  Async<Result<void>> record_failures(Places where, Json error) override;
   Async<Result<std::map<std::string, Json>>> failures(Position position) override;
   Async<Result<void>> save_progress(std::string node, NodeProgress progress) override;
   std::map<std::string, NodeProgress> progress() const override { return progress_; }

@@ -118,18 +118,15 @@ class Log {
   virtual Async<Result<void>> for_each_record(std::shared_ptr<const Entry> entry,
                                               std::function<Result<void>(BodyRecord)> each) = 0;
 
-  // A delete by filter found its ids: the entry becomes kDeleteDocuments with this body. Durable
-  // when it returns.
+  // A delete by filter found its ids: durably kDeleteDocuments with this body…
   virtual Async<Result<void>> resolve(Position position, Body ids,
                                       std::vector<std::uint32_t> shards) = 0;
   // …or fails as a whole (an attribute that is not filterable).
   virtual Async<Result<void>> fail_entry(Position position, meili::ApiError error) = 0;
 
-  // Outcomes. Only failures are rows: what is not failed and not beyond `done` is applied.
-  virtual Async<Result<void>> record_failure(Position position, std::string node, Json error) = 0;
-  // Of several at once, all or none.
-  virtual Async<Result<void>> record_failures(std::vector<std::pair<Position, std::string>> where,
-                                              Json error) = 0;
+  // Outcomes: only failures, all or none. What is not failed and not beyond `done` is applied.
+  using Places = std::vector<std::pair<Position, std::string>>;  // with the node
+  virtual Async<Result<void>> record_failures(Places where, Json error) = 0;
   virtual Async<Result<std::map<std::string, Json>>> failures(Position position) = 0;
   virtual Async<Result<void>> save_progress(std::string node, NodeProgress progress) = 0;
   virtual std::map<std::string, NodeProgress> progress() const = 0;
@@ -146,7 +143,6 @@ class Log {
   virtual std::optional<Taint> taint(Position incarnation, const std::string& id,
                                      const std::string& node) const = 0;
   virtual bool any_tainted(Position incarnation) const = 0;
-  // All of an index: many, where a node was full for long.
   virtual std::vector<Taint> taints(Position incarnation) const = 0;
   // Those of whole indexes; of dropped ones too, where the drop is what failed.
   virtual std::vector<Taint> index_taints() const = 0;

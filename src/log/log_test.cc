@@ -225,8 +225,8 @@ TEST_F(LogTest, DeleteByFilterMayFailAsAWhole) {
 TEST_F(LogTest, FailuresProgressAndTaintsSurviveARestart) {
   const Taint document{1, "x", "b1", {7}};
   const Taint whole{1, "", "b2", {8}};
-  ASSERT_TRUE(process_->run(log().record_failure(7, "b1", Json::object({{"code", "bad"}}))));
-  ASSERT_TRUE(process_->run(log().record_failure(70, "b1", Json::object())));
+  ASSERT_TRUE(process_->run(log().record_failures({{7, "b1"}}, Json::object({{"code", "bad"}}))));
+  ASSERT_TRUE(process_->run(log().record_failures({{70, "b1"}}, Json::object())));
   ASSERT_TRUE(process_->run(log().save_progress("b1", {.offset = -5,
                                                        .done = 6,
                                                        .acknowledged = 7,

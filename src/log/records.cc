@@ -7,12 +7,7 @@ namespace miroir {
 
 // What is recorded beside the entries: each a row of its own, which no entry's place depends on.
 
-Async<Result<void>> DurableLog::record_failure(Position position, std::string node, Json error) {
-  return record_failures({{position, std::move(node)}}, std::move(error));
-}
-
-Async<Result<void>> DurableLog::record_failures(std::vector<std::pair<Position, std::string>> where,
-                                                Json error) {
+Async<Result<void>> DurableLog::record_failures(Places where, Json error) {
   const std::string text = to_text(error);
   Batch batch;
   for (const auto& [position, node] : where)
