@@ -117,7 +117,7 @@ Async<Result<void>> Recovery::set_empty_aside(std::set<std::string> waiting) {
 // Only an entry that reaches the node does that: this one deletes its own task, which has not
 // ended, and so nothing.
 Async<Result<void>> Recovery::fence() {
-  MIROIR_CO_TRY(const auto appended, co_await log_.append([this](const Catalogue&, Position next) {
+  const auto judge = [this](const Catalogue&, Position next) {
     std::vector<Entry> entries;
     for (const NodeConfig& node : cluster_.topology().nodes()) {
       entries.push_back(system_entry(EntryKind::kForgetNodeTasks,
@@ -126,7 +126,9 @@ Async<Result<void>> Recovery::fence() {
       ++next;
     }
     return Result<std::vector<Entry>>(std::move(entries));
-  }));
+  };
+  // Nothing is trimmed for nodes that wait: a full log becomes emptier only by recovery.
+  MIROIR_CO_TRY(const auto appended, co_await log_.append(judge, WhenFull::kTake));
   fence_ = appended.back().position;
   co_return Result<void>();
 }
@@ -139,9 +141,8 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
   }
   std::vector<Position> replaced;
   for (const auto& [uid, index] : log_.catalogue().indexes()) replaced.push_back(index.incarnation);
-  MIROIR_CO_TRY(const auto entries, co_await log_.append([&](const Catalogue& catalogue, Position) {
-    return adopt(catalogue, nodes);
-  }));
+  const auto judge = [&](const Catalogue& catalogue, Position) { return adopt(catalogue, nodes); };
+  MIROIR_CO_TRY(const auto entries, co_await log_.append(judge, WhenFull::kTake));
   for (Position incarnation : replaced) {
     if (log_.catalogue().by_incarnation(incarnation) == nullptr)
       MIROIR_CO_CHECK(co_await log_.clear_taints(log_.taints(incarnation)));
