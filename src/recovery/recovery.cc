@@ -61,8 +61,8 @@ Entry settings_for_all(const Entry& adopted) {
 
 // A node that missed the index's creation, or what is written into it, knows none.
 std::optional<std::string> Recovery::primary_key_of(const std::string& uid,
-                                                    const std::map<std::string, NodeHolds>& nodes) {
-  for (const auto& [node, holds] : nodes) {
+                                                    const std::vector<NodeHolds>& nodes) {
+  for (const NodeHolds& holds : nodes) {
     for (const NodeIndex& index : holds.indexes)
       if (index.uid == uid && index.primary_key) return index.primary_key;
   }
@@ -141,7 +141,15 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
   }
   std::vector<Position> replaced;
   for (const auto& [uid, index] : log_.catalogue().indexes()) replaced.push_back(index.incarnation);
-  const auto judge = [&](const Catalogue& catalogue, Position) { return adopt(catalogue, nodes); };
+  std::vector<NodeHolds> sources;
+  std::vector<NodeHolds> others;
+  for (auto& [node, holds] : nodes)
+    (is_source(cluster_.status(node), waiting.contains(node)) ? sources : others)
+        .push_back(std::move(holds));
+  if (sources.empty()) std::swap(sources, others);
+  const auto judge = [&](const Catalogue& catalogue, Position) {
+    return adopt(catalogue, sources, others);
+  };
   MIROIR_CO_TRY(const auto entries, co_await log_.append(judge, WhenFull::kTake));
   for (Position incarnation : replaced) {
     if (log_.catalogue().by_incarnation(incarnation) == nullptr)
@@ -159,16 +167,25 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
   co_return Result<void>();
 }
 
+bool Recovery::is_behind(const NodeStatus& status) {
+  return status.state_why.starts_with(kLogWentBackBehind) ||
+         status.state_why.starts_with(kLacksIndex);
+}
+
+bool Recovery::is_source(const NodeStatus& status, bool waits) {
+  if (status.state == ReplicaState::kInSync) return true;
+  return waits && may_await_recovery(status.state_why) && !is_behind(status);
+}
+
 // By what is known of them now: something may have befallen one while all were read.
 Async<Result<void>> Recovery::take(std::set<std::string> waiting) {
   std::vector<std::string> behind;
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     const NodeStatus status = cluster_.status(node.id);
     if (status.state == ReplicaState::kInSync) continue;
-    if (status.state_why.starts_with(kLogWentBackBehind) ||
-        status.state_why.starts_with(kLacksIndex)) {
+    if (is_behind(status)) {
       behind.push_back(node.id);
-    } else if (waiting.contains(node.id) && may_await_recovery(status.state_why)) {
+    } else if (is_source(status, waiting.contains(node.id))) {
       MIROIR_CO_CHECK(co_await cluster_.set_state(node.id, ReplicaState::kInSync, ""));
     }
   }
@@ -252,13 +269,17 @@ Async<Result<Stamp>> Recovery::newest_stamp(std::string node, NodeIndex index) {
 }
 
 // Entries that make the catalogue what the nodes hold. An index that several nodes hold is taken
-// with the settings of the first; one that none holds stays, and is made again, empty.
+// with the settings of the first, of the sources before others; one that none holds stays, and is
+// made again, empty.
 Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
-                                           const std::map<std::string, NodeHolds>& nodes) const {
+                                           const std::vector<NodeHolds>& sources,
+                                           const std::vector<NodeHolds>& others) const {
+  std::vector<NodeHolds> nodes = sources;
+  nodes.insert(nodes.end(), others.begin(), others.end());
   std::vector<Entry> entries;
   std::set<std::string> adopted;
   Stamp newest = 0;
-  for (const auto& [node, holds] : nodes) {
+  for (const NodeHolds& holds : nodes) {
     newest = std::max(newest, holds.newest);
     for (const NodeIndex& index : holds.indexes) {
       if (!adopted.insert(index.uid).second) continue;
@@ -269,10 +290,9 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
         settings.set("embedders", *embedders);
       entries.push_back(
           adopted_index(index.uid, primary_key_of(index.uid, nodes), std::move(settings), known));
-      const bool alike = std::ranges::all_of(nodes, [&](const auto& other) {
-        const auto theirs = other.second.settings.find(index.uid);
-        return theirs != other.second.settings.end() &&
-               theirs->second == holds.settings.at(index.uid);
+      const bool alike = std::ranges::all_of(nodes, [&](const NodeHolds& other) {
+        const auto theirs = other.settings.find(index.uid);
+        return theirs != other.settings.end() && theirs->second == holds.settings.at(index.uid);
       });
       if (!alike) entries.push_back(settings_for_all(entries.back()));
     }
@@ -282,20 +302,20 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
     entries.push_back(adopted_index(uid, index.primary_key, index.settings, &index));
     entries.push_back(settings_for_all(entries.back()));
   }
-  // Keys that every node holds are clients'; a node's own default keys are only its own.
-  for (const auto& [uid, key] : nodes.begin()->second.keys) {
+  // Keys that every source holds are clients'; a node's own default keys are only its own.
+  for (const auto& [uid, key] : sources.front().keys) {
     const bool everywhere = std::ranges::all_of(
-        nodes, [&](const auto& node) { return node.second.keys.contains(uid); });
+        sources, [&](const NodeHolds& node) { return node.keys.contains(uid); });
     if (!everywhere) continue;
     const KeyState* known = catalogue.key(uid);
     const bool alike = std::ranges::all_of(
-        nodes, [&](const auto& node) { return says(node.second.keys.at(uid)) == says(key); });
+        sources, [&](const NodeHolds& node) { return says(node.keys.at(uid)) == says(key); });
     if (known == nullptr || (alike && says(known->key) != says(key)))
       entries.push_back(system_entry(EntryKind::kPutKey, key));
   }
   for (const auto& [uid, key] : catalogue.keys()) {
-    const bool nowhere = std::ranges::none_of(
-        nodes, [&](const auto& node) { return node.second.keys.contains(uid); });
+    const bool nowhere =
+        std::ranges::none_of(nodes, [&](const NodeHolds& node) { return node.keys.contains(uid); });
     if (nowhere)
       entries.push_back(system_entry(EntryKind::kDeleteKey, Json::object({{"uid", uid}})));
   }

@@ -32,5 +32,40 @@ TEST_F(RecoverySourcesTest, ANodeThatWasBehindBeforeItToldIsNotTaken) {
   EXPECT_TRUE(all_in_sync()) << "there is nobody to heal them from";
 }
 
+// It missed a change of settings, and the key that a client made.
+TEST_F(RecoverySourcesTest, ANodeThatIsNotTakenDecidesNeitherSettingsNorKeys) {
+  set_behind("a0", ReplicaState::kStale);
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  write("second", 0, 40);
+  const Json words = Json::array({"the"});
+  for (const char* node : {"a1", "b0", "b1"}) {
+    world_.nodes.at(node)->set_directly("books", "stopWords", words);
+    ASSERT_TRUE(world_.nodes.at(node)->put_key(Json::object({{"uid", "k"}, {"name", "client"}})));
+  }
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return is_recovered(); }));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
+  for (auto& [name, node] : world_.nodes) {
+    const Json* read = node->disk().indexes.at("books").settings.find("stopWords");
+    ASSERT_NE(read, nullptr) << name;
+    EXPECT_EQ(*read, words) << name;
+    EXPECT_TRUE(node->disk().keys.contains("k")) << name;
+  }
+  EXPECT_NE(world_.log().catalogue().key("k"), nullptr);
+}
+
+TEST_F(RecoverySourcesTest, AnIndexThatOnlyANodeWhichIsNotTakenHoldsIsTakenOverToo) {
+  set_behind("a0", ReplicaState::kStale);
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  write("second", 0, 40);
+  SimulatedNode::Disk disk = world_.nodes.at("a0")->snapshot();
+  disk.indexes["films"] = disk.indexes.at("books");
+  world_.nodes.at("a0")->restore(std::move(disk));
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return is_recovered(); }));
+  EXPECT_NE(world_.log().catalogue().index("films"), nullptr);
+}
+
 }  // namespace
 }  // namespace miroir
