@@ -104,14 +104,18 @@ Async<Result<void>> Recovery::set_empty_aside(std::set<std::string> waiting) {
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     if (held.empty() || !cluster_.readable(node.id)) continue;
     MIROIR_CO_TRY(const auto indexes, co_await cluster_.client(node.id).indexes(deadline()));
-    std::set<std::string> lacks = held;
-    for (const NodeIndex& index : indexes) lacks.erase(index.uid);
-    if (lacks.empty()) continue;
-    MIROIR_CO_CHECK(co_await cluster_.set_state(
-        node.id, ReplicaState::kStale,
-        std::string(kLacksIndex) + *lacks.begin() + ", which the log forgot and others hold"));
+    MIROIR_CO_CHECK(co_await set_aside_if_lacking(node.id, held, indexes));
   }
   co_return Result<void>();
+}
+
+Async<Result<void>> Recovery::set_aside_if_lacking(std::string node, std::set<std::string> held,
+                                                   std::vector<NodeIndex> indexes) {
+  for (const NodeIndex& index : indexes) held.erase(index.uid);
+  if (held.empty()) co_return Result<void>();
+  co_return co_await cluster_.set_state(
+      std::move(node), ReplicaState::kStale,
+      std::string(kLacksIndex) + *held.begin() + ", which the log forgot and others hold");
 }
 
 // Only an entry that reaches the node does that: this one deletes its own task, which has not
@@ -141,6 +145,15 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
   }
   std::vector<Position> replaced;
   for (const auto& [uid, index] : log_.catalogue().indexes()) replaced.push_back(index.incarnation);
+  // All of them were read: those too that did not answer before.
+  std::set<std::string> held;
+  for (const std::string& node : waiting) {
+    for (const NodeIndex& index : nodes.at(node).indexes) held.insert(index.uid);
+  }
+  for (const auto& [node, holds] : nodes) {
+    if (cluster_.status(node).state == ReplicaState::kInSync)
+      MIROIR_CO_CHECK(co_await set_aside_if_lacking(node, held, holds.indexes));
+  }
   std::vector<NodeHolds> sources;
   std::vector<NodeHolds> others;
   for (auto& [node, holds] : nodes)

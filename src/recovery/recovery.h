@@ -43,6 +43,8 @@ class Recovery {
   // fence.
   std::set<std::string> ready_nodes() const;
   Async<Result<void>> set_empty_aside(std::set<std::string> waiting);
+  Async<Result<void>> set_aside_if_lacking(std::string node, std::set<std::string> held,
+                                           std::vector<NodeIndex> indexes);
   Async<Result<void>> recover(std::set<std::string> waiting);
   Async<Result<void>> take(std::set<std::string> waiting);
   Async<Result<void>> fence();

@@ -14,6 +14,25 @@ namespace {
 
 class RecoverySourcesTest : public RecoveryTest {};
 
+// Asked in vain whether it lacks something, each time but when all nodes are read.
+TEST_F(RecoverySourcesTest, AnEmptyNodeThatCouldNotBeAskedBeforeIsNoSource) {
+  world_.crash();
+  world_.nodes.at("a0")->wipe();
+  for (auto& [name, network] : world_.networks) network.cut = name != "a0";
+  restart_on({});
+  ASSERT_EQ(world_.cluster().status("a0").state, ReplicaState::kInSync);
+  std::string asked_before;
+  world_.refuse_indexes = [&](const std::string& node) {
+    const bool is_alone = node == "a0" && std::exchange(asked_before, node) != "a0";
+    asked_before = node;
+    return is_alone ? std::optional(Error{ErrorCode::kUnavailable, "no answer"}) : std::nullopt;
+  };
+  for (auto& [name, network] : world_.networks) network.cut = false;
+  ASSERT_TRUE(world_.run_until([&] { return is_recovered(); }));
+  EXPECT_NE(world_.log().catalogue().index("books"), nullptr);
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
+}
+
 TEST_F(RecoverySourcesTest, ANodeThatWasBehindBeforeItToldIsNotTaken) {
   set_behind("a0", ReplicaState::kStale);
   set_behind("a1", ReplicaState::kJoining);
