@@ -112,6 +112,8 @@ Async<Result<void>> Recovery::set_empty_aside(std::set<std::string> waiting) {
 Async<Result<void>> Recovery::set_aside_if_lacking(std::string node, std::set<std::string> held,
                                                    std::vector<NodeIndex> indexes) {
   for (const NodeIndex& index : indexes) held.erase(index.uid);
+  // What the log knows it may have yet to make.
+  std::erase_if(held, [this](const std::string& uid) { return log_.catalogue().index(uid); });
   if (held.empty()) co_return Result<void>();
   co_return co_await cluster_.set_state(
       std::move(node), ReplicaState::kStale,

@@ -33,6 +33,25 @@ TEST_F(RecoverySourcesTest, AnEmptyNodeThatCouldNotBeAskedBeforeIsNoSource) {
   EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
 }
 
+TEST_F(RecoverySourcesTest, ANodeThatHasYetToMakeAnIndexIsNotEmpty) {
+  world_.networks.at("a1").cut = true;
+  world_.run_for(Seconds(20));
+  world_.await_task(world_.create_index("films"));
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  std::vector<std::string> ids;
+  for (int n = 0; n < 40; ++n) ids.push_back("id" + std::to_string(n));
+  world_.await_task(world_.write("books", ids, "told by its metadata"));
+  world_.networks.at("a1").cut = false;
+  world_.nodes.at("a1")->options().automatic = false;
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return !awaiting_recovery(world_.cluster()).empty(); }));
+  world_.run_for(Seconds(20));
+  EXPECT_EQ(world_.cluster().status("a1").state_why, "");
+  EXPECT_TRUE(world_.cluster().readable("a1"));
+  world_.nodes.at("a1")->options().automatic = true;
+  EXPECT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+}
+
 TEST_F(RecoverySourcesTest, ANodeThatWasBehindBeforeItToldIsNotTaken) {
   set_behind("a0", ReplicaState::kStale);
   set_behind("a1", ReplicaState::kJoining);
