@@ -253,7 +253,8 @@ Async<Result<Stamp>> Recovery::newest_stamp(std::string node, NodeIndex index) {
   if (!index.primary_key) co_return newest;
   std::size_t damaged = 0;  // that many first ones are
   for (;;) {
-    newest = std::max(newest, log_.head_stamp());  // what is written meanwhile is not above it
+    // What was written meanwhile is not above it; between two pages what they skip would move.
+    if (damaged == 0) newest = std::max(newest, log_.head_stamp());
     DocumentQuery query;
     query.index_uid = index.uid;
     query.filter = Json(names_.updated_at + " > \"" + encode_stamp(newest) + "\"");

@@ -52,6 +52,51 @@ TEST_F(RecoverySourcesTest, ANodeThatHasYetToMakeAnIndexIsNotEmpty) {
   EXPECT_TRUE(world_.run_until([&] { return all_in_sync(); }));
 }
 
+// What is looked for moves up with what is written meanwhile, and may leave damaged ones out of it.
+TEST_F(RecoverySourcesTest, AStampBehindAPageOfDamagedOnesIsFound) {
+  const FieldNames names;
+  const Stamp newest = world_.log().head_stamp() + Stamp{1} * 365 * 24 * 3'600 * 1'000'000;
+  const auto text = [&](const std::string& id, Stamp stamp, std::string_view digest_id) {
+    const DigestSymbols digest = digest_of(digest_id, stamp);
+    Json document = Json::object({{"id", id}, {names.updated_at, encode_stamp(stamp)}});
+    for (std::size_t i = 0; i < kDigestFields.size(); ++i)
+      document.set(std::string(kDigestFields[i]), encode_symbol(digest[i]));
+    return to_text(document);
+  };
+  Stamp lowest = 0;
+  world_.answer_documents = [&](const std::string&,
+                                const DocumentQuery& query) -> Result<DocumentPage> {
+    const std::string filter = query.filter->as_string();
+    const std::size_t quote = filter.find('"') + 1;
+    const Stamp above = *decode_stamp(filter.substr(quote, filter.size() - quote - 1));
+    if (query.offset == 0) lowest = above + 1;
+    std::vector<std::string> found;
+    for (int i = 0; i < 1'000; ++i) {
+      const Stamp stamp = i < 5 ? lowest : (Stamp{1} << 52) + static_cast<Stamp>(i);
+      if (stamp > above) found.push_back(text("x" + std::to_string(i), stamp, "another"));
+    }
+    if (newest > above) found.push_back(text("right", newest, "right"));
+    if (query.offset == 0) {
+      boost::asio::co_spawn(*world_.process->io,
+                            world_.log().append([](const Catalogue&, Position) {
+                              Entry entry;
+                              entry.kind = EntryKind::kTaskOperation;
+                              return Result<std::vector<Entry>>(std::vector{std::move(entry)});
+                            }),
+                            boost::asio::detached);
+    }
+    const std::size_t first = std::min(query.offset, found.size());
+    const std::size_t end = std::min(found.size(), first + query.limit);
+    DocumentPage page;
+    for (std::size_t i = first; i < end; ++i) page.documents.push_back(found[i]);
+    page.total = found.size();
+    return page;
+  };
+  restart_on({});
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  EXPECT_GT(world_.log().head_stamp(), newest);
+}
+
 TEST_F(RecoverySourcesTest, ANodeThatWasBehindBeforeItToldIsNotTaken) {
   set_behind("a0", ReplicaState::kStale);
   set_behind("a1", ReplicaState::kJoining);
