@@ -70,14 +70,14 @@ Async<Result<void>> Forwarder::join(Instant until) {
 // been sent more), so that what carries such a number is never taken for what is given it again.
 Async<Result<void>> Forwarder::raise_log(Position lost) {
   if (lost <= context_.log.head()) co_return Result<void>();
-  MIROIR_CO_CHECK(
-      co_await context_.log.append([&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
-        Entry entry;
-        entry.origin = Origin::kSystem;
-        entry.kind = EntryKind::kTaskOperation;
-        entry.position = lost + kPositionsLeftOut;
-        return std::vector{std::move(entry)};
-      }));
+  const auto judge = [&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
+    Entry entry;
+    entry.origin = Origin::kSystem;
+    entry.kind = EntryKind::kTaskOperation;
+    entry.position = lost + kPositionsLeftOut;
+    return std::vector{std::move(entry)};
+  };
+  MIROIR_CO_CHECK(co_await context_.log.append(judge, WhenFull::kTake));
   co_return Result<void>();
 }
 

@@ -51,6 +51,13 @@ class RefusingClient final : public SimulatedNodeClient {
                                                     deadline);
   }
 
+  Async<Result<std::vector<NodeIndex>>> indexes(Instant deadline) override {
+    std::optional<Error> refused;
+    if (world_.refuse_indexes) refused = world_.refuse_indexes(id_);
+    if (refused) co_return std::unexpected(std::move(*refused));
+    co_return co_await SimulatedNodeClient::indexes(deadline);
+  }
+
   Async<Result<DocumentPage>> documents(DocumentQuery query, Instant deadline) override {
     const Reading reading(world_.reads);
     if (world_.before_documents) world_.before_documents(id_, query);

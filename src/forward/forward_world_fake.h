@@ -74,6 +74,8 @@ class ForwardWorld {
   std::map<std::string, SimulatedNetwork> networks;
   // What a node refuses at its door: asked for every write, an error or nothing.
   std::function<std::optional<Error>(const std::string& node, const NodeWrite&)> refuse;
+  // The same where it is asked which indexes it holds.
+  std::function<std::optional<Error>(const std::string& node)> refuse_indexes;
   // Answer in the place of a simulated node: to reads, and to dry runs; nothing: the node itself.
   using AnswerRequest = std::function<std::optional<Result<http::Response>>(
       const std::string& node, const http::ClientRequest&)>;

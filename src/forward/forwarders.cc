@@ -166,9 +166,10 @@ Async<void> Forwarders::State::trim() {
       trusted.insert(forwarder->node());
       if (status.healthy && status.state == ReplicaState::kInSync) here.insert(forwarder->node());
     }
-    const std::optional<Position> everywhere = done_by(trusted);
-    if (!everywhere || !saved) continue;
-    auto trimmed = co_await context.log.trim(*everywhere, done_by(here).value_or(*everywhere));
+    const std::optional<Position> everywhere = saved ? done_by(trusted) : std::nullopt;
+    // Bodies without an entry go all the same.
+    const Position applied_here = everywhere ? done_by(here).value_or(*everywhere) : 0;
+    auto trimmed = co_await context.log.trim(everywhere.value_or(0), applied_here);
     if (!trimmed) log_warning("cannot trim the log", {{"error", trimmed.error().message}});
   }
 }

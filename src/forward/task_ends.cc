@@ -118,7 +118,7 @@ Async<Result<void>> TaskEnds::read_new() {
           ended = end.has_value();
         }
         if (ended) {
-          context_.newest_ended = std::max(context_.newest_ended, position);
+          co_await raise_newest_ended(entry, position);
         } else {
           OpenTask& task = tasks_[entry->task];
           task.open.insert(position);
@@ -190,7 +190,7 @@ Async<TaskEnds::Looked> TaskEnds::look() {
     if (!task.complete || !task.open.empty()) continue;
     auto last = co_await context_.log.entry(entry->task);
     const Entry& shown = last ? **last : *entry;
-    context_.newest_ended = std::max(context_.newest_ended, entry->task);
+    co_await raise_newest_ended(entry, entry->task);
     co_await insist(context_.clock, "task's end",
                     [this, &shown, ended = task] { return end_task(shown, ended); });
     tasks_.erase(entry->task);
@@ -243,6 +243,18 @@ Async<bool> TaskEnds::is_void(std::shared_ptr<const Entry> entry) const {
     return !concerns(*entry, forwarder->node(), context_.cluster.topology()) ||
            is_kept_from(forwarder->node(), entry->position, *failures);
   });
+}
+
+// What no node was to do may end before what stands before it: no node shows anything of that yet.
+Async<void> TaskEnds::raise_newest_ended(std::shared_ptr<const Entry> entry, Position position) {
+  if (position <= context_.newest_ended) co_return;
+  Position done = 0;
+  for (const NodeConfig& node : context_.cluster.topology().nodes()) {
+    const NodeStatus status = context_.cluster.status(node.id);
+    if (status.state == ReplicaState::kInSync) done = std::max(done, status.done);
+  }
+  if (position > done && co_await is_void(std::move(entry))) position = done;
+  context_.newest_ended = std::max(context_.newest_ended, position);
 }
 
 // Owners that have not ended what failed on all others of a shard.

@@ -60,6 +60,7 @@ class TaskEnds {
   bool is_kept_from(const std::string& node, Position position,
                     const std::map<std::string, Json>& failures) const;
   Async<bool> is_void(std::shared_ptr<const Entry> entry) const;
+  Async<void> raise_newest_ended(std::shared_ptr<const Entry> entry, Position position);
   static std::set<std::size_t> undecided(const OpenEntry& open);
   Async<Result<bool>> decide(OpenEntry& open);
   void forget_dropped();
@@ -76,7 +77,7 @@ class TaskEnds {
   Position began_with_ = 0;  // the head at the start: earlier tasks may have ended already
   Counter succeeded_;
   Counter failed_;
-  std::vector<Position> dropped_;          // and not yet taken out of the above
+  std::vector<Position> dropped_;  // and not yet taken out of the above
 };
 
 }  // namespace miroir

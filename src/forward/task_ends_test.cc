@@ -93,6 +93,46 @@ TEST_F(TaskEndsTest, ADeleteByFilterThatWasMadeVoidEndsAfterAKill) {
   EXPECT_EQ(world_.documents_of_group(0, "books").size(), 2U);
 }
 
+TEST_F(TaskEndsTest, WhatWasCancelledFarAheadLeavesNodesCurrentAfterARestart) {
+  down(true);
+  const Position open = world_.write("books", {"1"}, "second");
+  const Position canceled = world_.write("books", {"1"}, "third");
+  make_void(canceled);
+  ASSERT_TRUE(world_.await(world_.log().end_task(canceled, {"canceled", 1, 1, {}, {}})));
+  world_.crash();
+  world_.start();
+  world_.run_for(Seconds(30));
+  EXPECT_LT(world_.process->forwarders->newest_ended(), open);
+}
+
+TEST_F(TaskEndsTest, WhatEndsWithoutNodesLeavesThemCurrent) {
+  down(true);
+  Entry failed;
+  failed.kind = EntryKind::kWriteDocuments;
+  failed.index_uid = "books";
+  failed.task_type = "documentAdditionOrUpdate";
+  failed.born_failed = meili::api_error("internal", "nothing was right about it");
+  const Position ended = world_.append(std::move(failed));
+  EXPECT_EQ(world_.await_task(ended).status, "failed");
+  EXPECT_LT(world_.process->forwarders->newest_ended(), ended);
+  restart();
+  world_.run_for(Seconds(1));
+  EXPECT_LE(world_.process->forwarders->newest_ended(), world_.cluster().status("a0").done);
+}
+
+// Rows of progress are saved now and then: a kill -9 leaves them behind what was told.
+TEST_F(TaskEndsTest, WhatNodesAppliedIsNewestThoughTheirRowsDoNotKnowIt) {
+  const Position written = world_.write("books", {"1"}, "second");
+  world_.await_task(written);
+  world_.crash();
+  for (const char* node : {"a0", "b0"})
+    change_row(node, {{"done", written - 1}, {"settled", written - 1}});
+  for (auto& [name, node] : world_.nodes) node->options().down = true;
+  world_.start();
+  world_.run_for(Seconds(30));
+  EXPECT_EQ(world_.process->forwarders->newest_ended(), written);
+}
+
 TEST_F(TaskEndsTest, ATaskThatAClientDeletedStaysDeletedAfterARestart) {
   down(true);
   world_.write("books", {"1"}, "second");  // open: where looking begins

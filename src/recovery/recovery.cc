@@ -61,8 +61,8 @@ Entry settings_for_all(const Entry& adopted) {
 
 // A node that missed the index's creation, or what is written into it, knows none.
 std::optional<std::string> Recovery::primary_key_of(const std::string& uid,
-                                                    const std::map<std::string, NodeHolds>& nodes) {
-  for (const auto& [node, holds] : nodes) {
+                                                    const std::vector<NodeHolds>& nodes) {
+  for (const NodeHolds& holds : nodes) {
     for (const NodeIndex& index : holds.indexes)
       if (index.uid == uid && index.primary_key) return index.primary_key;
   }
@@ -104,20 +104,26 @@ Async<Result<void>> Recovery::set_empty_aside(std::set<std::string> waiting) {
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     if (held.empty() || !cluster_.readable(node.id)) continue;
     MIROIR_CO_TRY(const auto indexes, co_await cluster_.client(node.id).indexes(deadline()));
-    std::set<std::string> lacks = held;
-    for (const NodeIndex& index : indexes) lacks.erase(index.uid);
-    if (lacks.empty()) continue;
-    MIROIR_CO_CHECK(co_await cluster_.set_state(
-        node.id, ReplicaState::kStale,
-        std::string(kLacksIndex) + *lacks.begin() + ", which the log forgot and others hold"));
+    MIROIR_CO_CHECK(co_await set_aside_if_lacking(node.id, held, indexes));
   }
   co_return Result<void>();
+}
+
+Async<Result<void>> Recovery::set_aside_if_lacking(std::string node, std::set<std::string> held,
+                                                   std::vector<NodeIndex> indexes) {
+  for (const NodeIndex& index : indexes) held.erase(index.uid);
+  // What the log knows it may have yet to make.
+  std::erase_if(held, [this](const std::string& uid) { return log_.catalogue().index(uid); });
+  if (held.empty()) co_return Result<void>();
+  co_return co_await cluster_.set_state(
+      std::move(node), ReplicaState::kStale,
+      std::string(kLacksIndex) + *held.begin() + ", which the log forgot and others hold");
 }
 
 // Only an entry that reaches the node does that: this one deletes its own task, which has not
 // ended, and so nothing.
 Async<Result<void>> Recovery::fence() {
-  MIROIR_CO_TRY(const auto appended, co_await log_.append([this](const Catalogue&, Position next) {
+  const auto judge = [this](const Catalogue&, Position next) {
     std::vector<Entry> entries;
     for (const NodeConfig& node : cluster_.topology().nodes()) {
       entries.push_back(system_entry(EntryKind::kForgetNodeTasks,
@@ -126,7 +132,9 @@ Async<Result<void>> Recovery::fence() {
       ++next;
     }
     return Result<std::vector<Entry>>(std::move(entries));
-  }));
+  };
+  // Nothing is trimmed for nodes that wait: a full log becomes emptier only by recovery.
+  MIROIR_CO_TRY(const auto appended, co_await log_.append(judge, WhenFull::kTake));
   fence_ = appended.back().position;
   co_return Result<void>();
 }
@@ -139,9 +147,25 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
   }
   std::vector<Position> replaced;
   for (const auto& [uid, index] : log_.catalogue().indexes()) replaced.push_back(index.incarnation);
-  MIROIR_CO_TRY(const auto entries, co_await log_.append([&](const Catalogue& catalogue, Position) {
-    return adopt(catalogue, nodes);
-  }));
+  // All of them were read: those too that did not answer before.
+  std::set<std::string> held;
+  for (const std::string& node : waiting) {
+    for (const NodeIndex& index : nodes.at(node).indexes) held.insert(index.uid);
+  }
+  for (const auto& [node, holds] : nodes) {
+    if (cluster_.status(node).state == ReplicaState::kInSync)
+      MIROIR_CO_CHECK(co_await set_aside_if_lacking(node, held, holds.indexes));
+  }
+  std::vector<NodeHolds> sources;
+  std::vector<NodeHolds> others;
+  for (auto& [node, holds] : nodes)
+    (is_source(cluster_.status(node), waiting.contains(node)) ? sources : others)
+        .push_back(std::move(holds));
+  if (sources.empty()) std::swap(sources, others);
+  const auto judge = [&](const Catalogue& catalogue, Position) {
+    return adopt(catalogue, sources, others);
+  };
+  MIROIR_CO_TRY(const auto entries, co_await log_.append(judge, WhenFull::kTake));
   for (Position incarnation : replaced) {
     if (log_.catalogue().by_incarnation(incarnation) == nullptr)
       MIROIR_CO_CHECK(co_await log_.clear_taints(log_.taints(incarnation)));
@@ -158,16 +182,25 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
   co_return Result<void>();
 }
 
+bool Recovery::is_behind(const NodeStatus& status) {
+  return status.state_why.starts_with(kLogWentBackBehind) ||
+         status.state_why.starts_with(kLacksIndex);
+}
+
+bool Recovery::is_source(const NodeStatus& status, bool waits) {
+  if (status.state == ReplicaState::kInSync) return true;
+  return waits && may_await_recovery(status.state_why) && !is_behind(status);
+}
+
 // By what is known of them now: something may have befallen one while all were read.
 Async<Result<void>> Recovery::take(std::set<std::string> waiting) {
   std::vector<std::string> behind;
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     const NodeStatus status = cluster_.status(node.id);
     if (status.state == ReplicaState::kInSync) continue;
-    if (status.state_why.starts_with(kLogWentBackBehind) ||
-        status.state_why.starts_with(kLacksIndex)) {
+    if (is_behind(status)) {
       behind.push_back(node.id);
-    } else if (waiting.contains(node.id) && may_await_recovery(status.state_why)) {
+    } else if (is_source(status, waiting.contains(node.id))) {
       MIROIR_CO_CHECK(co_await cluster_.set_state(node.id, ReplicaState::kInSync, ""));
     }
   }
@@ -220,7 +253,8 @@ Async<Result<Stamp>> Recovery::newest_stamp(std::string node, NodeIndex index) {
   if (!index.primary_key) co_return newest;
   std::size_t damaged = 0;  // that many first ones are
   for (;;) {
-    newest = std::max(newest, log_.head_stamp());  // what is written meanwhile is not above it
+    // What was written meanwhile is not above it; between two pages what they skip would move.
+    if (damaged == 0) newest = std::max(newest, log_.head_stamp());
     DocumentQuery query;
     query.index_uid = index.uid;
     query.filter = Json(names_.updated_at + " > \"" + encode_stamp(newest) + "\"");
@@ -251,13 +285,17 @@ Async<Result<Stamp>> Recovery::newest_stamp(std::string node, NodeIndex index) {
 }
 
 // Entries that make the catalogue what the nodes hold. An index that several nodes hold is taken
-// with the settings of the first; one that none holds stays, and is made again, empty.
+// with the settings of the first, of the sources before others; one that none holds stays, and is
+// made again, empty.
 Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
-                                           const std::map<std::string, NodeHolds>& nodes) const {
+                                           const std::vector<NodeHolds>& sources,
+                                           const std::vector<NodeHolds>& others) const {
+  std::vector<NodeHolds> nodes = sources;
+  nodes.insert(nodes.end(), others.begin(), others.end());
   std::vector<Entry> entries;
   std::set<std::string> adopted;
   Stamp newest = 0;
-  for (const auto& [node, holds] : nodes) {
+  for (const NodeHolds& holds : nodes) {
     newest = std::max(newest, holds.newest);
     for (const NodeIndex& index : holds.indexes) {
       if (!adopted.insert(index.uid).second) continue;
@@ -268,10 +306,9 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
         settings.set("embedders", *embedders);
       entries.push_back(
           adopted_index(index.uid, primary_key_of(index.uid, nodes), std::move(settings), known));
-      const bool alike = std::ranges::all_of(nodes, [&](const auto& other) {
-        const auto theirs = other.second.settings.find(index.uid);
-        return theirs != other.second.settings.end() &&
-               theirs->second == holds.settings.at(index.uid);
+      const bool alike = std::ranges::all_of(nodes, [&](const NodeHolds& other) {
+        const auto theirs = other.settings.find(index.uid);
+        return theirs != other.settings.end() && theirs->second == holds.settings.at(index.uid);
       });
       if (!alike) entries.push_back(settings_for_all(entries.back()));
     }
@@ -281,20 +318,20 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
     entries.push_back(adopted_index(uid, index.primary_key, index.settings, &index));
     entries.push_back(settings_for_all(entries.back()));
   }
-  // Keys that every node holds are clients'; a node's own default keys are only its own.
-  for (const auto& [uid, key] : nodes.begin()->second.keys) {
+  // Keys that every source holds are clients'; a node's own default keys are only its own.
+  for (const auto& [uid, key] : sources.front().keys) {
     const bool everywhere = std::ranges::all_of(
-        nodes, [&](const auto& node) { return node.second.keys.contains(uid); });
+        sources, [&](const NodeHolds& node) { return node.keys.contains(uid); });
     if (!everywhere) continue;
     const KeyState* known = catalogue.key(uid);
     const bool alike = std::ranges::all_of(
-        nodes, [&](const auto& node) { return says(node.second.keys.at(uid)) == says(key); });
+        sources, [&](const NodeHolds& node) { return says(node.keys.at(uid)) == says(key); });
     if (known == nullptr || (alike && says(known->key) != says(key)))
       entries.push_back(system_entry(EntryKind::kPutKey, key));
   }
   for (const auto& [uid, key] : catalogue.keys()) {
-    const bool nowhere = std::ranges::none_of(
-        nodes, [&](const auto& node) { return node.second.keys.contains(uid); });
+    const bool nowhere =
+        std::ranges::none_of(nodes, [&](const NodeHolds& node) { return node.keys.contains(uid); });
     if (nowhere)
       entries.push_back(system_entry(EntryKind::kDeleteKey, Json::object({{"uid", uid}})));
   }

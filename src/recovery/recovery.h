@@ -35,11 +35,16 @@ class Recovery {
     Stamp newest = 0;                      // stamp of a document, where it is beyond the log's
   };
   static std::optional<std::string> primary_key_of(const std::string& uid,
-                                                   const std::map<std::string, NodeHolds>& nodes);
+                                                   const std::vector<NodeHolds>& nodes);
+  // Known to be behind: taken only where there is nobody else.
+  static bool is_behind(const NodeStatus& status);
+  static bool is_source(const NodeStatus& status, bool waits);
   // The nodes that wait for it; none while one of all cannot be asked, or has yet to pass the
   // fence.
   std::set<std::string> ready_nodes() const;
   Async<Result<void>> set_empty_aside(std::set<std::string> waiting);
+  Async<Result<void>> set_aside_if_lacking(std::string node, std::set<std::string> held,
+                                           std::vector<NodeIndex> indexes);
   Async<Result<void>> recover(std::set<std::string> waiting);
   Async<Result<void>> take(std::set<std::string> waiting);
   Async<Result<void>> fence();
@@ -47,7 +52,8 @@ class Recovery {
   Async<Result<void>> await_nothing(std::string node);
   Async<Result<Stamp>> newest_stamp(std::string node, NodeIndex index);
   Result<std::vector<Entry>> adopt(const Catalogue& catalogue,
-                                   const std::map<std::string, NodeHolds>& nodes) const;
+                                   const std::vector<NodeHolds>& sources,
+                                   const std::vector<NodeHolds>& others) const;
   Instant deadline() const;
 
   Log& log_;
