@@ -241,6 +241,23 @@ TEST_F(TakenBackTest, WhatWasWrittenUnderANameThatNobodyGotIsAnIndexOfItsOwn) {
   EXPECT_EQ(settings("renamed"), Json::object());
 }
 
+// Both names are written under while nobody knows yet that the rename failed.
+TEST_F(TakenBackTest, WhatWasMadeInTheOldPlaceSinceIsTheOldIndex) {
+  world.write(kOne, {"1", "2"}, "x");
+  world.remove(kOne, {"2"});
+  settle();
+  fail("indexUpdate");
+  rename(kOne, "renamed");
+  world.write("renamed", {"5"}, "x");
+  world.create_index(kOne);
+  world.write(kOne, {"6"}, "x");
+  settle();
+  expect_clean(true);
+  expect_names({kOne, "renamed"});
+  expect_holds(kOne, {"1", "6"});
+  expect_holds("renamed", {"5"});
+}
+
 TEST_F(TakenBackTest, DropOfWhatASwapThatFailedExchangedTakesTheOther) {
   world.create_index("other");
   world.write(kOne, {"1", "2"}, "x");

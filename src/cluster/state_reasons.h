@@ -14,6 +14,8 @@ namespace miroir {
 inline constexpr std::string_view kLogWentBack = "the log went back";
 // …, and the node was behind before it told, or lost since then what it held.
 inline constexpr std::string_view kLogWentBackBehind = "the log went back, and the node is behind";
+// It holds less than those that told: its disk is another one.
+inline constexpr std::string_view kLacksIndex = "it lacks index ";
 // What becomes of such a node.
 inline constexpr std::string_view kNotTaken =
     "recovered without it: it is healed by comparison with the others";

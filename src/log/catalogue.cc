@@ -161,10 +161,12 @@ class CatalogueChange {
     const Position failed = a.taken_back;
     b.taken_back = failed;
     a.named_at = b.named_at = entry_.position;
-    std::swap(a.born, b.born);
-    std::swap(a.created_at, b.created_at);
     const IndexState was_a = a;
+    // Born since, it has no past.
+    const IndexState was_b = b.incarnation > failed ? newborn(b.uid) : b;
     const auto take_past = [&](IndexState& index, const IndexState& other) {
+      index.born = other.born;
+      index.created_at = other.created_at;
       std::erase_if(index.clears, [&](const auto& clear) { return clear.position < failed; });
       std::vector<IndexState::Clear> past = other.clears;
       std::erase_if(past, [&](const auto& clear) { return clear.position > failed; });
@@ -173,7 +175,7 @@ class CatalogueChange {
       const bool keeps_key = !other.primary_key && index.updated_at > newborn("").born;
       if (!keeps_key) index.primary_key = other.primary_key;
     };
-    take_past(a, b);
+    take_past(a, was_b);
     take_past(b, was_a);
   }
 

@@ -15,7 +15,6 @@ constexpr Microseconds kInterval = Seconds(1);
 constexpr Microseconds kRequestTimeout = Seconds(60);
 constexpr std::size_t kPage = 1'000;
 // How the reason of a node begins that was set aside.
-constexpr std::string_view kLacksIndex = "it lacks index ";
 // The year 2255, and half of what can be written: no clock says so.
 constexpr Stamp kStampEnd = Stamp{1} << 53;
 

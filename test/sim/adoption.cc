@@ -31,12 +31,13 @@ class Remains {
   Model take() {
     std::set<std::string> told;
     for (auto& [uid, index] : model_.indexes()) index.documents.clear();
+    for (const bool source : {true, false}) {
+      for (const auto& [node, disk] : adoption_.disks) {
+        if (adoption_.sources.contains(node) == source) tell_settings(disk, told);
+      }
+    }
     for (const auto& [node, disk] : adoption_.disks) {
       for (const auto& [uid, held] : disk.indexes) {
-        Model::Index& index = model_.indexes()[uid];
-        // The settings of the first that holds it.
-        const Json* words = held.settings.find("stopWords");
-        if (told.insert(uid).second) index.stop_words = words == nullptr ? Json() : *words;
         for (const auto& [id, document] : held.documents) {
           if (topology_.owns(node, slot_of(id))) note(uid, id, document);
         }
@@ -49,6 +50,15 @@ class Remains {
   }
 
  private:
+  // Those of the first that holds it.
+  void tell_settings(const SimulatedNode::Disk& disk, std::set<std::string>& told) {
+    for (const auto& [uid, held] : disk.indexes) {
+      const Json* words = held.settings.find("stopWords");
+      if (told.insert(uid).second)
+        model_.indexes()[uid].stop_words = words == nullptr ? Json() : *words;
+    }
+  }
+
   void note(const std::string& uid, const std::string& id, const Json& document) {
     std::vector<const Json*>& newest = newest_[{uid, id}];
     if (!newest.empty() && is_newer(*newest.front(), document)) return;
@@ -63,17 +73,24 @@ class Remains {
     return client_view(**std::ranges::max_element(copies, {}, votes));
   }
 
-  // A key is a client's where every node holds it or the store knew it; it is gone where no node
+  // A key is a client's where every source holds it or the store knew it; it is gone where no node
   // does. What only some nodes hold may be one of their own. Of several names it has the first
   // node's, if the store knew none.
   void take_keys() {
     std::map<std::string, std::vector<std::string>> names;
+    std::set<std::string> held;
+    std::size_t sources = 0;
     for (const auto& [node, disk] : adoption_.disks) {
-      for (const auto& [uid, key] : disk.keys) names[uid].push_back(text_of(key, "name"));
+      const bool source = adoption_.sources.empty() || adoption_.sources.contains(node);
+      sources += source ? 1 : 0;
+      for (const auto& [uid, key] : disk.keys) {
+        held.insert(uid);
+        if (source) names[uid].push_back(text_of(key, "name"));
+      }
     }
-    std::erase_if(model_.keys(), [&](const auto& key) { return !names.contains(key.first); });
+    std::erase_if(model_.keys(), [&](const auto& key) { return !held.contains(key.first); });
     for (const auto& [uid, its] : names) {
-      const bool everywhere = its.size() == adoption_.disks.size();
+      const bool everywhere = its.size() == sources;
       const bool alike = std::ranges::all_of(its, [&](const auto& name) { return name == its[0]; });
       const bool known = model_.keys().contains(uid);
       if (everywhere && (alike || !known)) model_.keys()[uid] = its[0];

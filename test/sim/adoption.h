@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "cluster/topology.h"
@@ -15,6 +16,7 @@ namespace miroir::sim {
 struct Adoption {
   Position position = 0;
   std::map<std::string, SimulatedNode::Disk> disks;
+  std::set<std::string> sources;  // the others were known to be behind
 };
 
 // What must remain: of every document the newest copy that an owner holds, whoever else lacks it,

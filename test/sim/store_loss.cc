@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cluster/state_reasons.h"
 #include "forward/plan.h"
 #include "sim/world.h"
 
@@ -88,8 +89,16 @@ void World::watch_adoption(const Batch& batch) {
     const bool adopts = entry.kind == EntryKind::kAdoptIndex || is_key(entry.kind) ||
                         (entry.kind == EntryKind::kTaskOperation && !leaps(entry.position));
     if (entry.origin != Origin::kSystem || !adopts) continue;
-    Adoption adoption{.position = entry.position, .disks = {}};
-    for (const auto& [id, node] : nodes()) adoption.disks[id] = node->disk();
+    Adoption adoption{.position = entry.position, .disks = {}, .sources = {}};
+    for (const auto& [id, node] : nodes()) {
+      adoption.disks[id] = node->disk();
+      const NodeStatus status = process_->cluster().status(id);
+      const bool behind = status.state_why.starts_with(kLogWentBackBehind) ||
+                          status.state_why.starts_with(kLacksIndex);
+      if (status.state == ReplicaState::kInSync ||
+          (may_await_recovery(status.state_why) && !behind))
+        adoption.sources.insert(id);
+    }
     adoptions_.push_back(std::move(adoption));
     say(fmt::format("Miroir takes the nodes as they are, at {}", entry.position));
     return;
