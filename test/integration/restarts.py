@@ -67,15 +67,14 @@ class CutOff(ClusterTest):
     def set_faults(self, **what):
         for node in self.cluster.nodes: node.faults(**what)
 
-    def kill_when(self, what, condition, full=False):
-        """Kills Miroir as soon as its pass has come that far, and starts it again. The pass, and what was wrong in between."""
+    def kill_when(self, what, condition, full_next=False):
+        """Kills Miroir as soon as its pass has come that far, and starts it again, before full disks. The pass, and what was wrong in between."""
         number = wait_for("a pass runs", self.running)
-        self.set_faults(diskFull=full)
         wait_for(what, lambda: condition(number))
         self.cluster.miroir.end()
         self.set_faults(delayMs=0, diskFull=False)
         wrong = self.wrong()
-        self.set_faults(delayMs=self.SLOW)
+        self.set_faults(delayMs=self.SLOW, diskFull=full_next)
         self.cluster.miroir.start()
         return number, wrong
 
@@ -86,8 +85,8 @@ class CutOff(ClusterTest):
         outstanding = lambda number: [row for row in self.rows(number) if row["outcome"] == SENT]
         repaired = lambda number: [row for row in self.rows(number) if row["repaired"]]
         moments = [("it has begun", bool),
-                   ("it reads", lambda _: self.cluster.miroir.metric("miroir_antientropy_scanned_bytes_total") > 0),
-                   ("repairs are outstanding, and no node takes them", outstanding, True),
+                   ("it reads", lambda _: self.cluster.miroir.metric("miroir_antientropy_scanned_bytes_total") > 0, True),
+                   ("repairs are outstanding, and no node takes them", outstanding),
                    ("repairs of what was found by content are on their way", outstanding),
                    ("some shards are done, and repairs of others are on their way", lambda number: repaired(number) and outstanding(number))]
         self.api.expect(202, "POST", RECONCILER + "start", {"kind": "deep"})
