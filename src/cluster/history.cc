@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 #include <set>
@@ -44,18 +45,19 @@ std::string renamed_by(const Entry& entry, std::string name) {
   return name;
 }
 
-// Meilisearch renames the indexes of old tasks when it swaps or renames: the node may stand after
-// any of the entries that follow.
+// Meilisearch renames the indexes of old tasks when it swaps or renames, a rename's own task not
+// with it: the node may stand after any of the entries that follow.
 Async<Result<bool>> names_index(std::string index_uid, std::shared_ptr<const Entry> entry,
                                 Log& log) {
-  std::string name = entry->index_uid;
-  if (name == index_uid || entry->kind == EntryKind::kSwapIndexes) co_return true;
-  for (Position next = entry->position; next <= log.head();) {
+  if (entry->index_uid == index_uid || entry->kind == EntryKind::kSwapIndexes) co_return true;
+  std::array<std::string, 2> names = {entry->index_uid, renamed_by(*entry, entry->index_uid)};
+  if (names[1] == index_uid) co_return true;
+  for (Position next = entry->position + 1; next <= log.head();) {
     MIROIR_CO_TRY(const auto entries, co_await log.entries(next, kPage));
     if (entries.empty()) co_return false;
     for (const std::shared_ptr<const Entry>& later : entries) {
-      name = renamed_by(*later, std::move(name));
-      if (name == index_uid) co_return true;
+      for (std::string& name : names) name = renamed_by(*later, std::move(name));
+      if (std::ranges::count(names, index_uid) > 0) co_return true;
     }
     next = entries.back()->position + 1;
   }

@@ -1,0 +1,42 @@
+#include <gtest/gtest.h>
+
+#include "forward/forward_world_fake.h"
+
+namespace miroir {
+namespace {
+
+// A rename takes the tasks before it along, and keeps its own under the old name: a swap of what
+// was made there since takes that one along.
+TEST(RenamedTasksTest, RenamesOwnTaskIsKnownByTheOldNameToo) {
+  ForwardWorld world(7, {});
+  world.start();
+  world.create_index("books");
+  Entry rename;
+  rename.kind = EntryKind::kUpdateIndex;
+  rename.index_uid = "books";
+  rename.arguments = Json::object({{"primaryKey", nullptr}, {"newUid", "renamed"}});
+  const Position renamed = world.append(std::move(rename));
+  world.create_index("books");
+  world.create_index("other");
+  world.swap_indexes("books", "other");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+
+  SimulatedNode::Disk disk = world.nodes.at("a0")->snapshot();
+  NodeProgress progress = world.cluster().progress("a0");
+  progress.acknowledged = renamed - 1;
+  progress.acknowledged_at = disk.tasks.at(static_cast<TaskUid>(renamed - 1)).task.enqueued_at;
+  for (const auto& [uid, verdict] :
+       {std::pair("books", History::Verdict::kOurs), std::pair("renamed", History::Verdict::kOurs),
+        std::pair("other", History::Verdict::kOurs),
+        std::pair("strangers", History::Verdict::kForeign)}) {
+    disk.tasks.at(static_cast<TaskUid>(renamed)).task.index_uid = uid;
+    world.nodes.at("a0")->restore(disk);
+    const auto history = world.await(check_history(world.cluster().client("a0"), progress,
+                                                   world.log(), world.clock.now() + Seconds(5)));
+    ASSERT_TRUE(history) << history.error().message;
+    EXPECT_EQ(history->verdict, verdict) << uid << ": " << history->why;
+  }
+}
+
+}  // namespace
+}  // namespace miroir
