@@ -15,21 +15,7 @@ class FailedSettingsTest : public ReconcilerTest {
   }
   FailedSettingsTest() : ReconcilerTest(one_node_a_group()) {}
 
-  // As clients make them (settings_writer.cc). Null: all are reset.
-  void change(const Json& what) {
-    const IndexState& index = *world.log().catalogue().index(kIndex);
-    const Json after = what.is_null() ? Json::object() : merge_settings(index.settings, what);
-    Entry entry;
-    entry.kind = EntryKind::kUpdateSettings;
-    entry.task_type = "settingsUpdate";
-    entry.index_uid = kIndex;
-    entry.arguments = Json::object({{"clientSettings", after},
-                                    {"change", what},
-                                    {"before", index.settings},
-                                    {"previous", index.settings_version},
-                                    {"settings", settings_for_node(after, index.settings, "id")}});
-    world.append(std::move(entry));
-  }
+  void change(const Json& what) { change_settings(kIndex, what); }
   static Json stop_words(std::vector<std::string> words) {
     Json list = Json::array();
     for (std::string& word : words) list.push_back(std::move(word));

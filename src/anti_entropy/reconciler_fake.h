@@ -11,6 +11,7 @@
 
 #include "anti_entropy/reconciler.h"
 #include "forward/forward_world_fake.h"
+#include "node_api/node_settings.h"
 
 namespace miroir {
 
@@ -72,6 +73,22 @@ class ReconcilerTest : public ::testing::Test {
     entry.kind = EntryKind::kUpdateSettings;
     entry.index_uid = index;
     entry.arguments = Json::object({{"clientSettings", settings}, {"settings", settings}});
+    world.append(std::move(entry));
+  }
+
+  // As clients make them (settings_writer.cc). Null: all are reset.
+  void change_settings(const std::string& index_uid, const Json& what) {
+    const IndexState& index = *world.log().catalogue().index(index_uid);
+    const Json after = what.is_null() ? Json::object() : merge_settings(index.settings, what);
+    Entry entry;
+    entry.kind = EntryKind::kUpdateSettings;
+    entry.task_type = "settingsUpdate";
+    entry.index_uid = index_uid;
+    entry.arguments = Json::object({{"clientSettings", after},
+                                    {"change", what},
+                                    {"before", index.settings},
+                                    {"previous", index.settings_version},
+                                    {"settings", settings_for_node(after, index.settings, "id")}});
     world.append(std::move(entry));
   }
 

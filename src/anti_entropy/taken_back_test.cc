@@ -1,6 +1,5 @@
 // Swaps, renames and creations that failed on every node while clients went on.
 #include "anti_entropy/reconciler_fake.h"
-#include "node_api/node_settings.h"
 
 namespace miroir {
 namespace {
@@ -52,26 +51,8 @@ class TakenBackTest : public ReconcilerTest {
     entry.arguments = Json::object({{"primaryKey", Json()}, {"newUid", to}});
     world.append(std::move(entry));
   }
-  void clear(const std::string& uid) {
-    Entry entry;
-    entry.kind = EntryKind::kClearDocuments;
-    entry.index_uid = uid;
-    world.append(std::move(entry));
-  }
   void stop_word(const std::string& uid, const std::string& word) {
-    const IndexState& index = *world.log().catalogue().index(uid);
-    Json change = Json::object({{"stopWords", Json::array({word})}});
-    Json after = merge_settings(index.settings, change);
-    Entry entry;
-    entry.kind = EntryKind::kUpdateSettings;
-    entry.task_type = "settingsUpdate";
-    entry.index_uid = uid;
-    entry.arguments = Json::object({{"clientSettings", after},
-                                    {"change", change},
-                                    {"before", index.settings},
-                                    {"previous", index.settings_version},
-                                    {"settings", settings_for_node(after, index.settings, "id")}});
-    world.append(std::move(entry));
+    change_settings(uid, Json::object({{"stopWords", Json::array({word})}}));
   }
   Json settings(const std::string& uid) { return world.log().catalogue().index(uid)->settings; }
   // On every node.
@@ -153,7 +134,7 @@ TEST_F(TakenBackTest, DeleteAllBeforeASwapThatFailedIsTheIndexsOwn) {
   world.write(kOne, {"1"}, "old");
   settle();
   const auto copy = node("b0").documents(kOne).at("1");
-  clear(kOne);
+  world.clear(kOne);
   settle();
   fail("indexSwap");
   world.swap_indexes(kOne, "other");

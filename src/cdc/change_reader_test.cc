@@ -31,12 +31,7 @@ TEST_F(ChangeReaderTest, EveryClientWriteIsAnEventInOrder) {
   world.write("books", {"1", "2"}, "a");
   world.write("books", {"2"}, "b", EntryKind::kMergeDocuments);
   world.remove("books", {"1"});
-  Entry clear;
-  clear.kind = EntryKind::kClearDocuments;
-  clear.index_uid = "books";
-  clear.task_type = "documentDeletion";
-  clear.task_details = Json::object();
-  world.append(clear);
+  world.clear("books");
   ASSERT_TRUE(settles());
   const std::vector<Json> events = all();
   EXPECT_THAT(brief(events), ElementsAre("createIndex books", "write 1", "write 2", "merge 2",

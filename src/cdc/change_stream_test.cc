@@ -143,12 +143,7 @@ TEST_F(ChangeStreamTest, ASweepIsADeleteWhereWhatWasWrittenMeanwhileFailed) {
     });
   }
   world.write("books", {"2"}, "longer");
-  Entry clear;
-  clear.kind = EntryKind::kClearDocuments;
-  clear.index_uid = "books";
-  clear.task_type = "documentDeletion";
-  clear.task_details = Json::object();
-  world.append(clear);
+  world.clear("books");
   world.append_records(sweep(looked), {{slot_of("1"), 1, "1", ""}, {slot_of("2"), 1, "2", ""}});
   ASSERT_TRUE(settles());
   EXPECT_THAT(brief(all()),

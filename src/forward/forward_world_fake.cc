@@ -246,6 +246,15 @@ Position ForwardWorld::take_over_index(const std::string& uid) {
   return append(std::move(entry));
 }
 
+Position ForwardWorld::clear(const std::string& uid) {
+  Entry entry;
+  entry.kind = EntryKind::kClearDocuments;
+  entry.index_uid = uid;
+  entry.task_type = "documentDeletion";
+  entry.task_details = Json::object();
+  return append(std::move(entry));
+}
+
 Position ForwardWorld::swap_indexes(const std::string& one, const std::string& other) {
   Entry entry;
   entry.kind = EntryKind::kSwapIndexes;

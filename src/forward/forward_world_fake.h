@@ -53,6 +53,7 @@ class ForwardWorld {
                  const std::string& value, EntryKind kind = EntryKind::kWriteDocuments);
   Position remove(const std::string& uid, const std::vector<std::string>& ids);
   Position remove_by_filter(const std::string& uid, Json filter);
+  Position clear(const std::string& uid);
   Position swap_indexes(const std::string& one, const std::string& other);
   Position append(Entry entry);
   Position append_records(Entry entry, std::vector<BodyRecord> records);

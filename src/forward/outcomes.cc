@@ -100,6 +100,7 @@ Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::st
 
 Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
                                                        std::vector<Named> named) {
+  if (named.empty()) co_return Result<void>();
   MIROIR_CO_TRY(const auto failures,
                 co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
   const Topology& topology = context_.cluster.topology();
@@ -110,7 +111,7 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
     all_failed = not_done || entry->task_type.empty();
   }
 
-  if (all_failed && !named.empty()) MIROIR_CO_CHECK(co_await TakeBack(context_).of(entry));
+  if (all_failed) MIROIR_CO_CHECK(co_await TakeBack(context_).of(entry));
   std::vector<Taint> over;
   std::vector<std::string> not_deleted;
   std::map<Position, std::vector<Taint>> existing;

@@ -47,6 +47,18 @@ void make(Json& settings, const Json& change) {
   settings = change.is_null() ? Json::object() : merge_settings(settings, change);
 }
 
+// Of a version of settings: the one before it, and which it takes back.
+Position previous_of(const Entry& version) {
+  const Json* previous = version.arguments.find("previous");
+  return previous == nullptr ? 0 : previous->as_uint64();
+}
+
+void add_taken_back(const Entry& version, std::set<Position>& failed) {
+  const Json* positions = version.arguments.find("without");
+  if (positions == nullptr) return;
+  for (const Json& each : positions->as_array()) failed.insert(each.as_uint64());
+}
+
 const std::string* text_of(const Json& json, std::string_view key) {
   const Json* value = json.find(key);
   return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
@@ -233,13 +245,11 @@ Async<Result<TakeBack::Around>> TakeBack::settings_around(IndexState index, Posi
   for (Position next = index.settings_version; next > position;) {
     MIROIR_CO_TRY(const auto version, co_await kept_entry(context_.log, next));
     if (version == nullptr || version->kind != EntryKind::kUpdateSettings) break;
-    if (const Json* taken_back = version->arguments.find("without"))
-      for (const Json& each : taken_back->as_array()) failed.insert(each.as_uint64());
+    add_taken_back(*version, failed);
     if (const Json* before = version->arguments.find("before")) around.before = *before;
     const Json* change = version->arguments.find("change");
     if (change != nullptr && !failed.contains(next)) around.changes.push_back(*change);
-    const Json* previous = version->arguments.find("previous");
-    next = previous == nullptr ? 0 : previous->as_uint64();
+    next = previous_of(*version);
   }
   std::ranges::reverse(around.changes);
   co_return around;
@@ -285,10 +295,8 @@ Async<Result<TakeBack::Without>> TakeBack::settings_without_failed(IndexState in
     if (version == nullptr || version->kind != EntryKind::kUpdateSettings ||
         version->incarnation != index.incarnation)
       break;
-    if (const Json* taken_back = version->arguments.find("without"))
-      for (const Json& each : taken_back->as_array()) without.failed.insert(each.as_uint64());
-    const Json* previous = version->arguments.find("previous");
-    next = previous == nullptr ? 0 : previous->as_uint64();
+    add_taken_back(*version, without.failed);
+    next = previous_of(*version);
     versions.push_back(std::move(version));
   }
   for (const std::shared_ptr<const Entry>& version : std::views::reverse(versions)) {
@@ -301,9 +309,7 @@ Async<Result<TakeBack::Without>> TakeBack::settings_without_failed(IndexState in
     if (!counts && !without.settings) without.settings = *version->arguments.find("before");
     if (!without.settings) continue;
     without.given = merge_settings(without.given, *version->arguments.find("clientSettings"));
-    if (counts)
-      without.settings =
-          change->is_null() ? Json::object() : merge_settings(*without.settings, *change);
+    if (counts) make(*without.settings, *change);
   }
   co_return without;
 }
