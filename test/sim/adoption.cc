@@ -29,13 +29,9 @@ class Remains {
       : model_(before), adoption_(adoption), topology_(topology) {}
 
   Model take() {
-    std::set<std::string> told;
     for (auto& [uid, index] : model_.indexes()) index.documents.clear();
-    for (const bool source : {true, false}) {
-      for (const auto& [node, disk] : adoption_.disks) {
-        if (adoption_.sources.contains(node) == source) tell_settings(disk, told);
-      }
-    }
+    take_settings(false);
+    take_settings(true);
     for (const auto& [node, disk] : adoption_.disks) {
       for (const auto& [uid, held] : disk.indexes) {
         for (const auto& [id, document] : held.documents) {
@@ -50,12 +46,21 @@ class Remains {
   }
 
  private:
-  // Those of the first that holds it.
-  void tell_settings(const SimulatedNode::Disk& disk, std::set<std::string>& told) {
-    for (const auto& [uid, held] : disk.indexes) {
-      const Json* words = held.settings.find("stopWords");
-      if (told.insert(uid).second)
-        model_.indexes()[uid].stop_words = words == nullptr ? Json() : *words;
+  // Later calls take precedence.
+  void take_settings(bool of_sources) {
+    std::map<std::string, std::vector<Json>> told;
+    for (const auto& [node, disk] : adoption_.disks) {
+      if (adoption_.sources.contains(node) != of_sources) continue;
+      for (const auto& [uid, held] : disk.indexes) {
+        const Json* words = held.settings.find("stopWords");
+        told[uid].push_back(words == nullptr ? Json() : *words);
+      }
+    }
+    for (const auto& [uid, words] : told) {
+      const auto taken = adoption_.stop_words.find(uid);
+      const bool held =
+          taken != adoption_.stop_words.end() && std::ranges::count(words, taken->second) != 0;
+      model_.indexes()[uid].stop_words = held ? taken->second : words.front();
     }
   }
 

@@ -17,11 +17,12 @@ struct Adoption {
   Position position = 0;
   std::map<std::string, SimulatedNode::Disk> disks;
   std::set<std::string> sources;  // the others were known to be behind
+  std::map<std::string, Json> stop_words;  // by index: those that Miroir took
 };
 
 // What must remain: of every document the newest copy that an owner holds, whoever else lacks it,
-// and every index that a node holds. `before`: what the store still knew, which decides where no
-// node says anything.
+// and every index that a node holds, with its settings; where sources differ, either's. `before`:
+// what the store still knew, which decides where no node says anything.
 Model what_remains(const Model& before, const Adoption& adoption, const Topology& topology);
 
 }  // namespace miroir::sim

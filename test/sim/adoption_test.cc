@@ -49,6 +49,21 @@ TEST_F(AdoptionTest, WhatTheStoreKnewAndNoNodeHoldsIsGone) {
   EXPECT_TRUE(remains().indexes().at("films").documents.empty()) << "the index itself stays";
 }
 
+TEST_F(AdoptionTest, WhereSourcesDifferInSettingsEithersRemain) {
+  const Json the = Json::array({"the"});
+  adoption.sources = {"a0", "b0"};
+  adoption.disks["b0"].indexes["books"].settings.set("stopWords", the);
+  const auto words = [this] { return remains().indexes().at("books").stop_words; };
+  EXPECT_EQ(words(), Json());
+  adoption.stop_words["books"] = the;
+  EXPECT_EQ(words(), the);
+  adoption.stop_words["books"] = Json::array({"nobody's"});
+  EXPECT_EQ(words(), Json());
+  adoption.stop_words["books"] = the;
+  adoption.sources = {"a0"};
+  EXPECT_EQ(words(), Json()) << "b0 is behind";
+}
+
 TEST_F(AdoptionTest, KeysThatEveryNodeHoldsOrTheStoreKnewRemain) {
   hold_key("a0", "name");
   EXPECT_TRUE(remains().keys().empty());

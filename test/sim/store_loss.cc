@@ -26,6 +26,18 @@ bool is_told_of(const Ledger::Entries& lost, const Nodes& nodes) {
   return std::ranges::none_of(lost, is_silent) || std::ranges::any_of(nodes, tells);
 }
 
+std::map<std::string, Json> settings_taken(const Batch& batch) {
+  std::map<std::string, Json> words;
+  for (const Batch::Change& change : batch.changes()) {
+    if (change.table != Table::kEntry || change.kind != Batch::Change::Kind::kPut) continue;
+    const Entry entry = *decode_entry(change.value);
+    if (entry.kind != EntryKind::kAdoptIndex) continue;
+    const Json* taken = entry.arguments.find("clientSettings")->find("stopWords");
+    words[entry.index_uid] = taken == nullptr ? Json() : *taken;
+  }
+  return words;
+}
+
 }  // namespace
 
 bool World::store_goes_back(MemoryStore::Tables tables) {
@@ -89,7 +101,10 @@ void World::watch_adoption(const Batch& batch) {
     const bool adopts = entry.kind == EntryKind::kAdoptIndex || is_key(entry.kind) ||
                         (entry.kind == EntryKind::kTaskOperation && !leaps(entry.position));
     if (entry.origin != Origin::kSystem || !adopts) continue;
-    Adoption adoption{.position = entry.position, .disks = {}, .sources = {}};
+    Adoption adoption{.position = entry.position,
+                      .disks = {},
+                      .sources = {},
+                      .stop_words = settings_taken(batch)};
     for (const auto& [id, node] : nodes()) {
       adoption.disks[id] = node->disk();
       const NodeStatus status = process_->cluster().status(id);

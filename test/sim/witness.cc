@@ -16,6 +16,12 @@ const Json& stamp_of(const Json& document) { return at(document, FieldNames().up
 
 bool is_deleted(const Json& copy) { return at(copy, "treatment") == Json("delete"); }
 
+// From then on a name may mean another index.
+bool moves_names(EntryKind kind) {
+  return kind == EntryKind::kDropIndex || kind == EntryKind::kUpdateIndex ||
+         kind == EntryKind::kSwapIndexes || kind == EntryKind::kTakeBack;
+}
+
 const Json* copy_on(const Json& row, const Json& node) {
   for (const Json& copy : at(row, "copies").as_array()) {
     if (at(copy, "node") == node) return &copy;
@@ -50,6 +56,7 @@ void Witness::store_went_back(std::uint64_t head) {
   std::erase_if(swept_, [head](const Swept& swept) { return swept.position > head; });
   begun_.clear();
   deletes_.clear();
+  counted_.clear();
   recovering_ = true;
 }
 
@@ -59,6 +66,7 @@ void Witness::entry_written(std::uint64_t position, const std::string& row) {
   if (entry &&
       (entry->kind == EntryKind::kRepairDocuments || entry->kind == EntryKind::kRepairDeletes))
     repairs_[position] = recovering_;
+  if (entry && moves_names(entry->kind)) deletes_.clear();
   note_time();
   if (entry && entry->origin == Origin::kTtlExpire)
     sweeps_[position] = latest_.time_since_epoch() / Milliseconds(1);
@@ -197,8 +205,8 @@ void Witness::check_agreement(const std::string& key, const Json& row) {
   if (agreed_ || !std::ranges::any_of(at(row, "copies").as_array(), counts)) return;
   if (at(row, "outcome").as_string().starts_with("held back")) return;
   const ShardId shard = topology_.shard_of(slot_of(at(row, "id").as_string()));
-  auto& rows = deletes_[{number(row, "pass"), at(row, "index").as_string(), shard}];
-  if (rows.insert(key).second && rows.size() == deletes_max_ + 1)
+  if (!counted_.insert(key).second) return;
+  if (++deletes_[{number(row, "pass"), at(row, "index").as_string(), shard}] == deletes_max_ + 1)
     wrong_.push_back("nobody agreed to so many deletes: " + to_text(row));
 }
 

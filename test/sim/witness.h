@@ -76,8 +76,9 @@ class Witness {
   const Clock& clock_;
   std::uint64_t deletes_max_;
   bool agreed_ = false;
-  // By pass, index and shard: keys of rows, which are written again when more is known.
-  std::map<std::tuple<std::uint64_t, std::string, ShardId>, std::set<std::string>> deletes_;
+  // By pass, index and shard, since names last meant other indexes: a pass compares those anew.
+  std::map<std::tuple<std::uint64_t, std::string, ShardId>, std::uint64_t> deletes_;
+  std::set<std::string> counted_;  // keys of rows, which are written again when more is known
   // Positions of repairs of documents, and whether nodes were unlike then, since a store was lost.
   std::map<std::uint64_t, bool> repairs_;
   bool recovering_ = false;
