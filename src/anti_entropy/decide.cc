@@ -188,15 +188,15 @@ class Judge {
 
   // A sweep passes over what a PUT has changed in time, and later PUTs go on from there: where most
   // that are in sync say so, they did not miss it; the others have lost what it was. Where they are
-  // divided, the sweep passed over what was merged before it.
+  // divided, the sweep passed over what was merged before it. Who lacks it says nothing: after the
+  // sweep the PUT would have made it.
   bool outlived_its_expiry(const Copy& its) const {
     if (!knowledge_.expired) return false;
     int passed_over = 0;
     int others = 0;
     for (const Copy& copy : copies_.owners) {
-      if (!copy.in_sync || copy.tainted || copy.in_doubt) continue;
-      const bool rests = copy.present() && base_buried_by(copy) == Reason::kDeleted;
-      ++(rests ? passed_over : others);
+      if (!copy.present() || !copy.in_sync || copy.tainted || copy.in_doubt) continue;
+      ++(base_buried_by(copy) == Reason::kDeleted ? passed_over : others);
     }
     if (passed_over == others) return its.stored.stamp < knowledge_.swept;
     return passed_over > others;

@@ -116,6 +116,16 @@ TEST(DecideExpiryTest, WhatMostSayOutlivedItsExpiryDidSo) {
   EXPECT_EQ(decide_on(copies, knowledge).winner, 0U);
 }
 
+TEST(DecideExpiryTest, WhoLacksItSaysNothingOfAnExpiryThatItOutlived) {
+  Knowledge knowledge = known();
+  knowledge.deleted = kOld;
+  knowledge.expired = true;
+  const std::vector copies = {absent("a"), merged("b", kNew, kOld, 1)};
+  expect(decide_on(copies, knowledge), Action::kRestore, Reason::kMissing);
+  knowledge.expired = false;
+  expect(decide_on(copies, knowledge), Action::kReport, Reason::kNoSource);
+}
+
 TEST(DecideExpiryTest, WhatOutlivedAnExpirySaysNothingOfADeleteAll) {
   Knowledge knowledge = known();
   knowledge.cleared = kOld - 1;
