@@ -148,8 +148,10 @@ class Quiet {
       if (!report) return false;
       pass = std::move(*report);
       if (is_clean(pass) && world_.settled()) return true;
+      const std::size_t adoptions = world_.chronicle().adoptions.size();
       if (agree() || (decide() && settle())) passes = 0;
       rest(kRest);  // passes leave alone what recovery is about to take as it is
+      if (world_.chronicle().adoptions.size() != adoptions) passes = 0;
     }
     give_up("still not clean: " + to_text(pass) + "; " + world_.why_unsettled());
     check_documents("unclean");
