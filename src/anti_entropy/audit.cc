@@ -4,6 +4,7 @@ namespace miroir::anti_entropy {
 namespace {
 
 constexpr std::size_t kUnresolvedRemembered = 100'000;
+constexpr std::string_view kAnnounced = "being sent, and not read again yet";
 
 // What is lost with the copy: a content that is another than the winner's, or the only one.
 bool loses_content(const Copy& copy, const Verdict& verdict, const Copy* winner) {
@@ -52,8 +53,14 @@ void Audit::begin(std::uint64_t pass) {
   unresolved_.clear();
 }
 
-void Audit::add(Batch& batch, const Json& row) {
+void Audit::announce_one(Batch& batch, const std::string& of, const Json& row) {
+  announced_[of] = rows_;
   batch.put(Table::kRepair, key_of_row(rows_++), to_text(row));
+}
+
+void Audit::record_one(Batch& batch, const std::string& of, const Json& row) {
+  const auto announced = announced_.extract(of);
+  batch.put(Table::kRepair, key_of_row(announced ? announced.mapped() : rows_++), to_text(row));
 }
 
 void Audit::take_away_announced(Batch& batch) {
@@ -68,9 +75,18 @@ Async<Result<void>> Audit::announce(std::string index, std::vector<const Judged*
     const Handled sent{.judged = *judged,
                        .read_at = read_at,
                        .repaired = false,
-                       .outcome = "being sent, and not read again yet"};
-    announced_[judged->copies.id] = rows_;
-    add(batch, to_json(sent, index, pass_, now));
+                       .outcome = std::string(kAnnounced)};
+    announce_one(batch, judged->copies.id, to_json(sent, index, pass_, now));
+  }
+  co_return co_await store_.commit(std::move(batch));
+}
+
+Async<Result<void>> Audit::announce(std::vector<StateDifference> differences, WallTime now) {
+  Batch batch;
+  for (StateDifference& difference : differences) {
+    const HandledState sent{
+        .difference = std::move(difference), .healed = false, .outcome = std::string(kAnnounced)};
+    announce_one(batch, sent.difference.sentence, to_json(sent, pass_, now));
   }
   co_return co_await store_.commit(std::move(batch));
 }
@@ -93,12 +109,7 @@ Async<Result<void>> Audit::record(std::string index, std::vector<Handled> handle
   Batch batch;
   for (const Handled& one : handled) {
     const Json row = to_json(one, index, pass_, now);
-    if (!one.repaired && is_known(row, now)) continue;
-    if (const auto announced = announced_.extract(one.judged.copies.id)) {
-      batch.put(Table::kRepair, key_of_row(announced.mapped()), to_text(row));
-    } else {
-      add(batch, row);
-    }
+    if (one.repaired || !is_known(row, now)) record_one(batch, one.judged.copies.id, row);
   }
   take_away_announced(batch);
   if (batch.empty()) co_return Result<void>{};
@@ -109,8 +120,9 @@ Async<Result<void>> Audit::record(std::vector<HandledState> handled, WallTime no
   Batch batch;
   for (const HandledState& one : handled) {
     const Json row = to_json(one, pass_, now);
-    if (one.healed || !is_known(row, now)) add(batch, row);
+    if (one.healed || !is_known(row, now)) record_one(batch, one.difference.sentence, row);
   }
+  take_away_announced(batch);
   if (batch.empty()) co_return Result<void>{};
   co_return co_await store_.commit(std::move(batch));
 }

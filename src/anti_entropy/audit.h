@@ -23,9 +23,10 @@ class Audit {
   void begin(std::uint64_t pass);
   // These are about to be sent, and what they overwrite with them: each has its row from here on,
   // whatever comes in between. The next record() replaces it, or takes it away where it says
-  // nothing of the document; withdraw(), where nothing was sent.
+  // nothing of it; withdraw(), where nothing was sent.
   Async<Result<void>> announce(std::string index, std::vector<const Judged*> documents,
                                Position read_at, WallTime now);
+  Async<Result<void>> announce(std::vector<StateDifference> differences, WallTime now);
   Async<Result<void>> withdraw();
   Async<Result<void>> record(std::string index, std::vector<Handled> handled, WallTime now);
   Async<Result<void>> record(std::vector<HandledState> handled, WallTime now);
@@ -34,7 +35,9 @@ class Audit {
 
  private:
   std::string key_of_row(std::uint64_t row) const { return key_of(pass_) + key_of(row); }
-  void add(Batch& batch, const Json& row);
+  // `of`: the document's id, or the difference's sentence.
+  void announce_one(Batch& batch, const std::string& of, const Json& row);
+  void record_one(Batch& batch, const std::string& of, const Json& row);
   void take_away_announced(Batch& batch);
   // Whether the pass before this one wrote the same, or knew it, on the same day.
   bool is_known(Json row, WallTime now);
@@ -42,7 +45,7 @@ class Audit {
   Store& store_;
   std::uint64_t pass_ = 0;
   std::uint64_t rows_ = 0;                          // of this pass
-  std::map<std::string, std::uint64_t> announced_;  // documents → rows
+  std::map<std::string, std::uint64_t> announced_;  // what → rows
   std::set<Hash128> unresolved_before_;             // rows
   std::set<Hash128> unresolved_;
 };

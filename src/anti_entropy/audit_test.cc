@@ -233,6 +233,28 @@ TEST_F(AuditOfWhatWasSentTest, DurableBeforeItIsReadAgainAndThenReplaced) {
   EXPECT_EQ(member(only_repair(), "repaired"), Json(true));
 }
 
+TEST_F(AuditOfWhatWasSentTest, OfSettingsDurableBeforeTheyAreReadAgainAndThenReplaced) {
+  run_pass(PassKind::kLight);
+  victim().set_directly(kIndex, "stopWords", Json::array({"the"}));
+  bool applied = false;
+  victim().watch([&](const NodeTask& task, const auto&) {
+    applied = applied || task.type == "settingsUpdate";
+  });
+  const std::uint64_t pass = reconciler->start(PassKind::kLight, std::nullopt).value();
+  ASSERT_TRUE(world.run_until([&] { return applied; }));
+  victim().watch(nullptr);
+  const Json before = only_repair();
+  EXPECT_EQ(member(before, "outcome"), Json("being sent, and not read again yet"));
+  EXPECT_EQ(member(before, "repaired"), Json(false));
+  EXPECT_EQ(member(before, "held"), Json::object({{"stopWords", Json::array({"the"})}}));
+
+  ASSERT_TRUE(world.run_until([&] {
+    const Json last = member(reconciler->status(), "lastLight");
+    return !last.is_null() && number(last, "pass") == pass;
+  }));
+  expect_row(only_repair(), "settings", "settings set, verified");
+}
+
 TEST_F(AuditOfWhatWasSentTest, NotWrittenDownWhereTheLogDidNotTakeIt) {
   const Json old = document(owner("id7"), "id7");
   world.remove(kIndex, {"id7"});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "anti_entropy/audit.h"
 #include "anti_entropy/doubt.h"
 #include "forward/plan.h"
 
@@ -279,16 +280,19 @@ using Sent = std::map<NamesOnNodes::value_type, std::optional<std::string>>;
 
 Async<Result<Sent>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64_t pass) {
   Sent sent;
+  std::vector<StateDifference> differences;
   std::vector<Entry> entries;
   for (const StateDifference& difference : snapshot.differences) {
     if (!difference.healable()) continue;
     MIROIR_CO_TRY(auto its, co_await heal(tools, snapshot.catalogue, difference));
+    if (!its.empty()) differences.push_back(difference);
     for (Entry& entry : its) {
       if (!is_key(entry.kind)) entry.arguments.set("pass", pass);
       entries.push_back(std::move(entry));
     }
   }
   if (entries.empty()) co_return sent;
+  MIROIR_CO_CHECK(co_await tools.audit.announce(std::move(differences), tools.clock.wall_now()));
   // Only what still is as it was when it was read: newer entries of the same index or key have the
   // last word.
   auto appended =
@@ -312,7 +316,10 @@ Async<Result<Sent>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64
         }
         return still;
       });
-  if (!appended) co_return std::unexpected(appended.error());
+  if (!appended) {
+    MIROIR_CO_CHECK(co_await tools.audit.withdraw());
+    co_return std::unexpected(appended.error());
+  }
   for (const Entry& entry : *appended) {
     Applied applied = co_await await_applied(tools, *entry.target, entry.position);
     const Json* key = is_key(entry.kind) ? entry.arguments.find("uid") : nullptr;

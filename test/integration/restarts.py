@@ -127,5 +127,22 @@ class CutOff(ClusterTest):
         report = self.cluster.miroir.run_pass("deep")
         self.assertEqual((report["clean"], report["mismatches"]), (True, 0), report)
 
+    @embedded_only
+    def test_settings_that_were_being_healed_have_their_row(self):
+        self.cluster.miroir.run_pass("light")  # learns how they are read back
+        damaged = self.damaged[0]
+        damaged.api.write("PUT", "/indexes/things/settings/stop-words", ["the"])
+        self.set_faults(diskFull=True)
+        self.api.expect(202, "POST", RECONCILER + "start", {"kind": "light"})
+        rows = lambda: self.api.get(RECONCILER + "repairs")["results"]
+        wait_for("it is outstanding, and the node does not take it", rows)
+        self.cluster.miroir.end()
+        self.set_faults(diskFull=False)
+        self.cluster.miroir.start()
+        wait_for("it is healed", lambda: damaged.api.get("/indexes/things/settings/stop-words") == [])
+        row = rows()[-1]
+        self.assertEqual((row["node"], row["reason"], row["held"], row["outcome"]),
+                         (damaged.name, "settings", {"stopWords": ["the"]}, SENT), row)
+
 
 if __name__ == "__main__": unittest.main()
