@@ -17,7 +17,6 @@
 namespace miroir::anti_entropy {
 namespace {
 
-constexpr std::size_t kPassesConsidered = 1'000;
 constexpr std::size_t kShardsAtATime = 8;  // read between two savings of how far a sweep is
 
 std::string describe(const Member& member) {
@@ -395,44 +394,11 @@ class Pass {
   std::optional<Sweep> sweep_;  // of a deep pass
 };
 
-const Json* number_in(const Json& pass, std::string_view key) {
-  const Json* value = pass.find(key);
-  return value != nullptr && value->is_int64() ? value : nullptr;
-}
-
 }  // namespace
 
 Async<PassReport> run_pass(const Tools& tools, PassOrder order) {
   Pass pass(tools, order);
   co_return co_await pass.run();
-}
-
-Async<Result<void>> collect_tombstones(const Tools& tools) {
-  MIROIR_CO_TRY(const std::vector<Json> passes,
-                co_await load_passes(tools.store, kPassesConsidered));
-  const WallTime now = tools.clock.wall_now();
-  Position before = 0;
-  for (const Json& pass : passes) {
-    const auto head_if_old = [&](const Json& what, Microseconds age_min) {
-      const Json* started = number_in(what, "startedMicroseconds");
-      const Json* head = number_in(what, "head");
-      if (started == nullptr || head == nullptr) return Position{0};
-      const Microseconds age = now - WallTime(Microseconds(started->as_int64()));
-      return age >= age_min ? head->as_uint64() : Position{0};
-    };
-    before = std::max(before, head_if_old(pass, tools.options.tombstone_retention));
-    // The sweep that this pass ended, all of it clean.
-    if (const Json* sweep = pass.find("cleanSweep"))
-      before = std::max(before, head_if_old(*sweep, tools.options.tombstone_age_min));
-  }
-  if (before == 0) co_return Result<void>{};
-  std::vector<Position> incarnations;
-  for (const auto& [uid, index] : tools.log.catalogue().indexes())
-    incarnations.push_back(index.incarnation);
-  for (Position incarnation : incarnations) {
-    MIROIR_CO_CHECK(co_await tools.log.collect_tombstones(incarnation, before));
-  }
-  co_return Result<void>{};
 }
 
 }  // namespace miroir::anti_entropy

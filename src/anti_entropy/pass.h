@@ -18,8 +18,4 @@ struct PassOrder {
 // report.
 Async<PassReport> run_pass(const Tools& tools, PassOrder order);
 
-// After a clean deep pass: drops the tombstones that rule 4 lets go, older than the beginning of
-// one that was whole and began an hour ago or more, or than the retention.
-Async<Result<void>> collect_tombstones(const Tools& tools);
-
 }  // namespace miroir::anti_entropy

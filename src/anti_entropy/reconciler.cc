@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "anti_entropy/collection.h"
 #include "anti_entropy/reconciler_state.h"
 #include "base/logging.h"
 
@@ -180,9 +181,7 @@ Async<Result<void>> Reconciler::State::keep(PassReport report) {
   if (quiet && quiet_one) batch.erase(Table::kPass, key_of(*quiet));
   MIROIR_CO_CHECK(co_await store.commit(std::move(batch)));
   quiet = quiet_one ? std::optional(report.number) : std::nullopt;
-  if (report.clean && report.kind == PassKind::kDeep) {
-    MIROIR_CO_CHECK(co_await anti_entropy::collect_tombstones(tools));
-  }
+  MIROIR_CO_CHECK(co_await anti_entropy::collect_tombstones(tools, std::move(report)));
   co_return co_await anti_entropy::forget_passes(store, clock.wall_now() - options.audit_retention);
 }
 

@@ -72,5 +72,48 @@ TEST_F(TombstoneCollectionTest, KeptBeyondTheRetentionUntilADeepPassIsClean) {
   EXPECT_EQ(kept(), 0U) << "one is enough: the delete is older than the retention";
 }
 
+// What the collection goes by outlives the audit.
+TEST_F(TombstoneCollectionTest, DoesNotWaitForTheAudit) {
+  stop_reconciler();
+  options.audit_retention = Seconds(1);
+  start_reconciler();
+  remove("id7");
+  ASSERT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  world.run_for(std::chrono::minutes(30));
+  run_pass(PassKind::kLight);
+  world.run_for(std::chrono::minutes(31));
+  run_pass(PassKind::kDeep);
+  EXPECT_EQ(kept(), 0U) << "a clean deep pass began after the delete, an hour ago";
+}
+
+TEST_F(TombstoneCollectionTest, GoesByTheRetentionWhateverIsFoundMeanwhile) {
+  stop_reconciler();
+  options.tombstone_retention = std::chrono::hours(2);
+  options.audit_retention = std::chrono::hours(1);
+  options.light_interval = Seconds(60);
+  start_reconciler();
+  remove("id7");
+  owner("alien").write_directly(kIndex, "alien", Json::object({{"id", "alien"}}));
+  world.run_for(std::chrono::minutes(119));
+  remove("id8");
+  world.run_for(std::chrono::minutes(5));
+  owner("alien").delete_directly(kIndex, "alien");
+  EXPECT_EQ(kept(), 2U);
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  EXPECT_EQ(kept(), 1U) << "the delete that is older";
+}
+
+// A wall clock that was ahead for a while puts nothing off.
+TEST_F(TombstoneCollectionTest, GoesOnWhereTheClockWasAhead) {
+  remove("id7");
+  world.clock.set_wall_offset(std::chrono::hours(24 * 365));
+  run_pass(PassKind::kDeep);
+  world.clock.set_wall_offset(Seconds(0));
+  run_pass(PassKind::kDeep);
+  world.run_for(std::chrono::minutes(62));
+  run_pass(PassKind::kDeep);
+  EXPECT_EQ(kept(), 0U);
+}
+
 }  // namespace
 }  // namespace miroir
