@@ -244,6 +244,38 @@ TEST_F(HorizonTest, NothingOfIndexesThatTookEachOthersNameMeanwhileIsMixedUp) {
   EXPECT_TRUE(world.log().index_taints().empty());
 }
 
+// The repairs that ended the doubt are gone, and the disk is from before them.
+TEST_F(HorizonTest, DiskFromWhenAnIndexWasInDoubtIsInDoubtAgain) {
+  world.create_index("books");
+  set_settings(Json::object({{"stopWords", Json::array({"of"})}}), "books");
+  std::vector<std::string> ids;
+  for (int i = 0; i < 40; ++i) ids.push_back("id" + std::to_string(i));
+  world.write("books", ids, "of books");  // newer than their namesakes in movies
+  settle();
+  victim = world.nodes.begin()->first;
+  node(victim).fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+    if (task.type == "indexSwap") return "internal";
+    return std::nullopt;
+  });
+  world.swap_indexes(kIndex, "books");
+  settle();
+  node(victim).fail_tasks({});
+  const SimulatedNode::Disk disk = node(victim).snapshot();
+  expect_healed();
+  ASSERT_TRUE(world.log().index_taints().empty());
+  write_what_is_not_kept();
+  stop_victim();
+  node(victim).restore(disk);
+  start_victim();
+  ASSERT_EQ(world.cluster().status(victim).state, ReplicaState::kStale);
+  expect_healed();
+  for (const std::size_t group : {0U, 1U})
+    for (const auto& [id, text] :
+         world.documents_of_group(world.topology().groups()[group], "books"))
+      EXPECT_FALSE(text.contains("of books")) << id;
+  EXPECT_TRUE(world.log().index_taints().empty());
+}
+
 // The bodies that it missed are gone, or even the entries.
 class MissedDropTest : public HorizonTest, public ::testing::WithParamInterface<bool> {
  protected:

@@ -314,6 +314,11 @@ class Pass {
       return !roster.readable(taint.node) || !has_trusted_peers(tools_, roster, taint);
     });
     if (in_doubt.empty() || its.unresolved > 0 || its.moving > 0) co_return Result<void>{};
+    for (const Taint& taint : in_doubt) {
+      const auto since = std::ranges::upper_bound(taint.failed, Taint::kUnnamed);
+      MIROIR_CO_CHECK(co_await tools_.cluster.end_doubt(
+          taint.node, since == taint.failed.end() ? taint.newest() : *since));
+    }
     co_return co_await tools_.log.clear_taints(std::move(in_doubt));
   }
 

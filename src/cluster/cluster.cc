@@ -140,6 +140,8 @@ Async<Result<void>> Cluster::save_progress(std::string id, NodeProgress lane) {
   lane.state = name(node.status.state);
   lane.reason = node.status.state_why;
   lane.proven = node.progress.proven;
+  lane.doubted_from = node.progress.doubted_from;
+  lane.doubted_to = node.progress.doubted_to;
   node.progress = lane;
   node.joined = true;
   return state_->log.save_progress(std::move(id), std::move(lane));
@@ -156,6 +158,14 @@ Async<Result<void>> Cluster::join(std::string id, NodeProgress row, ReplicaState
   log_info("node joins", {{"node", id}, {"state", name(replica)}});
   state_->changed.notify_all();
   co_return Result<void>();
+}
+
+Async<Result<void>> Cluster::end_doubt(std::string id, Position since) {
+  State::Node& node = state_->node(id);
+  NodeProgress& its = node.progress;
+  its.doubted_from = its.doubted_to == 0 ? since : std::min(its.doubted_from, since);
+  its.doubted_to = node.status.done;
+  return state_->log.save_progress(std::move(id), its);
 }
 
 Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std::string why) {

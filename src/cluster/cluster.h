@@ -61,15 +61,17 @@ class Cluster {
   void report_unhealthy(const std::string& node, const Error& error);
   // In memory; the forwarder saves the row.
   void set_done(const std::string& node, Position done);
-  // The node's durable row. Its state and reason, and when it was last proven, are set_state's,
-  // the rest is the forwarder's: save_progress takes everything but those from `lane`. Saves are
-  // durable in the order of the calls.
+  // The node's durable row. Its state and reason, and when it was last proven, are set_state's, its
+  // doubts end_doubt's, the rest is the forwarder's: save_progress takes everything but those from
+  // `lane`. Saves are durable in the order of the calls.
   NodeProgress progress(const std::string& node) const;
   bool joined(const std::string& node) const;  // ever had a row
   Async<Result<void>> save_progress(std::string node, NodeProgress lane);
   // The node's first row; `row.reason` says why where it is not in sync.
   Async<Result<void>> join(std::string node, NodeProgress row, ReplicaState state);
   void set_stopped(const std::string& node, bool stopped);
+  // An index on the node was in doubt from `since` on, and is no more. Durable when it returns.
+  Async<Result<void>> end_doubt(std::string node, Position since);
   // Durable when it returns.
   Async<Result<void>> set_state(std::string node, ReplicaState state, std::string why);
 

@@ -8,8 +8,8 @@
 namespace miroir {
 
 // A node was not sent entries up to `last`, and the log does not know any more whether indexes were
-// swapped or renamed among them: what it holds under any name is in doubt until it was compared as
-// a whole.
+// swapped or renamed among them, or what an index was repaired by that had been in doubt there:
+// what it holds under any name is in doubt until it was compared as a whole.
 Async<Result<void>> doubt_indexes(Log& log, std::string node, Position last);
 
 }  // namespace miroir

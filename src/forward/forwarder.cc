@@ -456,7 +456,8 @@ Async<void> Forwarder::miss(Position last) {
   const bool before = progress_.skipped_to > 0;
   progress_.skipped_after = before ? std::min(progress_.skipped_after, first) : first;
   progress_.skipped_to = std::max(progress_.skipped_to, last);
-  if (first < context_.log.operations_forgotten()) {
+  if (first < context_.log.operations_forgotten() ||
+      context_.cluster.progress(node_).doubted(first)) {
     co_await insist(context_.clock, "doubts",
                     [this, last] { return doubt_indexes(context_.log, node_, last); });
   }

@@ -28,6 +28,13 @@ struct NodeProgress {
   Position settled = 0;  // the clients' tasks up to here had ended when it was saved
   Position proven = 0;  // how far it was when it was last found to be in sync
   bool missed_entries() const { return skipped_to > proven; }  // since then
+  // An index was in doubt there at times, from the one on, and was no more by the other: a disk
+  // from in between may hold another under its name.
+  Position doubted_from = 0;
+  Position doubted_to = 0;
+  bool doubted(Position position) const {
+    return doubted_from <= position && position < doubted_to;
+  }
   // Whether what it made of the entry says nothing: it was not there, or skipped it.
   bool lacks(Position position) const { return position <= joined || skipped(position); }
 };

@@ -125,7 +125,9 @@ std::string encode(const NodeProgress& progress) {
                                {"skippedAfter", progress.skipped_after},
                                {"skippedTo", progress.skipped_to},
                                {"settled", progress.settled},
-                               {"proven", progress.proven}}));
+                               {"proven", progress.proven},
+                               {"doubtedFrom", progress.doubted_from},
+                               {"doubtedTo", progress.doubted_to}}));
 }
 
 Result<NodeProgress> decode_progress(std::string_view text) {
@@ -141,7 +143,9 @@ Result<NodeProgress> decode_progress(std::string_view text) {
                       .skipped_after = position_at(json, "skippedAfter"),
                       .skipped_to = position_at(json, "skippedTo"),
                       .settled = position_at(json, "settled"),
-                      .proven = position_at(json, "proven")};
+                      .proven = position_at(json, "proven"),
+                      .doubted_from = position_at(json, "doubtedFrom"),
+                      .doubted_to = position_at(json, "doubtedTo")};
 }
 
 std::string tombstone_rows(Position incarnation, std::string_view id) {
