@@ -149,22 +149,17 @@ TaskEnds::OpenEntry TaskEnds::open_entry(std::shared_ptr<const Entry> entry) con
   return open;
 }
 
-// Ends what is over, in order.
+// Ends what is over, in order, as a Meilisearch does: who waits for the last task finds what all
+// those before it did, on whichever shard. What only waits to be decided holds up nothing: no owner
+// that answers shows anything of it.
 Async<TaskEnds::Looked> TaskEnds::look() {
-  Position furthest = 0;
-  for (const auto& forwarder : forwarders_)
-    furthest = std::max(furthest, forwarder->tasks().passed());
   std::vector<Position> over;
-  for (auto& [position, open] : entries_) {
-    if (position > furthest && reaches_nodes(*open.entry)) continue;
-    if (unresolved(*open.entry)) {
-      if (!std::ranges::any_of(
-              forwarders_, [&](const auto& forwarder) { return is_past(*forwarder, position); }))
-        continue;
-      over.push_back(position);
-    } else if (is_over(open)) {
-      over.push_back(position);
-    }
+  for (const auto& [position, open] : entries_) {
+    const auto passed = [&, at = position](const auto& forwarder) {
+      return is_past(*forwarder, at);
+    };
+    if (unresolved(*open.entry) ? std::ranges::none_of(forwarders_, passed) : !is_over(open)) break;
+    over.push_back(position);
   }
   Looked looked = over.empty() ? Looked::kNothingOver : Looked::kNoProgress;
   for (Position position : over) {
@@ -177,7 +172,7 @@ Async<TaskEnds::Looked> TaskEnds::look() {
       if (unresolved(**entry) && !co_await is_void(*entry)) continue;
       open = open_entry(std::move(*entry));
       if (!unresolved(*open.entry)) looked = Looked::kProgress;
-      if (!is_over(open)) continue;
+      if (!is_over(open)) break;
     }
     if (!co_await learn_ends(open)) continue;  // the store; looked at again
     if (auto decided = co_await decide(open); !decided || !*decided) continue;
@@ -198,8 +193,6 @@ Async<TaskEnds::Looked> TaskEnds::look() {
   co_return looked;
 }
 
-// Tasks end in their order, as a Meilisearch's do: who waits for the last one finds what all those
-// before it did, on whichever shard.
 bool TaskEnds::is_over(const OpenEntry& open) const {
   const Position position = open.entry->position;
   for (const auto& forwarder : forwarders_) {

@@ -166,6 +166,38 @@ TEST_F(TaskEndsTest, WhatAllOfItsOwnersSkippedEnds) {
   EXPECT_TRUE(world_.task_end(written));
 }
 
+TEST(TaskEndsOfShardsTest, NoTaskEndsBeforeAnEarlierOneOfAShardWhoseOwnersAreAway) {
+  ForwardWorld world(5, {});
+  const auto owners = [&](const std::string& id) {
+    return world.topology().owners(world.topology().shard_of(slot_of(id)));
+  };
+  const std::string first = "0";
+  std::string other = "1";
+  const std::vector<std::string> away = owners(first);
+  const auto is_away = [&](const std::string& node) { return std::ranges::count(away, node) > 0; };
+  while (std::ranges::any_of(owners(other), is_away)) other += "1";
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {first, other}, "first"));
+  const auto down = [&](bool down) {
+    for (const std::string& name : away) {
+      world.nodes.at(name)->options().down = down;
+      const auto told = [&, id = name] { return world.cluster().status(id).healthy == !down; };
+      ASSERT_TRUE(world.run_until(told));
+    }
+  };
+  down(true);
+  const Position earlier = world.write("books", {first}, "second");
+  const Position last = world.write("books", {other}, "second");
+  const std::string there = owners(other)[0];
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status(there).done >= last; }));
+  world.run_for(Seconds(5));
+  EXPECT_FALSE(world.task_end(last));
+  down(false);
+  world.await_task(last);
+  EXPECT_TRUE(world.task_end(earlier));
+}
+
 TEST_F(TaskEndsTest, AStoreThatCannotBeReadIsNoBeginningOfATask) {
   const auto ends_task = [](const Batch& batch) {
     return std::ranges::any_of(batch.changes(),
