@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The demo's story on small data: one endpoint over four nodes that are killed, damaged, and equal again."""
-import http.client, json, shutil, threading, unittest
+import http.client, json, shutil, signal, threading, time, unittest
 from collections import Counter
 
 from cluster import Cluster, ClusterTest, Client, KEY, wait_for
@@ -102,6 +102,25 @@ class Order(ClusterTest):
                 for n in range(5): cluster.api.expect(202, "POST", f"/indexes/{index}/documents?primaryKey=id", [document(n * 10 + m) for m in range(10)])
                 cluster.api.write("DELETE", f"/indexes/{index}/documents/d0")
                 for _ in range(4): self.assertEqual(cluster.api.get(f"/indexes/{index}/documents?limit=100")["total"], 49)
+
+    def test_no_task_ends_before_an_earlier_one_though_nodes_hang(self):
+        with Cluster() as cluster:
+            cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
+            hanging = [cluster[name] for name in ("a1", "b1")]  # the only owners of some shards
+            for node in hanging:
+                node.process.send_signal(signal.SIGSTOP)
+                self.addCleanup(node.process.send_signal, signal.SIGCONT)
+            for node in hanging: wait_for("it is missed", lambda: not cluster.miroir.nodes()[node.name]["healthy"])
+            tasks = [cluster.api.expect(202, "POST", "/indexes/things/documents", document(n))["taskUid"] for n in range(30)]
+            until = time.monotonic() + 3
+            while time.monotonic() < until:
+                statuses = [task["status"] for task in cluster.api.get("/tasks?reverse=true&limit=100")["results"] if task["uid"] in tasks]
+                open_from = next((n for n, status in enumerate(statuses) if status != "succeeded"), len(statuses))
+                self.assertNotIn("succeeded", statuses[open_from:])
+            self.assertLess(open_from, len(tasks), "some shard waits for the nodes that hang")
+            for node in hanging: node.process.send_signal(signal.SIGCONT)
+            cluster.api.ended(tasks[-1])
+            self.assertEqual(cluster.api.get("/indexes/things/documents?limit=100")["total"], 30)
 
 
 class Writer(threading.Thread):
