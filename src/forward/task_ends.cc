@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 #include "forward/plan.h"
@@ -250,10 +251,17 @@ Async<void> TaskEnds::raise_newest_ended(std::shared_ptr<const Entry> entry, Pos
   context_.newest_ended = std::max(context_.newest_ended, position);
 }
 
-// Owners that have not ended what failed on all others of a shard.
-std::set<std::size_t> TaskEnds::undecided(const OpenEntry& open) {
+// Owners that have not ended what failed on all others of a shard. Of what is done to a whole index
+// every node is one, if it owns nothing, too: it is taken back where it failed on all.
+std::set<std::size_t> TaskEnds::undecided(const OpenEntry& open) const {
+  std::set<Owners> parts = open.owners;
+  if (!parts.empty() && !has_records(open.entry->kind)) {
+    Owners all(forwarders_.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    parts.insert(std::move(all));
+  }
   std::set<std::size_t> nodes;
-  for (const Owners& owners : open.owners) {
+  for (const Owners& owners : parts) {
     const auto applied = [&](std::size_t node) {
       const auto end = open.ends.find(node);
       return end != open.ends.end() && !end->second.failed;

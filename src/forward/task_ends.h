@@ -61,7 +61,7 @@ class TaskEnds {
                     const std::map<std::string, Json>& failures) const;
   Async<bool> is_void(std::shared_ptr<const Entry> entry) const;
   Async<void> raise_newest_ended(std::shared_ptr<const Entry> entry, Position position);
-  static std::set<std::size_t> undecided(const OpenEntry& open);
+  std::set<std::size_t> undecided(const OpenEntry& open) const;
   Async<Result<bool>> decide(OpenEntry& open);
   void forget_dropped();
   Async<Result<void>> learn_ends(OpenEntry& open);

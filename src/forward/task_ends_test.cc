@@ -166,6 +166,38 @@ TEST_F(TaskEndsTest, WhatAllOfItsOwnersSkippedEnds) {
   EXPECT_TRUE(world_.task_end(written));
 }
 
+// Told before, it would not be taken back: that waits until it failed on every node.
+TEST(TaskEndsOfShardsTest, RenameThatFailedOnAllOwnersWaitsForANodeThatOwnsNothing) {
+  ForwardWorld::Options options;
+  options.shards = 1;
+  ForwardWorld world(5, options);
+  const std::vector<std::string> owners = world.topology().owners(0);
+  const std::string other = owners[0] == "a0" ? "a1" : "a0";
+  world.start();
+  world.create_index("books");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  world.nodes.at(other)->options().down = true;
+  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(other).healthy; }));
+  for (auto& [name, node] : world.nodes) {
+    node->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      if (task.type == "indexUpdate") return "internal";
+      return std::nullopt;
+    });
+  }
+  Entry rename;
+  rename.kind = EntryKind::kUpdateIndex;
+  rename.task_type = "indexUpdate";
+  rename.index_uid = "books";
+  rename.arguments = Json::object({{"primaryKey", Json()}, {"newUid", "films"}});
+  const Position renamed = world.append(std::move(rename));
+  world.run_for(Seconds(90));
+  EXPECT_FALSE(world.task_end(renamed));
+  world.nodes.at(other)->options().down = false;
+  EXPECT_EQ(world.await_task(renamed).status, "failed");
+  EXPECT_NE(world.log().catalogue().index("books"), nullptr);
+  EXPECT_EQ(world.log().catalogue().index("films"), nullptr);
+}
+
 TEST(TaskEndsOfShardsTest, NoTaskEndsBeforeAnEarlierOneOfAShardWhoseOwnersAreAway) {
   ForwardWorld world(5, {});
   const auto owners = [&](const std::string& id) {
