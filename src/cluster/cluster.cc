@@ -39,6 +39,13 @@ struct Cluster::State {
     NodeProgress progress;
     bool joined = false;
     std::uint64_t verified = 0;  // connections up to here led to the node that we know
+
+    void show(ReplicaState state, std::string why) {
+      progress.state = name(state);
+      progress.reason = why;
+      status.state = state;
+      status.state_why = std::move(why);
+    }
   };
 
   State(Topology t, Log& l, Clock& c, Executor executor)
@@ -54,6 +61,38 @@ struct Cluster::State {
     const std::map<std::string, NodeProgress> rows = log.progress();
     const auto row = rows.find(id);
     return row == rows.end() || (row->second.state == name(replica) && row->second.reason == why);
+  }
+
+  // In memory; whether there is something to save.
+  bool change(const std::string& id, NewState to) {
+    Node& its = node(id);
+    const std::string& why_before = its.status.state_why;
+    // Whatever else befalls it: only recovery ends the one, which must know where the node is
+    // behind, and being read in full the other.
+    const bool of_log = to.why.starts_with(kLogWentBack);
+    const bool stays = why_before.starts_with(kLogWentBack)
+                           ? !to.why.starts_with(kLogWentBackBehind) && to.why != kNotTaken
+                           : why_before.starts_with(kForeignTask) && !of_log;
+    const bool in_sync = to.state == ReplicaState::kInSync;
+    if (!in_sync && its.status.state != ReplicaState::kInSync && stays) to.why = why_before;
+    if (!in_sync) {
+      ++its.status.setbacks;
+      // What was proven of a disk that it no longer has says nothing of what this one missed.
+      its.progress.proven = std::min(its.progress.proven, its.status.done);
+    }
+    if (its.status.state == to.state && why_before == to.why && row_says(id, to.state, to.why))
+      return false;
+    if (in_sync) its.progress.proven = its.status.done;
+    its.show(to.state, std::move(to.why));
+    return true;
+  }
+
+  // It could not be saved; unless something has befallen the node since.
+  void withdraw_in_sync(const std::string& id, const NodeProgress& before) {
+    Node& its = node(id);
+    if (its.status.state != ReplicaState::kInSync) return;
+    its.show(parse_replica_state(before.state), before.reason);
+    its.progress.proven = before.proven;
   }
 
   Topology topology;
@@ -144,13 +183,13 @@ Async<Result<void>> Cluster::save_progress(std::string id, NodeProgress lane) {
   lane.doubted_to = node.progress.doubted_to;
   node.progress = lane;
   node.joined = true;
-  return state_->log.save_progress(std::move(id), std::move(lane));
+  return state_->log.save_progress({{std::move(id), std::move(lane)}});
 }
 
 Async<Result<void>> Cluster::join(std::string id, NodeProgress row, ReplicaState replica) {
   State::Node& node = state_->node(id);
   row.state = name(replica);
-  MIROIR_CO_CHECK(co_await state_->log.save_progress(id, row));
+  MIROIR_CO_CHECK(co_await state_->log.save_progress({{id, row}}));
   node.status.state = replica;
   node.status.state_why = row.reason;
   node.progress = std::move(row);
@@ -165,51 +204,32 @@ Async<Result<void>> Cluster::end_doubt(std::string id, Position since) {
   NodeProgress& its = node.progress;
   its.doubted_from = its.doubted_to == 0 ? since : std::min(its.doubted_from, since);
   its.doubted_to = node.status.done;
-  return state_->log.save_progress(std::move(id), its);
+  return state_->log.save_progress({{std::move(id), its}});
 }
 
 Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std::string why) {
-  State::Node& node = state_->node(id);
-  const ReplicaState before = node.status.state;
-  const std::string why_before = node.status.state_why;
-  const Position proven_before = node.progress.proven;
-  // Whatever else befalls it: only recovery ends the one, which must know where the node is behind,
-  // and being read in full the other.
-  const bool of_log = why.starts_with(kLogWentBack);
-  const bool stays =
-      why_before.starts_with(kLogWentBack)
-          ? !why.starts_with(kLogWentBackBehind) && why != kNotTaken
-          : why_before.starts_with(kForeignTask) && !of_log;
-  if (replica != ReplicaState::kInSync && before != ReplicaState::kInSync && stays)
-    why = why_before;
-  if (replica != ReplicaState::kInSync) {
-    ++node.status.setbacks;
-    // What was proven of a disk that it no longer has says nothing of what this one missed.
-    node.progress.proven = std::min(node.progress.proven, node.status.done);
+  return set_states({{std::move(id), {replica, std::move(why)}}});
+}
+
+// Memory first: a save that the forwarder begins meanwhile must carry the new state.
+Async<Result<void>> Cluster::set_states(std::map<std::string, NewState> states) {
+  std::map<std::string, NodeProgress> before;
+  std::map<std::string, NodeProgress> rows;
+  for (auto& [id, state] : states) {
+    NodeProgress was = progress(id);
+    if (!state_->change(id, std::move(state))) continue;
+    before[id] = std::move(was);
+    rows[id] = progress(id);
   }
-  if (before == replica && why_before == why && state_->row_says(id, replica, why))
-    co_return Result<void>();
-  // Memory first: a save that the forwarder begins meanwhile must carry the new state.
-  node.status.state = replica;
-  node.status.state_why = why;
-  node.progress.state = name(replica);
-  node.progress.reason = why;
-  if (replica == ReplicaState::kInSync) node.progress.proven = node.status.done;
-  auto saved = co_await state_->log.save_progress(id, node.progress);
-  if (!saved) {
-    if (replica == ReplicaState::kInSync && node.status.state == ReplicaState::kInSync) {
-      node.status.state = before;
-      node.status.state_why = why_before;
-      node.progress.state = name(before);
-      node.progress.reason = why_before;
-      node.progress.proven = proven_before;
-    }
-    co_return saved;
+  if (rows.empty()) co_return Result<void>();
+  const auto saved = co_await state_->log.save_progress(rows);
+  for (const auto& [id, row] : rows) {
+    const NodeProgress& was = before.at(id);
+    if (!saved && row.state == name(ReplicaState::kInSync)) state_->withdraw_in_sync(id, was);
+    if (saved && was.state != row.state)
+      log_info("replica state", {{"node", id}, {"state", row.state}, {"why", row.reason}});
   }
-  if (before != replica) {
-    log_info("replica state", {{"node", id}, {"state", name(replica)}, {"why", why}});
-  }
-  state_->changed.notify_all();
+  if (saved) state_->changed.notify_all();
   co_return saved;
 }
 
@@ -236,11 +256,11 @@ Async<Result<void>> Cluster::prove_in_sync(std::string id, std::uint64_t setback
   co_return co_await set_state(std::move(id), ReplicaState::kInSync, "");
 }
 
-bool Cluster::can_be_healed(const std::string& id) const {
+bool Cluster::can_be_healed(const std::string& id, const std::set<std::string>& besides) const {
   const Topology& topology = state_->topology;
   return std::ranges::all_of(topology.shards_of(id), [&](ShardId shard) {
     return std::ranges::any_of(topology.owners(shard), [&](const std::string& owner) {
-      return state_->node(owner).status.state == ReplicaState::kInSync;
+      return state_->node(owner).status.state == ReplicaState::kInSync || besides.contains(owner);
     });
   });
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,13 +73,19 @@ class Cluster {
   void set_stopped(const std::string& node, bool stopped);
   // An index on the node was in doubt from `since` on, and is no more. Durable when it returns.
   Async<Result<void>> end_doubt(std::string node, Position since);
-  // Durable when it returns.
+  // Durable when it returns; of several nodes all or none.
   Async<Result<void>> set_state(std::string node, ReplicaState state, std::string why);
+  struct NewState {
+    ReplicaState state = ReplicaState::kJoining;
+    std::string why;
+  };
+  Async<Result<void>> set_states(std::map<std::string, NewState> states);
 
   // In sync, unless it was found not to be since `setbacks` was read (kConflict).
   Async<Result<void>> prove_in_sync(std::string node, std::uint64_t setbacks);
-  // Whether each of the node's shards has a replica in sync, so that it is healed from those.
-  bool can_be_healed(const std::string& node) const;
+  // Whether each of the node's shards has a replica in sync (or of those), so that it is healed
+  // from it.
+  bool can_be_healed(const std::string& node, const std::set<std::string>& besides = {}) const;
   // A person's word that a stale node is right where nobody in sync is left to compare it with. Of
   // use only to one that has applied the whole log; kConflict says what is against it.
   Async<Result<void>> promote(std::string node, Position head);

@@ -56,7 +56,7 @@ class DurableLog final : public Log {
 
   Async<Result<void>> record_failures(Places where, Json error) override;
   Async<Result<std::map<std::string, Json>>> failures(Position position) override;
-  Async<Result<void>> save_progress(std::string node, NodeProgress progress) override;
+  Async<Result<void>> save_progress(std::map<std::string, NodeProgress> rows) override;
   std::map<std::string, NodeProgress> progress() const override { return progress_; }
 
   Async<Result<void>> add_taints(std::vector<Taint> taints) override;

@@ -128,7 +128,7 @@ class Log {
   using Places = std::vector<std::pair<Position, std::string>>;  // with the node
   virtual Async<Result<void>> record_failures(Places where, Json error) = 0;
   virtual Async<Result<std::map<std::string, Json>>> failures(Position position) = 0;
-  virtual Async<Result<void>> save_progress(std::string node, NodeProgress progress) = 0;
+  virtual Async<Result<void>> save_progress(std::map<std::string, NodeProgress> rows) = 0;
   virtual std::map<std::string, NodeProgress> progress() const = 0;
 
   // Of a document that is tainted already by another entry both are remembered.

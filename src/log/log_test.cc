@@ -227,12 +227,12 @@ TEST_F(LogTest, FailuresProgressAndTaintsSurviveARestart) {
   const Taint whole{1, "", "b2", {8}};
   ASSERT_TRUE(process_->run(log().record_failures({{7, "b1"}}, Json::object({{"code", "bad"}}))));
   ASSERT_TRUE(process_->run(log().record_failures({{70, "b1"}}, Json::object())));
-  ASSERT_TRUE(process_->run(log().save_progress("b1", {.offset = -5,
-                                                       .done = 6,
-                                                       .acknowledged = 7,
-                                                       .acknowledged_at = "t",
-                                                       .state = "stale",
-                                                       .reason = "why"})));
+  ASSERT_TRUE(process_->run(log().save_progress({{"b1", NodeProgress{.offset = -5,
+                                                                     .done = 6,
+                                                                     .acknowledged = 7,
+                                                                     .acknowledged_at = "t",
+                                                                     .state = "stale",
+                                                                     .reason = "why"}}})));
   ASSERT_TRUE(process_->run(log().add_taints({document, whole})));
   for (int round = 0; round < 2; ++round) {
     const auto failures = process_->run(log().failures(7)).value();

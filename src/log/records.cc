@@ -25,11 +25,11 @@ Async<Result<std::map<std::string, Json>>> DurableLog::failures(Position positio
   co_return failures;
 }
 
-Async<Result<void>> DurableLog::save_progress(std::string node, NodeProgress progress) {
+Async<Result<void>> DurableLog::save_progress(std::map<std::string, NodeProgress> rows) {
   Batch batch;
-  batch.put(Table::kNode, node, encode(progress));
+  for (const auto& [node, progress] : rows) batch.put(Table::kNode, node, encode(progress));
   MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
-  progress_[std::move(node)] = std::move(progress);
+  for (auto& [node, progress] : rows) progress_[node] = std::move(progress);
   co_return Result<void>();
 }
 

@@ -191,28 +191,27 @@ bool Recovery::is_source(const NodeStatus& status, bool waits) {
   return waits && may_await_recovery(status.state_why) && !is_behind(status);
 }
 
-// By what is known of them now: something may have befallen one while all were read.
+// By what is known of them now: something may have befallen one while all were read. All at once:
+// that some are to be taken at all, others tell.
 Async<Result<void>> Recovery::take(std::set<std::string> waiting) {
-  std::vector<std::string> behind;
+  std::map<std::string, Cluster::NewState> taken;
+  std::set<std::string> sources;
+  std::set<std::string> behind;
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     const NodeStatus status = cluster_.status(node.id);
     if (status.state == ReplicaState::kInSync) continue;
     if (is_behind(status)) {
-      behind.push_back(node.id);
+      behind.insert(node.id);
     } else if (is_source(status, waiting.contains(node.id))) {
-      MIROIR_CO_CHECK(co_await cluster_.set_state(node.id, ReplicaState::kInSync, ""));
+      sources.insert(node.id);
     }
   }
-  std::vector<std::string> sources;
-  std::ranges::copy_if(behind, std::back_inserter(sources),
-                       [this](const std::string& node) { return !cluster_.can_be_healed(node); });
+  for (const std::string& node : sources) taken[node] = {ReplicaState::kInSync, ""};
   for (const std::string& node : behind) {
-    const bool is_source = std::ranges::count(sources, node) > 0;
-    MIROIR_CO_CHECK(co_await cluster_.set_state(
-        node, is_source ? ReplicaState::kInSync : cluster_.status(node).state,
-        is_source ? std::string() : std::string(kNotTaken)));
+    taken[node] = {cluster_.status(node).state, std::string(kNotTaken)};
+    if (!cluster_.can_be_healed(node, sources)) taken[node] = {ReplicaState::kInSync, ""};
   }
-  co_return Result<void>();
+  co_return co_await cluster_.set_states(std::move(taken));
 }
 
 Async<Result<Recovery::NodeHolds>> Recovery::read(std::string node) {

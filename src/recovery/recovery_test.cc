@@ -73,6 +73,27 @@ TEST_F(RecoveryTest, NodesThatTellNothingAreTakenWithThoseThatDo) {
   EXPECT_TRUE(world_.run_until([&] { return all_in_sync(); }));
 }
 
+// Where only those that told were, nobody would tell any more that the others are to be taken.
+TEST_F(RecoveryTest, NodesAreTakenAllOrNone) {
+  world_.crash();
+  for (const char* name : {"a1", "b0", "b1"}) {
+    SimulatedNode::Disk disk = world_.nodes.at(name)->snapshot();
+    for (auto& [uid, queued] : disk.tasks) queued.task.custom_metadata.clear();
+    world_.nodes.at(name)->restore(std::move(disk));
+  }
+  bool failed = false;
+  world_.store.fail_commits([&](const Batch& batch) {
+    const bool takes = std::ranges::any_of(batch.changes(), [](const auto& change) {
+      return change.table == Table::kNode && change.key == "a1" &&
+             change.value.find("in_sync") != std::string::npos;
+    });
+    return takes && !std::exchange(failed, true);
+  });
+  restart_on({});
+  EXPECT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  EXPECT_TRUE(failed);
+}
+
 // It has no place in the log: nobody watches it.
 TEST_F(RecoveryTest, WhatANodeStillHasBeforeItIsWaitedFor) {
   world_.crash();
