@@ -78,6 +78,7 @@ std::uint64_t DurableLog::tombstone_count(const std::string& index_uid) const {
 
 Async<Result<void>> DurableLog::void_tombstones(Position incarnation, Position position,
                                                 std::vector<std::string> ids) {
+  const Semaphore::Permit permit = co_await one_exchange_.acquire();
   MIROIR_CO_CHECK(
       co_await views_->tombstones.make_void(store_, incarnation, position, std::move(ids)));
   show_metrics();
@@ -85,6 +86,7 @@ Async<Result<void>> DurableLog::void_tombstones(Position incarnation, Position p
 }
 
 Async<Result<void>> DurableLog::collect_tombstones(Position incarnation, Position before) {
+  const Semaphore::Permit permit = co_await one_exchange_.acquire();
   MIROIR_CO_CHECK(co_await views_->tombstones.collect(store_, incarnation, before));
   show_metrics();
   co_return Result<void>();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/co_spawn.hpp>
+
 #include "log/log_process_fake.h"
 
 namespace miroir {
@@ -103,6 +105,46 @@ TEST_F(SweptTest, ARepairOfWhatWasSweptIsOvertaken) {
   sweep();
   EXPECT_TRUE(
       process_->run(process_->log().later_writes(incarnation_, "x", before)).value().overtaken);
+}
+
+// The one writes what it read of the other.
+TEST(ExchangedPastsTest, AHorizonThatRisesMeanwhileStays) {
+  for (int steps = 0; steps < 40; ++steps) {
+    MemoryStore store;
+    SimulatedClock clock;
+    auto process = std::make_unique<LogProcess>(store, clock);
+    const Position a = process->create("a");
+    process->create("b");
+    const auto remove = [&] {
+      return process->append_documents(EntryKind::kDeleteDocuments, "a", {"x"});
+    };
+    ASSERT_TRUE(process->run(process->log().collect_tombstones(a, remove())));
+    const Position failed = process->append_documents(EntryKind::kWriteDocuments, "a", {"x"});
+    const Position removal = remove();
+    const EntryStamp stamp = process->run(process->log().entry(removal)).value()->stamp;
+
+    Entry back = plain_entry(EntryKind::kTakeBack, "a",
+                             Json::object({{"entry", failed}, {"exchange", "b"}}));
+    back.incarnation = a;
+    bool taken_back = false;
+    boost::asio::co_spawn(
+        process->io(), process->log().take_back([back](const Catalogue&, Position) {
+          return Result<std::vector<Entry>>(std::vector{back});
+        }),
+        [&](std::exception_ptr, Result<void> done) { taken_back = done.has_value(); });
+    const auto step = [&] {
+      process->io().restart();
+      return process->io().poll_one();
+    };
+    for (int i = 0; i < steps; ++i) step();
+    ASSERT_TRUE(process->run(process->log().collect_tombstones(a, removal)));
+    while (step() > 0) {
+    }
+    EXPECT_TRUE(taken_back);
+    process.reset();
+    process = std::make_unique<LogProcess>(store, clock);
+    EXPECT_EQ(process->log().horizon(a), stamp) << steps;
+  }
 }
 
 }  // namespace
