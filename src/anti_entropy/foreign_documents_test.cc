@@ -54,6 +54,28 @@ TEST_F(ForeignDocumentsTest, NodeIsReadBeforeItIsTrustedAgainAfterAStrangersWrit
   EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
 }
 
+TEST_F(ForeignDocumentsTest, NodeIsAlsoReadWhoseDiskWasPutBackBeforeTheStrangersWrite) {
+  SimulatedNode& its = owner("id7", 1);
+  // So few that its last task is gone, and so many that it is a stranger's.
+  for (const int writes : {1, 41}) {
+    const SimulatedNode::Disk old = its.snapshot();
+    for (int i = 0; i < 5; ++i) write(200, 205, "later");
+    its.restore(old);
+    Json copy = document(its, "id7");
+    copy.set("v", "stranger's");
+    for (int i = 0; i < writes; ++i) {
+      WriteDocuments write{.index_uid = kIndex, .primary_key = "id", .ndjson = to_text(copy)};
+      ASSERT_TRUE(its.enqueue(std::move(write), std::nullopt, ""));
+      its.settle();
+    }
+    const Json light = run_pass(PassKind::kLight);
+    EXPECT_EQ(world.cluster().status(owners("id7")[1]).state, ReplicaState::kInSync);
+    EXPECT_EQ(member(document(its, "id7"), "v"), Json("first")) << writes << to_text(light);
+    EXPECT_EQ(member(document(owner("id7", 0), "id7"), "v"), Json("first"));
+    EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  }
+}
+
 TEST_F(ForeignDocumentsTest, AdoptedOnEveryOwnerByOneEntryThatIsNoClients) {
   choose(ForeignDocuments::kAdopt);
   owner("alien", 1).write_directly(kIndex, "alien", alien("alien"));

@@ -12,7 +12,6 @@
 #include "anti_entropy/scan.h"
 #include "anti_entropy/sweep.h"
 #include "anti_entropy/unresolved.h"
-#include "cluster/state_reasons.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -204,15 +203,11 @@ class Pass {
     co_return co_await end_doubts(in_doubt, roster, its);
   }
 
-  // Whether the digests are not enough: a PUT that lands on what should have been replaced has the
-  // stamp that it ought to have, and so has what somebody else wrote into a copy. Of an index that
-  // a recovery took over the log itself lacks entries.
+  // Of a node that is healed the digests are not enough: a PUT that lands on what should have been
+  // replaced has the stamp that it ought to have, and so has what somebody else wrote into a copy.
   bool to_be_read(const Member& member, Position incarnation) const {
-    const IndexState* index = tools_.log.catalogue().by_incarnation(incarnation);
     return member.standing == Standing::kHealing &&
            !tools_.cluster.topology().shards_of(member.node).empty() &&
-           (tools_.cluster.progress(member.node).missed_entries() ||
-            member.why.starts_with(kForeignTask) || (index != nullptr && index->taken_over())) &&
            !tools_.read_in_full.holds(member.node, incarnation, member.setbacks);
   }
 

@@ -24,8 +24,8 @@ class Breaker;
 class Quarantine;
 
 // Which indexes of nodes that are being healed were compared by content since the node was last
-// found not to be in sync: one that missed entries is compared as if it were filled anew
-// (DESIGN.md, invariant 4), but not by every pass again. In memory only.
+// found not to be in sync: it is compared as if it were filled anew (docs/design.md, invariant 10),
+// but not by every pass again. In memory only.
 class ReadInFull {
  public:
   bool holds(const std::string& node, Position incarnation, std::uint64_t setbacks) const {
