@@ -409,5 +409,37 @@ TEST_F(LostAfterwardsTest, WhatFailedInAnotherShardOnlyMayBeLost) {
   EXPECT_EQ(member(repair_of("id7"), "reason"), Json("no_source"));
 }
 
+class OneGroupTest : public ReconcilerTest {
+ protected:
+  OneGroupTest() : ReconcilerTest(one_group()) {}
+  static ForwardWorld::Options one_group() {
+    ForwardWorld::Options options;
+    options.groups = 1;
+    return options;
+  }
+};
+
+TEST_F(OneGroupTest, DoubtThatNobodyCanEndIsReportedAndNoPassIsClean) {
+  node("a0").fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+    return task.type == "documentDeletion" ? std::optional<std::string>("internal") : std::nullopt;
+  });
+  world.clear(kIndex);
+  world.run_until([&] { return world.all_done(); });
+  node("a0").fail_tasks({});
+  for (const PassKind kind : {PassKind::kDeep, PassKind::kLight}) {
+    const Json pass = run_pass(kind);
+    EXPECT_EQ(member(pass, "clean"), Json(false));
+    const Json& its = member(pass, "indexes").as_array().front();
+    const std::string problems = to_text(member(its, "problems"));
+    EXPECT_NE(problems.find("node a0"), std::string::npos) << to_text(pass);
+    const auto shards = world.topology().shards_of("a0");
+    EXPECT_EQ(member(its, "divergence").size(), shards.size()) << to_text(pass);
+    for (const Json& shard : member(its, "divergence").as_array()) {
+      EXPECT_EQ(member(shard, "reason"), Json("in_doubt"));
+      EXPECT_EQ(to_text(member(shard, "why")).find("\"\""), std::string::npos);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace miroir

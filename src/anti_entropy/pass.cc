@@ -171,9 +171,10 @@ class Pass {
     }
     its.complete = compared.has_value();
     note_shards(roster, its);
+    judge_healing(roster, its);
+    report_doubts(roster, its);
     tools_.instruments.shards_scanned.increment(its.shards_compared);
     tools_.instruments.show(its);
-    judge_healing(roster, its);
     report_.indexes.push_back(std::move(its));
     co_return compared;
   }
@@ -315,6 +316,20 @@ class Pass {
           taint.node, since == taint.failed.end() ? taint.newest() : *since));
     }
     co_return co_await tools_.log.clear_taints(std::move(in_doubt));
+  }
+
+  // Those that are left. They keep no other node from being in sync: judge_healing() comes first.
+  void report_doubts(const Roster& roster, IndexReport& its) const {
+    for (const Taint& taint : indexes_in_doubt(tools_, roster, its.incarnation)) {
+      std::string why = "node " + taint.node + ": something failed for the index as a whole, and ";
+      why += has_trusted_peers(tools_, roster, taint)
+                 ? "it has yet to be found equal to its peers"
+                 : "not every shard has a replica in sync, and without such a failure, to compare "
+                   "it with";
+      for (ShardId shard : tools_.cluster.topology().shards_of(taint.node))
+        its.notes[shard].doubt = why;
+      its.add_problem(std::move(why));
+    }
   }
 
   void note_shards(const Roster& roster, IndexReport& its) const {

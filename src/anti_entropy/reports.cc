@@ -45,6 +45,7 @@ ShardState state_of(const ShardNote& note) {
     return {"repair_pending", "repairs_off", "repairs are off: " + documents(note.reported),
             note.reported};
   if (quarantined > 0) return {"quarantined", "documents", documents(quarantined), quarantined};
+  if (!note.doubt.empty()) return {"unknown", "in_doubt", note.doubt};
   return {"in_sync", "repaired", documents(note.repaired) + " repaired", note.repaired};
 }
 
@@ -54,6 +55,7 @@ const std::vector<std::pair<std::string_view, std::string_view>>& shard_states()
       {"in_sync", "repaired"},
       {"unknown", "replica"},
       kNotCompared,
+      {"unknown", "in_doubt"},
       {"diverged", "documents"},
       {"diverged", "no_source"},
       {"repair_pending", "breaker"},

@@ -22,6 +22,7 @@ struct ShardNote {
   std::uint64_t doubtful = 0;    // …of these: nothing tells whether it was deleted
   std::string unknown;           // why it could not be compared
   std::string problem;           // what else is wrong ("no replica in sync")
+  std::string doubt;             // why nobody knows whether the replicas that are equal are right
 };
 
 // A shard is never in a state without a reason. The codes are labels of metrics, the texts are for
