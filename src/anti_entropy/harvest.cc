@@ -94,9 +94,9 @@ Async<Result<Harvest::Write>> Harvest::write_of(std::string id, Stamp stamp, Ent
   MIROIR_CO_TRY(const auto failures,
                 co_await EntryFailures::of(tools_.log, tools_.cluster, entry->position));
   const Topology& topology = tools_.cluster.topology();
-  const std::vector<std::string> owners = topology.owners(topology.shard_of(slot_of(id)));
-  if (failures.on_all(owners)) co_return refuted;  // it did not happen
-  for (const std::string& owner : owners)
+  const ShardId shard = topology.shard_of(slot_of(id));
+  if (failures.on_all(shard)) co_return refuted;  // it did not happen
+  for (const std::string& owner : topology.owners(shard))
     if (failures.on(owner) != nullptr) co_return unknown;
   co_return Write{.standing = Standing::kVouched, .position = entry->position};
 }

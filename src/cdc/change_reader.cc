@@ -196,7 +196,7 @@ Async<Result<std::vector<bool>>> ChangeReader::shards_that_happened(Position pos
   for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
     std::vector<std::string> owners = topology.owners(shard);
     std::erase_if(owners, [this](const std::string& owner) { return !cluster_.joined(owner); });
-    happened[shard] = !failures.on_all(owners);
+    happened[shard] = !failures.on_all(shard, owners);
   }
   co_return happened;
 }

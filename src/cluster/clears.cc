@@ -16,9 +16,9 @@ Async<Result<Clears>> Clears::of(Log& log, const Cluster& cluster, IndexState in
 }
 
 Stamp Clears::newest_of(const std::string& id) const {
-  const std::vector<std::string> owners = topology_->owners(topology_->shard_of(slot_of(id)));
+  const ShardId shard = topology_->shard_of(slot_of(id));
   for (const Clear& clear : newest_first_) {
-    if (!clear.failures.on_all(owners)) return clear.stamp;
+    if (!clear.failures.on_all(shard)) return clear.stamp;
   }
   return 0;
 }

@@ -12,7 +12,13 @@ Async<Result<EntryFailures>> EntryFailures::of(Log& log, const Cluster& cluster,
     if (cluster.status(node.id).done >= position) ended.insert(node.id);
   }
   MIROIR_CO_TRY(auto failures, co_await log.failures(position));
-  co_return EntryFailures(cluster, position, std::move(ended), std::move(failures));
+  EntryFailures its(cluster, position, std::move(ended), std::move(failures));
+  if (its.none()) co_return its;
+  MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, position));
+  if (entry != nullptr) {
+    MIROIR_CO_TRY(its.told_, co_await told_to_have_failed(log, entry));
+  }
+  co_return its;
 }
 
 const Json* EntryFailures::on(const std::string& node) const {
@@ -20,38 +26,49 @@ const Json* EntryFailures::on(const std::string& node) const {
   return found == failures_.end() ? nullptr : &found->second;
 }
 
-bool EntryFailures::on_all(const std::vector<std::string>& owners) const {
+bool EntryFailures::on_each(const std::vector<std::string>& nodes) const {
   bool failed = false;
-  for (const std::string& owner : owners) {
-    if (failures_.contains(owner)) {
+  for (const std::string& node : nodes) {
+    if (failures_.contains(node)) {
       failed = true;
-    } else if (!cluster_->progress(owner).lacks(position_)) {
+    } else if (!cluster_->progress(node).lacks(position_)) {
       return false;
     }
   }
   return failed;
 }
 
-EntryFailures::Fate EntryFailures::fate(const std::vector<std::string>& owners) const {
+bool EntryFailures::on_all(ShardId shard) const {
+  return on_all(shard, cluster_->topology().owners(shard));
+}
+
+bool EntryFailures::on_all(ShardId shard, const std::vector<std::string>& owners) const {
+  return told_ ? std::ranges::count(*told_, shard) > 0 : on_each(owners);
+}
+
+EntryFailures::Fate EntryFailures::fate(ShardId shard) const {
+  const std::vector<std::string> owners = cluster_->topology().owners(shard);
   const bool applied = std::ranges::any_of(owners, [this](const std::string& owner) {
     return ended_.contains(owner) && !failures_.contains(owner) &&
            !cluster_->progress(owner).lacks(position_);
   });
-  if (applied) return Fate::kHappened;
-  return on_all(owners) ? Fate::kDidNot : Fate::kUnknown;
+  if (on_all(shard, owners)) return Fate::kDidNot;
+  return applied || told_ ? Fate::kHappened : Fate::kUnknown;
 }
 
-bool EntryFailures::awaited(const std::vector<std::string>& owners) const {
-  return std::ranges::any_of(owners, [this](const std::string& owner) {
+bool EntryFailures::awaited(ShardId shard) const {
+  return std::ranges::any_of(cluster_->topology().owners(shard), [this](const std::string& owner) {
     return !ended_.contains(owner) && !failures_.contains(owner) &&
            cluster_->status(owner).healthy && !cluster_->progress(owner).lacks(position_);
   });
 }
 
+// Also on nodes without a shard.
 bool EntryFailures::everywhere() const {
+  if (told_ && told_->size() < cluster_->topology().shard_count()) return false;
   std::vector<std::string> everyone;
   for (const NodeConfig& node : cluster_->topology().nodes()) everyone.push_back(node.id);
-  return on_all(everyone);
+  return on_each(everyone);
 }
 
 Async<Result<std::optional<std::vector<ShardId>>>> told_to_have_failed(
@@ -59,12 +76,6 @@ Async<Result<std::optional<std::vector<ShardId>>>> told_to_have_failed(
   MIROIR_CO_TRY(auto parts, co_await log.failed_parts(entry->task));
   if (!parts) co_return std::optional<std::vector<ShardId>>();
   co_return std::move((*parts)[entry->position]);
-}
-
-Async<Result<bool>> did_not_happen(Log& log, std::shared_ptr<const Entry> entry) {
-  if (entry->task_type.empty()) co_return false;
-  MIROIR_CO_TRY(const auto failed, co_await told_to_have_failed(log, std::move(entry)));
-  co_return !failed || !failed->empty();
 }
 
 }  // namespace miroir

@@ -12,7 +12,8 @@
 namespace miroir {
 
 // On which nodes an entry failed, or was kept from them, and what follows from that (DESIGN.md,
-// "Writing" 6). The one place that says what did not happen.
+// "Writing" 6). The one place that says what did not happen: once its client was told, what that
+// says, whoever has lost it since.
 class EntryFailures {
  public:
   static Async<Result<EntryFailures>> of(Log& log, const Cluster& cluster, Position position);
@@ -27,17 +28,19 @@ class EntryFailures {
       if (such(error)) return &error;
     return nullptr;
   }
-  // Whether it failed on each of these owners, but for those that joined after it was decided or
-  // skipped it, and so did not happen: never where nobody is known to have failed.
-  bool on_all(const std::vector<std::string>& owners) const;
+  // Whether its part in the shard did not happen. Where nobody was told yet: whether it failed on
+  // each of the owners, but for those that joined after it was decided or skipped it; never where
+  // nobody is known to have failed.
+  bool on_all(ShardId shard) const;
+  bool on_all(ShardId shard, const std::vector<std::string>& owners) const;
   bool everywhere() const;
 
-  // What became of it on these owners together: it happened where one applied it, and did not where
-  // it failed on all of them.
+  // What became of it in the shard: it happened where one owner applied it, and did not where it
+  // failed on all of them.
   enum class Fate { kHappened, kDidNot, kUnknown };
-  Fate fate(const std::vector<std::string>& owners) const;
-  // Whether one of them answers and has not ended it yet.
-  bool awaited(const std::vector<std::string>& owners) const;
+  Fate fate(ShardId shard) const;
+  // Whether one of its owners answers and has not ended it yet.
+  bool awaited(ShardId shard) const;
 
  private:
   EntryFailures(const Cluster& cluster, Position position, std::set<std::string> ended,
@@ -46,20 +49,18 @@ class EntryFailures {
         position_(position),
         ended_(std::move(ended)),
         failures_(std::move(failures)) {}
+  bool on_each(const std::vector<std::string>& nodes) const;
 
   const Cluster* cluster_;
   Position position_;
   std::set<std::string> ended_;  // nodes that had ended it before the failures were read
   std::map<std::string, Json> failures_;
+  std::optional<std::vector<ShardId>> told_ = std::nullopt;
 };
 
 // In which shards the entry did not happen as far as its client was told; nullopt: its task has not
 // ended, or that is not known any more.
 Async<Result<std::optional<std::vector<ShardId>>>> told_to_have_failed(
     Log& log, std::shared_ptr<const Entry> entry);
-
-// Whether an operation on an index that failed wherever it is known did not happen: not where its
-// client was told that it did, whoever has lost it since. What no client asked for is done again.
-Async<Result<bool>> did_not_happen(Log& log, std::shared_ptr<const Entry> entry);
 
 }  // namespace miroir

@@ -106,10 +106,9 @@ Async<Result<void>> Forwarders::State::cancel(
     let_go();
     co_return std::unexpected(std::move(by).error());
   }
-  for (auto& [task, parts] : held) {
-    const std::shared_ptr<const Entry> last = parts.back().entry;
-    co_await voiding.make_void(std::move(parts), canceled_by(*by));
-    co_await insist(context.clock, "task's end", [&] { return ends.end_canceled(last, *by); });
+  for (const auto& [task, parts] : held) {
+    co_await voiding.make_void(parts, canceled_by(*by));
+    co_await insist(context.clock, "task's end", [&] { return ends.end_canceled(parts, *by); });
     ends.drop(task);  // not before: what is settled has ended durably
   }
   stirred.notify_all();

@@ -105,19 +105,12 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
                 co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
   const Topology& topology = context_.cluster.topology();
   const bool whole = !has_records(entry->kind);
-  bool all_failed = whole && failures.everywhere();
-  if (all_failed) {
-    MIROIR_CO_TRY(const bool not_done, co_await did_not_happen(context_.log, entry));
-    all_failed = not_done || entry->task_type.empty();
-  }
-
+  const bool all_failed = whole && failures.everywhere();
   if (all_failed) MIROIR_CO_CHECK(co_await TakeBack(context_).of(entry));
   std::vector<Taint> over;
   std::vector<std::string> not_deleted;
   std::map<Position, std::vector<Taint>> existing;
-  const auto failed_on_owners = [&](ShardId shard) {
-    return failures.on_all(topology.owners(shard));
-  };
+  const auto failed_on_owners = [&](ShardId shard) { return failures.on_all(shard); };
   for (const Named& what : named) {
     bool failed_everywhere = false;
     if (whole) {
@@ -166,7 +159,8 @@ Async<Result<void>> Outcomes::skipped(Position first, Position last) {
   for (auto& [position, named] : tainted) {
     MIROIR_CO_TRY(const auto entry, co_await kept_entry(context_.log, position));
     if (entry == nullptr) continue;
-    MIROIR_CO_CHECK(co_await leave_what_may_have_failed(entry, named));
+    MIROIR_CO_TRY(const bool forgotten, co_await is_forgotten(entry));
+    if (forgotten) continue;
     MIROIR_CO_CHECK(co_await end_if_failed_everywhere(entry, std::move(named)));
   }
   for (Named& named : documents)
@@ -174,18 +168,11 @@ Async<Result<void>> Outcomes::skipped(Position first, Position last) {
   co_return Result<void>();
 }
 
-// Of the others it is known that they happened, or nobody knows any more.
-Async<Result<void>> Outcomes::leave_what_may_have_failed(std::shared_ptr<const Entry> entry,
-                                                         std::vector<Named>& named) {
-  MIROIR_CO_TRY(const auto failed, co_await told_to_have_failed(context_.log, entry));
-  const bool open = entry->task_type.empty() || entry->task > context_.settled;
-  const std::vector<ShardId> touched = touched_shards(*entry, context_.cluster.topology());
-  std::erase_if(named, [&](const Named& what) {
-    if (!failed) return !open;
-    const auto told = [&](ShardId shard) { return std::ranges::count(*failed, shard) > 0; };
-    return what.id.empty() ? !std::ranges::all_of(touched, told) : !told(what.shard);
-  });
-  co_return Result<void>();
+// Whether nobody knows any more what was told of it.
+Async<Result<bool>> Outcomes::is_forgotten(std::shared_ptr<const Entry> entry) {
+  if (entry->task_type.empty() || entry->task > context_.settled) co_return false;
+  MIROIR_CO_TRY(const auto told, co_await told_to_have_failed(context_.log, entry));
+  co_return !told;
 }
 
 Async<Result<void>> Outcomes::void_failed_deletes(Named document, Position first, Position last) {
@@ -197,13 +184,11 @@ Async<Result<void>> Outcomes::void_failed_deletes(Named document, Position first
     const Position position = tombstone->position;
     MIROIR_CO_TRY(const auto entry, co_await kept_entry(context_.log, position));
     if (entry == nullptr) co_return Result<void>();
-    std::vector<Named> named = {document};
-    MIROIR_CO_CHECK(co_await leave_what_may_have_failed(entry, named));
-    if (named.empty()) co_return Result<void>();
+    MIROIR_CO_TRY(const bool forgotten, co_await is_forgotten(entry));
+    if (forgotten) co_return Result<void>();
     MIROIR_CO_TRY(const auto failures,
                   co_await EntryFailures::of(context_.log, context_.cluster, position));
-    if (!failures.on_all(context_.cluster.topology().owners(document.shard)))
-      co_return Result<void>();
+    if (!failures.on_all(document.shard)) co_return Result<void>();
     MIROIR_CO_CHECK(
         co_await context_.log.void_tombstones(document.incarnation, position, {document.id}));
   }

@@ -34,8 +34,7 @@ class Outcomes {
                                                 std::string node);
   Async<Result<void>> end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
                                                std::vector<Named> named);
-  Async<Result<void>> leave_what_may_have_failed(std::shared_ptr<const Entry> entry,
-                                                 std::vector<Named>& named);
+  Async<Result<bool>> is_forgotten(std::shared_ptr<const Entry> entry);
   // Takes back the document's newest deletes in between that no owner carried out.
   Async<Result<void>> void_failed_deletes(Named document, Position first, Position last);
 

@@ -43,13 +43,11 @@ struct Replaying {
 Async<Result<EntryFailures>> await_fate(Replaying& its, Position position,
                                         std::set<ShardId> shards) {
   const ForwardContext& context = its.context;
-  const Topology& topology = context.cluster.topology();
   for (;;) {
     MIROIR_CO_TRY(EntryFailures failures,
                   co_await EntryFailures::of(context.log, context.cluster, position));
     const bool awaited = std::ranges::any_of(shards, [&](ShardId shard) {
-      const std::vector<std::string> owners = topology.owners(shard);
-      return failures.fate(owners) == EntryFailures::Fate::kUnknown && failures.awaited(owners);
+      return failures.fate(shard) == EntryFailures::Fate::kUnknown && failures.awaited(shard);
     });
     if (!awaited || context.clock.now() >= its.deadline) co_return failures;
     if (its.interrupted())
@@ -66,7 +64,7 @@ Async<Result<void>> merge(Replaying& its, std::shared_ptr<const Entry> entry,
   MIROIR_CO_TRY(const EntryFailures failures,
                 co_await await_fate(its, entry->position, std::move(shards)));
   for (const BodyRecord& put : puts) {
-    switch (failures.fate(topology.owners(topology.shard_of(put.slot)))) {
+    switch (failures.fate(topology.shard_of(put.slot))) {
       case EntryFailures::Fate::kHappened:
         its.replay.merge(put, entry->stamp);
         break;

@@ -297,10 +297,14 @@ Async<Result<bool>> TaskEnds::decide(OpenEntry& open) {
   co_return true;
 }
 
-Async<Result<void>> TaskEnds::end_canceled(std::shared_ptr<const Entry> last, Position by) {
+Async<Result<void>> TaskEnds::end_canceled(std::vector<Voiding::Part> parts, Position by) {
   OpenTask task;
   task.error = canceled_by(by);
-  co_return co_await end_task(*last, std::move(task));
+  for (const Voiding::Part& part : parts) {
+    task.failed_parts[part.entry->position] =
+        touched_shards(*part.entry, context_.cluster.topology());
+  }
+  co_return co_await end_task(*parts.back().entry, std::move(task));
 }
 
 void TaskEnds::forget_dropped() {

@@ -24,9 +24,9 @@ class TaskEnds {
   TaskEnds(ForwardContext context, Voiding& voiding,
            const std::vector<std::unique_ptr<Forwarder>>& forwarders, Metrics& metrics);
   Async<void> run();
-  // Ends a task that was made void; `last` is the last of its entries.
+  // Ends a task that was made void.
   void drop(Position task) { dropped_.push_back(task); }
-  Async<Result<void>> end_canceled(std::shared_ptr<const Entry> last, Position by);
+  Async<Result<void>> end_canceled(std::vector<Voiding::Part> parts, Position by);
 
  private:
   // The owners of a shard, one per group, as places in topology().nodes().

@@ -1,0 +1,88 @@
+// What a client was told of an entry stands, whoever has lost it or left since.
+#include "anti_entropy/reconciler_fake.h"
+
+namespace miroir {
+namespace {
+
+class ToldEntriesTest : public ReconcilerTest {
+ protected:
+  static ForwardWorld::Options one_node_a_group() {
+    ForwardWorld::Options options;
+    options.nodes_per_group = 1;
+    return options;
+  }
+  explicit ToldEntriesTest(ForwardWorld::Options options = one_node_a_group())
+      : ReconcilerTest(std::move(options)) {}
+
+  void fail(const std::string& type, std::set<std::string> names) {
+    for (const std::string& name : names) {
+      node(name).fail_tasks([type](const NodeTask& task) -> std::optional<std::string> {
+        return task.type == type ? std::optional<std::string>("internal") : std::nullopt;
+      });
+    }
+  }
+  void settle() {
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+    for (auto& [name, each] : world.nodes) each->fail_tasks({});
+  }
+  std::string told(Position task) { return world.await_task(task).status; }
+  void restart_after(const std::function<void()>& change) {
+    stop_reconciler();
+    tasks.reset();
+    world.crash();
+    change();
+    world.start();
+    executor = world.process->io->get_executor();
+    tasks = std::make_unique<TaskGroup>(executor);
+    start_reconciler();
+  }
+  // By an empty node that joins as one that was never there.
+  void replace(const std::string& name) {
+    restart_after([&] {
+      node(name).wipe();
+      auto tables = world.store.snapshot();
+      tables[static_cast<int>(Table::kNode)].erase(name);
+      world.store.restore(tables);
+    });
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+  bool has_tombstone(const std::string& id) {
+    const Position index = world.log().catalogue().index(kIndex)->incarnation;
+    return world.await(world.log().tombstone(index, id)).value().has_value();
+  }
+  void expect_clean() {
+    run_pass(PassKind::kDeep);
+    EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+    EXPECT_TRUE(world.log().index_taints().empty());
+    expect_groups_equal();
+  }
+};
+
+TEST_F(ToldEntriesTest, ADeleteStandsWhereTheOnlyNodeThatCarriedItOutIsReplaced) {
+  fail("documentDeletion", {"a0"});
+  const Position removal = world.remove(kIndex, {"id7"});
+  settle();
+  ASSERT_EQ(told(removal), "succeeded");
+  run_pass(PassKind::kLight);
+  ASSERT_TRUE(document(node("a0"), "id7").is_null());
+  replace("b0");
+  EXPECT_TRUE(world.cluster().progress("b0").lacks(removal));
+  EXPECT_TRUE(document(node("b0"), "id7").is_null()) << "the log has it still";
+  EXPECT_TRUE(has_tombstone("id7"));
+  expect_clean();
+  EXPECT_TRUE(document(node("a0"), "id7").is_null());
+  EXPECT_TRUE(document(node("b0"), "id7").is_null());
+}
+
+TEST_F(ToldEntriesTest, AWriteIsSentToTheNodeInThePlaceOfTheOnlyOneThatCarriedItOut) {
+  fail("documentAdditionOrUpdate", {"a0"});
+  ASSERT_EQ(told(world.write(kIndex, {"id7"}, "told")), "succeeded");
+  settle();
+  replace("b0");
+  EXPECT_EQ(member(document(node("b0"), "id7"), "v"), Json("told"));
+  expect_clean();
+  EXPECT_EQ(member(document(node("a0"), "id7"), "v"), Json("told"));
+}
+
+}  // namespace
+}  // namespace miroir
