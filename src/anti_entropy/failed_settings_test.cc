@@ -133,16 +133,49 @@ TEST_F(FailedSettingsTest, WhatFailedOnOneNodeAloneStands) {
   expect(stop_words({"good"}));
 }
 
-TEST_F(FailedSettingsTest, WhatTheOnlyNodeThatAppliedItSkippedSinceStands) {
-  const SimulatedNode::Disk old = node("b0").snapshot();
-  refuse("a0", {"good"});
-  change(stop_words({"good"}));
-  settle();
-  for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");
-  settle();
-  world.run_for(std::chrono::hours(2));
-  ASSERT_GT(world.log().trimmed(), 0U);
-  node("b0").restore(old);
+// a0 failed it, and b0, whose disk was put back, skips it.
+class SkippedSettingsTest : public FailedSettingsTest {
+ protected:
+  void SetUp() override {
+    FailedSettingsTest::SetUp();
+    const SimulatedNode::Disk old = node("b0").snapshot();
+    world.write(kIndex, {"id150"}, "not kept");
+    refuse("a0", {"good"});
+    change(stop_words({"good"}));
+    good = world.log().head();
+    ASSERT_EQ(world.await_task(good).status, "succeeded");
+    settle();
+    for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");
+    settle();
+    world.run_for(std::chrono::hours(2));
+    ASSERT_GT(world.log().trimmed(), good);
+    node("b0").restore(old);
+    run_pass(PassKind::kLight);  // notices
+    ASSERT_TRUE(world.run_until([&] { return world.cluster().progress("b0").lacks(good); }));
+    settle();
+  }
+  Position good = 0;
+};
+
+TEST_F(SkippedSettingsTest, WhatTheOnlyNodeThatAppliedItSkippedSinceStands) {
+  EXPECT_EQ(settings(), stop_words({"good"}));
+  const auto taints = world.log().index_taints();
+  EXPECT_TRUE(std::ranges::any_of(taints, [](const Taint& taint) { return taint.node == "a0"; }))
+      << "it lacks them";
+  refuse("a0", {});
+  run_pass(PassKind::kDeep);
+  run_pass(PassKind::kDeep);
+  expect(stop_words({"good"}));
+}
+
+TEST_F(SkippedSettingsTest, WhatStandsIsNotTakenBackWithALaterOne) {
+  refuse("a0", {});
+  run_pass(PassKind::kDeep);
+  run_pass(PassKind::kDeep);
+  ASSERT_EQ(settings(), stop_words({"good"}));
+  refuse_everywhere({"bad"});
+  change(synonym("bad"));
+  ASSERT_EQ(world.await_task(world.log().head()).status, "failed");
   settle();
   EXPECT_EQ(settings(), stop_words({"good"}));
 }
