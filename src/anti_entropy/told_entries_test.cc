@@ -84,5 +84,49 @@ TEST_F(ToldEntriesTest, AWriteIsSentToTheNodeInThePlaceOfTheOnlyOneThatCarriedIt
   EXPECT_EQ(member(document(node("a0"), "id7"), "v"), Json("told"));
 }
 
+class GroupTakenAwayTest : public ToldEntriesTest {
+ protected:
+  // A third group, away.
+  void SetUp() override {
+    ToldEntriesTest::SetUp();
+    restart_after([&] { world.add_group(); });
+    world.create_index("other");
+    world.write("other", {"1"}, "x");
+    settle();
+    run_pass(PassKind::kDeep);
+    node("c0").options().down = true;
+    ASSERT_TRUE(world.run_until([&] { return !world.cluster().status("c0").healthy; }));
+  }
+  // Of what failed on the others nobody knows whether it happened there.
+  void take_away(Position undecided) {
+    world.run_for(Seconds(20));
+    ASSERT_FALSE(world.task_end(undecided));
+    restart_after([&] {
+      world.remove_group();
+      world.nodes.erase("c0");
+    });
+    EXPECT_EQ(told(undecided), "failed");
+    settle();
+  }
+};
+
+TEST_F(GroupTakenAwayTest, ASwapThatFailedOnAllThatAreLeftIsTakenBack) {
+  fail("indexSwap", {"a0", "b0"});
+  take_away(world.swap_indexes(kIndex, "other"));
+  expect_clean();
+  for (const char* name : {"a0", "b0"}) {
+    EXPECT_EQ(node(name).documents("other").size(), 1U) << name;
+    EXPECT_EQ(node(name).documents(kIndex).size(), 200U) << name;
+  }
+}
+
+TEST_F(GroupTakenAwayTest, ADeleteThatFailedOnAllThatAreLeftIsForgotten) {
+  fail("documentDeletion", {"a0", "b0"});
+  take_away(world.remove(kIndex, {"id7"}));
+  EXPECT_FALSE(has_tombstone("id7"));
+  expect_clean();
+  EXPECT_EQ(member(document(node("a0"), "id7"), "v"), Json("first"));
+}
+
 }  // namespace
 }  // namespace miroir

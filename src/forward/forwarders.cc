@@ -30,7 +30,7 @@ struct Forwarders::State {
         resolver(context, [this](std::string node) { return recheck(std::move(node)); }),
         group(executor),
         voiding(context, outcomes, forwarders),
-        ends(context, voiding, forwarders, metrics),
+        ends(context, outcomes, voiding, forwarders, metrics),
         queues(context, forwarders) {
     for (const NodeConfig& node : cluster.topology().nodes()) {
       forwarders.push_back(

@@ -19,6 +19,12 @@ bool supersedes_index_failure(EntryKind later, EntryKind earlier) {
          (later == EntryKind::kUpdateSettings || later == EntryKind::kClearDocuments);
 }
 
+// A repair is for one node, and counts only once it was read again. A delete by filter that nobody
+// looked up names nothing yet.
+bool puts_in_doubt(const Entry& entry) {
+  return !entry.target && !is_key(entry.kind) && !unresolved(entry);
+}
+
 }  // namespace
 
 Async<Result<std::vector<Outcomes::Named>>> Outcomes::named_by(std::shared_ptr<const Entry> entry,
@@ -85,22 +91,32 @@ Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::st
                                      Json error) {
   MIROIR_CO_CHECK(
       co_await context_.log.record_failures({{entry->position, node}}, std::move(error)));
-  // A repair is for one node, and counts only once it was read again.
-  // A delete by filter that nobody looked up names nothing yet.
-  if (entry->target || is_key(entry->kind) || unresolved(*entry)) co_return Result<void>();
+  if (!puts_in_doubt(*entry)) co_return Result<void>();
   MIROIR_CO_TRY(std::vector<Named> named, co_await named_by(entry, node));
   std::vector<Taint> taints;
   for (const Named& what : named)
     taints.push_back({what.incarnation, what.id, node, {entry->position}});
   if (!taints.empty()) MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints)));
-  // The catalogue has no such index any more, whoever failed: the reconciler drops it there.
-  if (entry->kind == EntryKind::kDropIndex) co_return Result<void>();
   co_return co_await end_if_failed_everywhere(entry, std::move(named));
+}
+
+Async<Result<void>> Outcomes::decided(std::shared_ptr<const Entry> entry) {
+  if (!puts_in_doubt(*entry)) co_return Result<void>();
+  MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(entry->position));
+  std::set<Named> named;
+  for (const NodeConfig& node : context_.cluster.topology().nodes()) {
+    if (!failures.contains(node.id)) continue;
+    MIROIR_CO_TRY(const std::vector<Named> here, co_await named_by(entry, node.id));
+    named.insert(here.begin(), here.end());
+  }
+  co_return co_await end_if_failed_everywhere(entry, {named.begin(), named.end()});
 }
 
 Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
                                                        std::vector<Named> named) {
-  if (named.empty()) co_return Result<void>();
+  // Of a drop: the catalogue has no such index any more, whoever failed; the reconciler drops it
+  // there.
+  if (named.empty() || entry->kind == EntryKind::kDropIndex) co_return Result<void>();
   MIROIR_CO_TRY(const auto failures,
                 co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
   const Topology& topology = context_.cluster.topology();

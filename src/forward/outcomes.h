@@ -19,6 +19,8 @@ class Outcomes {
   // Both are durable when they return, and may be repeated.
   Async<Result<void>> failed(std::shared_ptr<const Entry> entry, std::string node, Json error);
   Async<Result<void>> applied(std::shared_ptr<const Entry> entry, std::string node);
+  // Nothing more is to be learnt of the entry, for which some waited that have left since.
+  Async<Result<void>> decided(std::shared_ptr<const Entry> entry);
   // A node skipped the entries after `first`, up to `last`: what failed on all others of its owners
   // did not happen, but where a client was told that it had.
   Async<Result<void>> skipped(Position first, Position last);
@@ -28,6 +30,7 @@ class Outcomes {
     Position incarnation = 0;
     std::string id;  // empty: the index
     ShardId shard = 0;
+    auto operator<=>(const Named&) const = default;
   };
   Async<Result<std::vector<Named>>> named_by(std::shared_ptr<const Entry> entry, std::string node);
   Async<Result<std::vector<Named>>> still_known(std::shared_ptr<const Entry> entry,

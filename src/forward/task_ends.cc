@@ -45,9 +45,10 @@ std::uint64_t count_in(const Json& details, std::string_view name) {
 
 }  // namespace
 
-TaskEnds::TaskEnds(ForwardContext context, Voiding& voiding,
+TaskEnds::TaskEnds(ForwardContext context, Outcomes& outcomes, Voiding& voiding,
                    const std::vector<std::unique_ptr<Forwarder>>& forwarders, Metrics& metrics)
     : context_(context),
+      outcomes_(outcomes),
       voiding_(voiding),
       forwarders_(forwarders),
       succeeded_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "succeeded"}})),
@@ -177,6 +178,9 @@ Async<TaskEnds::Looked> TaskEnds::look() {
     }
     if (!co_await learn_ends(open)) continue;  // the store; looked at again
     if (auto decided = co_await decide(open); !decided || !*decided) continue;
+    if (std::ranges::any_of(open.ends, [](const auto& end) { return end.second.failed; }) &&
+        !co_await outcomes_.decided(open.entry))
+      continue;
     OpenTask& task = tasks_.at(open.entry->task);
     count(open, task);
     task.open.erase(position);

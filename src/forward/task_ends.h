@@ -9,6 +9,7 @@
 
 #include "forward/context.h"
 #include "forward/forwarder.h"
+#include "forward/outcomes.h"
 #include "forward/voiding.h"
 
 namespace miroir {
@@ -21,7 +22,7 @@ namespace miroir {
 // nothing more to say of it.
 class TaskEnds {
  public:
-  TaskEnds(ForwardContext context, Voiding& voiding,
+  TaskEnds(ForwardContext context, Outcomes& outcomes, Voiding& voiding,
            const std::vector<std::unique_ptr<Forwarder>>& forwarders, Metrics& metrics);
   Async<void> run();
   // Ends a task that was made void.
@@ -69,6 +70,7 @@ class TaskEnds {
   Async<Result<void>> end_task(const Entry& last, OpenTask task);
 
   ForwardContext context_;
+  Outcomes& outcomes_;
   Voiding& voiding_;
   const std::vector<std::unique_ptr<Forwarder>>& forwarders_;
   std::map<Position, OpenEntry> entries_;
