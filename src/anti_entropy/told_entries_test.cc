@@ -128,5 +128,46 @@ TEST_F(GroupTakenAwayTest, ADeleteThatFailedOnAllThatAreLeftIsForgotten) {
   EXPECT_EQ(member(document(node("a0"), "id7"), "v"), Json("first"));
 }
 
+// Two nodes a group: of what failed on one of them only, while the other group is away for long.
+class PartlyFailedTest : public ToldEntriesTest {
+ protected:
+  PartlyFailedTest() : ToldEntriesTest({}) {}
+  void away(bool away) {
+    for (const char* name : {"b0", "b1"}) {
+      node(name).options().down = away;
+      ASSERT_TRUE(world.run_until([&] { return world.cluster().status(name).healthy != away; }));
+    }
+  }
+};
+
+TEST_F(PartlyFailedTest, AnOperationThatOneNodeCarriedOutStandsOnAll) {
+  away(true);
+  fail("settingsUpdate", {"a0"});
+  const Json wanted = Json::object({{"stopWords", Json::array({"told"})}});
+  change_settings(kIndex, wanted);
+  EXPECT_EQ(told(world.log().head()), "failed") << "on a part of the shards";
+  away(false);
+  settle();
+  EXPECT_EQ(*node("b0").disk().indexes.at(kIndex).settings.find("stopWords"),
+            *wanted.find("stopWords"));
+  expect_clean();
+  EXPECT_EQ(world.log().catalogue().index(kIndex)->settings, wanted);
+}
+
+TEST_F(PartlyFailedTest, ADeleteAllIsKeptFromTheShardsInWhichItFailed) {
+  away(true);
+  fail("documentDeletion", {"a0"});
+  EXPECT_EQ(told(world.clear(kIndex)), "failed") << "on a part of the shards";
+  away(false);
+  settle();
+  const auto left = node("a0").documents(kIndex);
+  ASSERT_FALSE(left.empty());
+  run_pass(PassKind::kDeep);
+  run_pass(PassKind::kDeep);
+  EXPECT_EQ(node("a0").documents(kIndex), left);
+  EXPECT_TRUE(node("a1").documents(kIndex).empty());
+  expect_groups_equal();
+}
+
 }  // namespace
 }  // namespace miroir

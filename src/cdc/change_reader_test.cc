@@ -64,6 +64,30 @@ TEST_F(ChangeReaderTest, ANodeThatIsAwayHoldsNothingUpWhileAnotherHasIt) {
   EXPECT_EQ(told().size(), 5U);
 }
 
+TEST_F(ChangeReaderTest, AnIndexOperationThatFailsWhileAGroupIsAwayHoldsNothingUp) {
+  start();
+  world.await_task(world.create_index("books"));
+  for (const char* away : {"b0", "b1"}) {
+    world.nodes.at(away)->options().down = true;
+    ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(away).healthy; }));
+  }
+  Entry entry;
+  entry.kind = EntryKind::kUpdateSettings;
+  entry.task_type = "settingsUpdate";
+  entry.index_uid = "books";
+  entry.arguments = Json::object({{"clientSettings", Json::object()},
+                                  {"change", Json::object()},
+                                  {"before", Json::object()},
+                                  {"previous", 0},
+                                  {"settings", Json::object()}});
+  fail_on({"a0", "a1"}, world.log().head() + 1);
+  const Position failed = world.append(std::move(entry));
+  world.write("books", {"1", "2", "3", "4"}, "a");
+  EXPECT_EQ(world.await_task(failed).status, "failed");
+  world.run_for(Seconds(1));
+  EXPECT_EQ(told().size(), 5U);
+}
+
 TEST_F(ChangeReaderTest, WhatFailedEverywhereIsNoEvent) {
   start();
   world.await_task(world.create_index("books"));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <numeric>
 #include <utility>
 
 #include "forward/plan.h"
@@ -41,6 +40,11 @@ std::uint64_t count_in(const Json& details, std::string_view name) {
   const Json* value = details.find(name);
   return value != nullptr && value->is_integer() && value->as_double() >= 0 ? value->as_uint64()
                                                                             : 0;
+}
+
+// Documents fail shard by shard, and are not deleted where a delete-all did.
+bool stands_as_a_whole(EntryKind kind) {
+  return !has_records(kind) && kind != EntryKind::kClearDocuments;
 }
 
 }  // namespace
@@ -255,17 +259,20 @@ Async<void> TaskEnds::raise_newest_ended(std::shared_ptr<const Entry> entry, Pos
   context_.newest_ended = std::max(context_.newest_ended, position);
 }
 
-// Owners that have not ended what failed on all others of a shard. Of what is done to a whole index
-// every node is one, if it owns nothing, too: it is taken back where it failed on all.
+bool TaskEnds::applied_somewhere(const Ends& ends) {
+  return std::ranges::any_of(ends, [](const auto& end) { return !end.second.failed; });
+}
+
+// Owners that have not ended what failed on all others of a shard; of an operation on indexes that
+// failed wherever it ended, all that have not ended it.
 std::set<std::size_t> TaskEnds::undecided(const OpenEntry& open) const {
-  std::set<Owners> parts = open.owners;
-  if (!parts.empty() && !has_records(open.entry->kind)) {
-    Owners all(forwarders_.size());
-    std::iota(all.begin(), all.end(), std::size_t{0});
-    parts.insert(std::move(all));
-  }
   std::set<std::size_t> nodes;
-  for (const Owners& owners : parts) {
+  if (!has_records(open.entry->kind) && !open.ends.empty() && !applied_somewhere(open.ends)) {
+    for (std::size_t node = 0; node < forwarders_.size(); ++node)
+      if (!open.ends.contains(node)) nodes.insert(node);
+    return nodes;
+  }
+  for (const Owners& owners : open.owners) {
     const auto applied = [&](std::size_t node) {
       const auto end = open.ends.find(node);
       return end != open.ends.end() && !end->second.failed;
@@ -288,9 +295,9 @@ Async<Result<bool>> TaskEnds::decide(OpenEntry& open) {
   });
   if (nodes.empty()) co_return true;
   if (!open.undecided_since) open.undecided_since = context_.clock.now();
-  if (context_.clock.now() - *open.undecided_since < kAwaitedFor ||
-      !only_changes_documents(open.entry->kind))
-    co_return false;
+  if (context_.clock.now() - *open.undecided_since < kAwaitedFor) co_return false;
+  // It stands with the catalogue: wherever it failed the reconciler makes up for it.
+  if (stands_as_a_whole(open.entry->kind) && applied_somewhere(open.ends)) co_return true;
   const auto failed =
       std::ranges::find_if(open.ends, [](const auto& end) { return end.second.failed; });
   if (failed == open.ends.end()) co_return false;

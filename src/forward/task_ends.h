@@ -17,9 +17,9 @@ namespace miroir {
 // Ends the clients' tasks (DESIGN.md, "Writing" 7): an entry is over when every owner that is not
 // away has ended it, and at least one owner of each shard has; a task is over with the last of its
 // entries, and failed if one of them failed on all owners of a shard. What failed wherever it ended
-// waits for owners that are away, as they may still apply it; documents no longer than a minute for
-// one that was not sent them, and then they are kept from it. An owner that skipped an entry has
-// nothing more to say of it.
+// waits for owners that are away, as they may still apply it; no longer than a minute for one that
+// was not sent it, and then it is kept from it. An owner that skipped an entry has nothing more to
+// say of it.
 class TaskEnds {
  public:
   TaskEnds(ForwardContext context, Outcomes& outcomes, Voiding& voiding,
@@ -63,6 +63,7 @@ class TaskEnds {
   Async<bool> is_void(std::shared_ptr<const Entry> entry) const;
   Async<void> raise_newest_ended(std::shared_ptr<const Entry> entry, Position position);
   std::set<std::size_t> undecided(const OpenEntry& open) const;
+  static bool applied_somewhere(const Ends& ends);
   Async<Result<bool>> decide(OpenEntry& open);
   void forget_dropped();
   Async<Result<void>> learn_ends(OpenEntry& open);
