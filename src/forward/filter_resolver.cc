@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "forward/filter_slice.h"
 #include "forward/plan.h"
 
 namespace miroir {
@@ -94,7 +95,19 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
       if (judge == owners.end() || matching[*judge].contains(id)) ids.insert(id);
     }
   }
-  co_return co_await write(entry, {ids.begin(), ids.end()});
+  matching.clear();
+  co_return co_await write(entry, std::move(ids));
+}
+
+// Those that hold what it may match, rising.
+std::vector<ShardId> FilterResolver::shards_of(const Entry& entry) const {
+  const Topology& topology = context_.cluster.topology();
+  const SlotRange slots = slice_of(entry).slots;
+  std::vector<ShardId> shards;
+  for (ShardId shard = topology.shard_of(slots.first); shard <= topology.shard_of(slots.last);
+       ++shard)
+    shards.push_back(shard);
+  return shards;
 }
 
 std::map<std::string, std::set<ShardId>> FilterResolver::tainted_shards(const Entry& entry) const {
@@ -119,11 +132,13 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
   const Topology& topology = context_.cluster.topology();
   const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(entry);
   Sources sources(topology.shard_count());
+  const Position first = slice_of(entry).first;
   const auto ready = [&](const std::string& owner) {
     const NodeStatus status = context_.cluster.status(owner);
-    return status.healthy && status.done + 1 >= entry.position;
+    // The slices before it say nothing of its documents, and nodes take deletes together.
+    return status.healthy && status.done + 1 >= first;
   };
-  for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
+  for (const ShardId shard : shards_of(entry)) {
     std::vector<std::string> untainted;  // and in sync: any of them will do
     std::vector<std::string> trusted;    // otherwise all of these, in sync
     std::vector<std::string> others;     // otherwise any of these
@@ -169,7 +184,7 @@ bool FilterResolver::carried_out(const Entry& entry, const std::string& node) co
 Async<Result<void>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry> entry) {
   const Topology& topology = context_.cluster.topology();
   std::set<std::string> awaited;
-  for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
+  for (const ShardId shard : shards_of(*entry)) {
     std::vector<std::string> owners = topology.owners(shard);
     std::erase_if(owners, [this](const std::string& owner) { return !in_sync(owner); });
     const bool known = std::erase_if(owners, [&](const std::string& owner) {
@@ -202,11 +217,15 @@ Async<Result<std::set<std::string>>> FilterResolver::read_matching(
   DocumentQuery query;
   query.index_uid = entry->index_uid;
   query.slots = join_ranges(context_.cluster.topology(), shards);
+  const SlotRange slice = slice_of(*entry).slots;
+  for (SlotRange& range : query.slots)
+    range = {std::max(range.first, slice.first), std::min(range.last, slice.last)};
   const Json* filter = entry->arguments.find("filter");
   if (filter != nullptr) query.filter = *filter;
   query.fields = {entry->primary_key};
   query.limit = kIdsPerPage;
-  // Nothing changes on the node between two pages: its lane stands before this entry.
+  // Nothing that may match changes on the node between two pages: its lane stands before this
+  // entry.
   for (;;) {
     auto page = co_await context_.cluster.client(node).documents(
         query, context_.clock.now() + context_.options.request_timeout);
@@ -254,13 +273,13 @@ Async<Result<meili::ApiError>> FilterResolver::explain(std::shared_ptr<const Ent
 }
 
 Async<Result<bool>> FilterResolver::write(std::shared_ptr<const Entry> entry,
-                                          std::vector<std::string> ids) {
+                                          std::set<std::string> ids) {
   const Topology& topology = context_.cluster.topology();
   std::set<ShardId> shards;
-  std::size_t next = 0;
+  auto next = ids.begin();
   const auto next_record = [&]() -> Result<std::optional<BodyRecord>> {
-    if (next == ids.size()) return std::nullopt;
-    const std::string& id = ids[next++];
+    if (next == ids.end()) return std::nullopt;
+    const std::string& id = *next++;
     const Slot slot = slot_of(id);
     shards.insert(topology.shard_of(slot));
     return BodyRecord{.slot = slot, .checksum = 0, .id = id, .document = {}};

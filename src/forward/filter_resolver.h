@@ -38,6 +38,7 @@ class FilterResolver {
   using Sources = std::vector<std::vector<std::string>>;  // by shard
   // Whether the entry is unresolved no more.
   Async<Result<bool>> resolve(Position position);
+  std::vector<ShardId> shards_of(const Entry& entry) const;
   std::optional<Sources> choose_sources(const Entry& entry) const;
   bool in_sync(const std::string& node) const;
   bool carried_out(const Entry& entry, const std::string& node) const;
@@ -46,7 +47,7 @@ class FilterResolver {
   Async<Result<std::set<std::string>>> read_matching(std::shared_ptr<const Entry> entry,
                                                      std::string node, std::vector<ShardId> shards);
   Async<Result<meili::ApiError>> explain(std::shared_ptr<const Entry> entry, std::string node);
-  Async<Result<bool>> write(std::shared_ptr<const Entry> entry, std::vector<std::string> ids);
+  Async<Result<bool>> write(std::shared_ptr<const Entry> entry, std::set<std::string> ids);
 
   ForwardContext context_;
   Recheck recheck_;

@@ -368,6 +368,10 @@ Async<Result<void>> TaskEnds::learn_ends(OpenEntry& open) {
 }
 
 void TaskEnds::count(const OpenEntry& open, OpenTask& task) const {
+  if (open.entry->born_failed) {
+    if (task.error.is_null()) task.error = meili::to_json(*open.entry->born_failed);
+    return;
+  }
   const Ends& ends = open.ends;
   const Topology& topology = context_.cluster.topology();
   const std::string_view counter = counter_of(open.entry->kind);
@@ -409,7 +413,7 @@ void TaskEnds::count(const OpenEntry& open, OpenTask& task) const {
   }
 
   // Documents are counted in one group: one where nothing failed, if there is any.
-  if (counter.empty() || open.entry->born_failed) return;
+  if (counter.empty()) return;
   std::uint64_t best = 0;
   std::size_t fewest_failed = ends.size() + 1;
   for (int group : topology.groups()) {
@@ -437,7 +441,6 @@ void TaskEnds::count(const OpenEntry& open, OpenTask& task) const {
 Async<Result<void>> TaskEnds::end_task(const Entry& last, OpenTask task) {
   TaskEnd end;
   end.details = last.task_details;
-  if (last.born_failed && task.error.is_null()) task.error = meili::to_json(*last.born_failed);
   if (const auto by = voided_by(task.error)) {
     end.canceled_by = *by;
     task.error.erase(kNeverSent);
@@ -449,8 +452,7 @@ Async<Result<void>> TaskEnds::end_task(const Entry& last, OpenTask task) {
   end.failed_parts = std::move(task.failed_parts);
   const std::string_view counter = counter_of(last.kind);
   if (!counter.empty() && end.details.is_object()) {
-    end.details.set(counter,
-                    Json(last.born_failed ? std::uint64_t{0} : task.documents.value_or(0)));
+    end.details.set(counter, Json(task.documents.value_or(0)));
   }
   const auto now = static_cast<EntryStamp>(context_.clock.wall_now().time_since_epoch().count());
   // Nodes' clocks are their own; a task never ends before it began, nor begins before it was made.

@@ -28,7 +28,8 @@ enum class EntryKind {
   kMergeDocuments,   // PUT. Body: documents
   kDeleteDocuments,  // by id. Body: ids; also what a delete by filter becomes when it is resolved.
                      // Of origin kTtlExpire: conditional. Body: ids, with the exact stamps
-  kDeleteByFilter,   // arguments.filter; has no body until it is resolved
+  kDeleteByFilter,   // arguments.filter, and of which slots (forward/filter_slice.h); has no body
+                     // until it is resolved
   kClearDocuments,   // delete-all
   kCreateIndex,
   kUpdateIndex,  // arguments.primaryKey, .newUid; .settingsVersion: the index's, by the log

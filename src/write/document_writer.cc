@@ -1,12 +1,12 @@
 #include "write/document_writer.h"
 
-#include <set>
-
+#include "forward/filter_slice.h"
 #include "meili/filter.h"
 #include "meili/index_uid.h"
 #include "meili/parameters.h"
 #include "meili/payload.h"
 #include "meili/primary_key.h"
+#include "write/delete_slices.h"
 
 namespace miroir {
 namespace {
@@ -30,10 +30,6 @@ bool has_geo(const IndexState* index) {
     if (value != nullptr && to_text(*value).find("\"_geo\"") != std::string::npos) return true;
   }
   return false;
-}
-
-std::vector<std::uint32_t> sorted(const std::set<std::uint32_t>& shards) {
-  return {shards.begin(), shards.end()};
 }
 
 // The index's identity as a request saw it when it was prepared, against how it stands now.
@@ -134,10 +130,6 @@ struct DocumentWriter::Addition {
 
 // Its documents in the log's form, for the index as it stood then.
 struct DocumentWriter::Prepared {
-  struct Part {
-    Body body;
-    std::set<std::uint32_t> shards;
-  };
   Position incarnation = 0;
   std::optional<std::string> index_primary_key;
   std::string primary_key;
@@ -173,38 +165,59 @@ Async<Result<DocumentWriter::Prepared>> DocumentWriter::prepare(const Addition& 
 
   const DocumentRules rules{prepared.primary_key, context_.options.names, has_geo(index),
                             !addition.merge};
-  const Topology& topology = context_.cluster.topology();
   std::size_t next = 0;
-  while (next < addition.payload.documents.size() && !prepared.failed) {
-    Prepared::Part part;
-    std::uint64_t bytes = 0;
-    auto body = co_await context_.log.write_body([&]() -> Result<std::optional<BodyRecord>> {
-      if (next == addition.payload.documents.size() || bytes >= context_.options.entry_bytes_max)
-        return std::nullopt;
-      std::string_view document = addition.payload.documents[next];
-      auto record = make_record(document, rules);
-      if (!record) {
-        prepared.failed = std::move(record).error();
-        return std::nullopt;
-      }
-      ++next;
-      bytes += document.size() + kStoredFieldsBytes;
-      part.shards.insert(topology.shard_of(record->slot));
-      return std::move(*record);
-    });
-    if (!body) {
-      discard(prepared);
-      co_return std::unexpected(std::move(body).error());
-    }
-    part.body = *body;
-    prepared.parts.push_back(std::move(part));
-  }
+  MIROIR_CO_TRY(prepared.parts, co_await write_parts([&]() -> std::optional<BodyRecord> {
+                  if (next == addition.payload.documents.size()) return std::nullopt;
+                  auto record = make_record(addition.payload.documents[next++], rules);
+                  if (record) return std::move(*record);
+                  prepared.failed = std::move(record).error();
+                  return std::nullopt;
+                }));
   co_return prepared;
 }
 
+Async<Result<DocumentWriter::Parts>> DocumentWriter::write_parts(
+    std::function<std::optional<BodyRecord>()> next) {
+  const Topology& topology = context_.cluster.topology();
+  Parts parts;
+  std::optional<BodyRecord> ahead = next();
+  while (ahead) {
+    std::set<std::uint32_t> shards;
+    std::uint64_t bytes = 0;
+    auto body = co_await context_.log.write_body([&]() -> Result<std::optional<BodyRecord>> {
+      if (!ahead || bytes >= context_.options.entry_bytes_max) return std::nullopt;
+      bytes += ahead->id.size() + ahead->document.size() + kStoredFieldsBytes;
+      shards.insert(topology.shard_of(ahead->slot));
+      return std::exchange(ahead, next());
+    });
+    if (!body) {
+      discard(parts);
+      co_return std::unexpected(std::move(body).error());
+    }
+    parts.push_back({*body, {shards.begin(), shards.end()}});
+  }
+  co_return parts;
+}
+
 // Once they were appended it does nothing.
-void DocumentWriter::discard(const Prepared& prepared) {
-  for (const Prepared::Part& part : prepared.parts) context_.log.discard(part.body);
+void DocumentWriter::discard(const Parts& parts) {
+  for (const Part& part : parts) context_.log.discard(part.body);
+}
+
+std::vector<Entry> DocumentWriter::entries_of(Entry entry, const Parts& parts, Position first) {
+  entry.shard_count = context_.cluster.topology().shard_count();
+  if (parts.empty()) return {std::move(entry)};
+  entry.task = first + parts.size() - 1;
+  std::vector<Entry> entries;
+  for (const Part& part : parts) {
+    entry.body = part.body.id;
+    entry.body_pieces = part.body.pieces;
+    entry.body_bytes = part.body.bytes;
+    entry.records = part.body.records;
+    entry.shards = part.shards;
+    entries.push_back(entry);
+  }
+  return entries;
 }
 
 Async<http::Response> DocumentWriter::add(std::string index_uid, bool merge, http::Request request,
@@ -279,36 +292,23 @@ Async<http::Response> DocumentWriter::add(std::string index_uid, bool merge, htt
           } else if (learns_key) {
             entries.push_back(primary_key_settings(*now, incarnation, prepared->primary_key));
           }
-          const std::size_t birth = entries.size();
-          const std::size_t parts =
-              prepared->failed ? 1 : std::max<std::size_t>(1, prepared->parts.size());
-          const Position task = next + birth + parts - 1;
-          for (std::size_t i = 0; i < parts; ++i) {
-            Entry entry =
-                client_entry(merge ? EntryKind::kMergeDocuments : EntryKind::kWriteDocuments,
-                             "documentAdditionOrUpdate", index_uid, now);
-            entry.incarnation = incarnation;
-            entry.primary_key =
-                prepared->failed ? prepared->index_primary_key.value_or("") : prepared->primary_key;
-            entry.task = task;
-            entry.task_details =
-                addition_details(addition.payload.documents.size(), prepared->failed.has_value());
-            entry.custom_metadata = addition.metadata;
-            entry.born_failed = prepared->failed;
-            entry.shard_count = context_.cluster.topology().shard_count();
-            if (!prepared->failed && i < prepared->parts.size()) {
-              const Prepared::Part& part = prepared->parts[i];
-              entry.body = part.body.id;
-              entry.body_pieces = part.body.pieces;
-              entry.body_bytes = part.body.bytes;
-              entry.records = part.body.records;
-              entry.shards = sorted(part.shards);
-            }
-            entries.push_back(std::move(entry));
-          }
+          Entry entry =
+              client_entry(merge ? EntryKind::kMergeDocuments : EntryKind::kWriteDocuments,
+                           "documentAdditionOrUpdate", index_uid, now);
+          entry.incarnation = incarnation;
+          entry.primary_key =
+              prepared->failed ? prepared->index_primary_key.value_or("") : prepared->primary_key;
+          entry.task_details =
+              addition_details(addition.payload.documents.size(), prepared->failed.has_value());
+          entry.custom_metadata = addition.metadata;
+          entry.born_failed = prepared->failed;
+          for (Entry& part :
+               entries_of(std::move(entry), prepared->failed ? Parts() : prepared->parts,
+                          next + entries.size()))
+            entries.push_back(std::move(part));
           return entries;
         });
-    discard(*prepared);
+    discard(prepared->parts);
     if (!appended && appended.error().code == ErrorCode::kConflict) continue;
     co_return append_answer(context_, appended);
   }
@@ -319,35 +319,25 @@ Async<http::Response> DocumentWriter::add(std::string index_uid, bool merge, htt
 Async<http::Response> DocumentWriter::remove_ids(std::string index_uid,
                                                  std::vector<std::string> ids, std::size_t provided,
                                                  std::string metadata) {
-  const Topology& topology = context_.cluster.topology();
-  std::set<std::uint32_t> shards;
   std::size_t next = 0;
-  auto body = co_await context_.log.write_body([&]() -> Result<std::optional<BodyRecord>> {
+  auto parts = co_await write_parts([&]() -> std::optional<BodyRecord> {
     if (next == ids.size()) return std::nullopt;
     const std::string& id = ids[next++];
-    const Slot slot = slot_of(id);
-    shards.insert(topology.shard_of(slot));
-    return BodyRecord{.slot = slot, .checksum = 0, .id = id, .document = {}};
+    return BodyRecord{.slot = slot_of(id), .checksum = 0, .id = id, .document = {}};
   });
-  if (!body) co_return error_answer(to_api_error(body.error(), "miroir_store_unavailable"));
+  if (!parts) co_return error_answer(to_api_error(parts.error(), "miroir_store_unavailable"));
 
   auto appended = co_await append_for_client(
-      context_, [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+      context_, [&](const Catalogue& catalogue, Position first) -> Result<std::vector<Entry>> {
         const IndexState* index = catalogue.index(index_uid);
         Entry entry =
             client_entry(EntryKind::kDeleteDocuments, "documentDeletion", index_uid, index);
         entry.task_details = deletion_details(provided, Json(), false);
         entry.custom_metadata = metadata;
-        entry.shard_count = topology.shard_count();
         if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
-        entry.body = body->id;
-        entry.body_pieces = body->pieces;
-        entry.body_bytes = body->bytes;
-        entry.records = body->records;
-        entry.shards = sorted(shards);
-        return std::vector{std::move(entry)};
+        return entries_of(std::move(entry), *parts, first);
       });
-  context_.log.discard(*body);
+  discard(*parts);
   co_return append_answer(context_, appended);
 }
 
@@ -402,18 +392,27 @@ Async<http::Response> DocumentWriter::remove_by_filter(std::string index_uid,
   auto filter = delete_filter_of(*body);
   if (!filter) co_return error_answer(filter.error());
 
+  const IndexState* seen = context_.log.catalogue().index(index_uid);
+  std::size_t slices = 1;
+  if (seen != nullptr) slices = co_await slices_of_delete(context_, *seen, *filter);
   auto appended = co_await append_for_client(
-      context_, [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+      context_, [&](const Catalogue& catalogue, Position first) -> Result<std::vector<Entry>> {
         const IndexState* index = catalogue.index(index_uid);
         Entry entry =
             client_entry(EntryKind::kDeleteByFilter, "documentDeletion", index_uid, index);
-        entry.arguments = Json::object({{"filter", *filter}});
         entry.task_details = deletion_details(0, to_text(*filter), false);
         entry.custom_metadata = text_of(meili::find_parameter(query, "customMetadata"));
         if (index == nullptr) return std::vector{failed_on_missing_index(std::move(entry))};
         entry.born_failed = judge_filter(*filter, *index);
-        if (entry.born_failed) entry.task_details.set("deletedDocuments", 0);
-        return std::vector{std::move(entry)};
+        if (entry.born_failed) {
+          entry.task_details.set("deletedDocuments", 0);
+          return std::vector{std::move(entry)};
+        }
+        entry.task = first + slices - 1;
+        std::vector<Entry> entries(slices, entry);
+        for (std::size_t slice = 0; slice < slices; ++slice)
+          entries[slice].arguments = slice_arguments(*filter, slice, slices);
+        return entries;
       });
   co_return append_answer(context_, appended);
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +32,16 @@ class DocumentWriter {
   struct Addition;
   struct Prepared;
   Async<Result<Prepared>> prepare(const Addition& addition, const IndexState* index);
-  void discard(const Prepared& prepared);
+  // A body of at most about `entry_bytes_max`, for an entry of its own.
+  struct Part {
+    Body body;
+    std::vector<std::uint32_t> shards;
+  };
+  using Parts = std::vector<Part>;
+  Async<Result<Parts>> write_parts(std::function<std::optional<BodyRecord>()> next);
+  void discard(const Parts& parts);
+  // The entries of one task, the first at that position; without a part one entry without a body.
+  std::vector<Entry> entries_of(Entry entry, const Parts& parts, Position first);
   Async<http::Response> remove_ids(std::string index_uid, std::vector<std::string> ids,
                                    std::size_t provided, std::string metadata);
 

@@ -332,6 +332,23 @@ TEST(DocumentWriterTest, ADeleteByFilterDeletesTheRowsThatMatched) {
   EXPECT_EQ(world.documents_of("movies"), (Documents{{"2", R"({"id":2,"g":"b"})"}}));
 }
 
+TEST(DocumentWriterTest, ManyIdsBecomeSeveralEntriesOfOneTask) {
+  WriteOptions options;
+  options.entry_bytes_max = 1'000;
+  WriteWorld world(options);
+  world.ended(world.post("movies", R"([{"id":1},{"id":2},{"id":3},{"id":"x"}])"));
+  std::string ids = R"(["x")";
+  for (int i = 1; i < 30; ++i) ids += "," + std::to_string(i);
+  const auto accepted = world.answer(
+      world.documents().remove_batch("movies", WriteWorld::json_request("POST", ids + "]")));
+  EXPECT_EQ(accepted.task(), world.world.log().head());
+  EXPECT_LE(world.entry(accepted.task()).records, 5u);
+  const Json task = world.ended(accepted);
+  EXPECT_EQ(detail(task, "providedIds"), Json(30));
+  EXPECT_EQ(detail(task, "deletedDocuments"), Json(4));
+  EXPECT_TRUE(world.documents_of("movies").empty());
+}
+
 TEST(DocumentWriterTest, AFilterThatIsNoneIsRefused) {
   WriteWorld world;
   auto remove = [&](const char* body) {

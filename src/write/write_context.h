@@ -12,6 +12,7 @@ namespace miroir {
 struct WriteOptions {
   FieldNames names;
   std::uint64_t entry_bytes_max = 16ULL << 20;  // a larger body becomes several entries
+  std::uint64_t deleted_per_entry = 100'000;    // and a delete by filter of about so many more
   Milliseconds request_timeout{30'000};
 };
 

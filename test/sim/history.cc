@@ -6,6 +6,7 @@
 #include <array>
 #include <map>
 
+#include "forward/filter_slice.h"
 #include "sim/json_at.h"
 
 namespace miroir::sim {
@@ -217,10 +218,22 @@ class Replay {
     if (!has_documents(request.act)) history_.changes.push_back(change);
     for (const std::string& id : ids) {
       change.id = id;
+      change.position = part_for(operation.task, id);
       if (request.act == Act::kReplace || request.act == Act::kMerge)
         change.body = to_text(document_of(request, id));
       history_.changes.push_back(change);
     }
+  }
+
+  // The entry of the task that deletes the document.
+  Position part_for(Position task, const std::string& id) const {
+    Position part = task;
+    const auto& entries = chronicle_.ledger.entries();
+    for (auto at = entries.find(task); at != entries.end() && at->second->task == task; --at) {
+      if (slice_of(*at->second).slots.contains(slot_of(id))) part = at->first;
+      if (at == entries.begin()) break;
+    }
+    return part;
   }
 
   // A version is swept that every replica in sync held: only of the newest is that the end.

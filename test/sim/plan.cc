@@ -368,6 +368,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random store(~seed);
   Random more(~seed * 3);
   Random cancels(~seed * 5);
+  Random slices(~seed * 7);
   Plan plan;
   plan.seed = seed;
   plan.groups = shape.chance(0.75) ? 2 : 3;
@@ -389,6 +390,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   if (plan.late_group) plan.groups = 3;
   if (more.chance(0.2)) plan.node_tasks_kept = 5 + more.below(30);
   plan.commit_max = between(more, Microseconds(500), Milliseconds(10));
+  if (slices.chance(0.4)) plan.deleted_per_entry = 1 + slices.below(3);
   const int phases = shape.chance(0.8) ? 1 : 2;
   int requests_drawn = 0;
   for (int i = 0; i < phases; ++i) {

@@ -131,6 +131,8 @@ struct Plan {
   bool outages = false;
   // Finished tasks that a node keeps; few enough to be deleted, or none is.
   std::optional<std::uint64_t> node_tasks_kept;
+  // Documents that one entry of a delete by filter is for; by default more than there are.
+  std::uint64_t deleted_per_entry = 100;
   // What tombstones outlive at least (rule 4).
   Microseconds tombstone_age_min = std::chrono::hours(1);
   bool collects() const { return tombstone_age_min < std::chrono::hours(1); }

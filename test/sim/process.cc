@@ -274,6 +274,7 @@ Async<http::Response> Process::handle(Request request, int number) {
   WriteContext context{*log_, *cluster_, around_.clock, WriteOptions{}};
   context.options.names = names_of(around_.plan);
   context.options.request_timeout = kRequestTimeout;
+  context.options.deleted_per_entry = around_.plan.deleted_per_entry;
   DocumentWriter documents(context);
   IndexWriter indexes(context);
   SettingsWriter settings(context);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "forward/filter_slice.h"
 
 namespace miroir::sim {
 namespace {
@@ -71,6 +72,15 @@ void World::lift_curses() {
     const auto entry = ledger_.entries().find(position);
     return entry != ledger_.entries().end() && !stays(*entry->second);
   });
+  // The slices of a delete by filter are cursed together.
+  std::set<Position> slices;
+  for (const Position position : cursed_) {
+    const auto entry = ledger_.entries().find(position);
+    if (entry == ledger_.entries().end()) continue;
+    for (Position slice = slice_of(*entry->second).first; slice <= entry->second->task; ++slice)
+      slices.insert(slice);
+  }
+  cursed_.merge(slices);
 }
 
 void World::add_node(const std::string& id) {
