@@ -1,6 +1,8 @@
 #include "log/durable_log.h"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 #include "log/catalogue_codec.h"
 #include "log/rows.h"
@@ -162,7 +164,7 @@ Result<Appender::Proposal> DurableLog::propose(std::vector<Entry>& entries) {
   appender_.number(entries);
 
   Appender::Proposal proposal;
-  std::vector<Tombstone> tombstones;
+  std::map<Position, std::uint64_t> deleted;  // by incarnation
   std::vector<Position> dropped;
   std::vector<std::size_t> sizes;
   for (const Entry& entry : entries) {
@@ -170,10 +172,8 @@ Result<Appender::Proposal> DurableLog::propose(std::vector<Entry>& entries) {
     if (entry.body != 0) {
       views_->bodies->adopt(entry.body, proposal.batch);
       proposal.body_bytes += static_cast<std::int64_t>(entry.body_stored);
-      for (Tombstone& tombstone : tombstones_of(entry, *views_->bodies->pending(entry.body))) {
-        Tombstones::add(tombstone, proposal.batch);
-        tombstones.push_back(std::move(tombstone));
-      }
+      deleted[entry.incarnation] +=
+          add_tombstones(entry, *views_->bodies->pending(entry.body), proposal.batch);
     }
     if (const Position ended = ended_by(entry); ended != 0) {
       Tombstones::drop(ended, proposal.batch);
@@ -186,13 +186,12 @@ Result<Appender::Proposal> DurableLog::propose(std::vector<Entry>& entries) {
     proposal.batch.put(Table::kEntry, key_of(entry.position), std::move(row));
     proposal.entries.push_back(std::make_shared<const Entry>(entry));
   }
-  proposal.settled = [views = views_, tombstones = std::move(tombstones),
-                      dropped = std::move(dropped), added = proposal.entries,
-                      sizes = std::move(sizes)](bool durable) {
+  proposal.settled = [views = views_, deleted = std::move(deleted), dropped = std::move(dropped),
+                      added = proposal.entries, sizes = std::move(sizes)](bool durable) {
     for (const auto& entry : added)
       if (entry->body != 0) views->bodies->adopted(entry->body, durable);
     if (!durable) return;
-    for (const Tombstone& tombstone : tombstones) views->tombstones.added(tombstone);
+    for (const auto& [incarnation, rows] : deleted) views->tombstones.added(incarnation, rows);
     for (const Position incarnation : dropped) views->tombstones.dropped(incarnation);
     for (std::size_t i = 0; i < added.size(); ++i) {
       if (!added[i]->task_type.empty() && added[i]->task == added[i]->position)
@@ -203,25 +202,25 @@ Result<Appender::Proposal> DurableLog::propose(std::vector<Entry>& entries) {
   return proposal;
 }
 
-std::vector<Tombstone> DurableLog::tombstones_of(const Entry& entry,
-                                                 const PendingBody& body) const {
-  std::vector<Tombstone> tombstones;
-  if (entry.kind != EntryKind::kDeleteDocuments || entry.born_failed || entry.target)
-    return tombstones;
+std::uint64_t DurableLog::add_tombstones(const Entry& entry, const PendingBody& body,
+                                         Batch& batch) const {
+  if (entry.kind != EntryKind::kDeleteDocuments || entry.born_failed || entry.target) return 0;
   // A delete by filter may be resolved after the index was dropped.
-  if (appender_.tentative_catalogue().by_incarnation(entry.incarnation) == nullptr)
-    return tombstones;
+  if (appender_.tentative_catalogue().by_incarnation(entry.incarnation) == nullptr) return 0;
   // What expired is dead as it was: whatever was written since lives.
   const bool of_expiry = names_exact_stamps(entry);
+  std::unordered_set<std::string_view> documents;  // some may be named twice
   for (const auto& [id, slot, exact_stamp] : body.deletes) {
-    tombstones.push_back({.incarnation = entry.incarnation,
-                          .id = id,
-                          .slot = slot,
-                          .position = entry.position,
-                          .stamp = of_expiry ? exact_stamp : entry.stamp,
-                          .of_expiry = of_expiry});
+    documents.insert(id);
+    Tombstones::add({.incarnation = entry.incarnation,
+                     .id = id,
+                     .slot = slot,
+                     .position = entry.position,
+                     .stamp = of_expiry ? exact_stamp : entry.stamp,
+                     .of_expiry = of_expiry},
+                    batch);
   }
-  return tombstones;
+  return documents.size();
 }
 
 Async<Result<std::shared_ptr<const Entry>>> DurableLog::entry(Position position) {
@@ -286,13 +285,11 @@ Async<Result<void>> DurableLog::resolve(Position position, Body ids,
   Appender::Proposal proposal;
   views_->bodies->adopt(ids.id, proposal.batch);
   proposal.body_bytes = static_cast<std::int64_t>(resolved.body_stored);
-  std::vector<Tombstone> tombstones = tombstones_of(resolved, *body);
-  for (const Tombstone& tombstone : tombstones) Tombstones::add(tombstone, proposal.batch);
-  proposal.settled = [views = views_, tombstones = std::move(tombstones),
+  const std::uint64_t rows = add_tombstones(resolved, *body, proposal.batch);
+  proposal.settled = [views = views_, rows, incarnation = resolved.incarnation,
                       adopted = ids.id](bool durable) {
     views->bodies->adopted(adopted, durable);
-    if (!durable) return;
-    for (const Tombstone& tombstone : tombstones) views->tombstones.added(tombstone);
+    if (durable) views->tombstones.added(incarnation, rows);
   };
   co_return co_await change_entry(std::move(resolved), std::move(proposal));
 }

@@ -100,7 +100,8 @@ class DurableLog final : public Log {
   Async<Result<void>> load();
   Async<Result<void>> refuse_if_full();
   Result<Appender::Proposal> propose(std::vector<Entry>& entries);
-  std::vector<Tombstone> tombstones_of(const Entry& entry, const PendingBody& body) const;
+  // Of a delete, for its transaction; how many.
+  std::uint64_t add_tombstones(const Entry& entry, const PendingBody& body, Batch& batch) const;
   // Another version of an entry that is in the log takes its place.
   Async<Result<void>> change_entry(Entry changed, Appender::Proposal proposal);
   Async<Result<std::vector<Entry>>> append_judged(Judge judge);
@@ -120,7 +121,7 @@ class DurableLog final : public Log {
   std::shared_ptr<Views> views_;
   Appender appender_;
   Taints taints_;
-  Semaphore one_exchange_;
+  Semaphore one_exchange_;     // and nothing else takes tombstones away meanwhile
   bool exchange_due_ = false;  // one was not made, or is being made
   std::map<std::string, NodeProgress> progress_;
   Position applied_everywhere_ = 0;

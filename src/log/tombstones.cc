@@ -23,7 +23,7 @@ Async<Result<void>> Tombstones::load(Store& store) {
   co_return co_await for_each_row(store, Table::kTombstone, "",
                                   [&](const Row& row) -> Result<void> {
                                     MIROIR_TRY(const Tombstone tombstone, decode_tombstone(row));
-                                    added(tombstone);
+                                    added(tombstone.incarnation, 1);
                                     return {};
                                   });
 }
@@ -32,24 +32,15 @@ void Tombstones::add(const Tombstone& tombstone, Batch& batch) {
   batch.put(Table::kTombstone, tombstone_row(tombstone), encode(tombstone));
 }
 
-void Tombstones::added(const Tombstone& tombstone) {
-  Position& newest = newest_[tombstone.incarnation][xxh3_128(tombstone.id)];
-  newest = std::max(newest, tombstone.position);
-}
+void Tombstones::added(Position incarnation, std::uint64_t rows) { counts_[incarnation] += rows; }
 
-void Tombstones::forget(Position incarnation, const std::string& id, Position newest) {
-  const auto positions = newest_.find(incarnation);
-  if (positions == newest_.end()) return;
-  const auto found = positions->second.find(xxh3_128(id));
-  if (found != positions->second.end() && found->second <= newest) positions->second.erase(found);
-  if (positions->second.empty()) newest_.erase(positions);
+void Tombstones::taken(Position incarnation, std::uint64_t rows) {
+  const auto count = counts_.find(incarnation);
+  if (count != counts_.end()) count->second -= std::min(count->second, rows);
 }
 
 Async<Result<std::optional<Tombstone>>> Tombstones::find(Store& store, Position incarnation,
                                                          std::string id) {
-  const auto positions = newest_.find(incarnation);
-  if (positions == newest_.end() || !positions->second.contains(xxh3_128(id)))
-    co_return std::optional<Tombstone>();
   const std::string rows = tombstone_rows(incarnation, id);
   std::string end = prefix_end(rows);
   std::optional<Tombstone> greatest;
@@ -83,23 +74,24 @@ Async<Result<std::vector<std::string>>> Tombstones::written_by(Store& store, Pos
 }
 
 std::uint64_t Tombstones::count(Position incarnation) const {
-  const auto positions = newest_.find(incarnation);
-  return positions == newest_.end() ? 0 : positions->second.size();
+  const auto found = counts_.find(incarnation);
+  return found == counts_.end() ? 0 : found->second;
 }
 
 Async<Result<void>> Tombstones::make_void(Store& store, Position incarnation, Position position,
                                           std::vector<std::string> ids) {
   Batch batch;
+  std::uint64_t rows = 0;
   for (const std::string& id : ids) {
-    batch.erase(Table::kTombstone,
-                tombstone_row({.incarnation = incarnation, .id = id, .position = position}));
+    std::string row = tombstone_row({.incarnation = incarnation, .id = id, .position = position});
+    MIROIR_CO_TRY(const auto there, co_await store.get(Table::kTombstone, row));
+    if (!there) continue;
+    batch.erase(Table::kTombstone, std::move(row));
+    ++rows;
   }
-  if (batch.empty()) co_return Result<void>();
+  if (rows == 0) co_return Result<void>();
   MIROIR_CO_CHECK(co_await store.commit(std::move(batch)));
-  for (const std::string& id : ids) {
-    MIROIR_CO_TRY(const auto before, co_await find(store, incarnation, id));
-    if (!before) forget(incarnation, id, position);
-  }
+  taken(incarnation, rows);
   co_return Result<void>();
 }
 
@@ -110,21 +102,21 @@ Async<Result<void>> Tombstones::collect(Store& store, Position incarnation, Posi
     MIROIR_CO_TRY(const auto rows,
                   co_await store.scan(Table::kTombstone, first, end, kCollectPage));
     Batch batch;
-    std::vector<Tombstone> old;
+    std::uint64_t old = 0;
     EntryStamp newest = horizon(incarnation);
     for (const Row& row : rows) {
       MIROIR_CO_TRY(Tombstone tombstone, decode_tombstone(row));
       if (tombstone.position > before) continue;
       batch.erase(Table::kTombstone, row.key);
       newest = std::max(newest, tombstone.stamp);
-      old.push_back(std::move(tombstone));
+      ++old;
     }
     if (!batch.empty()) {
       batch.put(Table::kMeta, horizon_row(incarnation), key_of(newest));
       MIROIR_CO_CHECK(co_await store.commit(std::move(batch)));
       horizons_[incarnation] = newest;
+      taken(incarnation, old);
     }
-    for (const Tombstone& tombstone : old) forget(incarnation, tombstone.id, before);
     if (rows.size() < kCollectPage) co_return Result<void>();
     first = rows.back().key + '\0';
   }
@@ -156,11 +148,9 @@ Async<Result<Tombstones::Exchange>> Tombstones::exchange(Store& store, Position 
 }
 
 void Tombstones::exchanged(const Exchange& exchange, Position a, Position b) {
-  for (const auto& [tombstone, to] : exchange)
-    forget(tombstone.incarnation, tombstone.id, tombstone.position);
-  for (auto [tombstone, to] : exchange) {
-    tombstone.incarnation = to;
-    added(tombstone);
+  for (const auto& [tombstone, to] : exchange) {
+    taken(tombstone.incarnation, 1);
+    added(to, 1);
   }
   const EntryStamp newest = std::max(horizon(a), horizon(b));
   if (newest != 0) horizons_[a] = horizons_[b] = newest;
@@ -172,7 +162,7 @@ void Tombstones::drop(Position incarnation, Batch& batch) {
 }
 
 void Tombstones::dropped(Position incarnation) {
-  newest_.erase(incarnation);
+  counts_.erase(incarnation);
   horizons_.erase(incarnation);
 }
 

@@ -3,33 +3,30 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "base/hash.h"
 #include "log/log.h"
 #include "store/store.h"
 
 namespace miroir {
 
 // The durable memory of deletes: a row for each, so that those before a delete that turns out to
-// have failed everywhere still count. In memory only which documents have one: most that are asked
-// for have none.
+// have failed everywhere still count. In memory only how many: few documents are asked for. Who
+// takes some away does so alone.
 class Tombstones {
  public:
   Async<Result<void>> load(Store& store);
 
-  // A delete on its way into the log: its row, and that it is durable.
+  // A delete on its way into the log: its rows, and that they are durable.
   static void add(const Tombstone& tombstone, Batch& batch);
-  void added(const Tombstone& tombstone);
+  void added(Position incarnation, std::uint64_t rows);
 
   // The document's with the greatest stamp.
   Async<Result<std::optional<Tombstone>>> find(Store& store, Position incarnation, std::string id);
   // The documents of that delete, by looking at all of the index's.
   static Async<Result<std::vector<std::string>>> written_by(Store& store, Position incarnation,
                                                             Position position);
-  // Documents that have one.
   std::uint64_t count(Position incarnation) const;
   // Takes away that delete of the documents.
   Async<Result<void>> make_void(Store& store, Position incarnation, Position position,
@@ -51,14 +48,9 @@ class Tombstones {
   void dropped(Position incarnation);
 
  private:
-  struct HashOf {
-    std::size_t operator()(const Hash128& hash) const { return hash.low; }
-  };
-  using Positions = std::unordered_map<Hash128, Position, HashOf>;
-  // Forgets the document where its newest is not newer than that.
-  void forget(Position incarnation, const std::string& id, Position newest);
+  void taken(Position incarnation, std::uint64_t rows);
 
-  std::map<Position, Positions> newest_;
+  std::map<Position, std::uint64_t> counts_;
   std::map<Position, EntryStamp> horizons_;
 };
 
