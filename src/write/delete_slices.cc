@@ -6,7 +6,6 @@ namespace miroir {
 namespace {
 
 constexpr std::uint64_t kSlicesMax = 1'000;
-constexpr std::size_t kSlicesUnknown = 16;  // where nobody says how many match
 constexpr Microseconds kAskedFor = Seconds(2);
 constexpr std::size_t kReadAtOnce = 512;
 constexpr Position kLookedThroughMax = 20'000;
@@ -71,7 +70,7 @@ Async<std::size_t> slices_of_delete(WriteContext context, IndexState index, Json
     if (documents)
       co_return std::min(kSlicesMax, *documents / context.options.deleted_per_entry + 1);
   }
-  co_return kSlicesUnknown;
+  co_return context.options.slices_unknown;
 }
 
 }  // namespace miroir

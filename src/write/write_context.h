@@ -12,7 +12,8 @@ namespace miroir {
 struct WriteOptions {
   FieldNames names;
   std::uint64_t entry_bytes_max = 16ULL << 20;  // a larger body becomes several entries
-  std::uint64_t deleted_per_entry = 100'000;    // and a delete by filter of about so many more
+  std::uint64_t deleted_per_entry = 100'000;    // and a delete by filter of about so many more,
+  std::size_t slices_unknown = 16;              // or so many where no node says how many
   Milliseconds request_timeout{30'000};
 };
 

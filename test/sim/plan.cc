@@ -286,6 +286,20 @@ void let_expire(Plan& plan, Random& random) {
   }
 }
 
+// Deletes by filter: their slices take numbers, and a log that forgets so soon that a rename failed
+// is no log.
+void let_slice(Plan& plan, std::uint64_t deleted_per_entry) {
+  plan.deleted_per_entry = deleted_per_entry;
+  if (!plan.trims()) return;
+  for (const Phase& phase : plan.phases) {
+    for (const Step& step : phase.steps) {
+      const auto* request = std::get_if<Request>(&step.what);
+      if (request != nullptr && request->act == Act::kDeleteFilter)
+        plan.entries_kept += kSlicesUnknown;
+    }
+  }
+}
+
 // Soon after requests, before nodes are sent what these ask for.
 void let_cancel(Plan& plan, Random& random) {
   for (Phase& phase : plan.phases) {
@@ -390,7 +404,6 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   if (plan.late_group) plan.groups = 3;
   if (more.chance(0.2)) plan.node_tasks_kept = 5 + more.below(30);
   plan.commit_max = between(more, Microseconds(500), Milliseconds(10));
-  if (slices.chance(0.4)) plan.deleted_per_entry = 1 + slices.below(3);
   const int phases = shape.chance(0.8) ? 1 : 2;
   int requests_drawn = 0;
   for (int i = 0; i < phases; ++i) {
@@ -408,6 +421,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
     std::ranges::stable_sort(phase.steps, {}, &Step::at);
   }
   if (phases == 2 && plan.trims() && !plan.outages) let_collect(plan, more);
+  if (slices.chance(0.4)) let_slice(plan, 1 + slices.below(3));
   if (cancels.chance(0.25) && faults.contains(FaultKind::kClientCancel)) let_cancel(plan, cancels);
   // Not with a group to come: what a lost entry deleted by filter, it would be brought again.
   if (store.chance(0.15) && !plan.late_group) draw_store_loss(plan.phases.back(), store, faults);

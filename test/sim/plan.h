@@ -131,8 +131,8 @@ struct Plan {
   bool outages = false;
   // Finished tasks that a node keeps; few enough to be deleted, or none is.
   std::optional<std::uint64_t> node_tasks_kept;
-  // Documents that one entry of a delete by filter is for; by default more than there are.
-  std::uint64_t deleted_per_entry = 100;
+  // Documents that one entry of a delete by filter is for; otherwise it is always one entry.
+  std::optional<std::uint64_t> deleted_per_entry;
   // What tombstones outlive at least (rule 4).
   Microseconds tombstone_age_min = std::chrono::hours(1);
   bool collects() const { return tombstone_age_min < std::chrono::hours(1); }
@@ -158,6 +158,8 @@ std::string describe(const Plan& plan);
 inline constexpr int kIdsOfAClass = 6;
 inline constexpr int kIndexes = 2;
 inline constexpr int kTags = 3;
+// Entries of a delete by filter of which no node says how many documents match.
+inline constexpr std::size_t kSlicesUnknown = 8;
 // What a fault that strikes a whole node may damage.
 inline constexpr int kAllDocuments = kIndexes * 3 * kIdsOfAClass;
 

@@ -274,7 +274,9 @@ Async<http::Response> Process::handle(Request request, int number) {
   WriteContext context{*log_, *cluster_, around_.clock, WriteOptions{}};
   context.options.names = names_of(around_.plan);
   context.options.request_timeout = kRequestTimeout;
-  context.options.deleted_per_entry = around_.plan.deleted_per_entry;
+  const std::optional<std::uint64_t> sliced = around_.plan.deleted_per_entry;
+  context.options.deleted_per_entry = sliced.value_or(1'000);
+  context.options.slices_unknown = sliced ? kSlicesUnknown : 1;
   DocumentWriter documents(context);
   IndexWriter indexes(context);
   SettingsWriter settings(context);
