@@ -230,6 +230,19 @@ void World::cancel_newest(int count) {
   process_->cancel(std::move(tasks));
 }
 
+void World::say_policy(const Fault& fault) {
+  if (!process_ || !process_->ready()) return;
+  TtlOverride change;
+  if (fault.duration > Microseconds(0))
+    change.sweep_interval = Seconds(fault.duration / Seconds(1));
+  if (fault.handlers > 0) change.deletes_max = static_cast<std::uint64_t>(fault.handlers);
+  const int number = sweep_witness_.said(fault.index, change);
+  process_->set_policy(fault.index, change, [this, number](bool taken) {
+    say(taken ? "the policy holds" : "the policy was not taken");
+    sweep_witness_.answered(number, taken);
+  });
+}
+
 void World::begin(const Fault& fault) {
   // What only one holds is lost with it, until the nodes are equal.
   if (damages(fault.kind) && in_recovery()) return;
@@ -289,6 +302,7 @@ void World::begin(const Fault& fault) {
       break;
     case FaultKind::kStoreSnapshot:
       store_copy_ = store_.snapshot();
+      sweep_witness_.store_copied();
       break;
     case FaultKind::kStoreBack:
       if (store_copy_ && store_goes_back(*store_copy_)) crash(fault.duration);
@@ -301,6 +315,9 @@ void World::begin(const Fault& fault) {
       break;
     case FaultKind::kClientCancel:
       cancel_newest(fault.handlers);
+      break;
+    case FaultKind::kPolicy:
+      say_policy(fault);
       break;
     case FaultKind::kClockStep:
       witness_.note_time();

@@ -316,6 +316,22 @@ void let_cancel(Plan& plan, Random& random) {
   }
 }
 
+// Indexes are swept each in its way; all others hardly, or as before.
+void let_say_policies(Plan& plan, Random& random) {
+  if (random.chance(0.5)) plan.sweep_interval = Seconds(60 + random.below(120));
+  for (Phase& phase : plan.phases) {
+    for (std::uint64_t i = 1 + random.below(4); i > 0; --i) {
+      Fault policy;
+      policy.kind = FaultKind::kPolicy;
+      policy.index = random.chance(0.5) ? "books" : "films";
+      if (random.chance(0.8)) policy.duration = Seconds(1 + random.below(40));
+      if (random.chance(0.6)) policy.handlers = 1 + static_cast<int>(random.below(3));
+      phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(policy)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
 // Deletes are forgotten between the phases, and so are the bodies of the log; then disks are put
 // back that are older.
 void let_collect(Plan& plan, Random& random) {
@@ -357,7 +373,7 @@ bool has_documents(Act act) { return act <= Act::kDeleteFilter; }
 bool is_document_act(Act act) { return act <= Act::kClear; }
 
 bool damages(FaultKind kind) {
-  return kind >= FaultKind::kFailTasks && kind != FaultKind::kClientCancel;
+  return kind >= FaultKind::kFailTasks && kind < FaultKind::kClientCancel;
 }
 
 bool is_of_store(FaultKind kind) {
@@ -383,6 +399,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random more(~seed * 3);
   Random cancels(~seed * 5);
   Random slices(~seed * 7);
+  Random policies(~seed * 17);
   Plan plan;
   plan.seed = seed;
   plan.groups = shape.chance(0.75) ? 2 : 3;
@@ -422,6 +439,8 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   }
   if (phases == 2 && plan.trims() && !plan.outages) let_collect(plan, more);
   if (slices.chance(0.4)) let_slice(plan, 1 + slices.below(3));
+  if (plan.sweep_interval && policies.chance(0.4) && faults.contains(FaultKind::kPolicy))
+    let_say_policies(plan, policies);
   if (cancels.chance(0.25) && faults.contains(FaultKind::kClientCancel)) let_cancel(plan, cancels);
   // Not with a group to come: what a lost entry deleted by filter, it would be brought again.
   if (store.chance(0.15) && !plan.late_group) draw_store_loss(plan.phases.back(), store, faults);

@@ -79,9 +79,11 @@ enum class FaultKind {
   kStoreBack,      // …Miroir dies, and finds the copy in its place…
   kStoreLost,      // …or nothing
   kLateGroup,      // Miroir is started again with another group, empty
-  kClientCancel,   // not a fault: a client cancels the newest `handlers` tasks that have not ended
+  // Not faults.
+  kClientCancel,  // a client cancels the newest `handlers` tasks that have not ended
+  kPolicy,  // one says how an index is swept: so often, `handlers` documents at most; 0: as others
 };
-inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kClientCancel) + 1;
+inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kPolicy) + 1;
 bool damages(FaultKind kind);
 bool is_of_store(FaultKind kind);
 std::string_view name(FaultKind kind);

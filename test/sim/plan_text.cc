@@ -33,7 +33,8 @@ std::string_view name(FaultKind kind) {
       "foreign-key",    "foreign-setting",
       "storm",          "store-snapshot",
       "store-back",     "store-lost",
-      "late-group",     "client-cancel"};
+      "late-group",     "client-cancel",
+      "policy"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -75,6 +76,9 @@ std::string describe(const Fault& fault) {
       return fmt::format("storm of {} on {} {}", fault.handlers, fault.node, fault.index);
     case FaultKind::kClientCancel:
       return fmt::format("a client cancels the newest {} open tasks", fault.handlers);
+    case FaultKind::kPolicy:
+      return fmt::format("{} is to be swept every {} s, {} documents at most (0: as others)",
+                         fault.index, fault.duration / Seconds(1), fault.handlers);
     case FaultKind::kCancelTasks:
       return fmt::format("cancel-tasks {}", fault.node);
     case FaultKind::kForeignSetting:

@@ -256,6 +256,14 @@ void Process::cancel(std::vector<Position> tasks) {
   }(*this, std::move(tasks)));
 }
 
+void Process::set_policy(std::string index, TtlOverride change, std::function<void(bool)> answer) {
+  spawn([](Process& self, std::string its_index, TtlOverride its_change,
+           std::function<void(bool)> its_answer) -> Async<void> {
+    const auto set = co_await self.sweeper_->set_policy(std::move(its_index), its_change);
+    its_answer(set.has_value());
+  }(*this, std::move(index), change, std::move(answer)));
+}
+
 Async<http::Response> Process::handle_key(WriteContext context, Request request,
                                           http::Request message) {
   KeyWriter keys(std::move(context), random_);

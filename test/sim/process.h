@@ -55,11 +55,14 @@ class Process {
   void serve(Request request, int number, std::function<void(http::Response)> answer);
   // A client's too: those of the tasks of which nothing was sent yet shall not happen.
   void cancel(std::vector<Position> tasks);
+  // And that an index is swept like this; `answer` says whether that holds.
+  void set_policy(std::string index, TtlOverride change, std::function<void(bool)> answer);
   void spawn(Async<void> coroutine);
 
   Log& log() { return *log_; }
   Cluster& cluster() { return *cluster_; }
   Reconciler& reconciler() { return *reconciler_; }
+  const Sweeper& sweeper() { return *sweeper_; }
 
  private:
   Async<void> open();

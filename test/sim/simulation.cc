@@ -46,6 +46,7 @@ class Quiet {
     check_documents("healed");
     check_tasks();
     check_repairs();
+    check_policies();
     // Quiet: nothing is found any more, and nothing is changed.
     for (const PassKind kind : {PassKind::kLight, PassKind::kDeep}) {
       const auto pass = run_pass(kind);
@@ -60,7 +61,7 @@ class Quiet {
   }
 
   void sweep() {
-    if (world_.plan().sweep_interval) rest(*world_.plan().sweep_interval + kSweep);
+    if (world_.plan().sweep_interval) rest(world_.time_to_sweep() + kSweep);
   }
 
   // Where passes wait for a person's agreement, the person agrees now and then.
@@ -216,6 +217,13 @@ class Quiet {
         fail(fmt::format("task {} is {}: {}", operation.task, end->status, to_text(end->error)));
       }
     }
+  }
+
+  void check_policies() {
+    if (!world_.plan().sweep_interval) return;
+    for (const std::string index : {"books", "films"})
+      world_.sweep_witness().check(index, world_.process().sweeper().policy(index));
+    for (std::string& wrong : world_.sweep_witness().take_wrong()) fail(std::move(wrong));
   }
 
   void check_repairs() {

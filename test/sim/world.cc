@@ -34,7 +34,8 @@ World::World(const Plan& plan)
     : plan_(plan),
       topology_(make_topology(plan, plan.groups - (plan.late_group ? 1 : 0))),
       random_(plan.seed + 1'000'003),
-      witness_(topology_, nodes_, journals_, clock_, plan.deletes_max) {
+      witness_(topology_, nodes_, journals_, clock_, plan.deletes_max),
+      sweep_witness_(clock_, {.sweep_interval = plan.sweep_interval.value_or(Seconds(0))}) {
   for (const NodeConfig& config : topology_.nodes()) add_node(config.id);
   if (plan.trims()) damaged_ += kAllDocuments * nodes_.size();
   store_.be_exclusive();
@@ -43,6 +44,7 @@ World::World(const Plan& plan)
     ledger_.committed(batch);
     lift_curses();
     witness_.committed(batch);
+    sweep_witness_.committed(batch);
     if (in_recovery_) watch_adoption(batch);
   });
 }
@@ -151,6 +153,7 @@ void World::crash(Microseconds away) {
   handlers_to_crash_.reset();
   say(fmt::format("Miroir dies, for {} ms", away.count() / 1'000));
   process_.reset();
+  sweep_witness_.miroir_died();
   // Time passes without it: nothing but the due may happen.
   const Instant back = clock_.now() + away;
   while (!due_.empty() && due_.begin()->first <= back) {
@@ -220,6 +223,21 @@ void World::let_expire() {
   wall_offset_ += early;
   clock_.set_wall_offset(wall_offset_);
   say("all that expires soon has expired");
+}
+
+Microseconds World::time_to_sweep() {
+  std::map<std::string, std::set<std::string>> expiring;
+  for (const auto& [id, node] : nodes_) {
+    for (const auto& [uid, index] : node->disk().indexes) {
+      for (const auto& [document, content] : index.documents) {
+        if (content.find(kExpiresAt) != nullptr) expiring[uid].insert(document);
+      }
+    }
+  }
+  Microseconds longest = *plan_.sweep_interval;
+  for (const auto& [uid, documents] : expiring)
+    longest = std::max(longest, sweep_witness_.time_to_sweep(uid, documents.size()));
+  return longest;
 }
 
 void World::end_node_faults() {

@@ -12,6 +12,7 @@
 #include "sim/history.h"
 #include "sim/ledger.h"
 #include "sim/process.h"
+#include "sim/sweep_witness.h"
 #include "sim/witness.h"
 
 namespace miroir::sim {
@@ -48,11 +49,14 @@ class World {
   // Once every node has ended what it was given.
   const Nodes& nodes();
   Witness& witness() { return witness_; }
+  SweepWitness& sweep_witness() { return sweep_witness_; }
   // All that happened, for a checker.
   Chronicle chronicle() const {
     return {ledger_, cursed_, adoptions_, witness_.swept(), topology_};
   }
   Subscriber& subscriber() { return subscriber_; }
+  // Until what has expired is swept everywhere, once a sweep may begin.
+  Microseconds time_to_sweep();
   // Sets the clock behind the end of all that does not live for ever.
   void let_expire();
   std::int64_t milliseconds() const {
@@ -69,6 +73,7 @@ class World {
   void put_back_later(const Fault& fault);
   void fail_tasks(const Fault& fault);
   void cancel_newest(int count);
+  void say_policy(const Fault& fault);
   void curse(const Fault& fault);
   void lift_curses();
   void touch_key(const Fault& fault);
@@ -97,6 +102,7 @@ class World {
   std::map<std::string, SimulatedNetwork> networks_;
   Journals journals_;
   Witness witness_;
+  SweepWitness sweep_witness_;
   Subscriber subscriber_;
   std::unique_ptr<Process> process_;
 
