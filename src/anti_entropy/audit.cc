@@ -43,6 +43,13 @@ Json copy_to_json(const DocumentCopies& copies, const Copy& copy, const Verdict&
   return json;
 }
 
+// What a row says on that day, whichever pass says it.
+Hash128 meaning_of(Json row, WallTime now) {
+  row.set("day", std::chrono::floor<std::chrono::days>(now).time_since_epoch().count());
+  for (const std::string_view of_the_pass : {"pass", "at", "readAt"}) row.erase(of_the_pass);
+  return xxh3_128(to_text(row));
+}
+
 }  // namespace
 
 void Audit::begin(std::uint64_t pass) {
@@ -97,34 +104,53 @@ Async<Result<void>> Audit::withdraw() {
   co_return co_await store_.commit(std::move(batch));
 }
 
-bool Audit::is_known(Json row, WallTime now) {
-  row.set("day", std::chrono::floor<std::chrono::days>(now).time_since_epoch().count());
-  for (const std::string_view of_the_pass : {"pass", "at", "readAt"}) row.erase(of_the_pass);
-  const Hash128 what = xxh3_128(to_text(row));
-  if (unresolved_.size() < kUnresolvedRemembered) unresolved_.insert(what);
-  return unresolved_before_.contains(what);
+bool Audit::is_known(const Hash128& row) {
+  if (!unresolved_before_.contains(row)) return false;
+  remember({row});
+  return true;
+}
+
+void Audit::remember(const std::vector<Hash128>& rows) {
+  for (const Hash128& row : rows)
+    if (unresolved_.size() < kUnresolvedRemembered) unresolved_.insert(row);
 }
 
 Async<Result<void>> Audit::record(std::string index, std::vector<Handled> handled, WallTime now) {
   Batch batch;
+  std::vector<Hash128> unresolved;
   for (const Handled& one : handled) {
     const Json row = to_json(one, index, pass_, now);
-    if (one.repaired || !is_known(row, now)) record_one(batch, one.judged.copies.id, row);
+    if (!one.repaired) {
+      const Hash128 meaning = meaning_of(row, now);
+      if (is_known(meaning)) continue;
+      unresolved.push_back(meaning);
+    }
+    record_one(batch, one.judged.copies.id, row);
   }
   take_away_announced(batch);
   if (batch.empty()) co_return Result<void>{};
-  co_return co_await store_.commit(std::move(batch));
+  MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
+  remember(unresolved);
+  co_return Result<void>{};
 }
 
 Async<Result<void>> Audit::record(std::vector<HandledState> handled, WallTime now) {
   Batch batch;
+  std::vector<Hash128> unresolved;
   for (const HandledState& one : handled) {
     const Json row = to_json(one, pass_, now);
-    if (one.healed || !is_known(row, now)) record_one(batch, one.difference.sentence, row);
+    if (!one.healed) {
+      const Hash128 meaning = meaning_of(row, now);
+      if (is_known(meaning)) continue;
+      unresolved.push_back(meaning);
+    }
+    record_one(batch, one.difference.sentence, row);
   }
   take_away_announced(batch);
   if (batch.empty()) co_return Result<void>{};
-  co_return co_await store_.commit(std::move(batch));
+  MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
+  remember(unresolved);
+  co_return Result<void>{};
 }
 
 Async<Result<std::vector<Json>>> Audit::load(std::optional<std::uint64_t> pass, std::size_t limit) {

@@ -40,7 +40,9 @@ class Audit {
   void record_one(Batch& batch, const std::string& of, const Json& row);
   void take_away_announced(Batch& batch);
   // Whether the pass before this one wrote the same, or knew it, on the same day.
-  bool is_known(Json row, WallTime now);
+  bool is_known(const Hash128& row);
+  // What is durable of this pass.
+  void remember(const std::vector<Hash128>& rows);
 
   Store& store_;
   std::uint64_t pass_ = 0;

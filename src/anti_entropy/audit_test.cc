@@ -99,6 +99,22 @@ TEST_F(AuditTest, WhatIsOnlyReportedIsWrittenDownOnceADay) {
   EXPECT_EQ(repairs().size(), 2U);
 }
 
+TEST_F(AuditTest, WhatTheStoreDidNotTakeIsWrittenDownByTheNextPass) {
+  const auto is_row = [](const Batch::Change& change) { return change.table == Table::kRepair; };
+  const auto pass_twice = [&] {
+    world.store.fail_commits(
+        [&](const Batch& batch) { return std::ranges::any_of(batch.changes(), is_row); });
+    EXPECT_EQ(member(run_pass(PassKind::kLight), "state"), Json("failed"));
+    world.store.fail_commits(nullptr);
+    run_pass(PassKind::kLight);
+    return member(repairs().as_array().front(), "reason");
+  };
+  change([](SimulatedNode::Disk& disk) { disk.indexes["theirs"].primary_key = "isbn"; });
+  EXPECT_EQ(pass_twice(), Json("index_unknown"));
+  owner("alien").write_directly(kIndex, "alien", Json::object({{"id", "alien"}}));
+  EXPECT_EQ(pass_twice(), Json("foreign"));
+}
+
 TEST_F(AuditTest, NothingIsCalledHealedWhileRepairsAreOff) {
   change([](SimulatedNode::Disk& disk) { disk.indexes.erase(kIndex); });
   run_pass(PassKind::kLight, false);
