@@ -135,12 +135,14 @@ Operation operation(int number, int status, Position position, std::string id) {
 
 // Of these entries.
 History replay(std::vector<Operation>& operations, const std::vector<Entry>& entries,
-               const std::set<Position>& cursed = {}, const std::vector<Swept>& swept = {}) {
+               const std::set<Position>& cursed = {}, const std::vector<Swept>& swept = {},
+               const std::vector<Repaired>& repaired = {},
+               const std::vector<Strange>& strange = {}) {
   static const Topology kTopology =
       *Topology::make({{"a0", "http://a0", 0}, {"b0", "http://b0", 1}}, 4);
   Ledger ledger;
   for (const Entry& entry : entries) ledger.add(entry);
-  return replay(operations, Chronicle{ledger, cursed, {}, swept, kTopology});
+  return replay(operations, Chronicle{ledger, cursed, {}, swept, repaired, strange, kTopology});
 }
 
 Entry key_change(Position position, std::string uid, std::string name) {
@@ -187,6 +189,46 @@ TEST(HistoryTest, WhatFailedOnEveryNodeDidNotHappen) {
   EXPECT_EQ(history.model.indexes().at("books").documents.size(), 1U);
   EXPECT_TRUE(operations[0].valid);
   EXPECT_FALSE(operations[1].valid);
+}
+
+// A client writes w0 and w1, a stranger w1 and w2; then Miroir takes w1 and w2, as it says.
+class StrangerHistoryTest : public ::testing::Test {
+ protected:
+  History taken(std::vector<Operation> operations, const std::string& value = "strange") {
+    Entry adoption;
+    adoption.position = 3;
+    std::vector<Repaired> repaired;
+    for (const std::string id : {"w1", "w2"})
+      repaired.push_back({3, "a0", "books", id, std::nullopt, document(id, value)});
+    return replay(operations, {task(1, "op0"), task(2, "op1"), adoption}, {}, {}, repaired,
+                  {{1, "books", "w1", document("w1", "strange")},
+                   {1, "books", "w2", document("w2", "strange")}});
+  }
+  static Json document(const std::string& id, const std::string& value) {
+    return Json::object({{"id", id}, {"v", value}});
+  }
+  static Operation deletion(std::string id) {
+    Operation made = operation(1, 202, 2, std::move(id));
+    made.request.act = Act::kDelete;
+    return made;
+  }
+};
+
+TEST_F(StrangerHistoryTest, WhatNoClientWroteMayBeTaken) {
+  const History history = taken({operation(0, 202, 1, "w0"), operation(1, 202, 2, "w1")});
+  const auto& documents = history.model.indexes().at("books").documents;
+  EXPECT_EQ(documents.at("w1"), document_of(request(Act::kReplace, {"w1"}, "x"), "w1"));
+  EXPECT_EQ(documents.at("w2"), document("w2", "strange"));
+}
+
+TEST_F(StrangerHistoryTest, WhatAClientDeletedSinceMayNot) {
+  const History history = taken({operation(0, 202, 1, "w0"), deletion("w2")});
+  EXPECT_FALSE(history.model.indexes().at("books").documents.contains("w2"));
+}
+
+TEST_F(StrangerHistoryTest, NorWhatNobodyWrote) {
+  const History history = taken({operation(0, 202, 1, "w0"), deletion("w0")}, "made up");
+  EXPECT_TRUE(history.model.indexes().at("books").documents.empty());
 }
 
 // A document that expires at 1000, and its sweep.

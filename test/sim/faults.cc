@@ -13,12 +13,22 @@ namespace {
 constexpr Microseconds kRepairTime = Milliseconds(25);
 constexpr Microseconds kMergeInterval = Milliseconds(3);
 
-bool has_base(const SimulatedNode& node, const Fault& fault) {
+const Json* document_on(const SimulatedNode& node, const Fault& fault) {
   const auto index = node.disk().indexes.find(fault.index);
-  if (index == node.disk().indexes.end()) return false;
+  if (index == node.disk().indexes.end()) return nullptr;
   const auto document = index->second.documents.find(fault.id);
-  return document != index->second.documents.end() &&
-         document->second.find("_miroir_base") != nullptr;
+  return document == index->second.documents.end() ? nullptr : &document->second;
+}
+
+bool has_base(const SimulatedNode& node, const Fault& fault) {
+  const Json* document = document_on(node, fault);
+  return document != nullptr && document->find(kBaseField) != nullptr;
+}
+
+// What strangers wrote is not.
+bool is_stamped(const SimulatedNode& node, const Fault& fault) {
+  const Json* document = document_on(node, fault);
+  return document != nullptr && document->find(FieldNames().updated_at) != nullptr;
 }
 
 bool keeps_a_node_away(FaultKind kind) {
@@ -153,15 +163,13 @@ void World::blow() {
 }
 
 // Its content, or when it expires: that only comes earlier, for of two the later one wins.
+// What strangers wrote has no stamp to be under.
 bool World::corrupt(SimulatedNode& node, const Fault& fault) {
-  if (!plan_.sweep_interval || random_.chance(0.5))
-    return node.corrupt(fault.index, fault.id, "v", "corrupt");
-  const auto index = node.disk().indexes.find(fault.index);
-  if (index == node.disk().indexes.end()) return false;
-  const auto document = index->second.documents.find(fault.id);
-  if (document == index->second.documents.end()) return false;
+  const bool content = !plan_.sweep_interval || random_.chance(0.5);
+  if (!is_stamped(node, fault)) return false;
+  if (content) return node.corrupt(fault.index, fault.id, "v", "corrupt");
   const std::string now = encode_expiry(milliseconds());
-  const Json* expires = document->second.find(kExpiresAt);
+  const Json* expires = document_on(node, fault)->find(kExpiresAt);
   if (expires != nullptr && expires->is_string() && expires->as_string() <= now) return false;
   return node.corrupt(fault.index, fault.id, std::string(kExpiresAt), now);
 }
@@ -228,6 +236,46 @@ void World::cancel_newest(int count) {
   }
   asked_to_cancel_.insert(tasks.begin(), tasks.end());
   process_->cancel(std::move(tasks));
+}
+
+// On nodes that own it: what is only reported elsewhere, no client's delete would reach.
+void World::write_as_stranger(const Fault& fault) {
+  const bool by_task = fault.handlers > 0;
+  // Under its name there may be the other index by now.
+  if (names_changed_ && plan_.foreign_documents == ForeignDocuments::kAdopt) return;
+  const Json document =
+      Json::object({{"id", fault.id}, {"v", "stranger" + std::to_string(strange_.size())}});
+  const auto owners = topology_.owners(topology_.shard_of(slot_of(fault.id)));
+  // What was adopted before must not be lost everywhere.
+  const auto has_a_version = [&](const std::string& owner) {
+    return is_stamped(*nodes_.at(owner), fault);
+  };
+  if (fault.node.empty() && std::ranges::any_of(owners, has_a_version)) return;
+  for (const std::string& owner : owners) {
+    SimulatedNode& node = *nodes_.at(owner);
+    if (!fault.node.empty() && owner != fault.node) continue;
+    node.catch_up();
+    if (!node.disk().indexes.contains(fault.index)) continue;
+    if (by_task && is_being_dropped(node, fault.index)) continue;
+    ++damaged_;
+    if (by_task) {
+      WriteDocuments write{.index_uid = fault.index,
+                           .primary_key = "id",
+                           .merge = false,
+                           .skip_creation = false,
+                           .ndjson = to_text(document) + "\n"};
+      (void)node.enqueue(std::move(write), std::nullopt, "");
+    } else {
+      node.write_directly(fault.index, fault.id, document);
+    }
+    strange_.push_back({ledger_.head(), fault.index, fault.id, document});
+  }
+}
+
+std::set<std::string> World::strange_ids() const {
+  std::set<std::string> ids;
+  for (const Strange& one : strange_) ids.insert(one.id);
+  return ids;
 }
 
 void World::say_policy(const Fault& fault) {
@@ -316,6 +364,9 @@ void World::begin(const Fault& fault) {
     case FaultKind::kClientCancel:
       cancel_newest(fault.handlers);
       break;
+    case FaultKind::kStranger:
+      write_as_stranger(fault);
+      break;
     case FaultKind::kPolicy:
       say_policy(fault);
       break;
@@ -355,13 +406,9 @@ void World::begin(const Fault& fault) {
     case FaultKind::kCorrupt:
       damaged_ += corrupt(*node, fault) ? 1 : 0;
       break;
-    case FaultKind::kRemember: {
-      const auto index = node->disk().indexes.find(fault.index);
-      if (index == node->disk().indexes.end()) break;
-      const auto document = index->second.documents.find(fault.id);
-      if (document != index->second.documents.end()) remembered_[place] = document->second;
+    case FaultKind::kRemember:
+      if (is_stamped(*node, fault)) remembered_[place] = *document_on(*node, fault);
       break;
-    }
     case FaultKind::kPutBack:
     case FaultKind::kPutBackTask:
       if (remembered_.contains(place) && random_.chance(0.2)) {

@@ -41,6 +41,7 @@ class Replay {
     }
     find_keys();
     for (const auto& [position, entry] : chronicle_.ledger.entries()) {
+      write_as_strangers(position);
       if (at) at(history_.model, position);
       adopt(position);
       change_key(*entry);
@@ -49,6 +50,7 @@ class Replay {
         history_.model.indexes().try_emplace(entry->index_uid);
       if (const auto found = order_.find(position); found != order_.end()) apply(*found->second);
       if (entry->origin == Origin::kTtlExpire) sweep(position);
+      take_from_strangers(position);
     }
     for (const auto& [change, operation] : keys_) {
       if (operation->status != 0 && !operation->lost && !keys_changed_.contains(change))
@@ -236,6 +238,30 @@ class Replay {
     return part;
   }
 
+  void write_as_strangers(Position before) {
+    for (; strange_ < chronicle_.strange.size(); ++strange_) {
+      const Strange& one = chronicle_.strange[strange_];
+      if (one.after >= before) return;
+      const auto index = history_.model.indexes().find(one.index);
+      if (index != history_.model.indexes().end())
+        index->second.strange[one.id].push_back(one.document);
+    }
+  }
+
+  // Where there is no version of clients, and none has deleted it since, Miroir may take it.
+  void take_from_strangers(Position position) {
+    for (const Repaired& repair : chronicle_.repaired) {
+      if (repair.position != position || !repair.after) continue;
+      const auto index = history_.model.indexes().find(repair.index);
+      if (index == history_.model.indexes().end()) continue;
+      const auto written = index->second.strange.find(repair.id);
+      const Json taken = client_view(*repair.after);
+      if (written != index->second.strange.end() &&
+          std::ranges::find(written->second, taken) != written->second.end())
+        index->second.documents.try_emplace(repair.id, taken);
+    }
+  }
+
   // A version is swept that every replica in sync held: only of the newest is that the end.
   void sweep(Position position) {
     for (const Swept& swept : chronicle_.swept) {
@@ -262,6 +288,7 @@ class Replay {
   std::map<Position, Operation*> order_;
   std::map<KeyChange, const Operation*> keys_;
   std::set<KeyChange> keys_changed_;
+  std::size_t strange_ = 0;  // what comes next of what strangers wrote
 };
 
 }  // namespace

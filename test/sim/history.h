@@ -29,6 +29,14 @@ struct Operation {
 };
 std::string metadata_of(int number);
 
+// What a stranger wrote on a node, when the log ended there.
+struct Strange {
+  Position after = 0;
+  std::string index;
+  std::string id;
+  Json document;
+};
+
 // What can be held against the requests: the log's numbers and names, as a client reads them at
 // /tasks, and what befell the whole.
 struct Chronicle {
@@ -36,6 +44,8 @@ struct Chronicle {
   const std::set<Position>& cursed;  // entries that failed on every node
   const std::vector<Adoption>& adoptions;
   const std::vector<Swept>& swept;
+  const std::vector<Repaired>& repaired;
+  const std::vector<Strange>& strange;
   const Topology& topology;
 };
 

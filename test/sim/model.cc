@@ -36,8 +36,10 @@ bool Model::apply(const Request& request) {
   const bool exists = found != indexes_.end();
   switch (request.act) {
     case Act::kReplace:
-      for (const std::string& id : request.ids)
+      for (const std::string& id : request.ids) {
         indexes_[request.index].documents[id] = document_of(request, id);
+        indexes_[request.index].strange.erase(id);
+      }
       return true;
     case Act::kMerge:
       for (const std::string& id : request.ids) {
@@ -67,11 +69,15 @@ bool Model::apply(const Request& request) {
       return exists;
     case Act::kClear:
       if (exists) found->second.documents.clear();
+      if (exists) found->second.strange.clear();
       return exists;
     case Act::kDelete:
     case Act::kDeleteBatch:
       if (!exists) return false;
-      for (const std::string& id : request.ids) found->second.documents.erase(id);
+      for (const std::string& id : request.ids) {
+        found->second.documents.erase(id);
+        found->second.strange.erase(id);
+      }
       return true;
     case Act::kDeleteFilter:
       if (!exists) return false;

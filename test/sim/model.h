@@ -22,6 +22,8 @@ class Model {
   struct Index {
     std::map<std::string, Json> documents;
     Json stop_words;  // null: never set
+    // What strangers wrote there since clients last wrote or deleted the document.
+    std::map<std::string, std::vector<Json>> strange = {};
   };
   // False where a Meilisearch's task would fail (an index that does not exist, or that does).
   bool apply(const Request& request);

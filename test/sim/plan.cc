@@ -20,6 +20,7 @@ namespace {
 //    tells apart.
 // f: deleted by filter as well; never touched behind Miroir's back, for the filter is resolved on
 //    whichever replica is in sync.
+// x: written by strangers only, maybe in all groups; these write w too, in the damaged group.
 std::string draw_id(Random& random, char kind) {
   return kind + std::to_string(random.below(kIdsOfAClass));
 }
@@ -174,8 +175,8 @@ Phase draw_phase(const Plan& plan, Random& requests, Random& random, const Fault
     at += between(requests, Microseconds(0), Milliseconds(20));
     phase.steps.push_back({at, draw_request(requests, first_number + i, keys)});
   }
-  const int victims = static_cast<int>(random.below(static_cast<std::uint64_t>(plan.groups)));
-  FaultDrawer drawer(plan, random, victims);
+  phase.victims = static_cast<int>(random.below(static_cast<std::uint64_t>(plan.groups)));
+  FaultDrawer drawer(plan, random, phase.victims);
   // Each run knows only some kinds: a mix of all hides what a few would show.
   for (int kind = 0; kind < kFaultKinds; ++kind) {
     const auto fault = static_cast<FaultKind>(kind);
@@ -332,6 +333,34 @@ void let_say_policies(Plan& plan, Random& random) {
   }
 }
 
+// Somebody who knows nothing of Miroir writes documents on the nodes. What was adopted and is put
+// back with an old disk looks new (docs/deciding.md).
+void let_strangers_write(Plan& plan, Random& random) {
+  const bool disks_go_back = std::ranges::any_of(plan.phases, [](const Phase& phase) {
+    return std::ranges::any_of(phase.steps, is_fault([](FaultKind kind) {
+                                 return kind == FaultKind::kRestore || kind == FaultKind::kWipe;
+                               }));
+  });
+  const std::uint64_t dice = random.below(3);
+  if (dice == 1) plan.foreign_documents = ForeignDocuments::kRemove;
+  if (dice == 2 && !disks_go_back) plan.foreign_documents = ForeignDocuments::kAdopt;
+  for (Phase& phase : plan.phases) {
+    for (std::uint64_t i = 1 + random.below(5); i > 0; --i) {
+      Fault stranger;
+      stranger.kind = FaultKind::kStranger;
+      stranger.index = draw_index(random);
+      stranger.id = draw_id(random, random.chance(0.5) ? 'x' : 'w');
+      const auto place = random.below(static_cast<std::uint64_t>(plan.nodes_per_group));
+      stranger.node = node_name(phase.victims, static_cast<int>(place));
+      stranger.handlers = random.chance(0.5) ? 1 : 0;  // by a task
+      // On all owners, and without one: of nodes with tasks of others none would be in sync.
+      if (stranger.id[0] == 'x' && stranger.handlers == 0) stranger.node.clear();
+      phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(stranger)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
 // Deletes are forgotten between the phases, and so are the bodies of the log; then disks are put
 // back that are older.
 void let_collect(Plan& plan, Random& random) {
@@ -400,6 +429,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random cancels(~seed * 5);
   Random slices(~seed * 7);
   Random policies(~seed * 17);
+  Random strangers(~seed * 11);
   Plan plan;
   plan.seed = seed;
   plan.groups = shape.chance(0.75) ? 2 : 3;
@@ -444,6 +474,10 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   if (cancels.chance(0.25) && faults.contains(FaultKind::kClientCancel)) let_cancel(plan, cancels);
   // Not with a group to come: what a lost entry deleted by filter, it would be brought again.
   if (store.chance(0.15) && !plan.late_group) draw_store_loss(plan.phases.back(), store, faults);
+  const bool store_goes = std::ranges::any_of(plan.phases.back().steps, is_fault(is_of_store));
+  if (strangers.chance(0.25) && !store_goes && !plan.late_group && !plan.outages &&
+      faults.contains(FaultKind::kStranger))
+    let_strangers_write(plan, strangers);
   return plan;
 }
 

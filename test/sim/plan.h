@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "anti_entropy/options.h"
 #include "base/clock.h"
 
 namespace miroir::sim {
@@ -79,6 +80,7 @@ enum class FaultKind {
   kStoreBack,      // …Miroir dies, and finds the copy in its place…
   kStoreLost,      // …or nothing
   kLateGroup,      // Miroir is started again with another group, empty
+  kStranger,       // a document is written on a node, without anything of Miroir's
   // Not faults.
   kClientCancel,  // a client cancels the newest `handlers` tasks that have not ended
   kPolicy,  // one says how an index is swept: so often, `handlers` documents at most; 0: as others
@@ -107,6 +109,7 @@ struct Step {
 struct Phase {
   Microseconds length{0};
   std::vector<Step> steps;  // in the order of their times
+  int victims = 0;          // the group that is damaged
 };
 
 bool damages(const Phase& phase);
@@ -129,6 +132,8 @@ struct Plan {
   // How long the log keeps bodies that all have, and how many entries without one.
   Microseconds retention = std::chrono::days(7);
   std::uint64_t entries_kept = 1'000'000;
+  // What becomes of documents that strangers wrote.
+  ForeignDocuments foreign_documents = ForeignDocuments::kReport;
   // Nodes of all groups may be away at once, and none is damaged otherwise.
   bool outages = false;
   // Finished tasks that a node keeps; few enough to be deleted, or none is.

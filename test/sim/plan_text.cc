@@ -33,8 +33,8 @@ std::string_view name(FaultKind kind) {
       "foreign-key",    "foreign-setting",
       "storm",          "store-snapshot",
       "store-back",     "store-lost",
-      "late-group",     "client-cancel",
-      "policy"};
+      "late-group",     "stranger",
+      "client-cancel",  "policy"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -76,6 +76,10 @@ std::string describe(const Fault& fault) {
       return fmt::format("storm of {} on {} {}", fault.handlers, fault.node, fault.index);
     case FaultKind::kClientCancel:
       return fmt::format("a client cancels the newest {} open tasks", fault.handlers);
+    case FaultKind::kStranger:
+      return fmt::format("a stranger writes {}/{} on {}{}", fault.index, fault.id,
+                         fault.node.empty() ? "its owners" : fault.node,
+                         fault.handlers > 0 ? " by a task" : "");
     case FaultKind::kPolicy:
       return fmt::format("{} is to be swept every {} s, {} documents at most (0: as others)",
                          fault.index, fault.duration / Seconds(1), fault.handlers);
@@ -104,11 +108,13 @@ std::string describe(const Fault& fault) {
 }
 
 std::string describe(const Plan& plan) {
+  static constexpr std::array<std::string_view, 3> kForeign = {"report", "adopt", "remove"};
   std::string text = fmt::format(
       "seed {}: {} groups of {}, {} shards, light {:.1f} s, deep {:.1f} s, commits "
-      "{:.1f} ms\n",
+      "{:.1f} ms, foreign documents: {}\n",
       plan.seed, plan.groups, plan.nodes_per_group, plan.shards, seconds(plan.light_interval),
-      seconds(plan.deep_interval), 1'000 * seconds(plan.commit_max));
+      seconds(plan.deep_interval), 1'000 * seconds(plan.commit_max),
+      kForeign[static_cast<std::size_t>(plan.foreign_documents)]);
   for (const Phase& phase : plan.phases) {
     text += fmt::format("phase of {:.1f} s\n", seconds(phase.length));
     for (const Step& step : phase.steps) {

@@ -180,6 +180,7 @@ Async<void> Process::open() {
   options.light_interval = around_.plan.light_interval;
   options.schedule = around_.plan.deep_interval;
   options.tombstone_age_min = around_.plan.tombstone_age_min;
+  options.foreign_documents = around_.plan.foreign_documents;
   options.breaker.min_documents = around_.plan.deletes_max;
   reconciler_ = std::make_unique<Reconciler>(*log_, around_.store, *cluster_, *forwarders_, clock,
                                              random_, metrics_, executor, options);

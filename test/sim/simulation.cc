@@ -30,6 +30,21 @@ bool is_clean(const Json& pass) {
          number(pass, "repaired") == 0;
 }
 
+bool is_of_a_stranger(const Repaired& repair) {
+  return repair.before && repair.before->find(FieldNames().updated_at) == nullptr;
+}
+
+// What strangers alone write, where nothing else is damaged nor fails.
+bool must_adopt(const Plan& plan) {
+  const auto is_harmless = [](const Step& step) {
+    const Fault* fault = std::get_if<Fault>(&step.what);
+    return fault == nullptr || fault->kind == FaultKind::kStranger ||
+           (!damages(fault->kind) && fault->kind != FaultKind::kCurse);
+  };
+  return plan.foreign_documents == ForeignDocuments::kAdopt && plan.phases.size() == 1 &&
+         !plan.trims() && std::ranges::all_of(plan.phases.front().steps, is_harmless);
+}
+
 // The quiet after a phase, and what must hold in it.
 class Quiet {
  public:
@@ -87,11 +102,11 @@ class Quiet {
   }
 
   // What a node holds that was damaged, or that missed entries, and a log that was lost cannot tell
-  // of: a person has such documents deleted (docs/deciding.md).
+  // of, and what strangers wrote: a person has such documents deleted (docs/deciding.md).
   bool decide() {
     const Chronicle chronicle = world_.chronicle();
     const bool forgot = !chronicle.adoptions.empty() || !chronicle.ledger.left_open().empty();
-    if (!damaged_ || !forgot) return false;
+    if (!damaged_ || (!forgot && world_.strange_ids().empty())) return false;
     const auto repairs = read_audit();
     if (!repairs || !*repairs) return false;
     std::set<std::pair<std::string, std::string>> seen;
@@ -100,13 +115,37 @@ class Quiet {
                                                          "no_source", "tie"};
     for (const Json& row : at(**repairs, "results").as_array()) {
       const std::pair document(text_at(row, "index"), text_at(row, "id"));
-      if (!seen.insert(document).second || !kLeftToAPerson.contains(text_at(row, "reason")))
-        continue;
-      if (!decided_.insert(document).second) continue;
-      world_.begin(Request{Act::kDelete, document.first, {document.second}, ""}, true);
-      decided = true;
+      const std::string reason = text_at(row, "reason");
+      const bool strange = world_.strange_ids().contains(document.second) &&
+                           (reason == "foreign" || reason == "tie");
+      if (!seen.insert(document).second) continue;
+      if (reason == "foreign" && must_adopt(world_.plan()) && document.second.starts_with('x'))
+        fail("nothing speaks against its adoption: " + to_text(row));
+      if (strange || (forgot && kLeftToAPerson.contains(reason)))
+        decided = remove(document) || decided;
     }
-    return decided;
+    return remove_unknown() || decided;
+  }
+
+  // Each once.
+  bool remove(const std::pair<std::string, std::string>& document) {
+    if (!decided_.insert(document).second) return false;
+    world_.begin(Request{Act::kDelete, document.first, {document.second}, ""}, true);
+    return true;
+  }
+
+  // Of an index that is to have no documents only the index is named.
+  bool remove_unknown() {
+    const auto passes = world_.await(world_.process().reconciler().passes(1));
+    if (world_.strange_ids().empty() || !passes || !*passes) return false;
+    const std::string text = to_text(**passes);
+    bool removed = false;
+    for (const std::string index : {"books", "films"}) {
+      if (!text.contains("index `" + index + "` holds documents that were written behind"))
+        continue;
+      for (const std::string& id : world_.strange_ids()) removed = remove({index, id}) || removed;
+    }
+    return removed;
   }
 
   std::optional<Result<Json>> read_audit() {
@@ -163,8 +202,12 @@ class Quiet {
     std::vector<Repaired> repairs = world_.witness().repaired();
     std::ranges::stable_sort(repairs, {}, &Repaired::position);
     auto repair = repairs.begin();
+    const bool reports = world_.plan().foreign_documents == ForeignDocuments::kReport;
     const auto check_repairs_before = [&](const Model& model, Position position) {
       for (; repair != repairs.end() && repair->position < position; ++repair) {
+        if (reports && is_of_a_stranger(*repair) && !repair->after)
+          fail(fmt::format("{}: the repair at {} deletes {}/{} on {}, which a stranger wrote", when,
+                           repair->position, repair->index, repair->id, repair->node));
         if (auto wrong = check_repair(model, world_.topology(), *repair))
           fail(when + ": " + *wrong);
       }

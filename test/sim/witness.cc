@@ -63,9 +63,11 @@ void Witness::store_went_back(std::uint64_t head) {
 void Witness::entry_written(std::uint64_t position, const std::string& row) {
   head_ = std::max(head_, position);
   const auto entry = decode_entry(row);
-  if (entry &&
-      (entry->kind == EntryKind::kRepairDocuments || entry->kind == EntryKind::kRepairDeletes))
-    repairs_[position] = recovering_;
+  const bool repairs = entry && (entry->kind == EntryKind::kRepairDocuments ||
+                                 entry->kind == EntryKind::kRepairDeletes);
+  const bool adopts =
+      entry && entry->kind == EntryKind::kWriteDocuments && entry->origin == Origin::kAntiEntropy;
+  if (repairs || adopts) repairs_[position] = recovering_;
   if (entry && moves_names(entry->kind)) deletes_.clear();
   note_time();
   if (entry && entry->origin == Origin::kTtlExpire)
@@ -160,6 +162,7 @@ void Witness::check_alike(const std::string& which, bool contents) {
     const auto owners = topology_.owners(topology_.shard_of(slot_of(what.second)));
     const bool everywhere = its.size() == owners.size();
     const bool alike = std::ranges::all_of(its, [&](const Copy& copy) {
+      if (stamp_of(*copy.document).is_null()) return false;
       if (contents) return *copy.document == *its.front().document;
       return stamp_of(*copy.document) == stamp_of(*its.front().document);
     });
@@ -220,7 +223,11 @@ void Witness::check_repaired(const Json& row, Instant since) {
     if (at(copy, "treatment") == Json("leave")) continue;
     const ReadJournal::Answer* now = told(at(copy, "node").as_string(), row, since);
     bool right = now != nullptr && now->document.has_value() != is_deleted(copy);
-    if (right && now->document) {
+    if (right && at(copy, "treatment") == Json("adopt")) {
+      // It has a stamp by now, and so has the winner.
+      right = !stamp_of(*now->document).is_null() && source != nullptr && source->document &&
+              *source->document == *now->document;
+    } else if (right && now->document) {
       const auto stamp = winner == nullptr ? "" : encode_stamp(at(*winner, "stamp").as_uint64());
       const bool as_read = stamp_of(*now->document) == Json(stamp);
       // Or PUTs have landed on both since; or the winner was lost after it was read.

@@ -122,6 +122,31 @@ TEST_F(WitnessTest, OnlyADeepPassSeesContents) {
   EXPECT_EQ(wrong(), 1U);
 }
 
+TEST_F(WitnessTest, CleanPassOverWhatStrangersWroteIsWrong) {
+  for (auto& [id, node] : nodes_)
+    node->write_directly("books", "w1", Json::object({{"id", "w1"}, {"v", "x"}}));
+  begin();
+  answer_digests();
+  end_clean();
+  EXPECT_EQ(wrong(), 1U);
+}
+
+TEST_F(WitnessTest, AdoptedMeansSeenWithAStampAlike) {
+  const Json bare = Json::object({{"id", "w1"}, {"v", "x"}});
+  begin();
+  answer("a", document(kStamp, "x"));
+  answer("b", document(kStamp, "x"));
+  audit(true, "adopt");
+  EXPECT_EQ(wrong(), 0U);
+  answer("b", document(kStamp, "y"));
+  audit(true, "adopt");
+  EXPECT_EQ(wrong(), 1U);
+  answer("a", bare);
+  answer("b", bare);
+  audit(true, "adopt");
+  EXPECT_EQ(wrong(), 1U);
+}
+
 TEST_F(WitnessTest, DamageDuringAPassIsNotItsFault) {
   begin();
   answer_digests();

@@ -52,7 +52,8 @@ class World {
   SweepWitness& sweep_witness() { return sweep_witness_; }
   // All that happened, for a checker.
   Chronicle chronicle() const {
-    return {ledger_, cursed_, adoptions_, witness_.swept(), topology_};
+    return {ledger_,  cursed_,  adoptions_, witness_.swept(), witness_.repaired(),
+            strange_, topology_};
   }
   Subscriber& subscriber() { return subscriber_; }
   // Until what has expired is swept everywhere, once a sweep may begin.
@@ -62,6 +63,8 @@ class World {
   std::int64_t milliseconds() const {
     return clock_.wall_now().time_since_epoch() / Milliseconds(1);
   }
+  // Documents that strangers wrote, in either index.
+  std::set<std::string> strange_ids() const;
   // Documents that faults may have damaged, each time counted.
   std::uint64_t damaged_documents() const { return damaged_; }
 
@@ -73,6 +76,7 @@ class World {
   void put_back_later(const Fault& fault);
   void fail_tasks(const Fault& fault);
   void cancel_newest(int count);
+  void write_as_stranger(const Fault& fault);
   void say_policy(const Fault& fault);
   void curse(const Fault& fault);
   void lift_curses();
@@ -117,6 +121,7 @@ class World {
   std::map<std::string, Json> remembered_;
   std::set<Position> asked_to_cancel_;
   std::set<Position> cursed_;
+  std::vector<Strange> strange_;
   Microseconds wall_offset_{0};
   std::int64_t last_expiry_ = 0;  // of what lives shortly
   // Writes that are to come while a document is repaired.
