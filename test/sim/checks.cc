@@ -153,6 +153,18 @@ std::vector<std::string> check_replicas_equal(const Nodes& nodes) {
   return wrong;
 }
 
+std::vector<std::string> check_left_alone(const Nodes& nodes) {
+  std::vector<std::string> wrong;
+  for (const auto& [id, node] : nodes) {
+    for (const auto& [uid, queued] : node->disk().tasks) {
+      if (queued.task.index_uid == kTheirs && !queued.metadata.empty())
+        wrong.push_back(fmt::format("{} was sent task {} ({}) of an index that a stranger made", id,
+                                    uid, queued.task.type));
+    }
+  }
+  return wrong;
+}
+
 std::vector<std::string> check_expired(const Model& model, std::int64_t now_milliseconds) {
   std::vector<std::string> wrong;
   for (const auto& [uid, index] : model.indexes()) {

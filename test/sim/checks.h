@@ -49,6 +49,8 @@ std::optional<std::string> check_repair(const Model& model, const Topology& topo
                                         const Repaired& repair);
 // What has expired is gone.
 std::vector<std::string> check_expired(const Model& model, std::int64_t now_milliseconds);
+// What belongs to strangers alone is theirs.
+std::vector<std::string> check_left_alone(const Nodes& nodes);
 // The copies of a document are the same, stored fields included.
 std::vector<std::string> check_replicas_equal(const Nodes& nodes);
 

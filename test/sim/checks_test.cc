@@ -108,6 +108,13 @@ TEST_F(ChecksTest, OtherExpiryIsFound) {
   EXPECT_THAT(check(), ElementsAre(HasSubstr("b0 has books/w1")));
 }
 
+TEST_F(ChecksTest, WhatMiroirDoesToAnIndexOfStrangersIsFound) {
+  (void)nodes["a0"]->enqueue(CreateIndex{kTheirs, "isbn"}, std::nullopt, "");
+  EXPECT_THAT(check_left_alone(nodes), IsEmpty());
+  (void)nodes["a0"]->enqueue(DropIndex{kTheirs}, std::nullopt, "1");
+  EXPECT_THAT(check_left_alone(nodes), ElementsAre(HasSubstr("(indexDeletion)")));
+}
+
 TEST_F(ChecksTest, OtherStampsAreFound) {
   nodes["a0"]->corrupt("books", "w1", "_miroir_updated_at", "!!!");
   EXPECT_THAT(check(), IsEmpty());

@@ -43,6 +43,16 @@ bool is_being_dropped(const SimulatedNode& node, const std::string& index) {
   });
 }
 
+void write_by_task(SimulatedNode& node, const std::string& index, const std::string& key,
+                   const Json& document) {
+  WriteDocuments write{.index_uid = index,
+                       .primary_key = key,
+                       .merge = false,
+                       .skip_creation = false,
+                       .ndjson = to_text(document) + "\n"};
+  (void)node.enqueue(std::move(write), std::nullopt, "");
+}
+
 }  // namespace
 
 void World::take_down(const std::string& node, Microseconds for_so_long) {
@@ -202,12 +212,7 @@ void World::put_back(const Fault& fault, bool by_task) {
     node.write_directly(fault.index, fault.id, found->second);
     return;
   }
-  WriteDocuments write{.index_uid = fault.index,
-                       .primary_key = "id",
-                       .merge = false,
-                       .skip_creation = false,
-                       .ndjson = to_text(found->second) + "\n"};
-  (void)node.enqueue(std::move(write), std::nullopt, "");
+  write_by_task(node, fault.index, "id", found->second);
 }
 
 // In between clients make the index anew: what comes back is of another life.
@@ -259,17 +264,43 @@ void World::write_as_stranger(const Fault& fault) {
     if (by_task && is_being_dropped(node, fault.index)) continue;
     ++damaged_;
     if (by_task) {
-      WriteDocuments write{.index_uid = fault.index,
-                           .primary_key = "id",
-                           .merge = false,
-                           .skip_creation = false,
-                           .ndjson = to_text(document) + "\n"};
-      (void)node.enqueue(std::move(write), std::nullopt, "");
+      write_by_task(node, fault.index, "id", document);
     } else {
       node.write_directly(fault.index, fault.id, document);
     }
     strange_.push_back({ledger_.head(), fault.index, fault.id, document});
   }
+}
+
+// One that is there, in the stranger's eyes, is no new one. What becomes of its documents once a
+// client makes an index of that name is said where these are reported or removed.
+void World::make_index_as_stranger(const Fault& fault) {
+  SimulatedNode& node = *nodes_.at(fault.node);
+  const bool theirs = fault.index == kTheirs;
+  if (!theirs && (node.disk().indexes.contains(fault.index) ||
+                  plan_.foreign_documents == ForeignDocuments::kAdopt))
+    return;
+  ++damaged_;
+  strange_indexes_.insert({fault.node, fault.index});
+  const std::string key = theirs ? "isbn" : "id";
+  // On a node that does not own it, no client's delete would reach it.
+  if (!theirs && !topology_.owns(fault.node, slot_of(fault.id))) {
+    (void)node.enqueue(CreateIndex{fault.index, key}, std::nullopt, "");
+    return;
+  }
+  const Json document = Json::object({{key, fault.id}, {"v", "stranger's"}});
+  strange_.push_back({ledger_.head(), fault.index, fault.id, document});
+  write_by_task(node, fault.index, key, document);
+}
+
+bool World::drop_index_of_strangers(const std::string& node, const std::string& index) {
+  SimulatedNode& its = *nodes_.at(node);
+  its.catch_up();
+  if (!strange_indexes_.contains({node, index}) || !its.disk().indexes.contains(index))
+    return false;
+  say(fmt::format("a person drops what a stranger made, {} on {}", index, node));
+  (void)its.enqueue(DropIndex{index}, std::nullopt, "");
+  return true;
 }
 
 std::set<std::string> World::strange_ids() const {
@@ -366,6 +397,9 @@ void World::begin(const Fault& fault) {
       break;
     case FaultKind::kStranger:
       write_as_stranger(fault);
+      break;
+    case FaultKind::kStrangeIndex:
+      make_index_as_stranger(fault);
       break;
     case FaultKind::kPolicy:
       say_policy(fault);

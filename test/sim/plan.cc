@@ -361,6 +361,22 @@ void let_strangers_write(Plan& plan, Random& random) {
   }
 }
 
+// And makes indexes there, of which Miroir knows nothing, or not yet.
+void let_strangers_make_indexes(Plan& plan, Random& random) {
+  for (Phase& phase : plan.phases) {
+    for (std::uint64_t i = 1 + random.below(2); i > 0; --i) {
+      Fault stranger;
+      stranger.kind = FaultKind::kStrangeIndex;
+      stranger.index = random.chance(0.5) ? kTheirs : draw_index(random);
+      stranger.id = draw_id(random, random.chance(0.5) ? 'x' : 'w');
+      const auto place = random.below(static_cast<std::uint64_t>(plan.nodes_per_group));
+      stranger.node = node_name(phase.victims, static_cast<int>(place));
+      phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(stranger)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
 // Deletes are forgotten between the phases, and so are the bodies of the log; then disks are put
 // back that are older.
 void let_collect(Plan& plan, Random& random) {
@@ -430,6 +446,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random slices(~seed * 7);
   Random policies(~seed * 17);
   Random strangers(~seed * 11);
+  Random makers(~seed * 13);
   Plan plan;
   plan.seed = seed;
   plan.groups = shape.chance(0.75) ? 2 : 3;
@@ -478,6 +495,9 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   if (strangers.chance(0.25) && !store_goes && !plan.late_group && !plan.outages &&
       faults.contains(FaultKind::kStranger))
     let_strangers_write(plan, strangers);
+  if (makers.chance(0.15) && !store_goes && !plan.late_group && !plan.outages &&
+      faults.contains(FaultKind::kStrangeIndex))
+    let_strangers_make_indexes(plan, makers);
   return plan;
 }
 

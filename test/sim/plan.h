@@ -81,6 +81,7 @@ enum class FaultKind {
   kStoreLost,      // …or nothing
   kLateGroup,      // Miroir is started again with another group, empty
   kStranger,       // a document is written on a node, without anything of Miroir's
+  kStrangeIndex,   // and an index is made there that Miroir knows nothing of
   // Not faults.
   kClientCancel,  // a client cancels the newest `handlers` tasks that have not ended
   kPolicy,  // one says how an index is swept: so often, `handlers` documents at most; 0: as others
@@ -167,6 +168,8 @@ inline constexpr int kIndexes = 2;
 inline constexpr int kTags = 3;
 // Entries of a delete by filter of which no node says how many documents match.
 inline constexpr std::size_t kSlicesUnknown = 8;
+// An index that only strangers make.
+inline constexpr const char* kTheirs = "theirs";
 // What a fault that strikes a whole node may damage.
 inline constexpr int kAllDocuments = kIndexes * 3 * kIdsOfAClass;
 

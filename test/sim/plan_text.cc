@@ -34,7 +34,8 @@ std::string_view name(FaultKind kind) {
       "storm",          "store-snapshot",
       "store-back",     "store-lost",
       "late-group",     "stranger",
-      "client-cancel",  "policy"};
+      "strange-index",  "client-cancel",
+      "policy"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -80,6 +81,8 @@ std::string describe(const Fault& fault) {
       return fmt::format("a stranger writes {}/{} on {}{}", fault.index, fault.id,
                          fault.node.empty() ? "its owners" : fault.node,
                          fault.handlers > 0 ? " by a task" : "");
+    case FaultKind::kStrangeIndex:
+      return fmt::format("a stranger makes the index {} on {}", fault.index, fault.node);
     case FaultKind::kPolicy:
       return fmt::format("{} is to be swept every {} s, {} documents at most (0: as others)",
                          fault.index, fault.duration / Seconds(1), fault.handlers);

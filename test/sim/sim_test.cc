@@ -61,7 +61,8 @@ TEST_F(SimulationTest, OtherSeedsTellOtherStories) {
 // when an index was in doubt was taken at its word.
 TEST_F(SimulationTest, SeedsThatOnceFailedHold) {
   FaultSet faults = default_faults();
-  for (const FaultKind drawn_since : {FaultKind::kPolicy, FaultKind::kStranger})
+  for (const FaultKind drawn_since :
+       {FaultKind::kPolicy, FaultKind::kStranger, FaultKind::kStrangeIndex})
     faults.erase(drawn_since);
   for (const std::uint64_t seed :
        {3259U,   3344U,   3616U,   4281U,   4675U,   5109U,   5487U,   7756U,   7979U,   8145U,

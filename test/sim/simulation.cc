@@ -106,7 +106,7 @@ class Quiet {
   bool decide() {
     const Chronicle chronicle = world_.chronicle();
     const bool forgot = !chronicle.adoptions.empty() || !chronicle.ledger.left_open().empty();
-    if (!damaged_ || (!forgot && world_.strange_ids().empty())) return false;
+    if (!damaged_ || (!forgot && !world_.strangers_came())) return false;
     const auto repairs = read_audit();
     if (!repairs || !*repairs) return false;
     std::set<std::pair<std::string, std::string>> seen;
@@ -116,6 +116,10 @@ class Quiet {
     for (const Json& row : at(**repairs, "results").as_array()) {
       const std::pair document(text_at(row, "index"), text_at(row, "id"));
       const std::string reason = text_at(row, "reason");
+      // One at a time: it makes its node doubtful.
+      if (reason == "index_unknown" && !made_by_clients(document.first) &&
+          world_.drop_index_of_strangers(text_at(row, "node"), document.first))
+        return true;
       const bool strange = world_.strange_ids().contains(document.second) &&
                            (reason == "foreign" || reason == "tie");
       if (!seen.insert(document).second) continue;
@@ -125,6 +129,11 @@ class Quiet {
         decided = remove(document) || decided;
     }
     return remove_unknown() || decided;
+  }
+
+  // By now.
+  bool made_by_clients(const std::string& index) {
+    return replay(world_.operations(), world_.chronicle()).model.indexes().contains(index);
   }
 
   // Each once.
@@ -218,6 +227,7 @@ class Quiet {
     for (const std::string& wrong :
          check_against_model(history.model, world_.topology(), world_.nodes()))
       fail(when + ": " + wrong);
+    for (const std::string& wrong : check_left_alone(world_.nodes())) fail(when + ": " + wrong);
     for (const std::string& wrong : check_replicas_equal(world_.nodes())) fail(when + ": " + wrong);
     for (const std::string& wrong : check_expired(history.model, world_.milliseconds()))
       fail(when + ": " + wrong);

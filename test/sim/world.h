@@ -63,6 +63,9 @@ class World {
   std::int64_t milliseconds() const {
     return clock_.wall_now().time_since_epoch() / Milliseconds(1);
   }
+  bool strangers_came() const { return !strange_.empty() || !strange_indexes_.empty(); }
+  // False: no stranger made it.
+  bool drop_index_of_strangers(const std::string& node, const std::string& index);
   // Documents that strangers wrote, in either index.
   std::set<std::string> strange_ids() const;
   // Documents that faults may have damaged, each time counted.
@@ -77,6 +80,7 @@ class World {
   void fail_tasks(const Fault& fault);
   void cancel_newest(int count);
   void write_as_stranger(const Fault& fault);
+  void make_index_as_stranger(const Fault& fault);
   void say_policy(const Fault& fault);
   void curse(const Fault& fault);
   void lift_curses();
@@ -122,6 +126,7 @@ class World {
   std::set<Position> asked_to_cancel_;
   std::set<Position> cursed_;
   std::vector<Strange> strange_;
+  std::set<std::pair<std::string, std::string>> strange_indexes_;  // node, index: that they made
   Microseconds wall_offset_{0};
   std::int64_t last_expiry_ = 0;  // of what lives shortly
   // Writes that are to come while a document is repaired.
