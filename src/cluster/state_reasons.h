@@ -23,6 +23,8 @@ inline constexpr std::string_view kNotTaken =
 inline constexpr std::string_view kForeignTask = "somebody else wrote to it";
 // The last task that is known of the node is gone from it, or another one.
 inline constexpr std::string_view kForeignHistory = "its history is not ours";
+// The node was empty when it joined.
+inline constexpr std::string_view kBroughtUp = "new: it is brought up from the log";
 // The log never knew the node, and it is not empty.
 inline constexpr std::string_view kHeldIndexes = "it held indexes before it joined";
 

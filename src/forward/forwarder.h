@@ -12,9 +12,6 @@
 
 namespace miroir {
 
-// Why a node that was empty when it joined is not in sync yet.
-inline constexpr std::string_view kBroughtUp = "new: it is brought up from the log";
-
 // One node's lane: hands it the entries that concern it, one request after another, in the log's
 // order. Before its first request, and after anything went wrong, it looks at the node's history
 // and goes on where the node stands (invariant 10); so a lost answer is never sent twice, and

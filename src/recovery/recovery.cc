@@ -197,11 +197,14 @@ Async<Result<void>> Recovery::take(std::set<std::string> waiting) {
   std::map<std::string, Cluster::NewState> taken;
   std::set<std::string> sources;
   std::set<std::string> behind;
+  std::set<std::string> empty;
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     const NodeStatus status = cluster_.status(node.id);
     if (status.state == ReplicaState::kInSync) continue;
     if (is_behind(status)) {
       behind.insert(node.id);
+    } else if (status.state_why == kBroughtUp) {
+      empty.insert(node.id);
     } else if (is_source(status, waiting.contains(node.id))) {
       sources.insert(node.id);
     }
@@ -211,6 +214,11 @@ Async<Result<void>> Recovery::take(std::set<std::string> waiting) {
     taken[node] = {cluster_.status(node).state, std::string(kNotTaken)};
     if (!cluster_.can_be_healed(node, sources)) taken[node] = {ReplicaState::kInSync, ""};
   }
+  // Of a shard whose owners lost their disks with the log nothing is left but what came since.
+  for (const auto& [node, state] : taken)
+    if (state.state == ReplicaState::kInSync) sources.insert(node);
+  for (const std::string& node : empty)
+    if (!cluster_.can_be_healed(node, sources)) taken[node] = {ReplicaState::kInSync, ""};
   co_return co_await cluster_.set_states(std::move(taken));
 }
 

@@ -33,6 +33,21 @@ TEST_F(RecoverySourcesTest, AnEmptyNodeThatCouldNotBeAskedBeforeIsNoSource) {
   EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
 }
 
+TEST_F(RecoverySourcesTest, AShardWhoseOwnersLostTheirDisksWithTheLogIsTakenAsItIs) {
+  world_.crash();
+  const std::vector<std::string> owners = world_.topology().owners(0);
+  for (const std::string& node : owners) {
+    world_.nodes.at(node)->wipe();
+    world_.networks.at(node).cut = true;
+  }
+  restart_on({});
+  ASSERT_TRUE(world_.run_until([&] { return !awaiting_recovery(world_.cluster()).empty(); }));
+  for (const std::string& node : owners) world_.networks.at(node).cut = false;
+  ASSERT_TRUE(world_.run_until([&] { return is_recovered(); }));
+  for (const std::string& node : owners)
+    EXPECT_TRUE(world_.run_until([&] { return world_.cluster().readable(node); })) << node;
+}
+
 TEST_F(RecoverySourcesTest, ANodeThatHasYetToMakeAnIndexIsNotEmpty) {
   world_.networks.at("a1").cut = true;
   world_.run_for(Seconds(20));
