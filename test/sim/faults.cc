@@ -280,7 +280,8 @@ void World::make_index_as_stranger(const Fault& fault) {
   if (!theirs && (node.disk().indexes.contains(fault.index) ||
                   plan_.foreign_documents == ForeignDocuments::kAdopt))
     return;
-  ++damaged_;
+  // What clients do to an index of that name fails there.
+  damaged_ += theirs ? 1 : kAllDocuments;
   strange_indexes_.insert({fault.node, fault.index});
   const std::string key = theirs ? "isbn" : "id";
   // On a node that does not own it, no client's delete would reach it.
