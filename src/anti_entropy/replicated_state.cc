@@ -4,6 +4,8 @@
 
 #include "anti_entropy/audit.h"
 #include "anti_entropy/doubt.h"
+#include "anti_entropy/sweep.h"
+#include "cluster/entry_failures.h"
 #include "forward/plan.h"
 
 namespace miroir::anti_entropy {
@@ -135,15 +137,30 @@ Async<Result<NamesOnNodes>> names_left(const Tools& tools, const Catalogue& cata
   co_return left;
 }
 
-// What an index that still is may be called where nobody could give its documents again.
+// Whether it is not known yet that a node dropped it: all others may fail to.
+Async<Result<bool>> may_come_back(const Tools& tools, const Catalogue& catalogue,
+                                  Position incarnation) {
+  const auto dropped = catalogue.dropped().find(incarnation);
+  if (dropped == catalogue.dropped().end()) co_return false;
+  MIROIR_CO_TRY(const auto failures,
+                co_await EntryFailures::of(tools.log, tools.cluster, dropped->second.dropped_at));
+  const auto shards = Sweep::all(tools.cluster.topology().shard_count());
+  co_return std::ranges::none_of(shards, [&failures](ShardId shard) {
+    return failures.fate(shard) == EntryFailures::Fate::kHappened;
+  });
+}
+
+// What an index that is, or may be again, may be called where nobody could give its documents
+// again.
 Async<Result<NamesOnNodes>> names_kept(const Tools& tools, const Catalogue& catalogue,
                                        const Roster& roster) {
   NamesOnNodes kept;
   for (const Taint& taint : tools.log.index_taints()) {
     const IndexState* index = catalogue.by_incarnation(taint.incarnation);
-    if (index == nullptr || has_trusted_peers(tools, roster, taint)) continue;
+    MIROIR_CO_TRY(const bool dropped, co_await may_come_back(tools, catalogue, taint.incarnation));
+    if (!dropped && (index == nullptr || has_trusted_peers(tools, roster, taint))) continue;
     MIROIR_CO_TRY(auto names, co_await names_not_taken_away(tools.log, taint));
-    names.insert(index->uid);
+    if (index != nullptr) names.insert(index->uid);
     for (const std::string& name : names) kept.emplace(taint.node, name);
   }
   co_return kept;
@@ -411,6 +428,9 @@ Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
     if (!snapshot.nodes.contains(taint.node) || taint.newest() > snapshot.head) continue;
     MIROIR_CO_TRY(const auto entry, co_await failed_entry(tools, taint));
     const IndexState* index = snapshot.catalogue.by_incarnation(taint.incarnation);
+    MIROIR_CO_TRY(const bool dropped,
+                  co_await may_come_back(tools, snapshot.catalogue, taint.incarnation));
+    if (dropped) continue;
     MIROIR_CO_TRY(const auto names, co_await names_not_taken_away(tools.log, taint));
     const bool left = std::ranges::any_of(
         names, [&](const auto& name) { return differs(snapshot, taint.node, name); });

@@ -26,6 +26,11 @@ const Json* EntryFailures::on(const std::string& node) const {
   return found == failures_.end() ? nullptr : &found->second;
 }
 
+bool EntryFailures::all_are(std::string_view code) const {
+  return std::ranges::all_of(failures_,
+                             [code](const auto& row) { return is_error(row.second, code); });
+}
+
 bool EntryFailures::on_each(const std::vector<std::string>& nodes) const {
   bool failed = false;
   for (const std::string& node : nodes) {
@@ -69,6 +74,11 @@ bool EntryFailures::everywhere() const {
   std::vector<std::string> everyone;
   for (const NodeConfig& node : cluster_->topology().nodes()) everyone.push_back(node.id);
   return on_each(everyone);
+}
+
+bool is_error(const Json& error, std::string_view code) {
+  const Json* its = error.find("code");
+  return its != nullptr && *its == Json(code);
 }
 
 Async<Result<std::optional<std::vector<ShardId>>>> told_to_have_failed(

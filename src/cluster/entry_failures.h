@@ -28,6 +28,7 @@ class EntryFailures {
       if (such(error)) return &error;
     return nullptr;
   }
+  bool all_are(std::string_view code) const;
   // Whether its part in the shard did not happen. Where nobody was told yet: whether it failed on
   // each of the owners, but for those that joined after it was decided or skipped it; never where
   // nobody is known to have failed.
@@ -57,6 +58,8 @@ class EntryFailures {
   std::map<std::string, Json> failures_;
   std::optional<std::vector<ShardId>> told_ = std::nullopt;
 };
+
+bool is_error(const Json& error, std::string_view code);
 
 // In which shards the entry did not happen as far as its client was told; nullopt: its task has not
 // ended, or that is not known any more.

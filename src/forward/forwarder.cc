@@ -10,6 +10,7 @@
 #include "forward/overtaken.h"
 #include "forward/plan.h"
 #include "forward/replay.h"
+#include "forward/take_back.h"
 #include "forward/voiding.h"
 #include "meili/api_key.h"
 
@@ -277,9 +278,9 @@ Async<Result<std::optional<NodeWrite>>> Forwarder::build(std::shared_ptr<const E
     MIROIR_CO_TRY(failures,
                   co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
   }
-  const bool carried_out_anyway = entry->kind == EntryKind::kDropIndex || has_records(entry->kind);
   // What no client asked for is done again.
-  if (!carried_out_anyway && !entry->task_type.empty() && failures && failures->everywhere())
+  if (!has_records(entry->kind) && !entry->task_type.empty() && failures &&
+      did_not_happen(*entry, *failures))
     co_return std::nullopt;
   if (!has_records(entry->kind)) {
     MIROIR_CO_TRY(NodeWrite write, write_of(*entry, progress_.offset));

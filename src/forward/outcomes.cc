@@ -114,14 +114,12 @@ Async<Result<void>> Outcomes::decided(std::shared_ptr<const Entry> entry) {
 
 Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
                                                        std::vector<Named> named) {
-  // Of a drop: the catalogue has no such index any more, whoever failed; the reconciler drops it
-  // there.
-  if (named.empty() || entry->kind == EntryKind::kDropIndex) co_return Result<void>();
+  if (named.empty()) co_return Result<void>();
   MIROIR_CO_TRY(const auto failures,
                 co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
   const Topology& topology = context_.cluster.topology();
   const bool whole = !has_records(entry->kind);
-  const bool all_failed = whole && failures.everywhere();
+  const bool all_failed = whole && did_not_happen(*entry, failures);
   if (all_failed) MIROIR_CO_CHECK(co_await TakeBack(context_).of(entry));
   std::vector<Taint> over;
   std::vector<std::string> not_deleted;
@@ -161,8 +159,13 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
 Async<Result<void>> Outcomes::skipped(Position first, Position last) {
   std::map<Position, std::vector<Named>> tainted;  // by the entry that failed
   std::vector<Named> documents;
-  for (const auto& [uid, index] : context_.log.catalogue().indexes()) {
-    for (Taint& taint : context_.log.taints(index.incarnation)) {
+  std::vector<Position> incarnations;
+  for (const auto& [uid, index] : context_.log.catalogue().indexes())
+    incarnations.push_back(index.incarnation);
+  for (const auto& [incarnation, index] : context_.log.catalogue().dropped())
+    incarnations.push_back(incarnation);
+  for (const Position incarnation : incarnations) {
+    for (Taint& taint : context_.log.taints(incarnation)) {
       const bool whole = taint.id.empty();
       const ShardId shard = whole ? 0 : context_.cluster.topology().shard_of(slot_of(taint.id));
       Named named{taint.incarnation, std::move(taint.id), shard};

@@ -4,7 +4,6 @@
 #include <ranges>
 #include <utility>
 
-#include "cluster/entry_failures.h"
 #include "node_api/node_settings.h"
 
 namespace miroir {
@@ -31,18 +30,6 @@ Entry settings_entry(const IndexState& index, const Json& settings, const Json& 
                                     {"settings", settings_for_node(settings, given, key)}}));
 }
 
-// The index as the nodes hold it, of whose past nothing more is known: it was dropped. With its
-// settings for all.
-std::vector<Entry> adoption_of(IndexState index, Json settings, const Json& given) {
-  const Position replaced = std::exchange(index.incarnation, 0);
-  Entry told = settings_entry(index, settings, given);
-  Entry adopted = told;
-  adopted.kind = EntryKind::kAdoptIndex;
-  adopted.arguments.set("primaryKey", index.primary_key ? Json(*index.primary_key) : Json());
-  if (replaced != 0) adopted.arguments.set("replaces", replaced);
-  return {std::move(adopted), std::move(told)};
-}
-
 void make(Json& settings, const Json& change) {
   settings = change.is_null() ? Json::object() : merge_settings(settings, change);
 }
@@ -66,163 +53,311 @@ const std::string* text_of(const Json& json, std::string_view key) {
 
 }  // namespace
 
+bool did_not_happen(const Entry& entry, const EntryFailures& failures) {
+  if (!failures.everywhere()) return false;
+  if (entry.kind != EntryKind::kDropIndex) return true;
+  return !entry.task_type.empty() && !failures.all_are("index_not_found");
+}
+
 // Once, when it is decided: what is replayed later was.
 Async<Result<void>> TakeBack::of(std::shared_ptr<const Entry> entry) {
-  if (entry->task_type.empty() || entry->position <= context_.log.forgotten())
-    co_return Result<void>();
+  if (entry->task_type.empty() || entry->position <= context_.settled) co_return Result<void>();
   MIROIR_CO_TRY(const auto told, co_await context_.log.failed_parts(entry->task));
   if (told) co_return Result<void>();
-  if (entry->kind == EntryKind::kUpdateSettings) co_return co_await settings(std::move(entry));
-  for (Named& named : named_by(*entry)) MIROIR_CO_CHECK(co_await names(entry, std::move(named)));
-  co_return Result<void>();
+  if (entry->kind == EntryKind::kUpdateSettings) co_return co_await settings(entry->incarnation);
+  if (entry->kind == EntryKind::kCreateIndex) co_return co_await creation(std::move(entry));
+  if (entry->kind == EntryKind::kDropIndex)
+    co_return co_await drop(entry, entry->incarnation, entry->position);
+  for (const Named& named : named_by(*entry)) {
+    for (bool done = false; !done;) {
+      if (named.is_swap()) {
+        MIROIR_CO_TRY(done, co_await swap(entry, named));
+      } else {
+        MIROIR_CO_TRY(done, co_await rename(entry, named));
+      }
+      if (!done) co_await context_.clock.sleep_for(kInsistDelay);
+    }
+  }
+  co_return co_await drops_decided_by(entry->position);
 }
 
 std::vector<TakeBack::Named> TakeBack::named_by(const Entry& entry) {
   std::vector<Named> all;
   if (entry.kind == EntryKind::kUpdateIndex) {
     const std::string* uid = text_of(entry.arguments, "newUid");
-    const Json* version = entry.arguments.find("settingsVersion");
-    if (uid == nullptr || *uid == entry.index_uid || version == nullptr) return all;
-    all.push_back(
-        {{entry.incarnation, version->as_uint64(), entry.primary_key}, {}, entry.index_uid});
+    if (uid != nullptr && *uid != entry.index_uid)
+      all.push_back({entry.incarnation, 0, entry.index_uid, *uid});
   }
   if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return all;
   for (const Json& swap : entry.arguments.as_array()) {
-    const auto was = [&swap](std::size_t place) {
-      const Json& key = swap.find("primaryKeys")->as_array()[place];
-      return Was{swap.find("incarnations")->as_array()[place].as_uint64(),
-                 swap.find("settingsVersions")->as_array()[place].as_uint64(),
-                 key.is_string() ? key.as_string() : ""};
-    };
-    all.push_back({was(0), was(1), swap.find("indexes")->as_array()[0].as_string()});
+    const Json::Array& incarnations = swap.find("incarnations")->as_array();
+    const Json::Array& uids = swap.find("indexes")->as_array();
+    all.push_back({incarnations[0].as_uint64(), incarnations[1].as_uint64(), uids[0].as_string(),
+                   uids[1].as_string()});
   }
   return all;
 }
 
-Async<Result<void>> TakeBack::names(std::shared_ptr<const Entry> entry, Named named) {
+// False: not now, until what stands in line is there. `free`: a name that nothing may have, if any.
+Async<Result<bool>> TakeBack::append(std::vector<IndexState> seen, std::string free,
+                                     Log::Judge judge) {
+  bool done = false;
+  MIROIR_CO_CHECK(co_await context_.log.take_back(
+      [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
+        done = std::ranges::all_of(seen, [&](const IndexState& before) {
+          const IndexState* now = catalogue.there_or_dropped(before.incarnation);
+          return now != nullptr && now->settings_version == before.settings_version &&
+                 now->named_at == before.named_at && now->dropped_at == before.dropped_at;
+        });
+        done = done && (free.empty() || catalogue.index(free) == nullptr);
+        return done ? judge(catalogue, next) : std::vector<Entry>();
+      }));
+  co_return done;
+}
+
+// With what nodes made of it: the settings that come with a creation make the index, too.
+Async<Result<void>> TakeBack::creation(std::shared_ptr<const Entry> entry) {
+  const IndexState* found = context_.log.catalogue().by_incarnation(entry->incarnation);
+  if (found == nullptr) co_return Result<void>();
+  const IndexState index = *found;
+  MIROIR_CO_TRY(const bool never_was, co_await was_never_made(index));
+  if (!never_was) co_return Result<void>();
+  co_return co_await context_.log.take_back(
+      [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+        const IndexState* now = catalogue.by_incarnation(index.incarnation);
+        const bool same = now != nullptr && now->is_still(index) &&
+                          now->settings_version == index.settings_version &&
+                          now->updated_at == index.updated_at;
+        if (!same) return std::vector<Entry>();
+        return std::vector{system_entry(EntryKind::kDropIndex, index, Json())};
+      });
+}
+
+// Its creation failed everywhere, though no such index was there, and no client used it since.
+Async<Result<bool>> TakeBack::was_never_made(IndexState index) {
+  const Position birth = index.incarnation;
+  if (index.named_at != birth || index.settings_version != birth + 1) co_return false;
+  MIROIR_CO_TRY(const auto creation, co_await kept_entry(context_.log, birth));
+  MIROIR_CO_TRY(const auto settings, co_await kept_entry(context_.log, birth + 1));
+  if (creation == nullptr || settings == nullptr || creation->kind != EntryKind::kCreateIndex ||
+      creation->task_type.empty() || index.updated_at != settings->stamp)
+    co_return false;
+  MIROIR_CO_TRY(const auto failures,
+                co_await EntryFailures::of(context_.log, context_.cluster, birth));
+  const auto exists = [](const Json& error) { return is_error(error, "index_already_exists"); };
+  co_return did_not_happen(*creation, failures) && failures.first(exists) == nullptr;
+}
+
+// The index is what it was; what has its name since then goes on from that, for it is it.
+Async<Result<void>> TakeBack::drop(std::shared_ptr<const Entry> entry, Position incarnation,
+                                   Position decided_by) {
   for (bool done = false; !done;) {
-    std::map<Position, Around> settings;
-    std::vector<IndexState> seen;
-    std::vector<Was> concerned = {named.index, named.other};
-    if (!named.is_swap()) {
-      if (const IndexState* there = context_.log.catalogue().index(named.before))
-        concerned.push_back({.incarnation = there->incarnation});
+    const auto& dropped = context_.log.catalogue().dropped();
+    const auto found = dropped.find(incarnation);
+    if (found == dropped.end() || found->second.dropped_at != entry->position ||
+        found->second.decided_by != decided_by ||
+        found->second.taken_back.contains(entry->position))
+      co_return Result<void>();
+    const IndexState index = found->second;
+    MIROIR_CO_TRY(const Next next, co_await next_of(index.uid, entry->position));
+    MIROIR_CO_TRY(done, co_await restore(entry, index, next));
+    if (!done) co_await context_.clock.sleep_for(kInsistDelay);
+  }
+  co_return co_await settings(incarnation);
+}
+
+Async<Result<bool>> TakeBack::restore(std::shared_ptr<const Entry> failed, IndexState index,
+                                      Next next) {
+  if (next.decided_by != 0) {
+    Entry back = back_to(*failed, index, "decidedBy", next.decided_by);
+    co_return co_await append({index}, "",
+                              [&](const Catalogue&, Position) { return std::vector{back}; });
+  }
+  MIROIR_CO_TRY(const bool never_was, co_await was_never_made(index));
+  MIROIR_CO_TRY(const Around around, co_await settings_of_dropped(index));
+  if (next.incarnation != 0) {
+    const IndexState* other = context_.log.catalogue().there_or_dropped(next.incarnation);
+    if (other == nullptr || never_was) co_return true;
+    Pair pair{index, *other, {.before = around.after(), .given = around.given}, {}};
+    MIROIR_CO_TRY(pair.others, co_await settings_around(*pair.other, failed->position));
+    co_return co_await append({index, *pair.other}, "",
+                              [&](const Catalogue& catalogue, Position position) {
+                                return exchange(*failed, pair, "", catalogue, position);
+                              });
+  }
+  co_return co_await append({index}, index.uid, [&](const Catalogue&, Position) {
+    std::vector<Entry> entries = {back_to(*failed, index, "rename", index.uid)};
+    if (never_was) {
+      entries.push_back(system_entry(EntryKind::kDropIndex, index, Json()));
+    } else if (index.named_at > index.dropped_at) {
+      entries.push_back(given(index, {.before = around.before, .given = around.given},
+                              {.changes = around.changes}, around.since));
     }
-    for (const Was& was : concerned) {
-      const IndexState* index = context_.log.catalogue().by_incarnation(was.incarnation);
-      if (index == nullptr) {
-        MIROIR_CO_TRY(settings[was.incarnation].before, co_await settings_of(was.settings));
-        continue;
-      }
-      seen.push_back(*index);
-      MIROIR_CO_TRY(settings[was.incarnation],
-                    co_await settings_around(seen.back(), entry->position));
-    }
-    MIROIR_CO_TRY(const Since since, co_await done_since(named, entry->position));
-    MIROIR_CO_CHECK(co_await context_.log.take_back(
-        [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
-          done = std::ranges::all_of(seen, [&](const IndexState& before) {
-            const IndexState* now = catalogue.by_incarnation(before.incarnation);
-            return now != nullptr && now->settings_version == before.settings_version &&
-                   now->named_at == before.named_at;
-          });
-          const IndexState* there = catalogue.index(named.before);
-          done = done &&
-                 (named.is_swap() || there == nullptr || settings.contains(there->incarnation));
-          if (!done) return std::vector<Entry>();
-          return entries_for({*entry, named, since, catalogue, next, settings});
-        }));
-    if (!done)
-      co_await context_.clock.sleep_for(kInsistDelay);  // until what stands in line is there
+    return entries;
+  });
+}
+
+// Where something before it was taken back since then, it has another's past.
+Async<Result<TakeBack::Around>> TakeBack::settings_of_dropped(IndexState index) {
+  if (index.named_at < index.dropped_at)
+    co_return co_await settings_around(index, index.dropped_at);
+  MIROIR_CO_TRY(const auto back, co_await kept_entry(context_.log, index.named_at));
+  const Json* failed = back == nullptr ? nullptr : back->arguments.find("entry");
+  const Json* pasts = back == nullptr ? nullptr : back->arguments.find("pasts");
+  if (failed == nullptr) co_return Around{.before = index.settings};
+  MIROIR_CO_TRY(Around around, co_await settings_around(index, failed->as_uint64()));
+  around.since = failed->as_uint64();
+  for (const Json& past : pasts == nullptr ? Json::Array() : pasts->as_array()) {
+    if (*past.find("incarnation") != Json(index.incarnation)) continue;
+    around.before = *past.find("settings");
+    around.given = merge_settings(around.given, *past.find("given"));
+  }
+  co_return around;
+}
+
+// What waited for what became of the rename.
+Async<Result<void>> TakeBack::drops_decided_by(Position rename) {
+  std::vector<IndexState> waited;
+  for (const auto& [incarnation, index] : context_.log.catalogue().dropped())
+    if (index.decided_by == rename && index.dropped_at != rename) waited.push_back(index);
+  for (const IndexState& index : waited) {
+    MIROIR_CO_TRY(auto entry, co_await kept_entry(context_.log, index.dropped_at));
+    if (entry != nullptr) MIROIR_CO_CHECK(co_await drop(entry, index.incarnation, rename));
   }
   co_return Result<void>();
 }
 
-Async<Result<TakeBack::Since>> TakeBack::done_since(Named named, Position position) {
-  Since since;
+Async<Result<bool>> TakeBack::swap(std::shared_ptr<const Entry> entry, Named named) {
+  const Catalogue& catalogue = context_.log.catalogue();
+  const IndexState* index = catalogue.there_or_dropped(named.index);
+  const IndexState* other = catalogue.there_or_dropped(named.other);
+  if (index == nullptr || other == nullptr || index->taken_back.contains(entry->position))
+    co_return true;
+  Pair pair{*index, *other, {}, {}};
+  MIROIR_CO_TRY(pair.around, co_await settings_around(pair.index, entry->position));
+  MIROIR_CO_TRY(pair.others, co_await settings_around(*pair.other, entry->position));
+  co_return co_await append({pair.index, *pair.other}, "",
+                            [&](const Catalogue& now, Position position) {
+                              return exchange(*entry, pair, "", now, position);
+                            });
+}
+
+Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named named) {
+  const Catalogue& catalogue = context_.log.catalogue();
+  const IndexState* index = catalogue.there_or_dropped(named.index);
+  // Named again since, which failed too.
+  if (index == nullptr || index->taken_back.contains(entry->position) || index->uid != named.after)
+    co_return true;
+  Pair pair{*index, std::nullopt, {}, {}};
+  MIROIR_CO_TRY(const Next next, co_await next_of(named.before, entry->position));
+  if (next.decided_by != 0) co_return true;
+  MIROIR_CO_TRY(pair.around, co_await settings_around(pair.index, entry->position));
+  std::vector<IndexState> seen = {pair.index};
+  if (next.incarnation != 0) {
+    const IndexState* other = context_.log.catalogue().there_or_dropped(next.incarnation);
+    if (other == nullptr) co_return true;
+    pair.other = *other;
+    seen.push_back(*other);
+    MIROIR_CO_TRY(pair.others, co_await settings_around(*pair.other, entry->position));
+  }
+  MIROIR_CO_TRY(const bool made, co_await made_since(pair.index.incarnation, entry->position));
+  co_return co_await append(std::move(seen), pair.other ? "" : named.before,
+                            [&](const Catalogue& now, Position position) {
+                              const IndexState& its = *now.there_or_dropped(pair.index.incarnation);
+                              if (!pair.other && !made && its.updated_at == entry->stamp)
+                                return std::vector{back_to(*entry, its, "rename", named.before)};
+                              return exchange(*entry, pair, named.before, now, position);
+                            });
+}
+
+// What renamed something to it counts once it is known whether that is to be.
+Async<Result<TakeBack::Next>> TakeBack::next_of(std::string name, Position position) {
+  std::vector<Next> all;
+  std::map<Position, bool> taken_back;  // of renames: whether something has the name all the same
   for (;;) {
     MIROIR_CO_TRY(const auto page,
                   co_await context_.log.entries(position + 1, kLookedThroughAtOnce));
-    if (page.empty()) co_return since;
+    if (page.empty()) break;
     for (const std::shared_ptr<const Entry>& entry : page) {
-      if (entry->born_failed) continue;
-      since.dropped |= entry->kind == EntryKind::kDropIndex && entry->index_uid == named.before;
-      since.made |= entry->kind == EntryKind::kCreateIndex && entry->target &&
-                    entry->incarnation == named.index.incarnation;
+      if (entry->born_failed || entry->target) continue;
+      const Json* failed = entry->arguments.find("entry");
+      if (entry->kind == EntryKind::kTakeBack && failed != nullptr)
+        taken_back[failed->as_uint64()] = entry->arguments.find("exchange") != nullptr;
+      if (entry->kind == EntryKind::kCreateIndex && entry->index_uid == name)
+        all.push_back({entry->incarnation, 0});
+      for (const Named& named : named_by(*entry))
+        if (!named.is_swap() && named.after == name) all.push_back({named.index, entry->position});
     }
+    position = page.back()->position;
+  }
+  for (const Next& next : all) {
+    const auto renamed = taken_back.find(next.decided_by);
+    if (next.decided_by == 0 || renamed == taken_back.end()) co_return next;
+    if (renamed->second) co_return Next{next.incarnation, 0};
+  }
+  co_return Next();
+}
+
+// Whether the reconciler made it on a node.
+Async<Result<bool>> TakeBack::made_since(Position incarnation, Position position) {
+  for (;;) {
+    MIROIR_CO_TRY(const auto page,
+                  co_await context_.log.entries(position + 1, kLookedThroughAtOnce));
+    if (page.empty()) co_return false;
+    const bool made = std::ranges::any_of(page, [&](const std::shared_ptr<const Entry>& entry) {
+      return entry->kind == EntryKind::kCreateIndex && entry->target &&
+             entry->incarnation == incarnation;
+    });
+    if (made) co_return true;
     position = page.back()->position;
   }
 }
 
-std::vector<Entry> TakeBack::entries_for(Case of) {
-  const Catalogue& catalogue = of.catalogue;
-  const IndexState* index = catalogue.by_incarnation(of.named.index.incarnation);
-  const IndexState* other = catalogue.by_incarnation(of.named.other.incarnation);
-  if (of.named.is_swap() && (index == nullptr || other == nullptr)) {
-    if (index == nullptr && other == nullptr) return {};
-    return index != nullptr ? entries_for_one(of, *index, of.named.other)
-                            : entries_for_one(of, *other, of.named.index);
-  }
-  if (index == nullptr) return entries_for_dropped(of);
-  if (index->taken_back >= of.failed.position) return {};
-  Entry back =
-      system_entry(EntryKind::kTakeBack, *index,
-                   Json::object({{"entry", of.failed.position}, {"stamp", of.failed.stamp}}));
-  if (!of.named.is_swap()) {
-    other = catalogue.index(of.named.before);
-    // Named again since, which failed too; or it went with the name that it had.
-    const bool born_since = other == nullptr || (other->incarnation > of.failed.position &&
-                                                 other->named_at == other->incarnation);
-    if (index->named_at != of.failed.position || of.since.dropped || !born_since) return {};
-    if (other == nullptr && index->updated_at == of.failed.stamp && !of.since.made) {
-      back.arguments.set("rename", of.named.before);
-      return {std::move(back)};
-    }
-  }
-  back.arguments.set("exchange", other == nullptr ? of.named.before : other->uid);
-  back.position = of.next;
+Entry TakeBack::back_to(const Entry& failed, const IndexState& index, std::string_view what,
+                        Json to) {
+  Json arguments = Json::object({{"entry", failed.position}, {"stamp", failed.stamp}});
+  arguments.set(what, std::move(to));
+  return system_entry(EntryKind::kTakeBack, index, std::move(arguments));
+}
+
+std::vector<Entry> TakeBack::exchange(const Entry& failed, const Pair& pair,
+                                      const std::string& before, const Catalogue& catalogue,
+                                      Position next) {
+  Entry back = back_to(failed, pair.index, "exchange", pair.other ? pair.other->uid : before);
+  if (pair.other) back.arguments.set("with", pair.other->incarnation);
+  back.position = next;
   Catalogue after = catalogue;
   after.apply(back);
-  const Around& its = of.around(index);
-  const Around& others = of.around(other);
-  Entry first = given(*after.index(index->uid), others, its);
-  Entry second = given(*after.index(back.arguments.find("exchange")->as_string()), its, others);
-  return {std::move(back), std::move(first), std::move(second)};
+  std::vector<Entry> entries = {std::move(back)};
+  Json pasts = Json::array();  // of those of which nodes may not be told
+  const auto give = [&](Position incarnation, const Around& past, const Around& since) {
+    if (const IndexState* index = after.by_incarnation(incarnation)) {
+      entries.push_back(given(*index, past, since, failed.position));
+      return;
+    }
+    pasts.push_back(Json::object({{"incarnation", incarnation},
+                                  {"settings", past.before},
+                                  {"given", merge_settings(past.given, past.after())}}));
+  };
+  give(pair.index.incarnation, pair.others, pair.around);
+  give(pair.other ? pair.other->incarnation : next, pair.around, pair.others);
+  if (pasts.size() > 0) entries.front().arguments.set("pasts", std::move(pasts));
+  return entries;
 }
 
 // The settings from before it, and what was made of those of that name since.
-Entry TakeBack::given(const IndexState& index, const Around& past, const Around& since) {
+Entry TakeBack::given(const IndexState& index, const Around& past, const Around& since,
+                      Position failed) {
   Json settings = past.before;
   for (const Json& change : since.changes) make(settings, change);
-  const Json given = merge_settings(merge_settings(past.after(), since.after()), settings);
-  return settings_entry(index, settings, given);
-}
-
-// The other was dropped, and what went with it was this one's: its documents are the other's.
-std::vector<Entry> TakeBack::entries_for_one(Case of, IndexState index, const Was& gone) {
-  if (index.taken_back >= of.failed.position) return {};
-  Json settings = of.settings.at(gone.incarnation).before;
-  for (const Json& change : of.around(&index).changes) make(settings, change);
-  const Json given = merge_settings(index.settings, settings);
-  index.primary_key.reset();
-  if (!gone.primary_key.empty()) index.primary_key = gone.primary_key;
-  return adoption_of(std::move(index), settings, given);
-}
-
-// What got the new name was dropped since: what should have got it is still there.
-std::vector<Entry> TakeBack::entries_for_dropped(Case of) {
-  if (of.since.dropped || of.catalogue.index(of.named.before) != nullptr) return {};
-  IndexState index;
-  index.uid = of.named.before;
-  if (!of.named.index.primary_key.empty()) index.primary_key = of.named.index.primary_key;
-  const Json& settings = of.settings.at(of.named.index.incarnation).before;
-  return adoption_of(std::move(index), settings, settings);
-}
-
-const TakeBack::Around& TakeBack::Case::around(const IndexState* index) const {
-  static const Around kNone;
-  const auto found = index == nullptr ? settings.end() : settings.find(index->incarnation);
-  return found == settings.end() ? kNone : found->second;
+  Json given = merge_settings(past.given, since.given);
+  for (const Json& each : {past.after(), since.after(), settings})
+    given = merge_settings(given, each);
+  Entry entry = settings_entry(index, settings, given);
+  entry.arguments.set("base", past.before);
+  entry.arguments.set("since", failed);
+  entry.arguments.set("previous", index.settings_version);
+  return entry;
 }
 
 Json TakeBack::Around::after() const {
@@ -231,48 +366,61 @@ Json TakeBack::Around::after() const {
   return settings;
 }
 
-// …as clients see that version of them; nothing where it is not kept.
-Async<Result<Json>> TakeBack::settings_of(Position version) {
-  MIROIR_CO_TRY(const auto entry, co_await kept_entry(context_.log, version));
-  const Json* settings = entry == nullptr ? nullptr : entry->arguments.find("clientSettings");
-  co_return settings == nullptr ? Json::object() : *settings;
-}
-
-// From the kept versions of them.
+// By the kept versions of them, without what failed everywhere.
 Async<Result<TakeBack::Around>> TakeBack::settings_around(IndexState index, Position position) {
+  std::vector<std::shared_ptr<const Entry>> versions;  // newest first
   Around around{.before = index.settings};
-  std::set<Position> failed;
-  for (Position next = index.settings_version; next > position;) {
-    MIROIR_CO_TRY(const auto version, co_await kept_entry(context_.log, next));
-    if (version == nullptr || version->kind != EntryKind::kUpdateSettings) break;
-    add_taken_back(*version, failed);
-    if (const Json* before = version->arguments.find("before")) around.before = *before;
-    const Json* change = version->arguments.find("change");
-    if (change != nullptr && !failed.contains(next)) around.changes.push_back(*change);
+  bool has_base = false;
+  Position oldest = 0;
+  for (Position next = index.settings_version; next > oldest;) {
+    MIROIR_CO_TRY(auto version, co_await kept_entry(context_.log, next));
+    if (version == nullptr || version->kind != EntryKind::kUpdateSettings ||
+        version->incarnation != index.incarnation)
+      break;
+    add_taken_back(*version, around.failed);
+    if (const Json* base = version->arguments.find("base")) {
+      around.before = *base;
+      has_base = true;
+      oldest = std::max(oldest, version->arguments.find("since")->as_uint64());
+    }
     next = previous_of(*version);
+    if (version->arguments.find("change") != nullptr) versions.push_back(std::move(version));
   }
-  std::ranges::reverse(around.changes);
+  if (!versions.empty() && !has_base) around.before = *versions.back()->arguments.find("before");
+  for (const std::shared_ptr<const Entry>& version : std::views::reverse(versions)) {
+    const Json& change = *version->arguments.find("change");
+    around.given = merge_settings(around.given, *version->arguments.find("clientSettings"));
+    MIROIR_CO_TRY(const auto failures,
+                  co_await EntryFailures::of(context_.log, context_.cluster, version->position));
+    if (failures.everywhere()) around.failed.insert(version->position);
+    if (around.failed.contains(version->position)) continue;
+    if (version->position <= position) {
+      make(around.before, change);
+    } else {
+      around.changes.push_back(change);
+    }
+  }
   co_return around;
 }
 
 // What no node took is not the index's, but later changes were made on top of it: all are given
 // the settings that these make without it.
-Async<Result<void>> TakeBack::settings(std::shared_ptr<const Entry> entry) {
+Async<Result<void>> TakeBack::settings(Position incarnation) {
   for (bool done = false; !done;) {
-    const IndexState* index = context_.log.catalogue().by_incarnation(entry->incarnation);
+    const IndexState* index = context_.log.catalogue().by_incarnation(incarnation);
     if (index == nullptr) co_return Result<void>();
     const Position version = index->settings_version;
-    MIROIR_CO_TRY(const Without without, co_await settings_without_failed(*index));
-    if (!without.settings) co_return Result<void>();
+    MIROIR_CO_TRY(const Around around, co_await settings_around(*index, version));
+    if (around.failed.empty()) co_return Result<void>();
     const auto appended = co_await context_.log.append(
         [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
           std::vector<Entry> entries;
-          const IndexState* now = catalogue.by_incarnation(entry->incarnation);
+          const IndexState* now = catalogue.by_incarnation(incarnation);
           done = now == nullptr || now->settings_version == version;
-          if (!done || now == nullptr || now->settings == *without.settings) return entries;
-          Entry back = settings_entry(*now, *without.settings, without.given);
+          if (!done || now == nullptr || now->settings == around.before) return entries;
+          Entry back = settings_entry(*now, around.before, around.given);
           Json positions = Json::array();
-          for (const Position failed : without.failed) positions.push_back(failed);
+          for (const Position failed : around.failed) positions.push_back(failed);
           back.arguments.set("without", std::move(positions));
           back.arguments.set("previous", version);
           entries.push_back(std::move(back));
@@ -284,34 +432,6 @@ Async<Result<void>> TakeBack::settings(std::shared_ptr<const Entry> entry) {
       co_await context_.clock.sleep_for(kInsistDelay);  // until what stands in line is there
   }
   co_return Result<void>();
-}
-
-// From the oldest of the kept changes that failed.
-Async<Result<TakeBack::Without>> TakeBack::settings_without_failed(IndexState index) {
-  std::vector<std::shared_ptr<const Entry>> versions;  // newest first
-  Without without;
-  for (Position next = index.settings_version; next != 0;) {
-    MIROIR_CO_TRY(auto version, co_await kept_entry(context_.log, next));
-    if (version == nullptr || version->kind != EntryKind::kUpdateSettings ||
-        version->incarnation != index.incarnation)
-      break;
-    add_taken_back(*version, without.failed);
-    next = previous_of(*version);
-    versions.push_back(std::move(version));
-  }
-  for (const std::shared_ptr<const Entry>& version : std::views::reverse(versions)) {
-    const Json* change = version->arguments.find("change");
-    if (change == nullptr) continue;
-    MIROIR_CO_TRY(const auto failures,
-                  co_await EntryFailures::of(context_.log, context_.cluster, version->position));
-    if (failures.everywhere()) without.failed.insert(version->position);
-    const bool counts = !without.failed.contains(version->position);
-    if (!counts && !without.settings) without.settings = *version->arguments.find("before");
-    if (!without.settings) continue;
-    without.given = merge_settings(without.given, *version->arguments.find("clientSettings"));
-    if (counts) make(*without.settings, *change);
-  }
-  co_return without;
 }
 
 }  // namespace miroir

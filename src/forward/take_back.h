@@ -7,70 +7,78 @@
 #include <string>
 #include <vector>
 
+#include "cluster/entry_failures.h"
 #include "forward/context.h"
 
 namespace miroir {
 
+// Whether an operation did not happen, and nothing is to be done about it. What no node has that it
+// should drop is gone; what no client asked to be dropped the reconciler drops.
+bool did_not_happen(const Entry& entry, const EntryFailures& failures);
+
 // What failed on every node did not happen; but the catalogue went on from what it makes of an
-// index. Takes that back for renames, swaps and settings. What clients did meanwhile stands, on
-// what it then was done to: of a swap that was not made, on the index that had the name before it;
-// under a new name that nothing got, on an index of its own. A creation stands: the reconciler
-// makes up for it. May be repeated.
+// index. Takes that back for creations, drops, renames, swaps and settings. What clients did
+// meanwhile stands, on what it then was done to: of a swap that was not made, on the index that had
+// the name before it; under a new name that nothing got, on an index of its own; after a drop, on
+// the index that is still there. An index that clients used since its creation failed is one. May
+// be repeated.
 class TakeBack {
  public:
   explicit TakeBack(ForwardContext context) : context_(context) {}
   Async<Result<void>> of(std::shared_ptr<const Entry> entry);
 
  private:
-  struct Was {  // an index before the entry
-    Position incarnation = 0;
-    Position settings = 0;  // their version
-    std::string primary_key = {};
-  };
   // One index that the entry gave a name, or two that exchanged theirs.
   struct Named {
-    Was index;
-    Was other;
+    Position index = 0;  // incarnations
+    Position other = 0;
     std::string before;  // the first one's name
-    bool is_swap() const { return other.incarnation != 0; }
+    std::string after;
+    bool is_swap() const { return other != 0; }
   };
   // An index's settings around an entry.
   struct Around {
     Json before = Json::object();
     std::vector<Json> changes = {};  // since then, in order; null: a reset
+    Json given = Json::object();     // what else nodes may have
+    std::set<Position> failed = {};  // changes everywhere
+    Position since = 0;              // if something was taken back
     Json after() const;
   };
-  // What became of it since: whether an index was dropped under the name before, and whether the
-  // reconciler made one under the new name.
-  struct Since {
-    bool dropped = false;
-    bool made = false;
+  // What had a name first since it was taken away.
+  struct Next {
+    Position incarnation = 0;  // 0: nothing had it
+    Position decided_by = 0;   // the rename that gave it, if not all is known of that yet
   };
-  struct Case {
-    const Entry& failed;
-    const Named& named;
-    const Since& since;
-    const Catalogue& catalogue;
-    Position next;
-    const std::map<Position, Around>& settings;  // by incarnation
-    const Around& around(const IndexState* index) const;
-  };
-  struct Without {
-    std::optional<Json> settings;  // none: nothing failed
-    std::set<Position> failed;
-    Json given = Json::object();  // what nodes may have of them all
+  // What is to be exchanged, as it was seen.
+  struct Pair {
+    IndexState index;
+    std::optional<IndexState> other;  // nullopt: what is made under the name before
+    Around around = {};
+    Around others = {};
   };
   static std::vector<Named> named_by(const Entry& entry);
-  Async<Result<void>> names(std::shared_ptr<const Entry> entry, Named named);
-  Async<Result<Since>> done_since(Named named, Position position);
-  static std::vector<Entry> entries_for(Case of);
-  static std::vector<Entry> entries_for_one(Case of, IndexState index, const Was& gone);
-  static std::vector<Entry> entries_for_dropped(Case of);
-  static Entry given(const IndexState& index, const Around& past, const Around& since);
-  Async<Result<Json>> settings_of(Position version);
+  static Entry back_to(const Entry& failed, const IndexState& index, std::string_view what,
+                       Json to);
+  static std::vector<Entry> exchange(const Entry& failed, const Pair& pair,
+                                     const std::string& before, const Catalogue& catalogue,
+                                     Position next);
+  static Entry given(const IndexState& index, const Around& past, const Around& since,
+                     Position failed);
+  Async<Result<bool>> append(std::vector<IndexState> seen, std::string free, Log::Judge judge);
+  Async<Result<void>> creation(std::shared_ptr<const Entry> entry);
+  Async<Result<bool>> was_never_made(IndexState index);
+  Async<Result<void>> drop(std::shared_ptr<const Entry> entry, Position incarnation,
+                           Position decided_by);
+  Async<Result<bool>> restore(std::shared_ptr<const Entry> failed, IndexState index, Next next);
+  Async<Result<Around>> settings_of_dropped(IndexState index);
+  Async<Result<void>> drops_decided_by(Position rename);
+  Async<Result<bool>> swap(std::shared_ptr<const Entry> entry, Named named);
+  Async<Result<bool>> rename(std::shared_ptr<const Entry> entry, Named named);
+  Async<Result<Next>> next_of(std::string name, Position position);
+  Async<Result<bool>> made_since(Position incarnation, Position position);
   Async<Result<Around>> settings_around(IndexState index, Position position);
-  Async<Result<void>> settings(std::shared_ptr<const Entry> entry);
-  Async<Result<Without>> settings_without_failed(IndexState index);
+  Async<Result<void>> settings(Position incarnation);
 
   ForwardContext context_;
 };

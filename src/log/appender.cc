@@ -77,27 +77,16 @@ namespace {
 
 // What the names stand for before they are given away: what is dropped later is still known here.
 void add_what_is_named(Entry& entry, const Catalogue& before) {
-  if (entry.kind == EntryKind::kUpdateIndex) {
-    const IndexState* index = before.index(entry.index_uid);
-    entry.arguments.set("settingsVersion", index == nullptr ? 0 : index->settings_version);
-    return;
-  }
   if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return;
   for (Json& pair : entry.arguments.as_array()) {
     const Json* uids = pair.find("indexes");
     if (uids == nullptr || !uids->is_array()) continue;
     Json incarnations = Json::array();
-    Json versions = Json::array();
-    Json keys = Json::array();
     for (const Json& uid : uids->as_array()) {
       const IndexState* index = uid.is_string() ? before.index(uid.as_string()) : nullptr;
       incarnations.push_back(index == nullptr ? 0 : index->incarnation);
-      versions.push_back(index == nullptr ? 0 : index->settings_version);
-      keys.push_back(index == nullptr || !index->primary_key ? Json() : Json(*index->primary_key));
     }
     pair.set("incarnations", std::move(incarnations));
-    pair.set("settingsVersions", std::move(versions));
-    pair.set("primaryKeys", std::move(keys));
   }
 }
 
@@ -130,6 +119,11 @@ void Appender::number(std::vector<Entry>& entries) {
 
 Batch Appender::apply(const Entry& entry) {
   return CatalogueCodec::apply(state_->tentative, entry);
+}
+
+void Appender::bury(Position incarnation) {
+  state_->durable.catalogue.bury(incarnation);
+  state_->tentative.bury(incarnation);
 }
 
 Async<Result<void>> Appender::commit(Proposal proposal) {

@@ -49,6 +49,8 @@ class Appender {
   Async<Result<void>> commit(Proposal proposal);
   // Applies an entry to the tentative catalogue and returns its rows.
   Batch apply(const Entry& entry);
+  // Of both catalogues. Its rows are the caller's.
+  void bury(Position incarnation);
 
  private:
   struct State;

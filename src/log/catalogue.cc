@@ -17,7 +17,9 @@ const std::string* text_of(const Json& json, std::string_view key) {
 class CatalogueChange {
  public:
   using Indexes = std::map<std::string, IndexState, std::less<>>;
-  CatalogueChange(Indexes& indexes, const Entry& entry) : indexes_(indexes), entry_(entry) {}
+  using Dropped = std::map<Position, IndexState>;
+  CatalogueChange(Indexes& indexes, Dropped& dropped, const Entry& entry)
+      : indexes_(indexes), dropped_(dropped), entry_(entry) {}
 
   void create() {
     if (indexes_.contains(entry_.index_uid)) return;
@@ -43,6 +45,8 @@ class CatalogueChange {
     if (const Json* settings = entry_.arguments.find("clientSettings")) index.settings = *settings;
     index.settings_version = entry_.position;
     indexes_.insert_or_assign(entry_.index_uid, std::move(index));
+    for (auto& [incarnation, dropped] : dropped_)
+      if (dropped.uid == entry_.index_uid) dropped.decided_by = 0;  // whatever became of it
   }
 
   void update() {
@@ -54,7 +58,12 @@ class CatalogueChange {
   }
 
   void drop() {
-    if (const IndexState* index = named()) indexes_.erase(indexes_.find(index->uid));
+    IndexState* index = named();
+    if (index == nullptr) return;
+    index->dropped_at = index->decided_by = entry_.position;
+    const Position incarnation = index->incarnation;
+    dropped_.insert_or_assign(incarnation, std::move(*index));
+    indexes_.erase(entry_.index_uid);
   }
 
   void swap() {
@@ -74,14 +83,21 @@ class CatalogueChange {
   }
 
   void take_back() {
-    IndexState* index = named();
+    IndexState* index = there_or_dropped(entry_.incarnation);
     const Json* failed = entry_.arguments.find("entry");
     if (index == nullptr || failed == nullptr) return;
-    index->taken_back = failed->as_uint64();
+    if (const Json* by = entry_.arguments.find("decidedBy")) {
+      index->decided_by = by->as_uint64();
+      return;
+    }
+    note_taken_back(*index, failed->as_uint64());
     if (const std::string* before = text_of(entry_.arguments, "rename")) {
-      rename(index->uid, *before);
-    } else if (const std::string* other = text_of(entry_.arguments, "exchange")) {
-      exchange_pasts(*index, indexes_.try_emplace(*other, newborn(*other)).first->second);
+      give_name(*index, *before);
+    } else if (const std::string* uid = text_of(entry_.arguments, "exchange")) {
+      const Json* with = entry_.arguments.find("with");
+      IndexState* other = with == nullptr ? &indexes_.try_emplace(*uid, newborn(*uid)).first->second
+                                          : there_or_dropped(with->as_uint64());
+      if (other != nullptr) exchange_pasts(*index, *other, failed->as_uint64());
     }
   }
 
@@ -118,6 +134,25 @@ class CatalogueChange {
     return same ? &found->second : nullptr;
   }
 
+  IndexState* there_or_dropped(Position incarnation) {
+    for (auto& [uid, index] : indexes_)
+      if (index.incarnation == incarnation) return &index;
+    const auto found = dropped_.find(incarnation);
+    return found == dropped_.end() ? nullptr : &found->second;
+  }
+
+  // Back, also to one that was dropped.
+  void give_name(IndexState& index, const std::string& name) {
+    if (index.dropped_at == 0) return rename(index.uid, name);
+    if (indexes_.contains(name)) return;
+    const auto dropped = dropped_.find(index.incarnation);
+    IndexState& back = indexes_[name] = std::move(dropped->second);
+    dropped_.erase(dropped);
+    back.uid = name;
+    back.named_at = entry_.position;
+    back.dropped_at = back.decided_by = 0;
+  }
+
   void learn_primary_key(IndexState& index) {
     if (!index.primary_key && !entry_.primary_key.empty()) index.primary_key = entry_.primary_key;
   }
@@ -144,6 +179,12 @@ class CatalogueChange {
     a->second.updated_at = b->second.updated_at = entry_.stamp;
   }
 
+  static void note_taken_back(IndexState& index, Position failed) {
+    index.taken_back.insert(failed);
+    if (index.taken_back.size() > IndexState::kTakenBackMax)
+      index.taken_back.erase(index.taken_back.begin());
+  }
+
   // Nothing was in it before the entry that is taken back.
   IndexState newborn(const std::string& uid) const {
     IndexState index;
@@ -157,9 +198,8 @@ class CatalogueChange {
 
   // All that was so before the entry that is taken back; settings are given by entries of their
   // own.
-  void exchange_pasts(IndexState& a, IndexState& b) const {
-    const Position failed = a.taken_back;
-    b.taken_back = failed;
+  void exchange_pasts(IndexState& a, IndexState& b, Position failed) const {
+    note_taken_back(b, failed);
     a.named_at = b.named_at = entry_.position;
     const IndexState was_a = a;
     // Born since, it has no past.
@@ -180,6 +220,7 @@ class CatalogueChange {
   }
 
   Indexes& indexes_;
+  Dropped& dropped_;
   const Entry& entry_;
 };
 
@@ -198,6 +239,12 @@ const IndexState* Catalogue::by_incarnation(Position incarnation) const {
   return nullptr;
 }
 
+const IndexState* Catalogue::there_or_dropped(Position incarnation) const {
+  if (const IndexState* index = by_incarnation(incarnation)) return index;
+  const auto found = dropped_.find(incarnation);
+  return found == dropped_.end() ? nullptr : &found->second;
+}
+
 const KeyState* Catalogue::key(std::string_view uid) const {
   const auto found = keys_.find(uid);
   return found == keys_.end() ? nullptr : &found->second;
@@ -206,7 +253,7 @@ const KeyState* Catalogue::key(std::string_view uid) const {
 void Catalogue::apply(const Entry& entry) {
   // What is for one node makes it what the catalogue says already.
   if (entry.born_failed || entry.target) return;
-  CatalogueChange change(indexes_, entry);
+  CatalogueChange change(indexes_, dropped_, entry);
   switch (entry.kind) {
     case EntryKind::kCreateIndex:
       return change.create();

@@ -37,7 +37,13 @@ struct IndexState {
   };
   static constexpr std::size_t kClearsMax = 8;
   std::vector<Clear> clears;
-  Position taken_back = 0;  // the newest entry on it that failed everywhere and was taken back
+  // The newest entries on it that failed everywhere and were taken back.
+  static constexpr std::size_t kTakenBackMax = 16;
+  std::set<Position> taken_back;
+  // Of one that was dropped: by which entry, and whose end decides whether it is gone: of that one,
+  // or, where that failed everywhere, of the rename that meanwhile gave its name to another.
+  Position dropped_at = 0;
+  Position decided_by = 0;
 };
 
 struct KeyState {
@@ -52,6 +58,9 @@ class Catalogue {
   const IndexState* index(std::string_view uid) const;
   const IndexState* by_incarnation(Position incarnation) const;
   const std::map<std::string, IndexState, std::less<>>& indexes() const { return indexes_; }
+  // By incarnation, those that were dropped: until it is known that this did not fail everywhere.
+  const std::map<Position, IndexState>& dropped() const { return dropped_; }
+  const IndexState* there_or_dropped(Position incarnation) const;
   bool any_taken_over() const;
   const std::map<std::string, KeyState, std::less<>>& keys() const { return keys_; }
   const KeyState* key(std::string_view uid) const;
@@ -62,10 +71,12 @@ class Catalogue {
   // What the entry makes of it. Entries born failed change nothing. Must be called in the order of
   // positions.
   void apply(const Entry& entry);
+  void bury(Position incarnation) { dropped_.erase(incarnation); }
 
  private:
   friend class CatalogueCodec;
   std::map<std::string, IndexState, std::less<>> indexes_;
+  std::map<Position, IndexState> dropped_;
   std::map<std::string, KeyState, std::less<>> keys_;
   std::set<std::string, std::less<>> deleted_keys_;
 };

@@ -14,6 +14,12 @@ Json clears_of(const IndexState& index) {
   return clears;
 }
 
+Json numbers_of(const std::set<Position>& positions) {
+  Json numbers = Json::array();
+  for (const Position position : positions) numbers.push_back(position);
+  return numbers;
+}
+
 std::string encode_index(const IndexState& index) {
   return to_text(
       Json::object({{"uid", index.uid},
@@ -26,7 +32,9 @@ std::string encode_index(const IndexState& index) {
                     {"createdAt", index.created_at},
                     {"updatedAt", index.updated_at},
                     {"clears", clears_of(index)},
-                    {"takenBack", index.taken_back}}));
+                    {"takenBack", numbers_of(index.taken_back)},
+                    {"droppedAt", index.dropped_at},
+                    {"decidedBy", index.decided_by}}));
 }
 
 std::uint64_t number_at(const Json& json, std::string_view key) {
@@ -49,6 +57,14 @@ void put_key(Batch& batch, const Entry& entry, const Catalogue& after) {
   }
 }
 
+// All of them: they are few.
+void put_dropped(Batch& batch, const Catalogue& after) {
+  const std::string prefix(kDroppedPrefix);
+  batch.erase_range(Table::kMeta, prefix, prefix_end(prefix));
+  for (const auto& [incarnation, index] : after.dropped())
+    batch.put(Table::kMeta, dropped_row(incarnation), encode_index(index));
+}
+
 }  // namespace
 
 Batch CatalogueCodec::apply(Catalogue& catalogue, const Entry& entry) {
@@ -65,6 +81,9 @@ Batch CatalogueCodec::apply(Catalogue& catalogue, const Entry& entry) {
   }
   if (entry.kind == EntryKind::kDropIndex)
     batch.erase(Table::kMeta, updated_row(entry.incarnation));
+  if (entry.kind == EntryKind::kDropIndex || entry.kind == EntryKind::kAdoptIndex ||
+      entry.kind == EntryKind::kTakeBack)
+    put_dropped(batch, catalogue);
   if (replaced != 0) batch.erase(Table::kMeta, updated_row(replaced));
   for (const std::string& uid : index_names(entry)) {
     const IndexState* index = catalogue.index(uid);
@@ -96,14 +115,21 @@ Result<void> CatalogueCodec::read_index(Catalogue& catalogue, std::string_view r
   index.settings_version = number_at(json, "settingsVersion");
   index.created_at = number_at(json, "createdAt");
   index.updated_at = number_at(json, "updatedAt");
-  index.taken_back = number_at(json, "takenBack");
+  if (const Json* entries = json.find("takenBack"); entries != nullptr && entries->is_array())
+    for (const Json& entry : entries->as_array()) index.taken_back.insert(entry.as_uint64());
   if (const Json* clears = json.find("clears"); clears != nullptr && clears->is_array()) {
     for (const Json& clear : clears->as_array()) {
       if (clear.size() != 2) return fail(ErrorCode::kCorrupt, "an index's delete-all is malformed");
       index.clears.push_back({clear.as_array()[0].as_uint64(), clear.as_array()[1].as_uint64()});
     }
   }
-  catalogue.indexes_.insert_or_assign(index.uid, std::move(index));
+  index.dropped_at = number_at(json, "droppedAt");
+  index.decided_by = number_at(json, "decidedBy");
+  if (index.dropped_at != 0) {
+    catalogue.dropped_.insert_or_assign(index.incarnation, std::move(index));
+  } else {
+    catalogue.indexes_.insert_or_assign(index.uid, std::move(index));
+  }
   return {};
 }
 
@@ -111,6 +137,9 @@ Async<Result<Catalogue>> CatalogueCodec::load(Store& store) {
   Catalogue catalogue;
   MIROIR_CO_CHECK(co_await for_each_row(
       store, Table::kIndex, "", [&](const Row& row) { return read_index(catalogue, row.value); }));
+  MIROIR_CO_CHECK(
+      co_await for_each_row(store, Table::kMeta, std::string(kDroppedPrefix),
+                            [&](const Row& row) { return read_index(catalogue, row.value); }));
   std::map<Position, EntryStamp> updated;
   MIROIR_CO_CHECK(co_await for_each_row(
       store, Table::kMeta, std::string(kUpdatedPrefix), [&](const Row& row) -> Result<void> {

@@ -20,11 +20,9 @@ bool only_writes_documents(const Entry& entry) {
   return entry.kind == EntryKind::kWriteDocuments || entry.kind == EntryKind::kMergeDocuments;
 }
 
-// The incarnation of which nothing is left.
+// The incarnation of which nothing is left; after a drop it is once it is buried.
 Position ended_by(const Entry& entry) {
-  if (entry.born_failed) return 0;
-  if (entry.kind == EntryKind::kDropIndex) return entry.incarnation;
-  if (entry.kind != EntryKind::kAdoptIndex) return 0;
+  if (entry.born_failed || entry.kind != EntryKind::kAdoptIndex) return 0;
   const Json* replaces = entry.arguments.find("replaces");
   return replaces != nullptr && replaces->is_integer() ? replaces->as_uint64() : 0;
 }
@@ -33,9 +31,13 @@ Position ended_by(const Entry& entry) {
 std::optional<std::string> exchange_of(const Entry& entry, const Catalogue& after) {
   if (entry.kind != EntryKind::kTakeBack) return std::nullopt;
   const Json* uid = entry.arguments.find("exchange");
-  const IndexState* other = uid == nullptr ? nullptr : after.index(uid->as_string());
+  if (uid == nullptr) return std::nullopt;
+  const Json* with = entry.arguments.find("with");
+  const IndexState* other =
+      with == nullptr ? after.index(uid->as_string()) : after.there_or_dropped(with->as_uint64());
   if (other == nullptr) return std::nullopt;
-  return key_of(entry.incarnation) + key_of(other->incarnation) + key_of(other->taken_back);
+  const Position failed = entry.arguments.find("entry")->as_uint64();
+  return key_of(entry.incarnation) + key_of(other->incarnation) + key_of(failed);
 }
 
 }  // namespace
@@ -206,7 +208,7 @@ std::uint64_t DurableLog::add_tombstones(const Entry& entry, const PendingBody& 
                                          Batch& batch) const {
   if (entry.kind != EntryKind::kDeleteDocuments || entry.born_failed || entry.target) return 0;
   // A delete by filter may be resolved after the index was dropped.
-  if (appender_.tentative_catalogue().by_incarnation(entry.incarnation) == nullptr) return 0;
+  if (appender_.tentative_catalogue().there_or_dropped(entry.incarnation) == nullptr) return 0;
   // What expired is dead as it was: whatever was written since lives.
   const bool of_expiry = names_exact_stamps(entry);
   std::unordered_set<std::string_view> documents;  // some may be named twice

@@ -107,6 +107,8 @@ class DurableLog final : public Log {
   Async<Result<std::vector<Entry>>> append_judged(Judge judge);
   // What entries that take something back exchange beside the catalogue. Once for each of them.
   Async<Result<void>> exchange_pasts();
+  // What was dropped by entries that have ended is gone.
+  Async<Result<void>> bury_dropped(Position settled);
   Async<Result<void>> trim_bodies();
   Async<Result<void>> forget_entries(Position last);
   Async<Result<std::set<Position>>> operations(Position first, Position last);

@@ -32,22 +32,24 @@ enum class EntryKind {
                      // until it is resolved
   kClearDocuments,   // delete-all
   kCreateIndex,
-  kUpdateIndex,  // arguments.primaryKey, .newUid; .settingsVersion: the index's, by the log
+  kUpdateIndex,  // arguments.primaryKey, .newUid
   kDropIndex,
   // Recovery: an index as nodes hold it, of which the log lost the history; no node's business.
   // arguments.primaryKey, .settings, .clientSettings, .replaces (an incarnation)
   kAdoptIndex,
-  // arguments: [{"indexes": [a, b], "rename": bool}]; by the log: "incarnations",
-  // "settingsVersions", "primaryKeys", of the indexes that have these names before it
+  // arguments: [{"indexes": [a, b], "rename": bool}]; by the log: "incarnations" of the
+  // indexes that have these names before it
   kSwapIndexes,
-  // No node's business: arguments.entry, which renamed or swapped the index, failed on every node.
-  // Either .rename (to the name that it had) or .exchange (the name of another): the documents from
-  // before are in the other, whose documents are in this one. .stamp: that
-  // entry's
+  // No node's business: arguments.entry, which dropped, renamed or swapped the index, failed on
+  // every node; .stamp is its. Either .rename (to the name that it had), or .exchange (the name of
+  // another; .with: its incarnation, none if it is made so): the documents from before are in the
+  // other, whose documents are in this one; .pasts: the settings before it, of those of them that
+  // were dropped since. Or .decidedBy: the rename that this waits for
   kTakeBack,
   // arguments.settings: complete, as every node shall have them; .clientSettings: of those the
   // client's. Of a client's also .change (null: all are reset), and .before: the client's before
-  // it. .previous: the position of the settings before these; .without: those that are taken back
+  // it. .previous: the position of the settings before these; .without: those that are taken back.
+  // Where something is taken back: .base, of which these make what clients' changes after .since do
   kUpdateSettings,
   kPutKey,           // arguments: the key
   kDeleteKey,        // arguments.uid

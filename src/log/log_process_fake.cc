@@ -28,6 +28,12 @@ Body LogProcess::write_body(std::vector<BodyRecord> records) {
   return *body;
 }
 
+void LogProcess::settle() {
+  NodeProgress progress;
+  progress.settled = log_->head();
+  MIROIR_ASSERT(run(log_->save_progress({{"n", progress}})).has_value());
+}
+
 Position LogProcess::create(const std::string& uid) {
   return append({plain_entry(EntryKind::kCreateIndex, uid)}).value().front().position;
 }
@@ -69,16 +75,20 @@ Entry plain_entry(EntryKind kind, const std::string& uid, Json arguments) {
 
 std::string describe(const Catalogue& catalogue) {
   std::string text;
-  for (const auto& [uid, index] : catalogue.indexes()) {
+  const auto add = [&text](const std::string& uid, const IndexState& index) {
     Json::Array clears;
+    Json::Array taken_back;
+    for (const Position entry : index.taken_back) taken_back.push_back(entry);
     for (const IndexState::Clear& clear : index.clears)
       clears.push_back(Json::array({clear.position, clear.stamp}));
     text += to_text(Json::array({uid, index.uid, index.incarnation, index.born, index.named_at,
                                  index.primary_key.value_or("(none)"), index.settings,
                                  index.settings_version, index.created_at, index.updated_at, clears,
-                                 index.taken_back})) +
+                                 taken_back, index.dropped_at, index.decided_by})) +
             "\n";
-  }
+  };
+  for (const auto& [uid, index] : catalogue.indexes()) add(uid, index);
+  for (const auto& [incarnation, index] : catalogue.dropped()) add("dropped", index);
   for (const auto& [uid, key] : catalogue.keys()) text += uid + to_text(key.key) + "\n";
   return text;
 }

@@ -41,6 +41,8 @@ class LogProcess {
 
   Result<std::vector<Entry>> append(std::vector<Entry> entries);
   Body write_body(std::vector<BodyRecord> records);
+  // All that is in it has ended for its clients.
+  void settle();
   // An index with that uid; returns its incarnation.
   Position create(const std::string& uid);
   // A write, merge or delete of these documents.

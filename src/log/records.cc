@@ -29,7 +29,30 @@ Async<Result<void>> DurableLog::save_progress(std::map<std::string, NodeProgress
   Batch batch;
   for (const auto& [node, progress] : rows) batch.put(Table::kNode, node, encode(progress));
   MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
-  for (auto& [node, progress] : rows) progress_[node] = std::move(progress);
+  Position settled = 0;
+  for (auto& [node, progress] : rows) {
+    settled = std::max(settled, progress.settled);
+    progress_[node] = std::move(progress);
+  }
+  co_return co_await bury_dropped(settled);
+}
+
+Async<Result<void>> DurableLog::bury_dropped(Position settled) {
+  Batch batch;
+  std::vector<Position> gone;
+  for (const auto& [incarnation, index] : catalogue().dropped()) {
+    if (index.decided_by > settled) continue;
+    Tombstones::drop(incarnation, batch);
+    batch.erase(Table::kMeta, dropped_row(incarnation));
+    gone.push_back(incarnation);
+  }
+  if (gone.empty()) co_return Result<void>();
+  MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
+  for (const Position incarnation : gone) {
+    appender_.bury(incarnation);
+    views_->tombstones.dropped(incarnation);
+  }
+  show_metrics();
   co_return Result<void>();
 }
 

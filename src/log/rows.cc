@@ -70,6 +70,10 @@ std::string horizon_row(Position incarnation) {
   return std::string(kHorizonPrefix) + key_of(incarnation);
 }
 
+std::string dropped_row(Position incarnation) {
+  return std::string(kDroppedPrefix) + key_of(incarnation);
+}
+
 std::string exchange_row(Position position) {
   return std::string(kExchangePrefix) + key_of(position);
 }

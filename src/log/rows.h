@@ -22,6 +22,8 @@ std::string pending_body_row(std::uint64_t body);  // until an entry names it
 std::string updated_row(Position incarnation);     // → stamp of the index's change
 std::string horizon_row(Position incarnation);  // → greatest stamp of a tombstone that was dropped
 std::string exchange_row(Position position);    // → both incarnations, the entry taken back
+std::string dropped_row(Position incarnation);  // → an index that may not be gone after all
+inline constexpr std::string_view kDroppedPrefix = "dropped:";
 inline constexpr std::string_view kExchangePrefix = "exchange:";
 inline constexpr std::string_view kHorizonPrefix = "horizon:";
 inline constexpr std::string_view kPendingBodyPrefix = "pending:";

@@ -82,6 +82,8 @@ TEST_F(SweptTest, WhatWasCollectedLeavesItsHorizon) {
   drop.index_uid = "a";
   drop.incarnation = incarnation_;
   ASSERT_TRUE(process_->append({drop}));
+  EXPECT_EQ(horizon(), stamp) << "it may yet fail";
+  process_->settle();
   EXPECT_EQ(horizon(), 0U) << "its documents are another index's";
   restart();
   EXPECT_EQ(horizon(), 0U);

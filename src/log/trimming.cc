@@ -75,9 +75,14 @@ Async<Result<void>> DurableLog::trim_bodies() {
 std::set<Position> DurableLog::referred_to() const {
   const std::vector<Position> tainted = taints_.positions();
   std::set<Position> positions(tainted.begin(), tainted.end());
-  for (const auto& [uid, index] : catalogue().indexes()) {
+  const auto add = [&](const IndexState& index) {
     positions.insert({index.incarnation, index.settings_version});
     for (const IndexState::Clear& clear : index.clears) positions.insert(clear.position);
+  };
+  for (const auto& [uid, index] : catalogue().indexes()) add(index);
+  for (const auto& [incarnation, index] : catalogue().dropped()) {
+    add(index);
+    positions.insert(index.dropped_at);
   }
   for (const auto& [node, progress] : progress_) positions.insert(progress.acknowledged);
   return positions;

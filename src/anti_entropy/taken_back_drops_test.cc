@@ -1,0 +1,174 @@
+// Creations and drops that failed on every node while clients went on.
+#include "anti_entropy/taken_back_fake.h"
+
+namespace miroir {
+namespace {
+
+class TakenBackDropsTest : public TakenBackTest {};
+
+TEST_F(TakenBackDropsTest, CreationThatFailedEverywhereIsNotMadeUpFor) {
+  fail("indexCreation");
+  make("made");
+  settle();
+  expect_names({kOne});
+  expect_clean();
+  expect_names({kOne});
+  make("made");
+  settle();
+  expect_names({kOne, "made"});
+  expect_clean();
+}
+
+TEST_F(TakenBackDropsTest, WhatClientsUsedSinceItsCreationFailedIsAnIndex) {
+  fail("indexCreation");
+  make("made");
+  world.write("made", {"1"}, "x");
+  settle();
+  expect_clean(true);
+  expect_names({kOne, "made"});
+  expect_holds("made", {"1"});
+}
+
+TEST_F(TakenBackDropsTest, DropThatFailedEverywhereLeavesTheIndexWhatItWas) {
+  world.write(kOne, {"1", "2", "3"}, "old");
+  stop_word(kOne, "the");
+  settle();
+  const auto copy = node("b0").documents(kOne).at("3");
+  world.remove(kOne, {"3"});
+  settle();
+  const Position incarnation = world.log().catalogue().index(kOne)->incarnation;
+  fail("indexDeletion");
+  drop(kOne);
+  settle();
+  expect_names({kOne});
+  EXPECT_EQ(world.log().catalogue().index(kOne)->incarnation, incarnation);
+  EXPECT_EQ(settings(kOne), Json::object({{"stopWords", Json::array({"the"})}}));
+  expect_clean();
+  expect_holds(kOne, {"1", "2"});
+  // Its deletes count still.
+  node("b0").write_directly(kOne, "3", parse_json(copy).value());
+  run_pass(PassKind::kDeep);
+  expect_holds(kOne, {"1", "2"});
+  // And now it goes.
+  drop(kOne);
+  settle();
+  expect_names({});
+  expect_clean();
+}
+
+TEST_F(TakenBackDropsTest, WhatWasDoneSinceADropThatFailedIsDoneToTheIndexThatIsThere) {
+  world.write(kOne, {"1", "2", "3"}, "old");
+  stop_word(kOne, "the");
+  settle();
+  const auto copy = node("b0").documents(kOne).at("3");
+  world.remove(kOne, {"3"});
+  settle();
+  fail("indexDeletion");
+  drop(kOne);
+  make(kOne);
+  world.write(kOne, {"1", "4"}, "new");
+  world.remove(kOne, {"2"});
+  change_settings(kOne, Json::object({{"synonyms", Json::object({{"a", Json::array({"b"})}})}}));
+  settle();
+  expect_names({kOne});
+  expect_clean(true);
+  expect_holds(kOne, {"1", "4"});
+  EXPECT_EQ(settings(kOne),
+            Json::object({{"stopWords", Json::array({"the"})},
+                          {"synonyms", Json::object({{"a", Json::array({"b"})}})}}));
+  node("b0").write_directly(kOne, "3", parse_json(copy).value());
+  run_pass(PassKind::kDeep);
+  expect_holds(kOne, {"1", "4"});
+}
+
+// Nothing of it may be lost while it is not known what becomes of it.
+TEST_F(TakenBackDropsTest, WhatOneNodeFailedToDropStaysWhileTheOtherIsAway) {
+  world.write(kOne, {"1", "2"}, "x");
+  settle();
+  fail("indexDeletion");
+  node("b0").options().down = true;
+  drop(kOne);
+  world.run_for(Seconds(60));
+  run_pass(PassKind::kDeep);
+  EXPECT_EQ(node("a0").documents(kOne).size(), 2U);
+  node("b0").options().down = false;
+  settle();
+  expect_clean();
+  expect_names({kOne});
+  expect_holds(kOne, {"1", "2"});
+}
+
+// The name is taken meanwhile, by a rename that must fail on every node.
+TEST_F(TakenBackDropsTest, WhatWasRenamedToWhatADropDidNotSetFreeKeepsItsName) {
+  world.create_index("other");
+  world.write(kOne, {"1"}, "x");
+  world.write("other", {"2"}, "x");
+  settle();
+  fail("indexDeletion");
+  drop(kOne);
+  rename("other", kOne);
+  settle();
+  expect_names({kOne, "other"});
+  expect_clean();
+  expect_holds(kOne, {"1"});
+  expect_holds("other", {"2"});
+}
+
+TEST_F(TakenBackDropsTest, DropThatFailedOfWhatASwapThatFailedExchangedLeavesBoth) {
+  world.create_index("other");
+  world.write(kOne, {"1", "2"}, "x");
+  world.write("other", {"2", "3"}, "x");
+  world.remove(kOne, {"2"});
+  stop_word(kOne, "the");
+  settle();
+  for (auto& [name, each] : world.nodes) {
+    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      const bool fails = task.type == "indexSwap" || task.type == "indexDeletion";
+      return fails ? std::optional<std::string>("internal") : std::nullopt;
+    });
+  }
+  world.swap_indexes(kOne, "other");
+  drop("other");
+  settle();
+  expect_clean(true);
+  expect_names({kOne, "other"});
+  expect_holds(kOne, {"1"});
+  expect_holds("other", {"2", "3"});
+  EXPECT_EQ(settings(kOne), Json::object({{"stopWords", Json::array({"the"})}}));
+  EXPECT_EQ(settings("other"), Json::object());
+}
+
+TEST_F(TakenBackDropsTest, DropThatFailedEverywhereSurvivesACrashAtAnyMoment) {
+  world.write(kOne, {"1", "2"}, "old");
+  world.remove(kOne, {"1"});
+  settle();
+  fail("indexDeletion");
+  drop(kOne);
+  make(kOne);
+  world.write(kOne, {"3"}, "new");
+  for (int crash = 0; crash < 40; ++crash) {
+    world.run_for(Milliseconds(300));
+    restart();
+  }
+  settle();
+  expect_clean(true);
+  expect_holds(kOne, {"2", "3"});
+}
+
+TEST_F(TakenBackDropsTest, DropThatFailedIsNotReplayed) {
+  world.write(kOne, {"1"}, "x");
+  settle();
+  fail("indexDeletion");
+  drop(kOne);
+  settle();
+  world.write(kOne, {"2"}, "x");
+  settle();
+  node("b0").wipe();
+  settle();
+  expect_clean(true);
+  expect_names({kOne});
+  expect_holds(kOne, {"1", "2"});
+}
+
+}  // namespace
+}  // namespace miroir

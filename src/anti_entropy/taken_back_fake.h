@@ -1,0 +1,109 @@
+#pragma once
+
+#include "anti_entropy/reconciler_fake.h"
+#include "node_api/node_settings.h"
+
+namespace miroir {
+
+inline const std::string kOne = "one";
+
+class TakenBackTest : public ReconcilerTest {
+ protected:
+  static ForwardWorld::Options one_node_a_group() {
+    ForwardWorld::Options options;
+    options.nodes_per_group = 1;
+    options.task_delay_max = Seconds(5);
+    return options;
+  }
+  TakenBackTest() : ReconcilerTest(one_node_a_group()) {}
+  void SetUp() override {
+    ReconcilerTest::SetUp();
+    world.create_index(kOne);
+    settle();
+  }
+
+  void restart() {
+    stop_reconciler();
+    tasks.reset();
+    world.crash();
+    world.start();
+    executor = world.process->io->get_executor();
+    tasks = std::make_unique<TaskGroup>(executor);
+    start_reconciler();
+  }
+  void fail(const std::string& type, std::optional<std::string> only = std::nullopt) {
+    for (auto& [name, each] : world.nodes) {
+      if (only && *only != name) continue;
+      each->fail_tasks([type](const NodeTask& task) -> std::optional<std::string> {
+        return task.type == type ? std::optional<std::string>("internal") : std::nullopt;
+      });
+    }
+  }
+  void settle() {
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+    for (auto& [name, each] : world.nodes) each->fail_tasks({});
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+  void rename(const std::string& from, const std::string& to) {
+    Entry entry;
+    entry.kind = EntryKind::kUpdateIndex;
+    entry.task_type = "indexUpdate";
+    entry.index_uid = from;
+    entry.arguments = Json::object({{"primaryKey", Json()}, {"newUid", to}});
+    world.append(std::move(entry));
+  }
+  void drop(const std::string& uid) {
+    Entry entry;
+    entry.kind = EntryKind::kDropIndex;
+    entry.task_type = "indexDeletion";
+    entry.index_uid = uid;
+    world.append(std::move(entry));
+  }
+  // As a client's: settings come with it, and make it on nodes too.
+  void make(const std::string& uid) {
+    const Position position = world.create_index(uid);
+    Entry settings;
+    settings.origin = Origin::kSystem;
+    settings.kind = EntryKind::kUpdateSettings;
+    settings.index_uid = uid;
+    settings.incarnation = position;
+    settings.primary_key = "id";
+    const Json none = Json::object();
+    settings.arguments =
+        Json::object({{"clientSettings", none}, {"settings", settings_for_node(none, none, "id")}});
+    world.append(std::move(settings));
+  }
+  void stop_word(const std::string& uid, const std::string& word) {
+    change_settings(uid, Json::object({{"stopWords", Json::array({word})}}));
+  }
+  Json settings(const std::string& uid) { return world.log().catalogue().index(uid)->settings; }
+  // On every node.
+  void expect_holds(const std::string& uid, std::set<std::string> ids) {
+    for (const auto& [name, each] : world.nodes) {
+      std::set<std::string> held;
+      for (const auto& [id, text] : each->documents(uid)) held.insert(id);
+      EXPECT_EQ(held, ids) << uid << " on " << name;
+    }
+  }
+  void expect_names(std::set<std::string> uids) {
+    std::set<std::string> known;
+    uids.insert(kIndex);
+    for (const auto& [uid, index] : world.log().catalogue().indexes()) known.insert(uid);
+    EXPECT_EQ(known, uids);
+    for (const auto& [name, each] : world.nodes) {
+      std::set<std::string> held;
+      for (const auto& [uid, index] : each->disk().indexes) held.insert(uid);
+      EXPECT_EQ(held, uids) << name;
+    }
+  }
+  // And nothing of it is anybody's doing.
+  void expect_clean(bool repaired_settings = false) {
+    run_pass(PassKind::kDeep);
+    const Json deep = run_pass(PassKind::kDeep);
+    EXPECT_EQ(member(deep, "clean"), Json(true));
+    if (!repaired_settings) EXPECT_EQ(member(deep, "repaired"), Json(0));
+    EXPECT_TRUE(world.log().index_taints().empty());
+  }
+};
+
+}  // namespace miroir
