@@ -46,7 +46,8 @@ class Replay {
       adopt(position);
       change_key(*entry);
       // Under a new name that nothing got there is an index of its own.
-      if (entry->kind == EntryKind::kTakeBack && entry->arguments.find("exchange") != nullptr)
+      if (entry->kind == EntryKind::kTakeBack && entry->arguments.find("exchange") != nullptr &&
+          !is_dropped(*entry))
         history_.model.indexes().try_emplace(entry->index_uid);
       if (const auto found = order_.find(position); found != order_.end()) apply(*found->second);
       if (entry->origin == Origin::kTtlExpire) sweep(position);
@@ -172,11 +173,53 @@ class Replay {
         operation.valid = end != nullptr && end->status == "succeeded";
         return;
       }
+      if (is_misled(operation, end)) {
+        history_.model.apply(operation.request);
+        operation.valid = false;
+        return;
+      }
       const bool fails = chronicle_.cursed.contains(operation.task);
       operation.valid = fails ? history_.model.apply_failed(operation.request)
                               : history_.model.apply(operation.request);
+      if (fails && operation.request.act == Act::kCreate) make_up_for(operation);
     }
     if (operation.valid) tell(operation, ids);
+  }
+
+  // Until what failed is taken back a creation may find what another one left, and a drop nothing.
+  bool is_misled(const Operation& operation, const TaskEnd* end) const {
+    const Act act = operation.request.act;
+    if (end == nullptr || end->error.is_null() || !is_between(operation.task)) return false;
+    const std::string code = text_at(end->error, "code");
+    return (act == Act::kCreate && code == "index_already_exists") ||
+           (act == Act::kDrop && code == "index_not_found");
+  }
+
+  // A creation that failed is none, but where clients used the index since. Of one that is there,
+  // though Miroir dropped it in vain, it is none in any case.
+  void make_up_for(const Operation& creation) {
+    if (history_.model.indexes().contains(creation.request.index)) return;
+    const Entry& entry = *tasks_.at(creation.task);
+    const auto touches = [&](const Entry& other) {
+      if (other.task_type.empty() || other.born_failed || other.position == entry.position)
+        return false;
+      if (other.kind == EntryKind::kDropIndex && chronicle_.cursed.contains(other.position))
+        return false;
+      bool named = other.incarnation == entry.incarnation;
+      if (other.kind == EntryKind::kSwapIndexes) {
+        for (const Json& swap : other.arguments.as_array())
+          for (const Json& each : swap.find("incarnations")->as_array())
+            named = named || each.as_uint64() == entry.incarnation;
+      }
+      return named;
+    };
+    const Position end = taken_back(entry.position);
+    bool used = false;
+    for (const auto& [position, other] : chronicle_.ledger.entries())
+      used = used || (position < end && touches(*other));
+    if (used && end <= chronicle_.ledger.head())
+      say("the creation {} failed, and its index is dropped under its users", entry.position);
+    if (used) history_.model.apply(creation.request);
   }
 
   // By the names that an operation was to give which then failed everywhere, until it was taken
@@ -184,27 +227,47 @@ class Replay {
   bool is_misjudged(const Operation& operation) const {
     const Position task = operation.task;
     const bool nothing_found = operation.request.act == Act::kDeleteFilter &&
-                               !history_.model.indexes().contains(operation.request.index);
-    if (!tasks_.at(task)->born_failed && !nothing_found) return false;
+                               (!history_.model.indexes().contains(operation.request.index) ||
+                                tasks_.at(task)->primary_key.empty());
+    return (tasks_.at(task)->born_failed || nothing_found) && is_between(task);
+  }
+
+  // Whether something failed before it that is taken back later.
+  bool is_between(Position task) const {
     const auto& entries = chronicle_.ledger.entries();
     for (auto at = entries.begin(); at->first < task; ++at) {
       const Entry& entry = *at->second;
       const bool names =
-          entry.kind == EntryKind::kSwapIndexes || entry.kind == EntryKind::kUpdateIndex;
+          entry.kind == EntryKind::kSwapIndexes || entry.kind == EntryKind::kUpdateIndex ||
+          entry.kind == EntryKind::kCreateIndex || entry.kind == EntryKind::kDropIndex;
       if (names && chronicle_.cursed.contains(at->first) && taken_back(at->first) >= task)
         return true;
     }
     return false;
   }
 
-  // Where the log takes back what failed; its end, if it does not.
+  // Whether what is taken back is a drop, or is of an index that was dropped since.
+  bool is_dropped(const Entry& taken_back) const {
+    const auto& entries = chronicle_.ledger.entries();
+    return std::any_of(entries.begin(), entries.find(taken_back.position), [&](const auto& row) {
+      return row.second->kind == EntryKind::kDropIndex && !row.second->born_failed &&
+             row.second->incarnation == taken_back.incarnation;
+    });
+  }
+
+  // Where the log takes back what failed; nowhere, if it does not.
   Position taken_back(Position failed) const {
     for (const auto& [position, entry] : chronicle_.ledger.entries()) {
       const Json* what = entry->arguments.find("entry");
-      if (entry->kind == EntryKind::kTakeBack && what != nullptr && what->as_uint64() == failed)
+      if (entry->kind == EntryKind::kTakeBack && what != nullptr && what->as_uint64() == failed &&
+          entry->arguments.find("decidedBy") == nullptr)
+        return position;
+      // With a creation goes what came of it.
+      if (entry->kind == EntryKind::kDropIndex && entry->origin == Origin::kSystem &&
+          entry->incarnation == failed)
         return position;
     }
-    return chronicle_.ledger.head();
+    return chronicle_.ledger.head() + 1;
   }
 
   void tell(const Operation& operation, const std::vector<std::string>& ids) {

@@ -301,6 +301,28 @@ void let_strangers_make_indexes(Plan& plan, Random& random) {
   }
 }
 
+// Indexes come and go all the time, or fail to: nothing else befalls the replicas.
+void let_fail_to_come_and_go(Plan& plan, Random& random) {
+  for (Phase& phase : plan.phases) {
+    std::erase_if(phase.steps, is_fault([](FaultKind kind) { return damages(kind); }));
+    for (Step& step : phase.steps) {
+      Request* request = std::get_if<Request>(&step.what);
+      if (request == nullptr || is_key_act(request->act) || !random.chance(0.3)) continue;
+      request->act = random.chance(0.6) ? Act::kDrop : Act::kCreate;
+      request->ids.clear();
+      request->lifetime.reset();
+    }
+    for (std::uint64_t i = 1 + random.below(4); i > 0; --i) {
+      Fault curse;
+      curse.kind = FaultKind::kCurse;
+      curse.probability = 0.2 + 0.6 * random.unit();
+      curse.handlers = 5 + static_cast<int>(random.below(30));
+      phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(curse)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
 // Deletes are forgotten between the phases, and so are the bodies of the log; then disks are put
 // back that are older.
 void let_collect(Plan& plan, Random& random) {
@@ -371,6 +393,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random policies(~seed * 17);
   Random strangers(~seed * 11);
   Random makers(~seed * 13);
+  Random indexes(~seed * 19);
   Plan plan;
   plan.seed = seed;
   plan.groups = shape.chance(0.75) ? 2 : 3;
@@ -422,6 +445,16 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   if (makers.chance(0.15) && !store_goes && !plan.late_group && !plan.outages &&
       faults.contains(FaultKind::kStrangeIndex))
     let_strangers_make_indexes(plan, makers);
+  const bool strange = std::ranges::any_of(plan.phases, [](const Phase& phase) {
+    return std::ranges::any_of(phase.steps, is_fault([](FaultKind kind) {
+                                 return kind == FaultKind::kStranger ||
+                                        kind == FaultKind::kStrangeIndex;
+                               }));
+  });
+  // Of a log that keeps little so many failures leave documents for a person.
+  if (indexes.chance(0.1) && !plan.late_group && !plan.trims() && !strange &&
+      faults.contains(FaultKind::kCurse))
+    let_fail_to_come_and_go(plan, indexes);
   return plan;
 }
 

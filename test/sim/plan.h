@@ -58,7 +58,7 @@ enum class FaultKind {
   kNetwork,    // requests and answers are lost, late, doubled, refused
   kStoreFull,  // no commit succeeds
   kClockStep,  // the wall clock is set forward or back
-  kCurse,      // some of the next `handlers` entries (no creations nor drops) fail on every node
+  kCurse,      // some of the next `handlers` entries fail on every node
   // What it must repair; only ever in one group at a time.
   kFailTasks,          // tasks on documents fail on one node, some or all
   kFailIndexTasks,     // and those on indexes and settings

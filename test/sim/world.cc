@@ -57,12 +57,12 @@ void World::lift_curses() {
       std::ranges::any_of(plan_.phases, [](const Phase& phase) { return damages(phase); });
   const auto stays = [&](const Entry& entry) {
     switch (entry.kind) {
-      case EntryKind::kCreateIndex:
-      case EntryKind::kDropIndex:
       case EntryKind::kTaskOperation:
         return false;
       case EntryKind::kUpdateSettings:
         return entry.origin == Origin::kClient && !plan_.trims() && !one_fails;
+      case EntryKind::kCreateIndex:
+      case EntryKind::kDropIndex:
       case EntryKind::kUpdateIndex:
       case EntryKind::kSwapIndexes:
         return entry.origin == Origin::kClient && !one_fails;
