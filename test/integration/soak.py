@@ -160,8 +160,8 @@ def start(**blocks):
     return cluster
 
 
-def run(cluster, ledger, writers, helpers, goes_on, beat):
-    """Until `goes_on` says no. `beat` is called in between."""
+def run(cluster, ledger, writers, helpers, goes_on, beat, end=lambda: None):
+    """Until `goes_on` says no. `beat` is called in between, `end` before the last answers are waited for."""
     threads, told = [*writers, *helpers], time.monotonic()
     for each in threads: each.start()
     try:
@@ -175,6 +175,7 @@ def run(cluster, ledger, writers, helpers, goes_on, beat):
     finally:
         for each in threads: each.ended.set()
         if sys.exc_info()[0]: cluster.end()  # nobody is to wait for what will not come
+        else: end()
         for each in threads: each.join()
     for each in threads:
         if each.wrong: raise each.wrong
@@ -207,8 +208,7 @@ def soak(minutes, seed):
         ledger, until = Ledger(), time.monotonic() + minutes * 60
         writers = [Writer(cluster, ledger, seed * 100 + n, kinds, 1500, 12) for n in range(4)]
         blows = Blows(cluster, ledger, seed)
-        run(cluster, ledger, writers, [], lambda: time.monotonic() < until, blows.strike)
-        blows.stop()
+        run(cluster, ledger, writers, [], lambda: time.monotonic() < until, blows.strike, blows.stop)
         say(f"{len(ledger.changes)} requests acknowledged, {ledger.writes} writes; {len(ledger.unanswered)} requests not answered, "
             f"{sum(each.refused for each in writers)} refused; kill -9 of " + ", ".join(f"{who} {n} times" for who, n in blows.counts.items()))
         prove(cluster, ledger)
