@@ -69,7 +69,7 @@ class CutOff(ClusterTest):
 
     def kill_when(self, what, condition, full_next=False):
         """Kills Miroir as soon as its pass has come that far, and starts it again, before full disks. The pass, and what was wrong in between."""
-        number = wait_for("a pass runs", self.running)
+        number = wait_for("a pass runs", self.running, 90)
         wait_for(what, lambda: condition(number))
         self.cluster.miroir.end()
         self.set_faults(delayMs=0, diskFull=False)
