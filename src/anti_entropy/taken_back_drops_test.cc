@@ -138,6 +138,41 @@ TEST_F(TakenBackDropsTest, DropThatFailedOfWhatASwapThatFailedExchangedLeavesBot
   EXPECT_EQ(settings("other"), Json::object());
 }
 
+TEST_F(TakenBackDropsTest, DropOfTheNameThatARenamingSwapDidNotGiveLeavesTheIndex) {
+  world.write(kOne, {"1", "2"}, "x");
+  settle();
+  fail("indexSwap");
+  Entry swap;
+  swap.kind = EntryKind::kSwapIndexes;
+  swap.task_type = "indexSwap";
+  swap.arguments =
+      Json::array({Json::object({{"indexes", Json::array({kOne, "renamed"})}, {"rename", true}})});
+  world.append(std::move(swap));
+  drop("renamed");
+  settle();
+  expect_names({kOne});
+  expect_clean();
+  expect_holds(kOne, {"1", "2"});
+}
+
+TEST_F(TakenBackDropsTest, DeleteSinceASwapThatFailedWhoseOtherIndexWasDroppedStands) {
+  world.create_index("other");
+  world.write(kOne, {"1", "2"}, "x");
+  settle();
+  const auto copy = node("b0").documents(kOne).at("1");
+  fail("indexSwap");
+  world.swap_indexes(kOne, "other");
+  const Position removal = world.remove(kOne, {"1"});
+  drop("other");
+  settle();
+  EXPECT_EQ(world.await_task(removal).status, "succeeded");
+  expect_holds(kOne, {"2"});
+  node("b0").write_directly(kOne, "1", *parse_json(copy));  // as a replica that missed it
+  run_pass(PassKind::kLight);
+  run_pass(PassKind::kDeep);
+  expect_holds(kOne, {"2"});
+}
+
 TEST_F(TakenBackDropsTest, DropThatFailedEverywhereSurvivesACrashAtAnyMoment) {
   world.write(kOne, {"1", "2"}, "old");
   world.remove(kOne, {"1"});

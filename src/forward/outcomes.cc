@@ -36,7 +36,7 @@ Async<Result<std::vector<Outcomes::Named>>> Outcomes::named_by(std::shared_ptr<c
       const Json* incarnations = pair.find("incarnations");
       if (incarnations == nullptr) continue;
       for (const Json& each : incarnations->as_array()) {
-        const IndexState* index = context_.log.catalogue().by_incarnation(each.as_uint64());
+        const IndexState* index = context_.log.catalogue().there_or_dropped(each.as_uint64());
         if (index != nullptr) named.push_back({index->incarnation, "", 0});
       }
     }
@@ -89,13 +89,14 @@ Async<Result<std::vector<Outcomes::Named>>> Outcomes::still_known(
 
 Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::string node,
                                      Json error) {
-  MIROIR_CO_CHECK(
-      co_await context_.log.record_failures({{entry->position, node}}, std::move(error)));
+  MIROIR_CO_CHECK(co_await context_.log.record_failures({{entry->position, node}}, error));
   if (!puts_in_doubt(*entry)) co_return Result<void>();
   MIROIR_CO_TRY(std::vector<Named> named, co_await named_by(entry, node));
+  // What is not there to be dropped is dropped.
+  const bool gone = entry->kind == EntryKind::kDropIndex && is_error(error, "index_not_found");
   std::vector<Taint> taints;
   for (const Named& what : named)
-    taints.push_back({what.incarnation, what.id, node, {entry->position}});
+    if (!gone) taints.push_back({what.incarnation, what.id, node, {entry->position}});
   if (!taints.empty()) MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints)));
   co_return co_await end_if_failed_everywhere(entry, std::move(named));
 }
