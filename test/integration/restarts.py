@@ -69,7 +69,7 @@ class CutOff(ClusterTest):
 
     def kill_when(self, what, condition, full_next=False):
         """Kills Miroir as soon as its pass has come that far, and starts it again, before full disks. The pass, and what was wrong in between."""
-        number = wait_for("a pass runs", self.running, 90)
+        number = wait_for("a pass runs", self.running)
         wait_for(what, lambda: condition(number))
         self.cluster.miroir.end()
         self.set_faults(delayMs=0, diskFull=False)
@@ -84,7 +84,8 @@ class CutOff(ClusterTest):
         self.set_faults(delayMs=self.SLOW)
         outstanding = lambda number: [row for row in self.rows(number) if row["outcome"] == SENT]
         repaired = lambda number: [row for row in self.rows(number) if row["repaired"]]
-        moments = [("it has begun", bool),
+        begun = lambda number: [each for each in self.api.get(RECONCILER + "passes?limit=1")["results"] if each["pass"] == number]
+        moments = [("it has begun", begun),
                    ("it reads", lambda _: self.cluster.miroir.metric("miroir_antientropy_scanned_bytes_total") > 0, True),
                    ("repairs are outstanding, and no node takes them", outstanding),
                    ("repairs of what was found by content are on their way", outstanding),

@@ -201,6 +201,7 @@ class Quiet {
       if (agree() || (decide() && settle())) passes = 0;
       rest(kRest);  // passes leave alone what recovery is about to take as it is
       if (world_.chronicle().adoptions.size() != adoptions) passes = 0;
+      if (is_clean(pass) && world_.settled()) return true;  // something was under way
     }
     give_up("still not clean: " + to_text(pass) + "; " + world_.why_unsettled());
     check_documents("unclean");
