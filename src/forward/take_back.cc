@@ -264,7 +264,9 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
   co_return co_await append(std::move(seen), pair.other ? "" : named.before,
                             [&](const Catalogue& now, Position position) {
                               const IndexState& its = *now.there_or_dropped(pair.index.incarnation);
-                              if (!pair.other && !made && its.updated_at == entry->stamp)
+                              const bool untouched = !made && its.updated_at == entry->stamp;
+                              pair.unused = untouched && its.dropped_at == 0;
+                              if (!pair.other && untouched)
                                 return std::vector{back_to(*entry, its, "rename", named.before)};
                               return exchange(*entry, pair, named.before, now, position);
                             });
@@ -339,7 +341,12 @@ std::vector<Entry> TakeBack::exchange(const Entry& failed, const Pair& pair,
                                   {"settings", past.before},
                                   {"given", merge_settings(past.given, past.after())}}));
   };
-  give(pair.index.incarnation, pair.others, pair.around);
+  if (pair.unused) {
+    const IndexState& left = *after.there_or_dropped(pair.index.incarnation);
+    entries.push_back(system_entry(EntryKind::kDropIndex, left, Json()));
+  } else {
+    give(pair.index.incarnation, pair.others, pair.around);
+  }
   give(pair.other ? pair.other->incarnation : next, pair.around, pair.others);
   if (pasts.size() > 0) entries.front().arguments.set("pasts", std::move(pasts));
   return entries;

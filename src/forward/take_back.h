@@ -56,6 +56,7 @@ class TakeBack {
     std::optional<IndexState> other;  // nullopt: what is made under the name before
     Around around = {};
     Around others = {};
+    bool unused = false;  // nobody wrote under the name that it was not given
   };
   static std::vector<Named> named_by(const Entry& entry);
   static Entry back_to(const Entry& failed, const IndexState& index, std::string_view what,

@@ -72,7 +72,7 @@ TEST_F(SimulationTest, SeedsThatOnceFailedHold) {
         111465U, 121415U, 124628U,  124695U, 131396U, 135143U, 141122U, 144684U, 176532U, 198735U,
         209045U, 211751U, 221008U,  240452U, 243237U, 334178U, 337178U, 338843U, 341251U, 347008U,
         510144U, 600343U, 600466U,  600591U, 601164U, 601820U, 612975U, 615398U, 666991U, 706817U,
-        708407U, 717998U, 2003345U, 612931U}) {
+        708407U, 717998U, 2003345U, 612931U, 4002144U}) {
     const Outcome outcome = simulate(draw_plan(seed, faults));
     EXPECT_TRUE(outcome.wrong.empty()) << "seed " << seed << sentences(outcome);
   }
