@@ -65,11 +65,6 @@ void Audit::announce_one(Batch& batch, const std::string& of, const Json& row) {
   batch.put(Table::kRepair, key_of_row(rows_++), to_text(row));
 }
 
-void Audit::record_one(Batch& batch, const std::string& of, const Json& row) {
-  const auto announced = announced_.extract(of);
-  batch.put(Table::kRepair, key_of_row(announced ? announced.mapped() : rows_++), to_text(row));
-}
-
 void Audit::take_away_announced(Batch& batch) {
   for (const auto& [id, row] : announced_) batch.erase(Table::kRepair, key_of_row(row));
   announced_.clear();
@@ -104,47 +99,41 @@ Async<Result<void>> Audit::withdraw() {
   co_return co_await store_.commit(std::move(batch));
 }
 
-bool Audit::is_known(const Hash128& row) {
-  if (!unresolved_before_.contains(row)) return false;
-  remember({row});
-  return true;
-}
-
 void Audit::remember(const std::vector<Hash128>& rows) {
   for (const Hash128& row : rows)
     if (unresolved_.size() < kUnresolvedRemembered) unresolved_.insert(row);
 }
 
 Async<Result<void>> Audit::record(std::string index, std::vector<Handled> handled, WallTime now) {
-  Batch batch;
-  std::vector<Hash128> unresolved;
-  for (const Handled& one : handled) {
-    const Json row = to_json(one, index, pass_, now);
-    if (!one.repaired) {
-      const Hash128 meaning = meaning_of(row, now);
-      if (is_known(meaning)) continue;
-      unresolved.push_back(meaning);
-    }
-    record_one(batch, one.judged.copies.id, row);
-  }
-  take_away_announced(batch);
-  if (batch.empty()) co_return Result<void>{};
-  MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
-  remember(unresolved);
-  co_return Result<void>{};
+  std::vector<Outcome> rows;
+  for (const Handled& one : handled)
+    rows.push_back({one.judged.copies.id, to_json(one, index, pass_, now), one.repaired});
+  return record(std::move(rows), now);
 }
 
 Async<Result<void>> Audit::record(std::vector<HandledState> handled, WallTime now) {
+  std::vector<Outcome> rows;
+  for (const HandledState& one : handled)
+    rows.push_back({one.difference.sentence, to_json(one, pass_, now), one.healed});
+  return record(std::move(rows), now);
+}
+
+// But for what the pass before this one wrote, or knew, on the same day.
+Async<Result<void>> Audit::record(std::vector<Outcome> rows, WallTime now) {
   Batch batch;
   std::vector<Hash128> unresolved;
-  for (const HandledState& one : handled) {
-    const Json row = to_json(one, pass_, now);
-    if (!one.healed) {
-      const Hash128 meaning = meaning_of(row, now);
-      if (is_known(meaning)) continue;
+  for (const Outcome& one : rows) {
+    if (!one.repaired) {
+      const Hash128 meaning = meaning_of(one.row, now);
+      if (unresolved_before_.contains(meaning)) {
+        remember({meaning});
+        continue;
+      }
       unresolved.push_back(meaning);
     }
-    record_one(batch, one.difference.sentence, row);
+    const auto announced = announced_.extract(one.of);
+    batch.put(Table::kRepair, key_of_row(announced ? announced.mapped() : rows_++),
+              to_text(one.row));
   }
   take_away_announced(batch);
   if (batch.empty()) co_return Result<void>{};

@@ -36,11 +36,14 @@ class Audit {
  private:
   std::string key_of_row(std::uint64_t row) const { return key_of(pass_) + key_of(row); }
   // `of`: the document's id, or the difference's sentence.
+  struct Outcome {
+    std::string of;
+    Json row;
+    bool repaired = false;
+  };
   void announce_one(Batch& batch, const std::string& of, const Json& row);
-  void record_one(Batch& batch, const std::string& of, const Json& row);
+  Async<Result<void>> record(std::vector<Outcome> rows, WallTime now);
   void take_away_announced(Batch& batch);
-  // Whether the pass before this one wrote the same, or knew it, on the same day.
-  bool is_known(const Hash128& row);
   // What is durable of this pass.
   void remember(const std::vector<Hash128>& rows);
 

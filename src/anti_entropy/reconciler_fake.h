@@ -39,16 +39,28 @@ class ReconcilerTest : public ::testing::Test {
       : world(20261123, std::move(world_options)) {}
 
   void SetUp() override {
-    world.start();
-    executor = world.process->io->get_executor();
-    tasks = std::make_unique<TaskGroup>(executor);
-    start_reconciler();
+    start();
     world.create_index(kIndex);
     set_settings(Json::object({{"stopWords", Json::array({"a"})}}));
     write(0, 200, "first");
   }
 
   void TearDown() override { stop_reconciler(); }
+
+  void start() {
+    world.start();
+    executor = world.process->io->get_executor();
+    tasks = std::make_unique<TaskGroup>(executor);
+    start_reconciler();
+  }
+  template <class Change>
+  void restart_after(Change change) {
+    stop_reconciler();
+    tasks.reset();
+    world.crash();
+    change();
+    start();
+  }
 
   void start_reconciler() {
     reconciler = std::make_unique<Reconciler>(world.log(), world.store, world.cluster(),

@@ -4,7 +4,19 @@
 namespace miroir {
 namespace {
 
-class TakenBackDropsTest : public TakenBackTest {};
+class TakenBackDropsTest : public TakenBackTest {
+ protected:
+  // The text, on b0, of document 3, which is deleted then.
+  std::string fill() {
+    world.write(kOne, {"1", "2", "3"}, "old");
+    stop_word(kOne, "the");
+    settle();
+    std::string copy = node("b0").documents(kOne).at("3");
+    world.remove(kOne, {"3"});
+    settle();
+    return copy;
+  }
+};
 
 TEST_F(TakenBackDropsTest, CreationThatFailedEverywhereIsNotMadeUpFor) {
   fail("indexCreation");
@@ -30,12 +42,7 @@ TEST_F(TakenBackDropsTest, WhatClientsUsedSinceItsCreationFailedIsAnIndex) {
 }
 
 TEST_F(TakenBackDropsTest, DropThatFailedEverywhereLeavesTheIndexWhatItWas) {
-  world.write(kOne, {"1", "2", "3"}, "old");
-  stop_word(kOne, "the");
-  settle();
-  const auto copy = node("b0").documents(kOne).at("3");
-  world.remove(kOne, {"3"});
-  settle();
+  const std::string copy = fill();
   const Position incarnation = world.log().catalogue().index(kOne)->incarnation;
   fail("indexDeletion");
   drop(kOne);
@@ -57,12 +64,7 @@ TEST_F(TakenBackDropsTest, DropThatFailedEverywhereLeavesTheIndexWhatItWas) {
 }
 
 TEST_F(TakenBackDropsTest, WhatWasDoneSinceADropThatFailedIsDoneToTheIndexThatIsThere) {
-  world.write(kOne, {"1", "2", "3"}, "old");
-  stop_word(kOne, "the");
-  settle();
-  const auto copy = node("b0").documents(kOne).at("3");
-  world.remove(kOne, {"3"});
-  settle();
+  const std::string copy = fill();
   fail("indexDeletion");
   drop(kOne);
   make(kOne);
@@ -183,7 +185,7 @@ TEST_F(TakenBackDropsTest, DropThatFailedEverywhereSurvivesACrashAtAnyMoment) {
   world.write(kOne, {"3"}, "new");
   for (int crash = 0; crash < 40; ++crash) {
     world.run_for(Milliseconds(300));
-    restart();
+    restart_after([] {});
   }
   settle();
   expect_clean(true);

@@ -22,15 +22,6 @@ class TakenBackTest : public ReconcilerTest {
     settle();
   }
 
-  void restart() {
-    stop_reconciler();
-    tasks.reset();
-    world.crash();
-    world.start();
-    executor = world.process->io->get_executor();
-    tasks = std::make_unique<TaskGroup>(executor);
-    start_reconciler();
-  }
   void fail(const std::string& type, std::optional<std::string> only = std::nullopt) {
     for (auto& [name, each] : world.nodes) {
       if (only && *only != name) continue;

@@ -229,7 +229,7 @@ TEST_F(TakenBackTest, SurvivesACrashAtAnyMoment) {
   world.remove(kOne, {"2"});
   for (int crash = 0; crash < 40; ++crash) {
     world.run_for(Milliseconds(300));
-    restart();
+    restart_after([] {});
   }
   settle();
   expect_clean();

@@ -26,16 +26,6 @@ class ToldEntriesTest : public ReconcilerTest {
     for (auto& [name, each] : world.nodes) each->fail_tasks({});
   }
   std::string told(Position task) { return world.await_task(task).status; }
-  void restart_after(const std::function<void()>& change) {
-    stop_reconciler();
-    tasks.reset();
-    world.crash();
-    change();
-    world.start();
-    executor = world.process->io->get_executor();
-    tasks = std::make_unique<TaskGroup>(executor);
-    start_reconciler();
-  }
   // By an empty node that joins as one that was never there.
   void replace(const std::string& name) {
     restart_after([&] {
