@@ -168,7 +168,7 @@ Async<void> Forwarders::State::trim() {
     const std::optional<Position> everywhere = saved ? done_by(trusted) : std::nullopt;
     // Bodies without an entry go all the same.
     const Position applied_here = everywhere ? done_by(here).value_or(*everywhere) : 0;
-    auto trimmed = co_await context.log.trim(everywhere.value_or(0), applied_here);
+    auto trimmed = co_await context.log.trim(everywhere.value_or(0), applied_here, context.settled);
     if (!trimmed) log_warning("cannot trim the log", {{"error", trimmed.error().message}});
   }
 }

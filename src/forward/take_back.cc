@@ -98,18 +98,21 @@ std::vector<TakeBack::Named> TakeBack::named_by(const Entry& entry) {
   return all;
 }
 
-// False: not now, until what stands in line is there. `free`: a name that nothing may have, if any.
-Async<Result<bool>> TakeBack::append(std::vector<IndexState> seen, std::string free,
+// False: not now, until what stands in line is there. `looked`: no index has been given a name
+// since.
+Async<Result<bool>> TakeBack::append(std::vector<IndexState> seen, Position looked,
                                      Log::Judge judge) {
   bool done = false;
   MIROIR_CO_CHECK(co_await context_.log.take_back(
       [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
-        done = std::ranges::all_of(seen, [&](const IndexState& before) {
-          const IndexState* now = catalogue.there_or_dropped(before.incarnation);
-          return now != nullptr && now->settings_version == before.settings_version &&
-                 now->named_at == before.named_at && now->dropped_at == before.dropped_at;
-        });
-        done = done && (free.empty() || catalogue.index(free) == nullptr);
+        const auto is_new = [looked](const auto& row) { return row.second.named_at > looked; };
+        done = std::ranges::none_of(catalogue.indexes(), is_new) &&
+               std::ranges::none_of(catalogue.dropped(), is_new) &&
+               std::ranges::all_of(seen, [&](const IndexState& before) {
+                 const IndexState* now = catalogue.there_or_dropped(before.incarnation);
+                 return now != nullptr && now->settings_version == before.settings_version &&
+                        now->named_at == before.named_at && now->dropped_at == before.dropped_at;
+               });
         return done ? judge(catalogue, next) : std::vector<Entry>();
       }));
   co_return done;
@@ -159,18 +162,19 @@ Async<Result<void>> TakeBack::drop(std::shared_ptr<const Entry> entry, Position 
         found->second.taken_back.contains(entry->position))
       co_return Result<void>();
     const IndexState index = found->second;
-    MIROIR_CO_TRY(const Next next, co_await next_of(index.uid, entry->position));
-    MIROIR_CO_TRY(done, co_await restore(entry, index, next));
+    MIROIR_CO_TRY(const Since seen, co_await since(entry->position, incarnation, index.uid));
+    MIROIR_CO_TRY(done, co_await restore(entry, index, seen));
     if (!done) co_await context_.clock.sleep_for(kInsistDelay);
   }
   co_return co_await settings(incarnation);
 }
 
 Async<Result<bool>> TakeBack::restore(std::shared_ptr<const Entry> failed, IndexState index,
-                                      Next next) {
+                                      Since since) {
+  const Next& next = since.next;
   if (next.decided_by != 0) {
     Entry back = back_to(*failed, index, "decidedBy", next.decided_by);
-    co_return co_await append({index}, "",
+    co_return co_await append({index}, since.looked,
                               [&](const Catalogue&, Position) { return std::vector{back}; });
   }
   MIROIR_CO_TRY(const bool never_was, co_await was_never_made(index));
@@ -180,12 +184,12 @@ Async<Result<bool>> TakeBack::restore(std::shared_ptr<const Entry> failed, Index
     if (other == nullptr || never_was) co_return true;
     Pair pair{index, *other, {.before = around.after(), .given = around.given}, {}};
     MIROIR_CO_TRY(pair.others, co_await settings_around(*pair.other, failed->position));
-    co_return co_await append({index, *pair.other}, "",
+    co_return co_await append({index, *pair.other}, since.looked,
                               [&](const Catalogue& catalogue, Position position) {
                                 return exchange(*failed, pair, "", catalogue, position);
                               });
   }
-  co_return co_await append({index}, index.uid, [&](const Catalogue&, Position) {
+  co_return co_await append({index}, since.looked, [&](const Catalogue&, Position) {
     std::vector<Entry> entries = {back_to(*failed, index, "rename", index.uid)};
     if (never_was) {
       entries.push_back(system_entry(EntryKind::kDropIndex, index, Json()));
@@ -234,9 +238,10 @@ Async<Result<bool>> TakeBack::swap(std::shared_ptr<const Entry> entry, Named nam
   if (index == nullptr || other == nullptr || index->taken_back.contains(entry->position))
     co_return true;
   Pair pair{*index, *other, {}, {}};
+  const Position looked = context_.log.head();
   MIROIR_CO_TRY(pair.around, co_await settings_around(pair.index, entry->position));
   MIROIR_CO_TRY(pair.others, co_await settings_around(*pair.other, entry->position));
-  co_return co_await append({pair.index, *pair.other}, "",
+  co_return co_await append({pair.index, *pair.other}, looked,
                             [&](const Catalogue& now, Position position) {
                               return exchange(*entry, pair, "", now, position);
                             });
@@ -249,22 +254,22 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
   if (index == nullptr || index->taken_back.contains(entry->position) || index->uid != named.after)
     co_return true;
   Pair pair{*index, std::nullopt, {}, {}};
-  MIROIR_CO_TRY(const Next next, co_await next_of(named.before, entry->position));
+  MIROIR_CO_TRY(const Since seen, co_await since(entry->position, named.index, named.before));
+  const Next& next = seen.next;
   if (next.decided_by != 0) co_return true;
   MIROIR_CO_TRY(pair.around, co_await settings_around(pair.index, entry->position));
-  std::vector<IndexState> seen = {pair.index};
+  std::vector<IndexState> both = {pair.index};
   if (next.incarnation != 0) {
     const IndexState* other = context_.log.catalogue().there_or_dropped(next.incarnation);
     if (other == nullptr) co_return true;
     pair.other = *other;
-    seen.push_back(*other);
+    both.push_back(*other);
     MIROIR_CO_TRY(pair.others, co_await settings_around(*pair.other, entry->position));
   }
-  MIROIR_CO_TRY(const bool made, co_await made_since(pair.index.incarnation, entry->position));
-  co_return co_await append(std::move(seen), pair.other ? "" : named.before,
+  co_return co_await append(std::move(both), seen.looked,
                             [&](const Catalogue& now, Position position) {
                               const IndexState& its = *now.there_or_dropped(pair.index.incarnation);
-                              const bool untouched = !made && its.updated_at == entry->stamp;
+                              const bool untouched = !seen.made && its.updated_at == entry->stamp;
                               pair.unused = untouched && its.dropped_at == 0;
                               if (!pair.other && untouched)
                                 return std::vector{back_to(*entry, its, "rename", named.before)};
@@ -273,46 +278,36 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
 }
 
 // What renamed something to it counts once it is known whether that is to be.
-Async<Result<TakeBack::Next>> TakeBack::next_of(std::string name, Position position) {
+Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incarnation,
+                                               std::string name) {
+  Since its{.looked = position};
   std::vector<Next> all;
   std::map<Position, bool> taken_back;  // of renames: whether something has the name all the same
   for (;;) {
     MIROIR_CO_TRY(const auto page,
-                  co_await context_.log.entries(position + 1, kLookedThroughAtOnce));
+                  co_await context_.log.entries(its.looked + 1, kLookedThroughAtOnce));
     if (page.empty()) break;
     for (const std::shared_ptr<const Entry>& entry : page) {
+      const bool creates = entry->kind == EntryKind::kCreateIndex;
+      its.made |= creates && entry->target && entry->incarnation == incarnation;
       if (entry->born_failed || entry->target) continue;
       const Json* failed = entry->arguments.find("entry");
       if (entry->kind == EntryKind::kTakeBack && failed != nullptr)
         taken_back[failed->as_uint64()] = entry->arguments.find("exchange") != nullptr;
-      if (entry->kind == EntryKind::kCreateIndex && entry->index_uid == name)
-        all.push_back({entry->incarnation, 0});
+      if (creates && entry->index_uid == name) all.push_back({entry->incarnation, 0});
       for (const Named& named : named_by(*entry))
         if (!named.is_swap() && named.after == name) all.push_back({named.index, entry->position});
     }
-    position = page.back()->position;
+    its.looked = page.back()->position;
   }
   for (const Next& next : all) {
     const auto renamed = taken_back.find(next.decided_by);
-    if (next.decided_by == 0 || renamed == taken_back.end()) co_return next;
-    if (renamed->second) co_return Next{next.incarnation, 0};
+    const bool decided = next.decided_by == 0 || renamed != taken_back.end();
+    if (decided && next.decided_by != 0 && !renamed->second) continue;
+    its.next = decided ? Next{next.incarnation, 0} : next;
+    break;
   }
-  co_return Next();
-}
-
-// Whether the reconciler made it on a node.
-Async<Result<bool>> TakeBack::made_since(Position incarnation, Position position) {
-  for (;;) {
-    MIROIR_CO_TRY(const auto page,
-                  co_await context_.log.entries(position + 1, kLookedThroughAtOnce));
-    if (page.empty()) co_return false;
-    const bool made = std::ranges::any_of(page, [&](const std::shared_ptr<const Entry>& entry) {
-      return entry->kind == EntryKind::kCreateIndex && entry->target &&
-             entry->incarnation == incarnation;
-    });
-    if (made) co_return true;
-    position = page.back()->position;
-  }
+  co_return its;
 }
 
 Entry TakeBack::back_to(const Entry& failed, const IndexState& index, std::string_view what,

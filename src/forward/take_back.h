@@ -50,6 +50,12 @@ class TakeBack {
     Position incarnation = 0;  // 0: nothing had it
     Position decided_by = 0;   // the rename that gave it, if not all is known of that yet
   };
+  // What the log says of an index and a name since an entry.
+  struct Since {
+    Next next = {};
+    bool made = false;    // the reconciler made the index on a node
+    Position looked = 0;  // up to where
+  };
   // What is to be exchanged, as it was seen.
   struct Pair {
     IndexState index;
@@ -66,18 +72,17 @@ class TakeBack {
                                      Position next);
   static Entry given(const IndexState& index, const Around& past, const Around& since,
                      Position failed);
-  Async<Result<bool>> append(std::vector<IndexState> seen, std::string free, Log::Judge judge);
+  Async<Result<bool>> append(std::vector<IndexState> seen, Position looked, Log::Judge judge);
   Async<Result<void>> creation(std::shared_ptr<const Entry> entry);
   Async<Result<bool>> was_never_made(IndexState index);
   Async<Result<void>> drop(std::shared_ptr<const Entry> entry, Position incarnation,
                            Position decided_by);
-  Async<Result<bool>> restore(std::shared_ptr<const Entry> failed, IndexState index, Next next);
+  Async<Result<bool>> restore(std::shared_ptr<const Entry> failed, IndexState index, Since since);
   Async<Result<Around>> settings_of_dropped(IndexState index);
   Async<Result<void>> drops_decided_by(Position rename);
   Async<Result<bool>> swap(std::shared_ptr<const Entry> entry, Named named);
   Async<Result<bool>> rename(std::shared_ptr<const Entry> entry, Named named);
-  Async<Result<Next>> next_of(std::string name, Position position);
-  Async<Result<bool>> made_since(Position incarnation, Position position);
+  Async<Result<Since>> since(Position position, Position incarnation, std::string name);
   Async<Result<Around>> settings_around(IndexState index, Position position);
   Async<Result<void>> settings(Position incarnation);
 

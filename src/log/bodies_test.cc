@@ -13,7 +13,7 @@ class BodiesTest : public testing::Test {
  protected:
   BodiesTest() { process_.create("a"); }
   Log& log() { return process_.log(); }
-  void sweep() { ASSERT_TRUE(process_.run(log().trim(0, 0))); }
+  void sweep() { ASSERT_TRUE(process_.run(log().trim(0, 0, 0))); }
   std::size_t rows() { return store_.snapshot()[static_cast<std::size_t>(Table::kBody)].size(); }
   bool readable(Position position) {
     const auto entry = process_.run(log().entry(position)).value();
@@ -61,7 +61,7 @@ TEST_F(BodiesTest, WhatAnEntryOnItsWayNamesIsNotSwept) {
     process_.io().restart();
     process_.io().poll_one();
     if (!durable) store_.fill_disk(true);
-    process_.run(log().trim(0, 0));
+    process_.run(log().trim(0, 0, 0));
     process_.io().restart();
     process_.io().run();
     store_.fill_disk(false);

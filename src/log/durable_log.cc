@@ -113,7 +113,7 @@ void DurableLog::discard(const Body& body) { views_->bodies->discard(body.id); }
 
 Async<Result<void>> DurableLog::refuse_if_full() {
   if (bytes() < options_.retention_bytes) co_return Result<void>();
-  MIROIR_CO_CHECK(co_await trim(applied_everywhere_, applied_here_));
+  MIROIR_CO_CHECK(co_await trim(applied_everywhere_, applied_here_, ended_));
   if (bytes() < options_.retention_bytes) co_return Result<void>();
   co_return fail(ErrorCode::kUnavailable,
                  "the log is full: it keeps " + std::to_string(bytes()) + " of " +

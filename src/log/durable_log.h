@@ -88,7 +88,7 @@ class DurableLog final : public Log {
   Async<Result<void>> forget_tasks(std::vector<Position> tasks) override;
   Async<Result<std::optional<TaskEnd::FailedParts>>> failed_parts(Position task) override;
 
-  Async<Result<void>> trim(Position applied_everywhere, Position applied_here) override;
+  Async<Result<void>> trim(Position everywhere, Position here, Position ended) override;
   std::uint64_t bytes() const override { return appender_.head().body_bytes; }
   Position trimmed() const override { return views_->trimmed; }
   Position forgotten() const override { return views_->forgotten; }
@@ -128,6 +128,7 @@ class DurableLog final : public Log {
   std::map<std::string, NodeProgress> progress_;
   Position applied_everywhere_ = 0;
   Position applied_here_ = 0;
+  Position ended_ = 0;
   bool trimming_ = false;
 };
 

@@ -181,9 +181,9 @@ class Log {
   // Of a task that was deleted too; nullopt: it has not ended, or is not known any more.
   virtual Async<Result<std::optional<TaskEnd::FailedParts>>> failed_parts(Position task) = 0;
 
-  // Trimming (DESIGN.md, "Trimming"): bodies go by age and size up to `applied_everywhere`, and
-  // only later by size up to `applied_here`, for a node that is away lacks those.
-  virtual Async<Result<void>> trim(Position applied_everywhere, Position applied_here) = 0;
+  // DESIGN.md, "Trimming": bodies go by age and size up to what was applied `everywhere`, and only
+  // later by size up to `here`, for a node that is away lacks those; entries once tasks `ended`.
+  virtual Async<Result<void>> trim(Position everywhere, Position here, Position ended) = 0;
   virtual std::uint64_t bytes() const = 0;  // bodies kept
   virtual Position trimmed() const = 0;     // entries up to here have no body any more
   // Entries up to here are gone, but for those that something refers to, and operations on indexes

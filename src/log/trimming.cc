@@ -12,9 +12,10 @@ constexpr Position kForgetMax = 100'000;  // entries that one commit takes away
 
 }  // namespace
 
-Async<Result<void>> DurableLog::trim(Position applied_everywhere, Position applied_here) {
-  applied_everywhere_ = std::max(applied_everywhere_, applied_everywhere);
-  applied_here_ = std::max(applied_here, applied_everywhere_);
+Async<Result<void>> DurableLog::trim(Position everywhere, Position here, Position ended) {
+  applied_everywhere_ = std::max(applied_everywhere_, everywhere);
+  applied_here_ = std::max(here, applied_everywhere_);
+  ended_ = std::max(ended_, ended);
   if (trimming_) co_return Result<void>();
   trimming_ = true;
   struct Done {
@@ -25,7 +26,7 @@ Async<Result<void>> DurableLog::trim(Position applied_everywhere, Position appli
   MIROIR_CO_CHECK(co_await trim_bodies());
   if (head() > options_.tasks_kept)
     MIROIR_CO_CHECK(
-        co_await forget_entries(std::min(views_->trimmed, head() - options_.tasks_kept)));
+        co_await forget_entries(std::min({views_->trimmed, head() - options_.tasks_kept, ended})));
   show_metrics();
   co_return Result<void>();
 }

@@ -45,9 +45,9 @@ class Replay {
       if (at) at(history_.model, position);
       adopt(position);
       change_key(*entry);
-      // Under a new name that nothing got there is an index of its own.
+      // Under a new name that nothing got there is an index of its own, if anybody used it.
       if (entry->kind == EntryKind::kTakeBack && entry->arguments.find("exchange") != nullptr &&
-          !is_dropped(*entry))
+          !is_dropped(*entry) && was_used(*entry))
         history_.model.indexes().try_emplace(entry->index_uid);
       if (const auto found = order_.find(position); found != order_.end()) apply(*found->second);
       if (entry->origin == Origin::kTtlExpire) sweep(position);
@@ -205,13 +205,7 @@ class Replay {
         return false;
       if (other.kind == EntryKind::kDropIndex && chronicle_.cursed.contains(other.position))
         return false;
-      bool named = other.incarnation == entry.incarnation;
-      if (other.kind == EntryKind::kSwapIndexes) {
-        for (const Json& swap : other.arguments.as_array())
-          for (const Json& each : swap.find("incarnations")->as_array())
-            named = named || each.as_uint64() == entry.incarnation;
-      }
-      return named;
+      return is_about(other, entry.incarnation);
     };
     const Position end = taken_back(entry.position);
     bool used = false;
@@ -253,6 +247,29 @@ class Replay {
       return row.second->kind == EntryKind::kDropIndex && !row.second->born_failed &&
              row.second->incarnation == taken_back.incarnation;
     });
+  }
+
+  static bool is_about(const Entry& entry, Position incarnation) {
+    bool named = entry.incarnation == incarnation;
+    if (entry.kind == EntryKind::kSwapIndexes) {
+      for (const Json& swap : entry.arguments.as_array())
+        for (const Json& each : swap.find("incarnations")->as_array())
+          named = named || each.as_uint64() == incarnation;
+    }
+    return named;
+  }
+
+  // Whether anything was done to the index since what is taken back, or a node given it.
+  bool was_used(const Entry& taken_back) const {
+    const Position failed = taken_back.arguments.find("entry")->as_uint64();
+    const auto& entries = chronicle_.ledger.entries();
+    return std::any_of(entries.upper_bound(failed), entries.find(taken_back.position),
+                       [&](const auto& row) {
+                         const Entry& entry = *row.second;
+                         return !entry.born_failed && entry.kind != EntryKind::kTakeBack &&
+                                (!entry.target || entry.kind == EntryKind::kCreateIndex) &&
+                                is_about(entry, taken_back.incarnation);
+                       });
   }
 
   // Where the log takes back what failed; nowhere, if it does not.
