@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "cluster/entry_failures.h"
 #include "forward/filter_slice.h"
 #include "forward/plan.h"
+#include "forward/voiding.h"
 
 namespace miroir {
 namespace {
@@ -96,7 +98,29 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
     }
   }
   matching.clear();
+  if (ids.empty()) {
+    MIROIR_CO_TRY(const auto error, co_await failed_before(entry, *sources));
+    if (error) {
+      MIROIR_CO_CHECK(co_await context_.log.fail_entry(position, *error));
+      co_return true;
+    }
+  }
   co_return co_await write(entry, std::move(ids));
+}
+
+// With what it failed on all owners of a shard where it was carried out before the log went back.
+Async<Result<std::optional<meili::ApiError>>> FilterResolver::failed_before(
+    std::shared_ptr<const Entry> entry, const Sources& sources) const {
+  MIROIR_CO_TRY(const auto failures,
+                co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
+  const Json* error = failures.first([](const Json& each) { return !voided_by(each); });
+  if (error == nullptr) co_return std::nullopt;
+  const std::vector<ShardId> shards = shards_of(*entry);
+  const bool failed = std::ranges::any_of(
+      shards, [&](ShardId shard) { return sources[shard].empty() && failures.on_all(shard); });
+  if (!failed) co_return std::nullopt;
+  MIROIR_CO_TRY(auto parsed, meili::parse_api_error(*error));
+  co_return std::move(parsed);
 }
 
 // Those that hold what it may match, rising.

@@ -22,7 +22,7 @@ namespace miroir {
 // owner that stands before the entry, for what nobody else holds is all there is. Repairs come
 // later in the log, so waiting for them would be for ever. After a log went back owners may
 // have carried it out: these are not asked, those in sync that have not are waited for a while, and
-// where all have nothing is left that matches.
+// where all have nothing is left that matches, or it failed there.
 class FilterResolver {
  public:
   // Whether a node's history still is the log's.
@@ -47,6 +47,8 @@ class FilterResolver {
   Async<Result<std::set<std::string>>> read_matching(std::shared_ptr<const Entry> entry,
                                                      std::string node, std::vector<ShardId> shards);
   Async<Result<meili::ApiError>> explain(std::shared_ptr<const Entry> entry, std::string node);
+  Async<Result<std::optional<meili::ApiError>>> failed_before(std::shared_ptr<const Entry> entry,
+                                                              const Sources& sources) const;
   Async<Result<bool>> write(std::shared_ptr<const Entry> entry, std::set<std::string> ids);
 
   ForwardContext context_;
