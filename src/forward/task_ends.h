@@ -37,7 +37,7 @@ class TaskEnds {
   struct OpenEntry {
     std::shared_ptr<const Entry> entry;
     std::set<Owners> owners = {};  // of the shards that it touches
-    Ends ends = {};  // as far as it was asked for: the log may forget it before the last is known
+    Ends ends = {};  // as far as it was asked for
     std::optional<Instant> undecided_since = std::nullopt;
   };
   struct OpenTask {
