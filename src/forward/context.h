@@ -34,6 +34,12 @@ struct ForwardContext {
   // Whether `settled` tells: what was in the log at the start has been looked at.
   bool& backlog_read;
   const std::list<Standstill>& standstills;
+
+  // Whether a client may not have been told yet what became of it. What a node failed once it has
+  // failed until then, though its disk was put back and it could do it now: others go by that.
+  bool is_open(const Entry& entry) const {
+    return !entry.task_type.empty() && entry.task > settled;
+  }
 };
 
 // Between two attempts of what must succeed before anything else may happen.

@@ -226,7 +226,7 @@ Async<bool> Forwarder::held_back(std::shared_ptr<const Entry> entry) {
   if (held_.contains(position)) co_return true;  // meanwhile
   // What was cancelled is void on all, on those too that joined since.
   const Json* here = failures->on(node_);
-  if (here == nullptr || !voided_by(*here)) {
+  if (here == nullptr || !(voided_by(*here) || context_.is_open(*entry))) {
     here = failures->first([](const Json& error) { return voided_by(error).value_or(0) != 0; });
   }
   if (here == nullptr) co_return false;

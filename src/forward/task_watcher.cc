@@ -165,6 +165,14 @@ Async<Result<bool>> TaskWatcher::poll() {
 // Records the outcome, then counts the task as ended.
 Async<void> TaskWatcher::settle(std::shared_ptr<const Entry> entry, EndedTask end) {
   const std::uint64_t epoch = epoch_;
+  const auto its = in_flight_.find(entry->position);
+  if (!end.failed && its != in_flight_.end() && its->second.recovered && context_.is_open(*entry)) {
+    if (std::optional<Json> before = co_await failed_before(entry->position)) {
+      end.failed = true;
+      end.error = std::move(*before);
+    }
+    if (epoch != epoch_) co_return;
+  }
   if (end.failed) {
     const Json* message = end.error.find("message");
     log_warning(
@@ -187,22 +195,26 @@ Async<void> TaskWatcher::settle(std::shared_ptr<const Entry> entry, EndedTask en
   context_.stirred.notify_all();
 }
 
+Async<std::optional<Json>> TaskWatcher::failed_before(Position position) {
+  std::map<std::string, Json> failures;
+  co_await insist(context_.clock, "outcome", [this, position, &failures]() -> Async<Result<void>> {
+    return [](Log& log, Position at, std::map<std::string, Json>& out) -> Async<Result<void>> {
+      MIROIR_CO_TRY(out, co_await log.failures(at));
+      co_return Result<void>();
+    }(context_.log, position, failures);
+  });
+  const auto here = failures.find(node_);
+  co_return here == failures.end() ? std::nullopt : std::optional(here->second);
+}
+
 // The node went on past the task and does not have it: it refused the request, and that outcome is
 // recorded, or somebody deleted the task from its queue, and nobody knows what became of it. Of a
 // delete by filter that was looked up, and the log that knew it lost, nothing may have been sent.
 Async<void> TaskWatcher::settle_vanished(std::shared_ptr<const Entry> entry, TaskUid uid) {
   if (unresolved(*entry)) co_return co_await settle(std::move(entry), EndedTask{});
-  std::map<std::string, Json> failures;
-  co_await insist(context_.clock, "outcome", [this, entry, &failures]() -> Async<Result<void>> {
-    return
-        [](Log& log, Position position, std::map<std::string, Json>& out) -> Async<Result<void>> {
-          MIROIR_CO_TRY(out, co_await log.failures(position));
-          co_return Result<void>();
-        }(context_.log, entry->position, failures);
-  });
   EndedTask end{.failed = true, .details = {}, .error = {}, .started = 0, .finished = 0};
-  if (auto refused = failures.find(node_); refused != failures.end()) {
-    end.error = refused->second;
+  if (std::optional<Json> refused = co_await failed_before(entry->position)) {
+    end.error = std::move(*refused);
   } else {
     const std::string why =
         "task " + std::to_string(uid) + " was deleted from the node before it was seen to end";

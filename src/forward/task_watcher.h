@@ -63,6 +63,7 @@ class TaskWatcher {
   Async<Result<bool>> poll();
   Async<void> settle(std::shared_ptr<const Entry> entry, EndedTask end);
   Async<void> settle_vanished(std::shared_ptr<const Entry> entry, TaskUid uid);
+  Async<std::optional<Json>> failed_before(Position position);
   void keep(Position position, EndedTask end);
   void drop_ended();
 

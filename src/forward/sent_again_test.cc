@@ -1,0 +1,144 @@
+// What a node failed, and is to do again because its disk was put back, while its task is open.
+#include <gtest/gtest.h>
+
+#include "forward/forward_world_fake.h"
+
+namespace miroir {
+namespace {
+
+class SentAgainTest : public testing::Test {
+ protected:
+  static ForwardWorld::Options options(int nodes_per_group) {
+    ForwardWorld::Options options;
+    options.nodes_per_group = nodes_per_group;
+    return options;
+  }
+
+  void start(ForwardWorld& world) {
+    world.start();
+    incarnation_ = world.create_index("books");
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+
+  static void fail(ForwardWorld& world, const std::string& node, std::string type) {
+    world.nodes.at(node)->fail_tasks([=](const NodeTask& task) -> std::optional<std::string> {
+      return task.type == type ? std::optional<std::string>("internal") : std::nullopt;
+    });
+  }
+
+  // The node fails it, and is done with it once more on its old disk.
+  static void put_back(ForwardWorld& world, const std::string& node, Position failed,
+                       SimulatedNode::Disk old) {
+    ASSERT_TRUE(world.run_until([&] { return world.cluster().status(node).done >= failed; }));
+    world.nodes.at(node)->fail_tasks(nullptr);
+    world.nodes.at(node)->restore(std::move(old));
+    ASSERT_TRUE(
+        world.await(world.process->forwarders->recheck(node, world.clock.now() + Seconds(5))));
+    world.run_for(Seconds(5));
+    ASSERT_GE(world.cluster().status(node).done, failed);
+  }
+
+  Position incarnation_ = 0;
+};
+
+TEST_F(SentAgainTest, ADeleteIsToldAsItsTombstoneSays) {
+  ForwardWorld world(3, options(1));
+  start(world);
+  world.await_task(world.write("books", {"1", "2"}, "a"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  const SimulatedNode::Disk old = world.nodes.at("a0")->snapshot();
+  for (const char* node : {"a0", "b0"}) fail(world, node, "documentDeletion");
+  world.nodes.at("b0")->options().automatic = false;
+  const Position removed = world.remove("books", {"1"});
+  put_back(world, "a0", removed, old);
+  world.nodes.at("b0")->options().automatic = true;
+  const bool succeeded = world.await_task(removed).status == "succeeded";
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  const auto tombstone = world.await(world.log().tombstone(incarnation_, "1"));
+  ASSERT_TRUE(tombstone);
+  EXPECT_EQ(tombstone->has_value(), succeeded);
+}
+
+// Killed right behind that it failed; the old disk still has it in its queue.
+TEST_F(SentAgainTest, ADeleteThatTheOldDiskHasYetToDoIsToldAsItsTombstoneSays) {
+  ForwardWorld world(3, options(1));
+  start(world);
+  world.await_task(world.write("books", {"1", "2"}, "a"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  SimulatedNode& node = *world.nodes.at("a0");
+  for (const char* each : {"a0", "b0"}) {
+    fail(world, each, "documentDeletion");
+    world.nodes.at(each)->options().automatic = false;
+  }
+  const Position removed = world.remove("books", {"1"});
+  const auto last = [&] { return node.disk().tasks.rbegin()->second.task.type; };
+  ASSERT_TRUE(world.run_until([&] { return last() == "documentDeletion"; }));
+  const SimulatedNode::Disk old = node.snapshot();
+  node.options().automatic = true;
+  ASSERT_TRUE(world.run_until([&] { return world.log().tainted(incarnation_, "1", "a0"); }));
+  world.crash();
+  node.fail_tasks(nullptr);
+  node.restore(old);
+  world.start();
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status("a0").done >= removed; }));
+  world.nodes.at("b0")->options().automatic = true;
+  const bool succeeded = world.await_task(removed).status == "succeeded";
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  const auto tombstone = world.await(world.log().tombstone(incarnation_, "1"));
+  ASSERT_TRUE(tombstone);
+  EXPECT_EQ(tombstone->has_value(), succeeded);
+}
+
+TEST_F(SentAgainTest, ADropIsToldAsTheCatalogueSays) {
+  ForwardWorld world(4, options(1));
+  start(world);
+  const SimulatedNode::Disk old = world.nodes.at("a0")->snapshot();
+  for (const char* node : {"a0", "b0"}) fail(world, node, "indexDeletion");
+  world.nodes.at("b0")->options().automatic = false;
+  Entry drop;
+  drop.kind = EntryKind::kDropIndex;
+  drop.task_type = "indexDeletion";
+  drop.index_uid = "books";
+  drop.incarnation = incarnation_;
+  const Position dropped = world.append(drop);
+  put_back(world, "a0", dropped, old);
+  world.nodes.at("b0")->options().automatic = true;
+  const bool succeeded = world.await_task(dropped).status == "succeeded";
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_EQ(world.log().catalogue().index("books") == nullptr, succeeded);
+}
+
+// Of its parts only those are sent that did not fail on all owners.
+TEST_F(SentAgainTest, APartThatFailedOnAllOwnersIsToldThoughTheOtherWasApplied) {
+  ForwardWorld world(5, options(2));
+  start(world);
+  const auto owners = [&](const std::string& id) {
+    return world.topology().owners(world.topology().shard_of(slot_of(id)));
+  };
+  const std::string one = "0";
+  std::string other;
+  for (int id = 1; other.empty(); ++id) {
+    const std::string text = std::to_string(id);
+    if (owners(text)[0] == owners(one)[0] && owners(text)[1] != owners(one)[1]) other = text;
+  }
+  const std::string node = owners(one)[0];
+  world.await_task(world.write("books", {one, other}, "first"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  const SimulatedNode::Disk old = world.nodes.at(node)->snapshot();
+  for (const std::string& failing : {node, owners(other)[1]})
+    fail(world, failing, "documentAdditionOrUpdate");
+  SimulatedNode& slow = *world.nodes.at(owners(one)[1]);
+  slow.options().automatic = false;
+  const Position written = world.write("books", {one, other}, "second");
+  ASSERT_TRUE(
+      world.run_until([&] { return world.cluster().status(owners(other)[1]).done >= written; }));
+  put_back(world, node, written, old);
+  slow.options().automatic = true;
+  const TaskEnd end = world.await_task(written);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_NE(world.documents_of_group(0, "books").at(other).find("first"), std::string::npos);
+  EXPECT_EQ(end.status, "failed");
+}
+
+}  // namespace
+}  // namespace miroir
