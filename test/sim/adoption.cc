@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "sim/checks.h"
@@ -14,14 +15,14 @@ std::string text_of(const Json& document, std::string_view field) {
   return value == nullptr ? "" : value->as_string();
 }
 
-// By their stamps, then by the whole write under them: both are written so that their order as
-// texts is that of time.
-bool is_newer(const Json& document, const Json& other) {
-  const auto age = [](const Json& of) {
-    return std::pair(text_of(of, "_miroir_updated_at"), text_of(of, "_miroir_base"));
-  };
-  return age(document) > age(other);
-}
+// The greatest remains: the stamp, then the whole write under it (both are written so that their
+// order as texts is that of time), then whether a source holds it.
+using Rank = std::tuple<std::string, std::string, bool>;
+
+struct Newest {
+  Rank rank;
+  std::vector<const Json*> copies;
+};
 
 class Remains {
  public:
@@ -35,12 +36,13 @@ class Remains {
     for (const auto& [node, disk] : adoption_.disks) {
       for (const auto& [uid, held] : disk.indexes) {
         for (const auto& [id, document] : held.documents) {
-          if (topology_.owns(node, slot_of(id))) note(uid, id, document);
+          if (topology_.owns(node, slot_of(id)))
+            note(uid, id, document, adoption_.sources.contains(node));
         }
       }
     }
-    for (const auto& [place, copies] : newest_)
-      model_.indexes()[place.first].documents[place.second] = what_most_say(copies);
+    for (const auto& [place, newest] : newest_)
+      model_.indexes()[place.first].documents[place.second] = what_most_say(newest.copies);
     take_keys();
     return std::move(model_);
   }
@@ -64,11 +66,12 @@ class Remains {
     }
   }
 
-  void note(const std::string& uid, const std::string& id, const Json& document) {
-    std::vector<const Json*>& newest = newest_[{uid, id}];
-    if (!newest.empty() && is_newer(*newest.front(), document)) return;
-    if (!newest.empty() && is_newer(document, *newest.front())) newest.clear();
-    newest.push_back(&document);
+  void note(const std::string& uid, const std::string& id, const Json& document, bool of_source) {
+    Newest& newest = newest_[{uid, id}];
+    const Rank rank(text_of(document, "_miroir_updated_at"), text_of(document, "_miroir_base"),
+                    of_source);
+    if (newest.copies.empty() || rank > newest.rank) newest = {rank, {}};
+    if (rank == newest.rank) newest.copies.push_back(&document);
   }
 
   static Json what_most_say(const std::vector<const Json*>& copies) {
@@ -105,7 +108,7 @@ class Remains {
   Model model_;
   const Adoption& adoption_;
   const Topology& topology_;
-  std::map<std::pair<std::string, std::string>, std::vector<const Json*>> newest_;
+  std::map<std::pair<std::string, std::string>, Newest> newest_;
 };
 
 }  // namespace

@@ -42,6 +42,14 @@ TEST_F(AdoptionTest, TheNewestCopyRemains) {
   EXPECT_EQ(value(), "newer");
 }
 
+// A PUT that landed on another document there.
+TEST_F(AdoptionTest, OfEquallyNewCopiesASourcesRemains) {
+  hold("a0", stored("one", "!!"));
+  hold("b0", stored("other", "!!"));
+  adoption.sources = {"b0"};
+  EXPECT_EQ(value(), "other");
+}
+
 TEST_F(AdoptionTest, WhatTheStoreKnewAndNoNodeHoldsIsGone) {
   before.apply({Act::kReplace, "books", {"w1"}, "x"});
   before.apply({Act::kReplace, "films", {"w1"}, "x"});
