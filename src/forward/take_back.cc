@@ -270,7 +270,12 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
                             [&](const Catalogue& now, Position position) {
                               const IndexState& its = *now.there_or_dropped(pair.index.incarnation);
                               const bool untouched = !seen.made && its.updated_at == entry->stamp;
-                              pair.unused = untouched && its.dropped_at == 0;
+                              // What has it on nodes, for its drop failed, goes on from this one.
+                              const auto waits = [&](const auto& row) {
+                                return row.second.decided_by == entry->position;
+                              };
+                              pair.unused = untouched && its.dropped_at == 0 &&
+                                            std::ranges::none_of(now.dropped(), waits);
                               if (!pair.other && untouched)
                                 return std::vector{back_to(*entry, its, "rename", named.before)};
                               return exchange(*entry, pair, named.before, now, position);

@@ -245,6 +245,7 @@ class Replay {
     const auto& entries = chronicle_.ledger.entries();
     return std::any_of(entries.begin(), entries.find(taken_back.position), [&](const auto& row) {
       return row.second->kind == EntryKind::kDropIndex && !row.second->born_failed &&
+             !chronicle_.cursed.contains(row.first) &&
              row.second->incarnation == taken_back.incarnation;
     });
   }
