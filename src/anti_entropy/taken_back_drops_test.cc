@@ -175,6 +175,30 @@ TEST_F(TakenBackDropsTest, DeleteSinceASwapThatFailedWhoseOtherIndexWasDroppedSt
   expect_holds(kOne, {"2"});
 }
 
+// An index that got another's past twice: what it had before the first is nobody's any more.
+TEST_F(TakenBackDropsTest, SettingsAreWhatTheLastThatWasTakenBackLeft) {
+  world.create_index("other");
+  stop_word(kOne, "the");
+  settle();
+  for (auto& [name, each] : world.nodes) {
+    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      const bool fails = task.type == "indexDeletion" || task.type == "indexSwap";
+      return fails ? std::optional<std::string>("internal") : std::nullopt;
+    });
+  }
+  drop(kOne);
+  make(kOne);
+  world.write(kOne, {"1"}, "x");
+  world.swap_indexes(kOne, "other");
+  settle();
+  fail("settingsUpdate");
+  stop_word("other", "and");
+  settle();
+  EXPECT_EQ(settings(kOne), Json::object({{"stopWords", Json::array({"the"})}}));
+  EXPECT_EQ(settings("other"), Json::object());
+  expect_clean();
+}
+
 TEST_F(TakenBackDropsTest, DropThatFailedEverywhereSurvivesACrashAtAnyMoment) {
   world.write(kOne, {"1", "2"}, "old");
   world.remove(kOne, {"1"});

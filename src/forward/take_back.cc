@@ -385,10 +385,11 @@ Async<Result<TakeBack::Around>> TakeBack::settings_around(IndexState index, Posi
         version->incarnation != index.incarnation)
       break;
     add_taken_back(*version, around.failed);
-    if (const Json* base = version->arguments.find("base")) {
+    // The newest tells of all before it.
+    if (const Json* base = version->arguments.find("base"); base != nullptr && !has_base) {
       around.before = *base;
       has_base = true;
-      oldest = std::max(oldest, version->arguments.find("since")->as_uint64());
+      oldest = version->arguments.find("since")->as_uint64();
     }
     next = previous_of(*version);
     if (version->arguments.find("change") != nullptr) versions.push_back(std::move(version));
