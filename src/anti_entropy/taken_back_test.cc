@@ -125,6 +125,18 @@ TEST_F(TakenBackTest, RenameThatFailedEverywhereGivesTheNameBack) {
   expect_holds(kOne, {"1"});
 }
 
+TEST_F(TakenBackTest, RenamesThereAndBackThatFailedLeaveTheIndexWhatItWas) {
+  world.write(kOne, {"1"}, "x");
+  settle();
+  fail("indexUpdate");
+  rename(kOne, "renamed");
+  rename("renamed", kOne);
+  settle();
+  expect_names({kOne});
+  expect_clean();
+  expect_holds(kOne, {"1"});
+}
+
 TEST_F(TakenBackTest, WhatWasWrittenUnderANameThatNobodyGotIsAnIndexOfItsOwn) {
   world.write(kOne, {"1", "2"}, "x");
   world.remove(kOne, {"2"});

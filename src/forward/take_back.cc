@@ -250,9 +250,16 @@ Async<Result<bool>> TakeBack::swap(std::shared_ptr<const Entry> entry, Named nam
 Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named named) {
   const Catalogue& catalogue = context_.log.catalogue();
   const IndexState* index = catalogue.there_or_dropped(named.index);
-  // Named again since, which failed too.
-  if (index == nullptr || index->taken_back.contains(entry->position) || index->uid != named.after)
-    co_return true;
+  if (index == nullptr || index->taken_back.contains(entry->position)) co_return true;
+  if (index->uid != named.after) {
+    // Named again since, which failed too; where that gave the name back both are as if they had
+    // not been.
+    if (index->uid != named.before || index->named_at < entry->position) co_return true;
+    const IndexState back = *index;
+    co_return co_await append({back}, context_.log.head(), [&](const Catalogue&, Position) {
+      return std::vector{back_to(*entry, back, "named", back.named_at)};
+    });
+  }
   Pair pair{*index, std::nullopt, {}, {}};
   MIROIR_CO_TRY(const Since seen, co_await since(entry->position, named.index, named.before));
   const Next& next = seen.next;

@@ -91,6 +91,8 @@ class CatalogueChange {
       return;
     }
     note_taken_back(*index, failed->as_uint64());
+    if (const Json* named = entry_.arguments.find("named"))
+      note_taken_back(*index, named->as_uint64());
     if (const std::string* before = text_of(entry_.arguments, "rename")) {
       give_name(*index, *before);
     } else if (const std::string* uid = text_of(entry_.arguments, "exchange")) {
