@@ -252,6 +252,26 @@ class Changes(ChangesTest):
         self.assertEqual(read_all(cluster, "&index=others"), [])
         self.assert_error(cluster.api.call("GET", "/_miroir/changes?since=1000000"), 410, "miroir_changes_lost")
 
+    def test_sweeps_and_what_miroir_makes_are_told_where_settings_say_so(self):
+        for told in (False, True):
+            value = str(told).lower()
+            with self.subTest(told=told), Cluster(cdc=f"{{enabled: true, emit_ttl_deletes: {value}, emit_internal_writes: {value}}}",
+                                                  ttl="{enabled: true, sweep_interval_s: 1}") as cluster:
+                expires = int((time.time() + 2) * 1000)
+                cluster.api.write("POST", "/indexes/things/documents?primaryKey=id", [{"id": 1, "_miroir_expires_at": expires}, {"id": 2}])
+                holders = lambda id: [node for node in cluster.nodes if any(each["id"] == id for each in node.documents("things"))]
+                wait_for("it is swept", lambda: not holders(1), 60)
+                holders(2)[0].api.write("DELETE", "/indexes/things/documents/2")
+                self.assertEqual(cluster.miroir.run_pass("light")["repaired"], 1)
+                wanted = [("client", "write", "1"), ("client", "write", "2")]
+                if told: wanted = [("system", "createIndex", None), ("system", "updateSettings", None), *wanted, ("ttl_expire", "delete", "1")]
+                read = lambda: [(event["origin"], event["kind"], event.get("id")) for event in read_all(cluster)]
+                wait_for("the events", lambda: len(read()) >= len(wanted))
+                self.assertEqual(read(), wanted)
+                suppressed = labelled(cluster, "miroir_cdc_events_suppressed_total")
+                self.assertEqual({origin: suppressed[f'origin="{origin}"'] > 0 for origin in ("antientropy", "ttl_expire", "system")},
+                                 {"antientropy": True, "ttl_expire": not told, "system": not told})
+
     def test_a_reader_who_waits_does_not_hold_up_the_end(self):
         cluster = self.stream()
         now = cluster.api.get("/_miroir/changes")["next"]

@@ -38,6 +38,15 @@ class Controls(ClusterTest):
             self.assertEqual(cluster.miroir.run_pass("light")["repaired"], 1)
             self.assertIn(3, self.ids(cluster, "b1"))
 
+    def test_what_is_found_is_left_where_repairs_are_off(self):
+        with filled(light_interval="1s", auto_repair="false") as cluster:
+            cluster["b1"].api.write("DELETE", PATH + "/3")
+            wait_for("it is found", lambda: "repairs are off: 1 document" in cluster.miroir.status())
+            seen = len(passes(cluster, "light"))
+            wait_for("more passes", lambda: len(passes(cluster, "light")) > seen + 1)
+            self.assertNotIn(3, self.ids(cluster, "b1"))
+            self.assertEqual(cluster.miroir.metric("miroir_antientropy_docs_repaired_total"), 0)
+
     def test_nothing_is_healed_while_passes_are_paused_over_a_restart_too(self):
         with filled(light_interval="1s") as cluster:
             cluster.api.expect(200, "POST", RECONCILER + "pause")
@@ -82,6 +91,15 @@ class Controls(ClusterTest):
             due = cluster.api.get(RECONCILER + "status")["nextDeepAt"]
             self.assertEqual(due[11:16], f"{opens:%H:%M}")
             self.assertTrue(cluster.miroir.run_pass("deep")["clean"], "by hand it runs")
+
+    def test_a_window_is_open_by_the_clock_of_its_place(self):
+        there = datetime.now(timezone(timedelta(hours=5, minutes=30)))
+        window = f"{there - timedelta(hours=1):%H:%M}-{there + timedelta(hours=1):%H:%M}"
+        with filled(schedule='"every 1s"', windows=f'["{window} Asia/Kolkata"]') as cluster:
+            wait_for("a deep pass", lambda: passes(cluster, "deep"))
+        with filled(schedule='"every 1s"', windows=f'["{window}"]') as cluster:
+            time.sleep(3)
+            self.assertEqual(passes(cluster, "deep"), [])
 
     def test_shards_take_turns(self):
         with filled(schedule='"every 1s"', shards_per_pass=2) as cluster:

@@ -55,6 +55,69 @@ class DecidingTest(ClusterTest):
 
 
 @embedded_only
+class Filters(DecidingTest):
+    def test_delete_by_filter_deletes_the_same_documents_where_a_replica_matches_others(self):
+        with Cluster(groups=3, nodes=1, shards=1) as cluster:
+            cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
+            cluster.api.write("PATCH", "/indexes/things/settings", {"filterableAttributes": ["value"]})
+            model = {str(n): {"id": n, "value": "first" if n < 20 else "second"} for n in range(30)}
+            cluster.api.write("POST", PATH, list(model.values()))
+            cluster.wait_equal()
+            for name, ids, old, new in (("b1", "0, 1, 2", "first", "second"), ("b1", "20, 21", "second", "first"), ("c1", "3, 4", "first", "second")):
+                node = cluster[name]
+                node.end()
+                with contextlib.closing(sqlite3.connect(os.path.join(node.data, "data.db"))) as disk, disk:
+                    disk.execute(f"UPDATE documents SET body = replace(body, ?, ?) WHERE json_extract(body, '$.id') IN ({ids})", [old, new])
+                node.start()
+            cluster.wait_equal()
+            matching = [{str(each["id"]) for each in self.held(cluster, node.name).values() if each["value"] == "first"} for node in cluster.nodes]
+            self.assertEqual([len(each) for each in matching], [20, 19, 18])
+            cluster.api.write("POST", PATH + "/delete", {"filter": "value = first"})
+            cluster.wait_equal()
+            left = [{str(id) for id in self.held(cluster, node.name)} for node in cluster.nodes]
+            self.assertEqual(left, [left[0]] * 3)
+            self.assertIn(set(model) - left[0], matching)
+            self.assertEqual(cluster.miroir.run_pass("deep")["unresolved"], 0)
+            self.check_equal(cluster, "things", {id: model[id] for id in left[0]})
+
+
+@embedded_only
+class Quarantine(DecidingTest):
+    def test_document_that_is_lost_again_and_again_is_left_until_a_client_writes_it(self):
+        with Cluster(nodes=1, shards=1) as cluster:
+            model = {str(n): {"id": n, "value": "first"} for n in range(6)}
+            cluster.api.write("POST", PATH + "?primaryKey=id", list(model.values()))
+            cluster.wait_equal()
+            node = cluster["b1"]
+
+            def lose(*ids):
+                node.end()
+                with contextlib.closing(sqlite3.connect(os.path.join(node.data, "data.db"))) as disk, disk:
+                    disk.execute(f"DELETE FROM documents WHERE json_extract(body, '$.id') IN ({', '.join(map(str, ids))})")
+                node.start()
+                cluster.wait_equal()
+                return cluster.miroir.run_pass("light")
+
+            for _ in range(3): self.assertEqual(lose(3)["repaired"], 1)
+            report = lose(3, 4)
+            self.assertEqual((report["repaired"], report["unresolved"], report["clean"]), (1, 1, False))
+            cluster.miroir.end()
+            cluster.miroir.start()
+            wait_for("Miroir answers", cluster.api.answers)
+            cluster.wait_equal()
+            self.assertEqual(cluster.miroir.run_pass("deep")["unresolved"], 1)
+            self.assertEqual([(each["index"], each["id"]) for each in cluster.api.get(RECONCILER + "divergence")["quarantined"]], [("things", "3")])
+            self.assertRegex(cluster.miroir.status(), "quarantined +1 document")
+            self.assertEqual(set(self.held(cluster, "b1")), {0, 1, 2, 4, 5})
+
+            model["3"] = {"id": 3, "value": "by a client"}
+            cluster.api.write("POST", PATH, [model["3"]])
+            self.check_equal(cluster, "things", model)
+            self.assertTrue(cluster.miroir.run_pass("deep")["clean"])
+            self.assertEqual(cluster.api.get(RECONCILER + "divergence")["quarantined"], [])
+
+
+@embedded_only
 class Ties(DecidingTest):
     def test_document_of_which_nothing_tells_who_is_right_is_quarantined_until_a_client_writes_it(self):
         cluster = self.filled(20)

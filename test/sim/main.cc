@@ -59,7 +59,10 @@ int run_mutation(const std::string& name, char** arguments) {
   }
   others.push_back(nullptr);
   execv(program.c_str(), others.data());
-  fmt::print(stderr, "no {}: `./dev build release miroir-sim-{}` makes it\n", program, name);
+  fmt::print(stderr,
+             "no {}: `./dev build mutations miroir-sim miroir-sim-{}` makes it, for "
+             "build/mutations/test/miroir-sim\n",
+             program, name);
   return 2;
 }
 
