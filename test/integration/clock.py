@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Miroir comes back with a wall clock that is an hour off, in the one direction and the other; the nodes' are right."""
-import os, subprocess, tempfile, time, unittest
+"""Miroir comes back with a wall clock that is hours off, in the one direction and the other; the nodes' are right."""
+import os, shutil, subprocess, tempfile, time, unittest
 from datetime import datetime, timedelta, timezone
 
 from cluster import SANITIZED, Cluster, ClusterTest, stored_number, wait_for
@@ -10,7 +10,9 @@ RECONCILER = "/_miroir/anti-entropy/"
 
 
 @unittest.skipIf(SANITIZED, "a sanitizer's library is to be the first")
-class Clock(ClusterTest):
+class ClockTest(ClusterTest):
+    blocks = {}
+
     @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory(prefix="miroir-test-")
@@ -21,7 +23,7 @@ class Clock(ClusterTest):
 
     def setUp(self):
         self.cluster = Cluster(groups=3, nodes=1, shards=4, ttl="{enabled: true, sweep_interval_s: 1}",
-                               anti_entropy='{light_interval: 1h, schedule: "every 1s"}')
+                               anti_entropy='{light_interval: 1h, schedule: "every 1s"}', **self.blocks)
         self.addCleanup(self.cluster.stop)
         self.model, self.stamps = {}, []
         self.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
@@ -62,6 +64,8 @@ class Clock(ClusterTest):
         before = newest()["pass"] + 1  # it may have begun before
         return wait_for("a scheduled pass", lambda: (found := newest())["pass"] > before and found["state"] == "completed" and found)
 
+
+class Clock(ClockTest):
     def test_stamps_rise_and_later_writes_win_whatever_the_clock_says(self):
         for turn, hours in enumerate((0, -1, 1, 0, -1)):
             self.restart(hours)
@@ -128,6 +132,34 @@ class Clock(ClusterTest):
         self.restart(0)
         self.assertEqual(self.after_sweeps(), {"soon", "later"})
         self.assertTrue(self.scheduled_pass()["clean"])
+
+
+class Horizon(ClockTest):
+    blocks = {"log": "{retention: {age: 1s}, tasks_kept: 1}"}
+
+    def test_what_was_deleted_and_forgotten_does_not_come_back_with_an_old_disk(self):
+        self.write("POST", {"id": "deleted"}, {"id": "replaced", "by": "one"})
+        node = self.cluster["b1"]
+        node.end()
+        shutil.copytree(node.data, node.data + ".copy")
+        node.start()
+        self.cluster.wait_equal()
+        self.delete("deleted")
+        self.write("POST", {"id": "replaced", "by": "another"})
+        self.scheduled_pass()
+        self.assertEqual(self.cluster.miroir.metric("miroir_tombstones"), 1)
+        self.restart(2)
+        wait_for("the delete is forgotten", lambda: self.cluster.miroir.metric("miroir_tombstones") == 0)
+        wait_for("the log keeps none of it", lambda: self.cluster.miroir.metric("miroir_log_bytes") == 0)
+
+        node.end()
+        shutil.rmtree(node.data)
+        shutil.move(node.data + ".copy", node.data)
+        node.start()
+        wait_for("it is healed", lambda: not self.cluster.wrong("things", self.model) and not self.cluster.unequal(), 60)
+        self.assertTrue(self.scheduled_pass()["clean"])
+        rows = {row["id"]: (row["action"], row["reason"], row["repaired"]) for row in self.cluster.miroir.repairs() if row["id"]}
+        self.assertEqual(rows, {"deleted": ("delete", "absent_on_peers", True), "replaced": ("restore", "highest_stamp", True)})
 
 
 if __name__ == "__main__": unittest.main()
