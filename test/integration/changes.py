@@ -272,6 +272,20 @@ class Changes(ChangesTest):
                 self.assertEqual({origin: suppressed[f'origin="{origin}"'] > 0 for origin in ("antientropy", "ttl_expire", "system")},
                                  {"antientropy": True, "ttl_expire": not told, "system": not told})
 
+    def test_a_reader_is_told_what_the_log_keeps_no_more(self):
+        cluster = Cluster(cdc="{enabled: true, retention: 1s}", log="{retention: {age: 1s}}")
+        self.addCleanup(cluster.stop)
+        cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
+        task = cluster.api.write("POST", "/indexes/things/documents", [{"id": 1}])["uid"]
+        self.assertEqual([event["kind"] for event in read_all(cluster)], ["createIndex", "write"])
+        wait_for("the log keeps none of it", lambda: cluster.miroir.metric("miroir_log_bytes") == 0)
+        page = cluster.api.get("/_miroir/changes?since=0&wait=0")
+        self.assertEqual([event["kind"] for event in page["events"]], ["createIndex"])
+        message = self.assert_error(cluster.api.call("GET", f"/_miroir/changes?since={page['next']}&wait=0"), 410, "miroir_changes_lost")
+        self.assertIn(str(task), message)
+        cluster.api.write("DELETE", "/indexes/things/documents/1")
+        self.assertEqual([event["kind"] for event in cluster.api.get(f"/_miroir/changes?since={task}&wait=0")["events"]], ["delete"])
+
     def test_a_reader_who_waits_does_not_hold_up_the_end(self):
         cluster = self.stream()
         now = cluster.api.get("/_miroir/changes")["next"]
