@@ -323,6 +323,25 @@ void World::say_policy(const Fault& fault) {
   });
 }
 
+void World::operate(const Fault& fault) {
+  if (!process_ || !process_->ready()) return;
+  if (fault.duration == Microseconds(0)) {
+    const PassKind kind = fault.handlers == 0 ? PassKind::kLight : PassKind::kDeep;
+    if (!process_->reconciler().start(kind, false)) say("no pass begins");
+    return;
+  }
+  process_->set_paused(true);
+  later(fault.duration, [this] { resume(); });
+}
+
+// However long that takes: the store may be full, or Miroir away.
+void World::resume() {
+  const bool ready = process_ && process_->ready();
+  if (ready && !process_->reconciler().paused()) return;
+  if (ready) process_->set_paused(false);
+  later(Seconds(1), [this] { resume(); });
+}
+
 void World::begin(const Fault& fault) {
   // What only one holds is lost with it, until the nodes are equal.
   if (damages(fault.kind) && in_recovery()) return;
@@ -404,6 +423,9 @@ void World::begin(const Fault& fault) {
       break;
     case FaultKind::kPolicy:
       say_policy(fault);
+      break;
+    case FaultKind::kOperator:
+      operate(fault);
       break;
     case FaultKind::kClockStep:
       witness_.note_time();

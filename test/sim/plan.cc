@@ -257,6 +257,22 @@ void let_say_policies(Plan& plan, Random& random) {
   }
 }
 
+// Scheduled passes take turns, stand still, and are not the only ones.
+void let_operate(Plan& plan, Random& random) {
+  if (random.chance(0.5)) plan.shards_per_pass = 1 + static_cast<std::uint32_t>(random.below(3));
+  plan.max_read_concurrency = 1 + static_cast<std::uint32_t>(random.below(4));
+  for (Phase& phase : plan.phases) {
+    for (std::uint64_t i = random.below(4); i > 0; --i) {
+      Fault said;
+      said.kind = FaultKind::kOperator;
+      said.handlers = static_cast<int>(random.below(2));
+      if (random.chance(0.5)) said.duration = between(random, Seconds(1), Seconds(40));
+      phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(said)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
 // Somebody who knows nothing of Miroir writes documents on the nodes. What was adopted and is put
 // back with an old disk looks new (docs/deciding.md).
 void let_strangers_write(Plan& plan, Random& random) {
@@ -394,6 +410,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random strangers(~seed * 11);
   Random makers(~seed * 13);
   Random indexes(~seed * 19);
+  Random operators(~seed * 23);
   Plan plan;
   plan.seed = seed;
   plan.groups = shape.chance(0.75) ? 2 : 3;
@@ -455,6 +472,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   if (indexes.chance(0.1) && !plan.late_group && !plan.trims() && !strange &&
       faults.contains(FaultKind::kCurse))
     let_fail_to_come_and_go(plan, indexes);
+  if (operators.chance(0.25) && faults.contains(FaultKind::kOperator)) let_operate(plan, operators);
   return plan;
 }
 

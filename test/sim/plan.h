@@ -85,8 +85,10 @@ enum class FaultKind {
   // Not faults.
   kClientCancel,  // a client cancels the newest `handlers` tasks that have not ended
   kPolicy,  // one says how an index is swept: so often, `handlers` documents at most; 0: as others
+  // Of who operates it.
+  kOperator,  // passes are paused for `duration`; 0: a dry run of a kind of pass, by `handlers`
 };
-inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kPolicy) + 1;
+inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kOperator) + 1;
 bool damages(FaultKind kind);
 bool is_of_store(FaultKind kind);
 std::string_view name(FaultKind kind);
@@ -141,6 +143,8 @@ struct Plan {
   std::optional<std::uint64_t> node_tasks_kept;
   // Documents that one entry of a delete by filter is for; otherwise it is always one entry.
   std::optional<std::uint64_t> deleted_per_entry;
+  std::uint32_t shards_per_pass = 0;  // 0: all
+  std::uint32_t max_read_concurrency = 2;
   // What tombstones outlive at least (rule 4).
   Microseconds tombstone_age_min = std::chrono::hours(1);
   bool collects() const { return tombstone_age_min < std::chrono::hours(1); }

@@ -35,7 +35,7 @@ std::string_view name(FaultKind kind) {
       "store-back",     "store-lost",
       "late-group",     "stranger",
       "strange-index",  "client-cancel",
-      "policy"};
+      "policy",         "operator"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -86,6 +86,10 @@ std::string describe(const Fault& fault) {
     case FaultKind::kPolicy:
       return fmt::format("{} is to be swept every {} s, {} documents at most (0: as others)",
                          fault.index, fault.duration / Seconds(1), fault.handlers);
+    case FaultKind::kOperator:
+      return fault.duration == Microseconds(0)
+                 ? std::string("a dry run")
+                 : fmt::format("passes are paused for {:.3f} s", seconds(fault.duration));
     case FaultKind::kCancelTasks:
       return fmt::format("cancel-tasks {}", fault.node);
     case FaultKind::kForeignSetting:
@@ -114,10 +118,11 @@ std::string describe(const Plan& plan) {
   static constexpr std::array<std::string_view, 3> kForeign = {"report", "adopt", "remove"};
   std::string text = fmt::format(
       "seed {}: {} groups of {}, {} shards, light {:.1f} s, deep {:.1f} s, commits "
-      "{:.1f} ms, foreign documents: {}\n",
+      "{:.1f} ms, foreign documents: {}, {} shards a pass, {} reads at once\n",
       plan.seed, plan.groups, plan.nodes_per_group, plan.shards, seconds(plan.light_interval),
       seconds(plan.deep_interval), 1'000 * seconds(plan.commit_max),
-      kForeign[static_cast<std::size_t>(plan.foreign_documents)]);
+      kForeign[static_cast<std::size_t>(plan.foreign_documents)], plan.shards_per_pass,
+      plan.max_read_concurrency);
   for (const Phase& phase : plan.phases) {
     text += fmt::format("phase of {:.1f} s\n", seconds(phase.length));
     for (const Step& step : phase.steps) {

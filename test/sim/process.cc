@@ -181,6 +181,8 @@ Async<void> Process::open() {
   options.schedule = around_.plan.deep_interval;
   options.tombstone_age_min = around_.plan.tombstone_age_min;
   options.foreign_documents = around_.plan.foreign_documents;
+  options.shards_per_pass = around_.plan.shards_per_pass;
+  options.max_read_concurrency = around_.plan.max_read_concurrency;
   options.breaker.min_documents = around_.plan.deletes_max;
   reconciler_ = std::make_unique<Reconciler>(*log_, around_.store, *cluster_, *forwarders_, clock,
                                              random_, metrics_, executor, options);
@@ -263,6 +265,12 @@ void Process::set_policy(std::string index, TtlOverride change, std::function<vo
     const auto set = co_await self.sweeper_->set_policy(std::move(its_index), its_change);
     its_answer(set.has_value());
   }(*this, std::move(index), change, std::move(answer)));
+}
+
+void Process::set_paused(bool paused) {
+  spawn([](Reconciler& reconciler, bool pauses) -> Async<void> {
+    (void)(pauses ? co_await reconciler.pause() : co_await reconciler.resume());
+  }(*reconciler_, paused));
 }
 
 Async<http::Response> Process::handle_key(WriteContext context, Request request,

@@ -82,6 +82,7 @@ class Quiet {
   // Where passes wait for a person's agreement, the person agrees now and then.
   bool settle() {
     for (Microseconds waited{0}; waited < kQuietMax; waited += kAgreement) {
+      world_.resume();
       if (world_.run_until([this] { return world_.settled(); }, kAgreement)) return true;
       if (!agree()) decide();
     }

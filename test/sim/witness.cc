@@ -141,8 +141,10 @@ void Witness::pass_was_clean(const Json& pass, const Begun& begun) {
   }
   if (damaged_until_ >= begun.at) return;
   ++judged_.equal_passes;
-  // One that goes on with another's reading says nothing of contents that changed in between.
-  const bool whole = at(pass, "kind") == Json("deep") && at(pass, "resumes").is_null();
+  // One that goes on with another's reading says nothing of contents that changed in between, and
+  // one that reads some shards nothing of the others'.
+  const bool whole = at(pass, "kind") == Json("deep") && at(pass, "resumes").is_null() &&
+                     at(pass, "whole") == Json(true);
   check_alike(which, whole);
 }
 

@@ -34,6 +34,8 @@ class World {
 
   // A client's request, now; a person's is made while the store has just gone back too.
   void begin(Request request, bool by_person = false);
+  // Passes that are paused go on.
+  void resume();
 
   void say(const std::string& what);
   const std::vector<std::string>& story() const { return story_; }
@@ -82,6 +84,7 @@ class World {
   void write_as_stranger(const Fault& fault);
   void make_index_as_stranger(const Fault& fault);
   void say_policy(const Fault& fault);
+  void operate(const Fault& fault);
   void curse(const Fault& fault);
   void lift_curses();
   void touch_key(const Fault& fault);
