@@ -30,11 +30,12 @@ class WitnessTest : public ::testing::Test {
     write(Table::kPass, R"({"pass":1,"kind":"light","state":"running"})");
     clock_.advance(Seconds(1));
   }
-  void end_clean(const std::string& kind = "light", const std::string& resumes = "null") {
+  void end_clean(const std::string& kind = "light", const std::string& resumes = "null",
+                 const std::string& whole = "true") {
     clock_.advance(Seconds(1));
     write(Table::kPass, R"({"pass":1,"kind":")" + kind +
                             R"(","state":"completed","clean":true,"resumes":)" + resumes +
-                            R"(,"indexes":[{"index":"books"}]})");
+                            R"(,"whole":)" + whole + R"(,"indexes":[{"index":"books"}]})");
   }
   void answer_digests() {
     for (auto& [node, journal] : journals_) journal.digests["books"] = clock_.now();
@@ -115,6 +116,10 @@ TEST_F(WitnessTest, OnlyADeepPassSeesContents) {
   begin();
   answer_digests();
   end_clean("deep", "7");  // it may have read them before they changed
+  EXPECT_EQ(wrong(), 0U);
+  begin();
+  answer_digests();
+  end_clean("deep", "null", "false");  // it read those of other shards
   EXPECT_EQ(wrong(), 0U);
   begin();
   answer_digests();
