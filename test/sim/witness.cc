@@ -208,7 +208,8 @@ void Witness::check_deletion(const Json& row, Instant since) {
 void Witness::check_agreement(const std::string& key, const Json& row) {
   const auto counts = [](const Json& copy) { return is_deleted(copy) && !copy.find("inDoubt"); };
   if (agreed_ || !std::ranges::any_of(at(row, "copies").as_array(), counts)) return;
-  if (at(row, "outcome").as_string().starts_with("held back")) return;
+  const std::string& outcome = at(row, "outcome").as_string();
+  if (outcome.starts_with("held back") || outcome.starts_with("reported only")) return;
   const ShardId shard = topology_.shard_of(slot_of(at(row, "id").as_string()));
   if (!counted_.insert(key).second) return;
   if (++deletes_[{number(row, "pass"), at(row, "index").as_string(), shard}] == deletes_max_ + 1)
