@@ -38,6 +38,16 @@ class SentAgainTest : public testing::Test {
     ASSERT_GE(world.cluster().status(node).done, failed);
   }
 
+  // Of the document 1, once b0 has ended it too.
+  void expect_told_as_the_tombstone_says(ForwardWorld& world, Position removed) {
+    world.nodes.at("b0")->options().automatic = true;
+    const bool succeeded = world.await_task(removed).status == "succeeded";
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+    const auto tombstone = world.await(world.log().tombstone(incarnation_, "1"));
+    ASSERT_TRUE(tombstone);
+    EXPECT_EQ(tombstone->has_value(), succeeded);
+  }
+
   Position incarnation_ = 0;
 };
 
@@ -51,12 +61,7 @@ TEST_F(SentAgainTest, ADeleteIsToldAsItsTombstoneSays) {
   world.nodes.at("b0")->options().automatic = false;
   const Position removed = world.remove("books", {"1"});
   put_back(world, "a0", removed, old);
-  world.nodes.at("b0")->options().automatic = true;
-  const bool succeeded = world.await_task(removed).status == "succeeded";
-  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  const auto tombstone = world.await(world.log().tombstone(incarnation_, "1"));
-  ASSERT_TRUE(tombstone);
-  EXPECT_EQ(tombstone->has_value(), succeeded);
+  expect_told_as_the_tombstone_says(world, removed);
 }
 
 // Killed right behind that it failed; the old disk still has it in its queue.
@@ -81,12 +86,7 @@ TEST_F(SentAgainTest, ADeleteThatTheOldDiskHasYetToDoIsToldAsItsTombstoneSays) {
   node.restore(old);
   world.start();
   ASSERT_TRUE(world.run_until([&] { return world.cluster().status("a0").done >= removed; }));
-  world.nodes.at("b0")->options().automatic = true;
-  const bool succeeded = world.await_task(removed).status == "succeeded";
-  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  const auto tombstone = world.await(world.log().tombstone(incarnation_, "1"));
-  ASSERT_TRUE(tombstone);
-  EXPECT_EQ(tombstone->has_value(), succeeded);
+  expect_told_as_the_tombstone_says(world, removed);
 }
 
 TEST_F(SentAgainTest, ADropIsToldAsTheCatalogueSays) {

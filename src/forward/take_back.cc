@@ -314,9 +314,9 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
   }
   for (const Next& next : all) {
     const auto renamed = taken_back.find(next.decided_by);
-    const bool decided = next.decided_by == 0 || renamed != taken_back.end();
-    if (decided && next.decided_by != 0 && !renamed->second) continue;
-    its.next = decided ? Next{next.incarnation, 0} : next;
+    const bool as_it_is = next.decided_by == 0 || renamed == taken_back.end();
+    if (!as_it_is && !renamed->second) continue;
+    its.next = as_it_is ? next : Next{next.incarnation, 0};
     break;
   }
   co_return its;

@@ -2,32 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include "log/log_process_fake.h"
+#include "log/log_process_test_fake.h"
 
 namespace miroir {
 namespace {
 
-class LogTest : public testing::Test {
+class LogTest : public LogProcessTest {
  protected:
-  void restart(LogOptions options = {}) {
-    process_.reset();
-    process_ = std::make_unique<LogProcess>(store_, clock_, options);
-  }
-  Log& log() { return process_->log(); }
-  std::vector<std::string> ids_of(Position position) {
-    std::vector<std::string> ids;
-    const auto entry = process_->run(log().entry(position)).value();
-    const auto read =
-        process_->run(log().for_each_record(entry, [&](BodyRecord record) -> Result<void> {
-          ids.push_back(std::move(record.id));
-          return {};
-        }));
-    if (!read) return {read.error().message};
-    return ids;
-  }
-  std::size_t rows(Table table) {
-    return store_.snapshot()[static_cast<std::size_t>(table)].size();
-  }
   std::string gauge(const std::string& line_start) {
     const std::string text = process_->metrics().text();
     const std::size_t at = text.find("\n" + line_start + " ");
@@ -35,10 +16,6 @@ class LogTest : public testing::Test {
     const std::size_t value = at + line_start.size() + 2;
     return text.substr(value, text.find('\n', value) - value);
   }
-
-  MemoryStore store_;
-  SimulatedClock clock_;
-  std::unique_ptr<LogProcess> process_ = std::make_unique<LogProcess>(store_, clock_);
 };
 
 TEST_F(LogTest, DeletedKeyIsRemembered) {

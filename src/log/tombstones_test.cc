@@ -4,22 +4,18 @@
 
 #include <boost/asio/co_spawn.hpp>
 
-#include "log/log_process_fake.h"
+#include "log/log_process_test_fake.h"
 
 namespace miroir {
 namespace {
 
 constexpr EntryStamp kExact = 7;  // as the fake's records say
 
-class SweptTest : public testing::Test {
+class SweptTest : public LogProcessTest {
  protected:
   SweptTest() {
     incarnation_ = process_->create("a");
     process_->append_documents(EntryKind::kWriteDocuments, "a", {"x"});
-  }
-  void restart() {
-    process_.reset();
-    process_ = std::make_unique<LogProcess>(store_, clock_);
   }
   Entry sweep() {
     Entry entry = process_->documents(EntryKind::kDeleteDocuments, "a", {"x"});
@@ -31,9 +27,6 @@ class SweptTest : public testing::Test {
     return *process_->run(process_->log().tombstone(incarnation_, "x")).value();
   }
 
-  MemoryStore store_;
-  SimulatedClock clock_;
-  std::unique_ptr<LogProcess> process_ = std::make_unique<LogProcess>(store_, clock_);
   Position incarnation_ = 0;
 };
 

@@ -2,40 +2,24 @@
 
 #include "base/random.h"
 #include "log/log.h"
-#include "log/log_process_fake.h"
+#include "log/log_process_test_fake.h"
 
 namespace miroir {
 namespace {
 
-class TrimmingTest : public testing::Test {
+class TrimmingTest : public LogProcessTest {
  protected:
-  void restart(LogOptions options = {}) {
-    process_.reset();
-    process_ = std::make_unique<LogProcess>(store_, clock_, options);
-  }
-  Log& log() { return process_->log(); }
   // All tasks have ended.
   void trim(Position everywhere, Position here) {
     ASSERT_TRUE(process_->run(log().trim(everywhere, here, log().head())));
   }
-  std::vector<std::string> ids_of(Position position) {
-    std::vector<std::string> ids;
-    const auto entry = process_->run(log().entry(position)).value();
-    const auto read =
-        process_->run(log().for_each_record(entry, [&](BodyRecord record) -> Result<void> {
-          ids.push_back(std::move(record.id));
-          return {};
-        }));
-    if (!read) return {read.error().message};
-    return ids;
+  // Nothing of it compresses.
+  Position write_noise(int seed, int characters) {
+    std::string noise;
+    Random random(static_cast<std::uint64_t>(seed));
+    for (int n = 0; n < characters; ++n) noise += static_cast<char>('a' + random.below(26));
+    return process_->append_documents(EntryKind::kWriteDocuments, "a", {noise});
   }
-  std::size_t rows(Table table) {
-    return store_.snapshot()[static_cast<std::size_t>(table)].size();
-  }
-
-  MemoryStore store_;
-  SimulatedClock clock_;
-  std::unique_ptr<LogProcess> process_ = std::make_unique<LogProcess>(store_, clock_);
 };
 
 TEST_F(TrimmingTest, AppliedBodiesGoByAgeAndOthersStay) {
@@ -63,12 +47,7 @@ TEST_F(TrimmingTest, AppliedBodiesGoByAgeAndOthersStay) {
 TEST_F(TrimmingTest, FullLogRefusesUntilSomethingCanBeTrimmed) {
   restart({.retention_bytes = 3'000});
   process_->create("a");
-  const auto write = [&](int i) {
-    std::string noise;
-    Random random(static_cast<std::uint64_t>(i));
-    for (int n = 0; n < 1'000; ++n) noise += static_cast<char>('a' + random.below(26));
-    return process_->append_documents(EntryKind::kWriteDocuments, "a", {noise});
-  };
+  const auto write = [&](int i) { return write_noise(i, 1'000); };
   for (int i = 0; log().bytes() < 3'000; ++i) write(i);
   const Position full = log().head();
   const auto refused = process_->append({plain_entry(EntryKind::kClearDocuments, "a")});
@@ -98,12 +77,7 @@ TEST_F(TrimmingTest, WhatANodeThatIsAwayLacksGoesByAgeAndLastBySize) {
   using std::chrono::hours;
   restart({.retention_age = hours(1), .retention_bytes = 20'000});
   process_->create("a");
-  const auto write = [&](int i) {
-    std::string noise;
-    Random random(static_cast<std::uint64_t>(i));
-    for (int n = 0; n < 400; ++n) noise += static_cast<char>('a' + random.below(26));
-    return process_->append_documents(EntryKind::kWriteDocuments, "a", {noise});
-  };
+  const auto write = [&](int i) { return write_noise(i, 400); };
   int i = 0;
   const Position applied = write(i++);
   while (log().bytes() < 18'500) write(i++);
@@ -126,12 +100,7 @@ TEST_F(TrimmingTest, BodiesThatTheChangeStreamMayWantAreKeptLongerButMakeNobodyW
   const auto hours = [](int count) { return Microseconds(std::chrono::hours(count)); };
   restart({.retention_age = hours(1), .retention_bytes = 20'000, .stream_age = hours(24)});
   process_->create("a");
-  const auto write = [&](int i) {
-    std::string noise;
-    Random random(static_cast<std::uint64_t>(i));
-    for (int n = 0; n < 400; ++n) noise += static_cast<char>('a' + random.below(26));
-    return process_->append_documents(EntryKind::kWriteDocuments, "a", {noise});
-  };
+  const auto write = [&](int i) { return write_noise(i, 400); };
   int i = 0;
   while (log().bytes() <= 18'000) write(i++);
   const std::uint64_t nearly_full = log().bytes();

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Miroir comes back with a wall clock that is hours off, in the one direction and the other; the nodes' are right."""
-import os, shutil, subprocess, tempfile, time, unittest
+import os, subprocess, tempfile, time, unittest
 from datetime import datetime, timedelta, timezone
 
 from cluster import SANITIZED, Cluster, ClusterTest, stored_number, wait_for
@@ -140,9 +140,7 @@ class Horizon(ClockTest):
     def test_what_was_deleted_and_forgotten_does_not_come_back_with_an_old_disk(self):
         self.write("POST", {"id": "deleted"}, {"id": "replaced", "by": "one"})
         node = self.cluster["b1"]
-        node.end()
-        shutil.copytree(node.data, node.data + ".copy")
-        node.start()
+        node.keep_disk()
         self.cluster.wait_equal()
         self.delete("deleted")
         self.write("POST", {"id": "replaced", "by": "another"})
@@ -152,10 +150,7 @@ class Horizon(ClockTest):
         wait_for("the delete is forgotten", lambda: self.cluster.miroir.metric("miroir_tombstones") == 0)
         wait_for("the log keeps none of it", lambda: self.cluster.miroir.metric("miroir_log_bytes") == 0)
 
-        node.end()
-        shutil.rmtree(node.data)
-        shutil.move(node.data + ".copy", node.data)
-        node.start()
+        node.put_disk_back()
         wait_for("it is healed", lambda: not self.cluster.wrong("things", self.model) and not self.cluster.unequal(), 60)
         self.assertTrue(self.scheduled_pass()["clean"])
         rows = {row["id"]: (row["action"], row["reason"], row["repaired"]) for row in self.cluster.miroir.repairs() if row["id"]}

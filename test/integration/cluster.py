@@ -156,6 +156,18 @@ class Node(Server):
         wait_for(f"{self.name} answers", self.api.answers)
         return self
 
+    def keep_disk(self):
+        """For `put_disk_back`; as it is while the node is not running."""
+        self.end()
+        shutil.copytree(self.data, self.data + ".copy")
+        self.start()
+
+    def put_disk_back(self):
+        self.end()
+        shutil.rmtree(self.data)
+        shutil.move(self.data + ".copy", self.data)
+        self.start()
+
     def faults(self, **what): self.api.expect(200, "POST", "/_node/faults", what)
 
     def documents(self, index):

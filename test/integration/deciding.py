@@ -22,20 +22,23 @@ class DecidingTest(ClusterTest):
         return cluster
 
     def contradict(self, cluster, ids):
-        """Of these every node holds another content, with the same stamp and base. Done to the disks: who is written to is not trusted."""
-        for name in ("b1", "c1"):
-            node = cluster[name]
-            node.end()
-            with contextlib.closing(sqlite3.connect(os.path.join(node.data, "data.db"))) as disk, disk:
-                disk.execute(f"UPDATE documents SET body = replace(body, 'first', ?) WHERE json_extract(body, '$.id') IN ({str(ids)[1:-1]})",
-                             [f"changed on {name}"])
-            node.start()
+        """Of these every node holds another content, with the same stamp and base."""
+        for name in ("b1", "c1"): self.replace_on_disk(cluster[name], ids, "first", f"changed on {name}")
         cluster.wait_equal()
         for id in ids:
             copies = [self.held(cluster, node.name)[id] for node in cluster.nodes]
             self.assertEqual(len({copy["value"] for copy in copies}), 3, copies)
             for field in ("_miroir_updated_at", "_miroir_base"): self.assertEqual(len({copy[field] for copy in copies}), 1, copies)
             self.assertLess(stored_number(copies[0]["_miroir_base"]), stored_number(copies[0]["_miroir_updated_at"]))
+
+    def edit_disk(self, node, statement, values=()):
+        """Behind everybody's back: who is written to through its API is not trusted."""
+        node.end()
+        with contextlib.closing(sqlite3.connect(os.path.join(node.data, "data.db"))) as disk, disk: disk.execute(statement, values)
+        node.start()
+
+    def replace_on_disk(self, node, ids, old, new):
+        self.edit_disk(node, f"UPDATE documents SET body = replace(body, ?, ?) WHERE json_extract(body, '$.id') IN ({str(ids)[1:-1]})", [old, new])
 
     def held(self, cluster, name): return {document["id"]: document for document in cluster[name].documents("things")}
     def everything(self, cluster): return {node.name: self.held(cluster, node.name) for node in cluster.nodes}
@@ -63,12 +66,9 @@ class Filters(DecidingTest):
             model = {str(n): {"id": n, "value": "first" if n < 20 else "second"} for n in range(30)}
             cluster.api.write("POST", PATH, list(model.values()))
             cluster.wait_equal()
-            for name, ids, old, new in (("b1", "0, 1, 2", "first", "second"), ("b1", "20, 21", "second", "first"), ("c1", "3, 4", "first", "second")):
-                node = cluster[name]
-                node.end()
-                with contextlib.closing(sqlite3.connect(os.path.join(node.data, "data.db"))) as disk, disk:
-                    disk.execute(f"UPDATE documents SET body = replace(body, ?, ?) WHERE json_extract(body, '$.id') IN ({ids})", [old, new])
-                node.start()
+            self.replace_on_disk(cluster["b1"], [0, 1, 2], "first", "second")
+            self.replace_on_disk(cluster["b1"], [20, 21], "second", "first")
+            self.replace_on_disk(cluster["c1"], [3, 4], "first", "second")
             cluster.wait_equal()
             matching = [{str(each["id"]) for each in self.held(cluster, node.name).values() if each["value"] == "first"} for node in cluster.nodes]
             self.assertEqual([len(each) for each in matching], [20, 19, 18])
@@ -91,10 +91,7 @@ class Quarantine(DecidingTest):
             node = cluster["b1"]
 
             def lose(*ids):
-                node.end()
-                with contextlib.closing(sqlite3.connect(os.path.join(node.data, "data.db"))) as disk, disk:
-                    disk.execute(f"DELETE FROM documents WHERE json_extract(body, '$.id') IN ({', '.join(map(str, ids))})")
-                node.start()
+                self.edit_disk(node, f"DELETE FROM documents WHERE json_extract(body, '$.id') IN ({', '.join(map(str, ids))})")
                 cluster.wait_equal()
                 return cluster.miroir.run_pass("light")
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The demo's story on small data: one endpoint over four nodes that are killed, damaged, and equal again."""
-import http.client, json, shutil, signal, threading, time, unittest
+import http.client, json, signal, threading, time, unittest
 from collections import Counter
 
 from cluster import Cluster, ClusterTest, Client, KEY, wait_for
@@ -204,10 +204,7 @@ class Damage(ClusterTest):
             model = load(cluster, 300)
             cluster.wait_equal()
             b2, path = cluster["b2"], "/indexes/things/documents"
-            disk_copy = cluster["b1"].data + ".copy"
-            cluster["b1"].end()
-            shutil.copytree(cluster["b1"].data, disk_copy)
-            cluster["b1"].start()
+            cluster["b1"].keep_disk()
 
             held = b2.documents("things")
             stale, resurrected, changed, deleted = held[0:6], held[6:9], held[9:12], held[12:18]
@@ -218,10 +215,7 @@ class Damage(ClusterTest):
             for each in resurrected: del model[each["id"]]
             cluster.wait_equal()
 
-            cluster["b1"].end()
-            shutil.rmtree(cluster["b1"].data)
-            shutil.move(disk_copy, cluster["b1"].data)
-            cluster["b1"].start()
+            cluster["b1"].put_disk_back()
             b2.api.write("POST", path + "/delete-batch", [each["id"] for each in deleted])
             b2.api.write("POST", path, stale)
             b2.api.write("POST", path, resurrected)
