@@ -4,53 +4,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "sim/on_node.h"
 #include "sim/world.h"
 
 namespace miroir::sim {
 namespace {
 
-// From when the copies of a document are read to when its repair is appended, about.
-constexpr Microseconds kRepairTime = Milliseconds(25);
-constexpr Microseconds kMergeInterval = Milliseconds(3);
-
-const Json* document_on(const SimulatedNode& node, const Fault& fault) {
-  const auto index = node.disk().indexes.find(fault.index);
-  if (index == node.disk().indexes.end()) return nullptr;
-  const auto document = index->second.documents.find(fault.id);
-  return document == index->second.documents.end() ? nullptr : &document->second;
-}
-
-bool has_base(const SimulatedNode& node, const Fault& fault) {
-  const Json* document = document_on(node, fault);
-  return document != nullptr && document->find(kBaseField) != nullptr;
-}
-
-// What strangers wrote is not.
-bool is_stamped(const SimulatedNode& node, const Fault& fault) {
-  const Json* document = document_on(node, fault);
-  return document != nullptr && document->find(FieldNames().updated_at) != nullptr;
-}
-
 bool keeps_a_node_away(FaultKind kind) {
   return kind == FaultKind::kNodeDown || kind == FaultKind::kNodeFull || kind == FaultKind::kCut ||
          kind == FaultKind::kNetwork;
-}
-
-bool is_being_dropped(const SimulatedNode& node, const std::string& index) {
-  return std::ranges::any_of(node.disk().tasks, [&](const auto& entry) {
-    const NodeTask& task = entry.second.task;
-    return !task.ended() && task.type == "indexDeletion" && task.index_uid == index;
-  });
-}
-
-void write_by_task(SimulatedNode& node, const std::string& index, const std::string& key,
-                   const Json& document) {
-  WriteDocuments write{.index_uid = index,
-                       .primary_key = key,
-                       .merge = false,
-                       .skip_creation = false,
-                       .ndjson = to_text(document) + "\n"};
-  (void)node.enqueue(std::move(write), std::nullopt, "");
 }
 
 }  // namespace
@@ -98,77 +60,6 @@ void World::curse(const Fault& fault) {
     if (one && !cursed_.empty()) return;
     if (random_.chance(fault.probability))
       cursed_.insert(ledger_.head() + static_cast<Position>(i));
-  }
-}
-
-// A copy of a document vanishes, or one comes back that was deleted: the next pass repairs it, and
-// meanwhile clients write it.
-void World::gather_storm(Fault fault) {
-  SimulatedNode& node = *nodes_[fault.node];
-  const auto index = node.disk().indexes.find(fault.index);
-  if (index == node.disk().indexes.end()) return;
-  const auto is_whole = [](const auto& document, std::string_view kinds) {
-    return kinds.contains(document.first[0]) && document.second.find(kBaseField) != nullptr;
-  };
-  const auto& documents = index->second.documents;
-  const auto find = [&](std::string_view kinds) {
-    return std::ranges::find_if(documents,
-                                [&](const auto& document) { return is_whole(document, kinds); });
-  };
-  auto found = find(random_.chance(0.5) ? "m" : "w");
-  if (found == documents.end()) found = find("mw");
-  if (found == documents.end()) return;
-  fault.id = found->first;
-  const auto announce = [this, fault] {
-    ++damaged_;
-    storm_ = {fault.index, fault.id, fault.handlers, clock_.now()};
-  };
-  if (fault.id[0] == 'm' || random_.chance(0.4)) {
-    node.delete_directly(fault.index, fault.id);
-    return announce();
-  }
-  remembered_[fault.node + "/" + fault.index + "/" + fault.id] = found->second;
-  begin(Request{Act::kDelete, fault.index, {fault.id}, ""});
-  later(Seconds(3), [this, fault, announce] {
-    nodes_[fault.node]->catch_up();
-    put_back(fault, false);
-    announce();
-  });
-}
-
-// Whether every owner has told what it holds of the document.
-bool World::is_judged(const std::string& index, const std::string& id, Instant since) const {
-  return std::ranges::all_of(topology_.owners(topology_.shard_of(slot_of(id))),
-                             [&](const std::string& owner) {
-                               const auto& documents = journals_.at(owner).documents;
-                               const auto told = documents.find({index, id});
-                               return told != documents.end() && told->second.at >= since;
-                             });
-}
-
-// From when its copies are known until its repair is on its way.
-void World::blow() {
-  if (!is_judged(storm_->index, storm_->id, storm_->announced)) return;
-  const Storm storm = *std::exchange(storm_, std::nullopt);
-  // What is written whole needs no repair; what is merged into, all the time, still does.
-  const bool merges = storm.id.starts_with('m');
-  const int writes = merges ? 10 * storm.writes : storm.writes;
-  const Microseconds length = merges ? writes * kMergeInterval : kRepairTime;
-  for (int i = 0; i < writes; ++i) {
-    Request request{Act::kReplace, storm.index, {storm.id}, ""};
-    if (merges && random_.chance(0.9)) {
-      request.act = Act::kMerge;
-      if (random_.chance(0.3))
-        request.ids.front() = "m" + std::to_string(random_.below(kIdsOfAClass));
-    } else if (random_.chance(0.3)) {
-      request.act = Act::kDelete;
-    }
-    const auto when = static_cast<std::uint64_t>(length.count());
-    later(Microseconds(random_.below(when)), [this, request] {
-      Request its = request;
-      if (its.act != Act::kDelete) its.value = "s" + std::to_string(operations_.size());
-      begin(std::move(its));
-    });
   }
 }
 
@@ -241,105 +132,6 @@ void World::cancel_newest(int count) {
   }
   asked_to_cancel_.insert(tasks.begin(), tasks.end());
   process_->cancel(std::move(tasks));
-}
-
-// On nodes that own it: what is only reported elsewhere, no client's delete would reach.
-void World::write_as_stranger(const Fault& fault) {
-  const bool by_task = fault.handlers > 0;
-  // Under its name there may be the other index by now.
-  if (names_changed_ && plan_.foreign_documents == ForeignDocuments::kAdopt) return;
-  const Json document =
-      Json::object({{"id", fault.id}, {"v", "stranger" + std::to_string(strange_.size())}});
-  const auto owners = topology_.owners(topology_.shard_of(slot_of(fault.id)));
-  // What was adopted before must not be lost everywhere.
-  const auto has_a_version = [&](const std::string& owner) {
-    return is_stamped(*nodes_.at(owner), fault);
-  };
-  if (fault.node.empty() && std::ranges::any_of(owners, has_a_version)) return;
-  for (const std::string& owner : owners) {
-    SimulatedNode& node = *nodes_.at(owner);
-    if (!fault.node.empty() && owner != fault.node) continue;
-    node.catch_up();
-    if (!node.disk().indexes.contains(fault.index)) continue;
-    if (by_task && is_being_dropped(node, fault.index)) continue;
-    ++damaged_;
-    if (by_task) {
-      write_by_task(node, fault.index, "id", document);
-    } else {
-      node.write_directly(fault.index, fault.id, document);
-    }
-    strange_.push_back({ledger_.head(), fault.index, fault.id, document});
-  }
-}
-
-// One that is there, in the stranger's eyes, is no new one. What becomes of its documents once a
-// client makes an index of that name is said where these are reported or removed.
-void World::make_index_as_stranger(const Fault& fault) {
-  SimulatedNode& node = *nodes_.at(fault.node);
-  const bool theirs = fault.index == kTheirs;
-  if (!theirs && (node.disk().indexes.contains(fault.index) ||
-                  plan_.foreign_documents == ForeignDocuments::kAdopt))
-    return;
-  // What clients do to an index of that name fails there.
-  damaged_ += theirs ? 1 : kAllDocuments;
-  strange_indexes_.insert({fault.node, fault.index});
-  const std::string key = theirs ? "isbn" : "id";
-  // On a node that does not own it, no client's delete would reach it.
-  if (!theirs && !topology_.owns(fault.node, slot_of(fault.id))) {
-    (void)node.enqueue(CreateIndex{fault.index, key}, std::nullopt, "");
-    return;
-  }
-  const Json document = Json::object({{key, fault.id}, {"v", "stranger's"}});
-  strange_.push_back({ledger_.head(), fault.index, fault.id, document});
-  write_by_task(node, fault.index, key, document);
-}
-
-bool World::drop_index_of_strangers(const std::string& node, const std::string& index) {
-  SimulatedNode& its = *nodes_.at(node);
-  its.catch_up();
-  if (!strange_indexes_.contains({node, index}) || !its.disk().indexes.contains(index))
-    return false;
-  say(fmt::format("a person drops what a stranger made, {} on {}", index, node));
-  (void)its.enqueue(DropIndex{index}, std::nullopt, "");
-  return true;
-}
-
-std::set<std::string> World::strange_ids() const {
-  std::set<std::string> ids;
-  for (const Strange& one : strange_) ids.insert(one.id);
-  return ids;
-}
-
-void World::say_policy(const Fault& fault) {
-  if (!process_ || !process_->ready()) return;
-  TtlOverride change;
-  if (fault.duration > Microseconds(0))
-    change.sweep_interval = Seconds(fault.duration / Seconds(1));
-  if (fault.handlers > 0) change.deletes_max = static_cast<std::uint64_t>(fault.handlers);
-  const int number = sweep_witness_.said(fault.index, change);
-  process_->set_policy(fault.index, change, [this, number](bool taken) {
-    say(taken ? "the policy holds" : "the policy was not taken");
-    sweep_witness_.answered(number, taken);
-  });
-}
-
-void World::operate(const Fault& fault) {
-  if (!process_ || !process_->ready()) return;
-  if (fault.duration == Microseconds(0)) {
-    const PassKind kind = fault.handlers == 0 ? PassKind::kLight : PassKind::kDeep;
-    if (!process_->reconciler().start(kind, false)) say("no pass begins");
-    return;
-  }
-  process_->set_paused(true);
-  later(fault.duration, [this] { resume(); });
-}
-
-// However long that takes: the store may be full, or Miroir away.
-void World::resume() {
-  const bool ready = process_ && process_->ready();
-  if (ready && !process_->reconciler().paused()) return;
-  if (ready) process_->set_paused(false);
-  later(Seconds(1), [this] { resume(); });
 }
 
 void World::begin(const Fault& fault) {

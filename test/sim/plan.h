@@ -108,6 +108,15 @@ struct Step {
   std::variant<Request, Fault> what;
 };
 
+// Whether a step is a fault of such a kind.
+template <class Predicate>
+auto is_fault(Predicate of_kind) {
+  return [of_kind](const Step& step) {
+    const Fault* fault = std::get_if<Fault>(&step.what);
+    return fault != nullptr && of_kind(fault->kind);
+  };
+}
+
 // Faults and requests; then quiet, and all must hold.
 struct Phase {
   Microseconds length{0};
@@ -166,7 +175,7 @@ std::string describe(const Request& request);
 std::string describe(const Fault& fault);
 std::string describe(const Plan& plan);
 
-// Documents, by what may befall them, so that the truth is always known (plan.cc says why).
+// Documents, by what may befall them, so that the truth is always known (draw_request.h says why).
 inline constexpr int kIdsOfAClass = 6;
 inline constexpr int kIndexes = 2;
 inline constexpr int kTags = 3;

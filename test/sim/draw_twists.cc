@@ -1,0 +1,247 @@
+#include "sim/draw_twists.h"
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+
+#include "sim/draw_request.h"
+
+namespace miroir::sim {
+namespace {
+
+// Whether the newest copies tell all of it: what a task failed on, what content belongs to a stamp
+// and whose a key is, a store that went back has forgotten.
+bool newest_copies_tell(FaultKind kind) {
+  switch (kind) {
+    case FaultKind::kFailTasks:
+    case FaultKind::kCancelTasks:
+    case FaultKind::kCorrupt:
+    case FaultKind::kRemember:
+    case FaultKind::kPutBack:
+    case FaultKind::kPutBackTask:
+    case FaultKind::kForeignKey:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// A PUT that lands on the content of an older disk has the stamp of one that lands on the newest.
+void leave_out_merges_into_old_disks(Phase& phase) {
+  const auto puts_a_disk_back = [](FaultKind kind) {
+    return kind == FaultKind::kRestore || kind == FaultKind::kWipe;
+  };
+  if (std::ranges::none_of(phase.steps, is_fault(puts_a_disk_back))) return;
+  std::erase_if(phase.steps, is_fault([](FaultKind kind) { return kind == FaultKind::kStorm; }));
+  for (Step& step : phase.steps) {
+    Request* request = std::get_if<Request>(&step.what);
+    if (request != nullptr && request->act == Act::kMerge) request->act = Act::kReplace;
+  }
+}
+
+}  // namespace
+
+void draw_store_loss(Phase& phase, Random& random, const FaultSet& faults) {
+  const FaultKind kind = random.chance(0.7) ? FaultKind::kStoreBack : FaultKind::kStoreLost;
+  if (!faults.contains(kind)) return;
+  std::erase_if(phase.steps, is_fault(std::not_fn(newest_copies_tell)));
+  leave_out_merges_into_old_disks(phase);
+  const Microseconds when = between(random, Milliseconds(0), phase.length);
+  Fault back;
+  back.kind = kind;
+  back.duration = between(random, Milliseconds(0), Seconds(5));
+  if (kind == FaultKind::kStoreBack) {
+    Fault copy;
+    copy.kind = FaultKind::kStoreSnapshot;
+    phase.steps.push_back({between(random, Milliseconds(0), when), std::move(copy)});
+  }
+  phase.steps.push_back({when, std::move(back)});
+  std::ranges::stable_sort(phase.steps, {}, &Step::at);
+}
+
+// Creations and swaps become renamings, to a name that a drop set free.
+void let_rename(Plan& plan) {
+  for (Phase& phase : plan.phases) {
+    for (Step& step : phase.steps) {
+      Request* request = std::get_if<Request>(&step.what);
+      if (request != nullptr && (request->act == Act::kCreate || request->act == Act::kSwap))
+        request->act = Act::kRename;
+    }
+  }
+}
+
+// Some documents expire, soon or late; what is written again lives longer or shorter.
+void let_expire(Plan& plan, Random& random) {
+  plan.sweep_interval = Seconds(1 + random.below(15));
+  for (Phase& phase : plan.phases) {
+    for (Step& step : phase.steps) {
+      Request* request = std::get_if<Request>(&step.what);
+      if (request == nullptr || (request->act != Act::kReplace && request->act != Act::kMerge) ||
+          !random.chance(0.5))
+        continue;
+      request->lifetime = random.chance(0.3)
+                              ? std::chrono::days(30)
+                              : Milliseconds(random.below(kLifetimeMax / Milliseconds(1)));
+    }
+  }
+}
+
+// Deletes by filter: their slices take numbers, and a log that forgets so soon that a rename failed
+// is no log.
+void let_slice(Plan& plan, std::uint64_t deleted_per_entry) {
+  plan.deleted_per_entry = deleted_per_entry;
+  if (!plan.trims()) return;
+  for (const Phase& phase : plan.phases) {
+    for (const Step& step : phase.steps) {
+      const auto* request = std::get_if<Request>(&step.what);
+      if (request != nullptr && request->act == Act::kDeleteFilter)
+        plan.entries_kept += kSlicesUnknown;
+    }
+  }
+}
+
+// Soon after requests, before nodes are sent what these ask for.
+void let_cancel(Plan& plan, Random& random) {
+  for (Phase& phase : plan.phases) {
+    std::vector<Step> drawn;
+    for (const Step& step : phase.steps) {
+      if (!std::holds_alternative<Request>(step.what) || !random.chance(0.15)) continue;
+      Fault cancel;
+      cancel.kind = FaultKind::kClientCancel;
+      cancel.handlers = 1 + static_cast<int>(random.below(4));
+      drawn.push_back({step.at + between(random, Microseconds(0), Milliseconds(30)), cancel});
+    }
+    std::ranges::move(drawn, std::back_inserter(phase.steps));
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
+// Indexes are swept each in its way; all others hardly, or as before.
+void let_say_policies(Plan& plan, Random& random) {
+  if (random.chance(0.5)) plan.sweep_interval = Seconds(60 + random.below(120));
+  for (Phase& phase : plan.phases) {
+    for (std::uint64_t i = 1 + random.below(4); i > 0; --i) {
+      Fault policy;
+      policy.kind = FaultKind::kPolicy;
+      policy.index = random.chance(0.5) ? "books" : "films";
+      if (random.chance(0.8)) policy.duration = Seconds(1 + random.below(40));
+      if (random.chance(0.6)) policy.handlers = 1 + static_cast<int>(random.below(3));
+      phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(policy)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
+// Scheduled passes take turns, stand still, and are not the only ones.
+void let_operate(Plan& plan, Random& random) {
+  if (random.chance(0.5)) plan.shards_per_pass = 1 + static_cast<std::uint32_t>(random.below(3));
+  plan.max_read_concurrency = 1 + static_cast<std::uint32_t>(random.below(4));
+  for (Phase& phase : plan.phases) {
+    for (std::uint64_t i = random.below(4); i > 0; --i) {
+      Fault said;
+      said.kind = FaultKind::kOperator;
+      said.handlers = static_cast<int>(random.below(2));
+      if (random.chance(0.5)) said.duration = between(random, Seconds(1), Seconds(40));
+      phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(said)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
+// Somebody who knows nothing of Miroir writes documents on the nodes. What was adopted and is put
+// back with an old disk looks new (docs/deciding.md).
+void let_strangers_write(Plan& plan, Random& random) {
+  const bool disks_go_back = std::ranges::any_of(plan.phases, [](const Phase& phase) {
+    return std::ranges::any_of(phase.steps, is_fault([](FaultKind kind) {
+                                 return kind == FaultKind::kRestore || kind == FaultKind::kWipe;
+                               }));
+  });
+  const std::uint64_t dice = random.below(3);
+  if (dice == 1) plan.foreign_documents = ForeignDocuments::kRemove;
+  if (dice == 2 && !disks_go_back) plan.foreign_documents = ForeignDocuments::kAdopt;
+  for (Phase& phase : plan.phases) {
+    for (std::uint64_t i = 1 + random.below(5); i > 0; --i) {
+      Fault stranger;
+      stranger.kind = FaultKind::kStranger;
+      stranger.index = draw_index(random);
+      stranger.id = draw_id(random, random.chance(0.5) ? 'x' : 'w');
+      const auto place = random.below(static_cast<std::uint64_t>(plan.nodes_per_group));
+      stranger.node = node_name(phase.victims, static_cast<int>(place));
+      stranger.handlers = random.chance(0.5) ? 1 : 0;  // by a task
+      // On all owners, and without one: of nodes with tasks of others none would be in sync.
+      if (stranger.id[0] == 'x' && stranger.handlers == 0) stranger.node.clear();
+      phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(stranger)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
+// And makes indexes there, of which Miroir knows nothing, or not yet.
+void let_strangers_make_indexes(Plan& plan, Random& random) {
+  for (Phase& phase : plan.phases) {
+    for (std::uint64_t i = 1 + random.below(2); i > 0; --i) {
+      Fault stranger;
+      stranger.kind = FaultKind::kStrangeIndex;
+      stranger.index = random.chance(0.5) ? kTheirs : draw_index(random);
+      stranger.id = draw_id(random, random.chance(0.5) ? 'x' : 'w');
+      const auto place = random.below(static_cast<std::uint64_t>(plan.nodes_per_group));
+      stranger.node = node_name(phase.victims, static_cast<int>(place));
+      phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(stranger)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
+// Indexes come and go all the time, or fail to: nothing else befalls the replicas.
+void let_fail_to_come_and_go(Plan& plan, Random& random) {
+  for (Phase& phase : plan.phases) {
+    std::erase_if(phase.steps, is_fault([](FaultKind kind) { return damages(kind); }));
+    for (Step& step : phase.steps) {
+      Request* request = std::get_if<Request>(&step.what);
+      if (request == nullptr || is_key_act(request->act) || !random.chance(0.3)) continue;
+      request->act = random.chance(0.6) ? Act::kDrop : Act::kCreate;
+      request->ids.clear();
+      request->lifetime.reset();
+    }
+    for (std::uint64_t i = 1 + random.below(4); i > 0; --i) {
+      Fault curse;
+      curse.kind = FaultKind::kCurse;
+      curse.probability = 0.2 + 0.6 * random.unit();
+      curse.handlers = 5 + static_cast<int>(random.below(30));
+      phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(curse)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
+// Deletes are forgotten between the phases, and so are the bodies of the log; then disks are put
+// back that are older.
+void let_collect(Plan& plan, Random& random) {
+  Phase& last = plan.phases.back();
+  const auto of_node = std::ranges::find_if(last.steps, [](const Step& step) {
+    const Fault* fault = std::get_if<Fault>(&step.what);
+    return fault != nullptr && !fault->node.empty();
+  });
+  if (of_node == last.steps.end()) return;
+  plan.tombstone_age_min = between(random, Milliseconds(100), Seconds(5));
+  const std::string node = std::get<Fault>(of_node->what).node;
+  std::erase_if(last.steps, is_fault([](FaultKind kind) { return kind == FaultKind::kSnapshot; }));
+  Fault back;
+  back.kind = FaultKind::kRestore;
+  back.node = node;
+  back.duration = between(random, Seconds(8), Seconds(40));
+  last.steps.push_back({between(random, Milliseconds(0), last.length), back});
+  Phase& first = plan.phases.front();
+  for (const Step& step : last.steps) {
+    const Fault* fault = std::get_if<Fault>(&step.what);
+    if (fault == nullptr || fault->kind != FaultKind::kRestore) continue;
+    Fault copy;
+    copy.kind = FaultKind::kSnapshot;
+    copy.node = fault->node;
+    first.steps.push_back({between(random, Milliseconds(0), first.length), std::move(copy)});
+  }
+  std::ranges::stable_sort(first.steps, {}, &Step::at);
+  std::ranges::stable_sort(last.steps, {}, &Step::at);
+}
+
+}  // namespace miroir::sim

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "node_api/simulated_node_fake.h"
+#include "sim/plan.h"
+
+namespace miroir::sim {
+
+// What a node holds, seen by those who do something to it; nullptr: nothing.
+const Json* document_on(const SimulatedNode& node, const Fault& fault);
+bool has_base(const SimulatedNode& node, const Fault& fault);
+// What strangers wrote is not.
+bool is_stamped(const SimulatedNode& node, const Fault& fault);
+bool is_being_dropped(const SimulatedNode& node, const std::string& index);
+
+// As somebody does who knows nothing of Miroir.
+void write_by_task(SimulatedNode& node, const std::string& index, const std::string& key,
+                   const Json& document);
+
+}  // namespace miroir::sim

@@ -1,0 +1,79 @@
+// What strangers do on the nodes.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "sim/on_node.h"
+#include "sim/world.h"
+
+namespace miroir::sim {
+
+// On nodes that own it: what is only reported elsewhere, no client's delete would reach.
+void World::write_as_stranger(const Fault& fault) {
+  const bool by_task = fault.handlers > 0;
+  // Under its name there may be the other index by now.
+  if (names_changed_ && plan_.foreign_documents == ForeignDocuments::kAdopt) return;
+  const Json document =
+      Json::object({{"id", fault.id}, {"v", "stranger" + std::to_string(strange_.size())}});
+  const auto owners = topology_.owners(topology_.shard_of(slot_of(fault.id)));
+  // What was adopted before must not be lost everywhere.
+  const auto has_a_version = [&](const std::string& owner) {
+    return is_stamped(*nodes_.at(owner), fault);
+  };
+  if (fault.node.empty() && std::ranges::any_of(owners, has_a_version)) return;
+  for (const std::string& owner : owners) {
+    SimulatedNode& node = *nodes_.at(owner);
+    if (!fault.node.empty() && owner != fault.node) continue;
+    node.catch_up();
+    if (!node.disk().indexes.contains(fault.index)) continue;
+    if (by_task && is_being_dropped(node, fault.index)) continue;
+    ++damaged_;
+    if (by_task) {
+      write_by_task(node, fault.index, "id", document);
+    } else {
+      node.write_directly(fault.index, fault.id, document);
+    }
+    strange_.push_back({ledger_.head(), fault.index, fault.id, document});
+  }
+}
+
+// One that is there, in the stranger's eyes, is no new one. What becomes of its documents once a
+// client makes an index of that name is said where these are reported or removed.
+void World::make_index_as_stranger(const Fault& fault) {
+  SimulatedNode& node = *nodes_.at(fault.node);
+  const bool theirs = fault.index == kTheirs;
+  if (!theirs && (node.disk().indexes.contains(fault.index) ||
+                  plan_.foreign_documents == ForeignDocuments::kAdopt))
+    return;
+  // What clients do to an index of that name fails there.
+  damaged_ += theirs ? 1 : kAllDocuments;
+  strange_indexes_.insert({fault.node, fault.index});
+  const std::string key = theirs ? "isbn" : "id";
+  // On a node that does not own it, no client's delete would reach it.
+  if (!theirs && !topology_.owns(fault.node, slot_of(fault.id))) {
+    (void)node.enqueue(CreateIndex{fault.index, key}, std::nullopt, "");
+    return;
+  }
+  const Json document = Json::object({{key, fault.id}, {"v", "stranger's"}});
+  strange_.push_back({ledger_.head(), fault.index, fault.id, document});
+  write_by_task(node, fault.index, key, document);
+}
+
+bool World::drop_index_of_strangers(const std::string& node, const std::string& index) {
+  SimulatedNode& its = *nodes_.at(node);
+  its.catch_up();
+  if (!strange_indexes_.contains({node, index}) || !its.disk().indexes.contains(index))
+    return false;
+  say(fmt::format("a person drops what a stranger made, {} on {}", index, node));
+  (void)its.enqueue(DropIndex{index}, std::nullopt, "");
+  return true;
+}
+
+std::set<std::string> World::strange_ids() const {
+  std::set<std::string> ids;
+  for (const Strange& one : strange_) ids.insert(one.id);
+  return ids;
+}
+
+}  // namespace miroir::sim
