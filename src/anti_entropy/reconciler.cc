@@ -142,11 +142,12 @@ WallTime Reconciler::State::next_due() const {
   return std::min(light_due, next_opening(options.windows, std::max(deep_due, clock.wall_now())));
 }
 
-// Whether the pass that runs is to end for now: a person paused, or its window closed.
-bool Reconciler::State::interrupted() const {
-  if (!current) return false;
-  return cut_current || (current->scheduled && current->kind == PassKind::kDeep &&
-                         !open(options.windows, clock.wall_now()));
+// Why the pass that runs is to end for now; empty: it is not.
+std::string_view Reconciler::State::interruption() const {
+  if (!current) return "";
+  if (cut_current) return "passes were paused";
+  const bool bound = current->scheduled && current->kind == PassKind::kDeep;
+  return bound && !open(options.windows, clock.wall_now()) ? "its window closed" : "";
 }
 
 Async<Result<void>> Reconciler::State::set_paused(bool to) {
@@ -196,6 +197,7 @@ Async<void> Reconciler::State::execute(PassOrder order) {
     log_warning("cannot record a pass", {{"pass", order.number}, {"error", saved.error().message}});
   }
   PassReport report = co_await anti_entropy::run_pass(tools, order);
+  if (report.state == PassState::kCutOff && !interruption().empty()) report.error = interruption();
   if (report.state == PassState::kCompleted) {
     completed = clock.wall_now();
     if (report.whole) deep_completed = completed;

@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <string_view>
 
 #include "anti_entropy/audit.h"
 #include "anti_entropy/breaker.h"
@@ -40,7 +41,7 @@ struct Reconciler::State {
               .read_in_full = read_in_full,
               .throttles = throttles,
               .reads = reads,
-              .stopping = [this] { return stopping || !lease.held() || interrupted(); }},
+              .stopping = [this] { return stopping || !lease.held() || !interruption().empty(); }},
         lease(store_, clock_, "reconciler", random.uuid_v4()),
         wake(executor),
         ended(executor) {}
@@ -55,7 +56,7 @@ struct Reconciler::State {
   Async<void> execute(anti_entropy::PassOrder order);
   Async<Result<void>> keep(anti_entropy::PassReport report);
   Json describe(const anti_entropy::PassOrder& order) const;
-  bool interrupted() const;
+  std::string_view interruption() const;
   WallTime next_due() const;
   Async<Result<void>> set_paused(bool to);
   Json newest() const;  // report

@@ -149,6 +149,13 @@ def read_all(cluster, query=""):
 
 
 class ChangesTest(ClusterTest):
+    def subscriber(self):
+        folder = tempfile.TemporaryDirectory(prefix="miroir-test-")
+        self.addCleanup(folder.cleanup)
+        subscriber = Subscriber(folder.name)
+        self.addCleanup(subscriber.end)
+        return subscriber
+
     def stream(self, sinks="[]", **blocks):
         cluster = Cluster(cdc=f"{{enabled: true, sinks: {sinks}}}", **blocks)
         self.addCleanup(cluster.stop)
@@ -158,10 +165,7 @@ class ChangesTest(ClusterTest):
 class Acceptance(ChangesTest):
     def subscribed(self):
         """A cluster with a subscriber, and another that takes connections and never answers."""
-        folder = tempfile.TemporaryDirectory(prefix="miroir-test-")
-        self.addCleanup(folder.cleanup)
-        subscriber = Subscriber(folder.name)
-        self.addCleanup(subscriber.end)
+        subscriber = self.subscriber()
         mute = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(mute.close)
         sinks = [{"id": "audit", "url": f"http://127.0.0.1:{subscriber.port}/changes", "secret": SECRET},
@@ -285,6 +289,58 @@ class Changes(ChangesTest):
         self.assertIn(str(task), message)
         cluster.api.write("DELETE", "/indexes/things/documents/1")
         self.assertEqual([event["kind"] for event in cluster.api.get(f"/_miroir/changes?since={task}&wait=0")["events"]], ["delete"])
+
+    def test_webhooks_that_were_away_for_too_long_are_told_what_the_log_still_has(self):
+        subscribers = {name: self.subscriber() for name in ("hung", "down")}
+        hung, down = subscribers.values()
+        sinks = json.dumps([{"id": name, "url": f"http://127.0.0.1:{each.port}/", "secret": SECRET} for name, each in subscribers.items()])
+        cluster = Cluster(cdc=f"{{enabled: true, retention: 1s, sinks: {sinks}}}", log="{retention: {age: 1s}}")
+        self.addCleanup(cluster.stop)
+        path = "/indexes/things/documents"
+        write = lambda *ids: cluster.api.write("POST", path, [{"id": id} for id in ids])
+        by_sink = lambda name: [labelled(cluster, f"miroir_cdc_{name}")[f'sink="{sink}"'] for sink in subscribers]
+        told = lambda: [[(event["kind"], event.get("id")) for event in each.events()] for each in (hung, down)]
+
+        def wait_told(wanted, dropped):
+            wait_for(wanted, lambda: [len(each) for each in told()] == [len(each) for each in wanted])
+            self.assertEqual(told(), wanted)
+            wait_for("what was lost is counted", lambda: by_sink("dropped_total") == dropped)
+
+        cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
+        write(1)
+        before = [("createIndex", None), ("write", "1")]
+        wait_told([before, before], [0, 0])
+        hung.process.send_signal(signal.SIGSTOP)
+        down.end()
+        refused = "a sink did not take events"
+        self.assertNotIn(refused, cluster.miroir.said())
+        write(2)
+        wait_for("both are sent it, and neither takes it", lambda: refused in cluster.miroir.said())
+        write(3, 4)
+        cluster.api.write("DELETE", path + "/1")
+        cluster.api.write("PATCH", "/indexes/things/settings", {"stopWords": ["of"]})
+        write(5)
+        wait_for("the log keeps none of it", lambda: cluster.miroir.metric("miroir_log_bytes") == 0)
+        wait_for("both lag", lambda: min(by_sink("lag_seconds")) > 1)
+        self.assertEqual(by_sink("dropped_total"), [0, 0])
+
+        # The first has what it was sent, and what needs no body.
+        hung.process.send_signal(signal.SIGCONT)
+        wait_told([before + [("write", "2"), ("updateSettings", None)], before], [4, 0])
+        self.assertIn("the log lost events before a sink took them", cluster.miroir.said())
+        wait_for("no lag", lambda: by_sink("lag_seconds")[0] == 0)
+
+        # What was to be sent to the other went with the process that held it.
+        cluster.miroir.end()
+        cluster.miroir.start()
+        wait_for("Miroir answers", cluster.api.answers)
+        down.start()
+        wait_told([before + [("write", "2"), ("updateSettings", None)], before + [("updateSettings", None)]], [0, 5])
+        write(6)
+        cluster.api.write("DELETE", path + "/6")
+        after = [("updateSettings", None), ("write", "6"), ("delete", "6")]
+        wait_told([before + [("write", "2")] + after, before + after], [0, 5])
+        wait_for("no lag", lambda: not any(by_sink("lag_seconds")))
 
     def test_a_reader_who_waits_does_not_hold_up_the_end(self):
         cluster = self.stream()

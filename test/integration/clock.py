@@ -3,7 +3,7 @@
 import os, subprocess, tempfile, time, unittest
 from datetime import datetime, timedelta, timezone
 
-from cluster import SANITIZED, Cluster, ClusterTest, stored_number, wait_for
+from cluster import SANITIZED, Cluster, ClusterTest, embedded_only, stored_number, wait_for
 
 PATH = "/indexes/things/documents"
 RECONCILER = "/_miroir/anti-entropy/"
@@ -22,8 +22,8 @@ class ClockTest(ClusterTest):
         subprocess.run([os.environ.get("CXX", "clang++-19"), "-std=c++23", "-shared", "-fPIC", "-o", cls.library, source], check=True)
 
     def setUp(self):
-        self.cluster = Cluster(groups=3, nodes=1, shards=4, ttl="{enabled: true, sweep_interval_s: 1}",
-                               anti_entropy='{light_interval: 1h, schedule: "every 1s"}', **self.blocks)
+        self.cluster = Cluster(groups=3, nodes=1, **{"shards": 4, "ttl": "{enabled: true, sweep_interval_s: 1}",
+                               "anti_entropy": '{light_interval: 1h, schedule: "every 1s"}', **self.blocks})
         self.addCleanup(self.cluster.stop)
         self.model, self.stamps = {}, []
         self.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
@@ -34,7 +34,7 @@ class ClockTest(ClusterTest):
     def restart(self, hours):
         miroir = self.cluster.miroir
         miroir.end()
-        clock = ["env", f"LD_PRELOAD={self.library}", f"SKEWED_CLOCK_SECONDS={hours * 3600}"]
+        clock = ["env", f"LD_PRELOAD={self.library}", f"SKEWED_CLOCK_SECONDS={round(hours * 3600)}"]
         miroir.command = lambda: clock + type(miroir).command(miroir)
         miroir.start()
         due = wait_for("it knows when a pass is due", lambda: self.api.get(RECONCILER + "status")["nextLightAt"])
@@ -134,7 +134,22 @@ class Clock(ClockTest):
         self.assertTrue(self.scheduled_pass()["clean"])
 
 
-class Horizon(ClockTest):
+class HorizonTest(ClockTest):
+    def forget_deletes(self):
+        """The one that was made: the log knows nothing of it but the horizon."""
+        self.scheduled_pass()
+        self.assertEqual(self.cluster.miroir.metric("miroir_tombstones"), 1)
+        self.restart(2)
+        wait_for("the delete is forgotten", lambda: self.cluster.miroir.metric("miroir_tombstones") == 0)
+
+    def forget_bodies(self):
+        wait_for("the log keeps none of it", lambda: self.cluster.miroir.metric("miroir_log_bytes") == 0)
+
+    def repairs(self):
+        return {row["id"]: (row["action"], row["reason"], row["repaired"]) for row in self.cluster.miroir.repairs() if row["id"]}
+
+
+class Forgotten(HorizonTest):
     blocks = {"log": "{retention: {age: 1s}, tasks_kept: 1}"}
 
     def test_what_was_deleted_and_forgotten_does_not_come_back_with_an_old_disk(self):
@@ -144,17 +159,100 @@ class Horizon(ClockTest):
         self.cluster.wait_equal()
         self.delete("deleted")
         self.write("POST", {"id": "replaced", "by": "another"})
-        self.scheduled_pass()
-        self.assertEqual(self.cluster.miroir.metric("miroir_tombstones"), 1)
-        self.restart(2)
-        wait_for("the delete is forgotten", lambda: self.cluster.miroir.metric("miroir_tombstones") == 0)
-        wait_for("the log keeps none of it", lambda: self.cluster.miroir.metric("miroir_log_bytes") == 0)
+        self.forget_deletes()
+        self.forget_bodies()
 
         node.put_disk_back()
         wait_for("it is healed", lambda: not self.cluster.wrong("things", self.model) and not self.cluster.unequal(), 60)
         self.assertTrue(self.scheduled_pass()["clean"])
-        rows = {row["id"]: (row["action"], row["reason"], row["repaired"]) for row in self.cluster.miroir.repairs() if row["id"]}
-        self.assertEqual(rows, {"deleted": ("delete", "absent_on_peers", True), "replaced": ("restore", "highest_stamp", True)})
+        self.assertEqual(self.repairs(), {"deleted": ("delete", "absent_on_peers", True), "replaced": ("restore", "highest_stamp", True)})
+
+
+@embedded_only
+class OnlyOnAnOldDisk(HorizonTest):
+    blocks = {"log": "{retention: {age: 1s}}"}
+
+    def test_what_is_newer_than_the_horizon_is_harvested_and_what_is_not_is_deleted(self):
+        miroir, node = self.cluster.miroir, self.cluster["b1"]
+        self.write("POST", {"id": "deleted"}, {"id": "before"}, {"id": "merged"}, {"id": "replaced", "by": "one"})
+        self.delete("deleted")
+        self.forget_deletes()
+        self.write("POST", {"id": "after"}, {"id": "after-and-merged"})
+        self.write("PUT", {"id": "after-and-merged", "and": 1}, {"id": "merged", "and": 1})
+        node.keep_disk()
+        self.cluster.wait_equal()
+        self.write("POST", {"id": "replaced", "by": "another"})
+        self.forget_bodies()
+
+        self.api.expect(200, "POST", RECONCILER + "pause")
+        lost = ["before", "merged", "after", "after-and-merged"]
+        node.end()
+        wait_for("b1 is away", lambda: not miroir.nodes()["b1"]["healthy"])
+        for name in ("a1", "c1"): self.cluster[name].edit_disk(f"DELETE FROM documents WHERE json_extract(body, '$.id') IN ({str(lost)[1:-1]})")
+        node.put_disk_back()
+        wait_for("b1 alone is stale", lambda: {name: each["state"] for name, each in miroir.nodes().items() if each["healthy"]} ==
+                 {"a1": "in_sync", "b1": "stale", "c1": "in_sync"})
+        for _ in range(12):  # it is not read
+            self.assertEqual(self.api.call("GET", PATH + "/before")[0], 404)
+            self.assertEqual(self.api.get(PATH + "/replaced")["by"], "another")
+        self.assertEqual(set(self.copies("after")), {"b1"})
+
+        held = self.copies("merged")
+        report = miroir.run_pass("light")
+        self.assertEqual((report["repaired"], report["unresolved"], report["clean"]), (4, 1, False), report)
+        harvested = ("restore", "harvested", True)
+        self.assertEqual(self.repairs(), {"after": harvested, "after-and-merged": harvested, "before": ("delete", "absent_on_peers", True),
+                                          "merged": ("quarantine", "maybe_deleted", False), "replaced": ("restore", "highest_stamp", True)})
+        self.assertEqual({row["winner"] for row in miroir.repairs() if row["reason"] == "harvested"}, {"b1"})
+        self.assertEqual(self.cluster.unequal(), [])
+        del self.model["before"]
+        for state in "quarantined", "diverged":
+            (shard,) = (shard for index in self.api.get(RECONCILER + "divergence")["indexes"] for shard in index["shards"])
+            self.assertEqual((shard["state"], shard["reason"], shard["documents"]), (state, "documents", 1))
+            self.assertEqual(miroir.run_pass("deep")["unresolved"], 1)
+            self.assertEqual(self.cluster.wrong("things", self.model), [f"merged is missing from group {group}" for group in (0, 2)])
+            self.assertEqual(self.copies("merged"), held)
+
+        self.write("POST", {"id": "merged", "by": "a client"})
+        self.assertTrue(miroir.run_pass("deep")["clean"])
+        self.check_equal(self.cluster, "things", self.model)
+
+
+@embedded_only
+class Windows(ClockTest):
+    def setUp(self):
+        opens = datetime.now(timezone.utc).replace(second=0, microsecond=0) + timedelta(hours=6)
+        self.closes = opens + timedelta(hours=1)
+        self.opening = f"{opens:%H:%M}"
+        self.blocks = {"shards": 128, "anti_entropy": f'{{light_interval: 1h, schedule: "every 1h", windows: ["{opens:%H:%M}-{self.closes:%H:%M}"]}}'}
+        super().setUp()
+
+    def deep(self): return [each for each in self.api.get(RECONCILER + "passes")["results"] if each["kind"] == "deep" and each["state"] != "running"]
+    def read(self): return self.cluster.miroir.metric("miroir_antientropy_scanned_bytes_total")
+
+    def test_pass_that_its_window_closes_on_goes_on_in_the_next(self):
+        self.write("POST", *({"id": f"id-{n}", "text": "word " * 100} for n in range(400)))
+        self.assertTrue(self.cluster.miroir.run_pass("deep")["clean"])
+        everything, by_hand = self.read(), self.deep()
+        for node in self.cluster.nodes: node.faults(delayMs=100)
+        left = (self.closes - datetime.now(timezone.utc)).total_seconds()
+        self.restart((left - 7) / 3600)
+        began = wait_for("a pass", lambda: self.api.get(RECONCILER + "status")["running"])
+        wait_for("it ends", lambda: not self.api.get(RECONCILER + "status")["running"])
+        cut, *others = self.deep()
+        self.assertEqual(others, by_hand)
+        self.assertEqual((cut["pass"], cut["state"], cut["error"]), (began["pass"], "cut_off", "its window closed"))
+        before = self.read()
+        self.assertTrue(0 < before < everything, (before, everything))
+        due = self.api.get(RECONCILER + "status")["nextDeepAt"]
+        self.assertEqual(due[11:16], self.opening)
+        for node in self.cluster.nodes: node.faults(delayMs=0)
+        self.assertEqual(self.deep(), [cut, *by_hand])
+
+        self.restart((left - 600) / 3600 + 24)
+        resumed = wait_for("another pass", lambda: (found := self.deep()[0])["pass"] > cut["pass"] and found)
+        self.assertEqual([resumed[name] for name in ("state", "clean", "whole", "resumes")], ["completed", True, True, cut["pass"]])
+        self.assertTrue(everything - before <= self.read() < everything, (self.read(), before, everything))
 
 
 if __name__ == "__main__": unittest.main()

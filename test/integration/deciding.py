@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Copies of which nothing tells who is right, and writes that one node alone did not carry out, on real processes."""
-import contextlib, json, os, re, sqlite3, unittest
+import json, re, unittest
 
 from cluster import Cluster, ClusterTest, embedded_only, stored_number, wait_for
 
@@ -31,14 +31,8 @@ class DecidingTest(ClusterTest):
             for field in ("_miroir_updated_at", "_miroir_base"): self.assertEqual(len({copy[field] for copy in copies}), 1, copies)
             self.assertLess(stored_number(copies[0]["_miroir_base"]), stored_number(copies[0]["_miroir_updated_at"]))
 
-    def edit_disk(self, node, statement, values=()):
-        """Behind everybody's back: who is written to through its API is not trusted."""
-        node.end()
-        with contextlib.closing(sqlite3.connect(os.path.join(node.data, "data.db"))) as disk, disk: disk.execute(statement, values)
-        node.start()
-
     def replace_on_disk(self, node, ids, old, new):
-        self.edit_disk(node, f"UPDATE documents SET body = replace(body, ?, ?) WHERE json_extract(body, '$.id') IN ({str(ids)[1:-1]})", [old, new])
+        node.edit_disk(f"UPDATE documents SET body = replace(body, ?, ?) WHERE json_extract(body, '$.id') IN ({str(ids)[1:-1]})", [old, new])
 
     def held(self, cluster, name): return {document["id"]: document for document in cluster[name].documents("things")}
     def everything(self, cluster): return {node.name: self.held(cluster, node.name) for node in cluster.nodes}
@@ -91,7 +85,7 @@ class Quarantine(DecidingTest):
             node = cluster["b1"]
 
             def lose(*ids):
-                self.edit_disk(node, f"DELETE FROM documents WHERE json_extract(body, '$.id') IN ({', '.join(map(str, ids))})")
+                node.edit_disk(f"DELETE FROM documents WHERE json_extract(body, '$.id') IN ({', '.join(map(str, ids))})")
                 cluster.wait_equal()
                 return cluster.miroir.run_pass("light")
 
