@@ -98,6 +98,7 @@ TEST_F(PauseTest, DeepPassThatWasCutOffGoesOnWhereItWas) {
   };
   ASSERT_TRUE(world.run_until([&] { return passes("deep").size() == 1; }, Seconds(600)));
   EXPECT_EQ(member(passes("deep")[0], "state"), Json("cut_off"));
+  EXPECT_EQ(member(passes("deep")[0], "error"), Json("passes were paused"));
   const int read_before = first_index;
   EXPECT_GT(read_before, 0);
   stop_reconciler();
