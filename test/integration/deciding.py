@@ -94,7 +94,7 @@ class Quarantine(DecidingTest):
             self.assertEqual((report["repaired"], report["unresolved"], report["clean"]), (1, 1, False))
             cluster.miroir.end()
             cluster.miroir.start()
-            wait_for("Miroir answers", cluster.api.answers)
+            wait_for("the passes are known", lambda: cluster.api.get(RECONCILER + "status")["indexes"])
             cluster.wait_equal()
             self.assertEqual(cluster.miroir.run_pass("deep")["unresolved"], 1)
             self.assertEqual([(each["index"], each["id"]) for each in cluster.api.get(RECONCILER + "divergence")["quarantined"]], [("things", "3")])
