@@ -82,6 +82,51 @@ class Controls(ClusterTest):
             wait_for("what was deleted is gone", lambda: not self.ids(cluster, "b1"))
             self.assertTrue(wait_for("a clean pass", lambda: cluster.miroir.run_pass("light")["clean"]))
 
+    def test_breaker_lets_a_twentieth_of_a_shard_through_and_never_fewer_than_a_hundred(self):
+        documents = lambda index: f"/indexes/{index}/documents"
+        with Cluster(nodes=1, shards=1) as cluster:
+            held = {"large": 4000, "small": 600}
+            for index, count in held.items(): cluster.api.write("POST", documents(index) + "?primaryKey=id", [{"id": n} for n in range(count)])
+            cluster.wait_equal()
+            node = cluster["b1"]
+
+            def put_back(counts):
+                """Deleted by a client, and then on one node again, as from an older disk."""
+                for index, count in counts.items():
+                    copies = node.documents(index)[:count]
+                    cluster.api.write("POST", documents(index) + "/delete-batch", [each["id"] for each in copies])
+                    wait_for("they are deleted", lambda: len(node.documents(index)) == held[index] - count)
+                    node.api.write("POST", documents(index), copies)
+            def on_node(): return {index: len(node.documents(index)) for index in held}
+            def shards(): return [(index["index"], shard["state"], shard["reason"], shard["why"])
+                                  for index in cluster.api.get(RECONCILER + "divergence")["indexes"] for shard in index["shards"]]
+
+            put_back({"large": 200, "small": 100})
+            self.assertEqual(on_node(), held)
+            report = cluster.miroir.run_pass("light")
+            self.assertEqual((report["repaired"], report["unresolved"]), (300, 0), report)
+            held = {"large": 3800, "small": 500}
+            self.assertEqual((on_node(), shards()), (held, []))
+
+            put_back({"large": 191, "small": 101})
+            report = cluster.miroir.run_pass("light")
+            self.assertEqual((report["repaired"], report["unresolved"], report["clean"]), (0, 292, False), report)
+            self.assertEqual(on_node(), held)
+            waiting = [("large", "191 documents"), ("small", "101 documents")]
+            self.assertEqual(shards(), [(index, "repair_pending", "breaker", "breaker: " + count) for index, count in waiting])
+            for index, count in waiting: self.assertRegex(cluster.miroir.status(), f"(?m)^{index} +0 +repair_pending +breaker: {count}$")
+            states = {each["index"]: each["states"] for each in cluster.api.get(RECONCILER + "status")["indexes"]}
+            self.assertEqual(states, {index: [{"state": "repair_pending", "reason": "breaker", "shards": 1}] for index in held})
+            trips = cluster.api.get(RECONCILER + "divergence")["breaker"]
+            self.assertEqual([(trip["index"], trip["pass"], trip["documents"], trip["limit"]) for trip in trips],
+                             [("large", report["pass"], 191, 190), ("small", report["pass"], 101, 100)])
+
+            self.assertEqual(cluster.api.expect(202, "POST", RECONCILER + "approve", {"pass": report["pass"]})["approved"], 292)
+            left = {"large": 3609, "small": 399}
+            wait_for("what was deleted is gone", lambda: on_node() == left)
+            self.assertTrue(wait_for("a clean pass", lambda: cluster.miroir.run_pass("light")["clean"]))
+            self.assertEqual(shards(), [])
+
     def test_scheduled_deep_passes_wait_for_their_window(self):
         opens = datetime.now(timezone.utc) + timedelta(hours=6)
         window = f"{opens:%H:%M}-{opens + timedelta(hours=1):%H:%M} UTC"

@@ -156,8 +156,31 @@ class Ties(DecidingTest):
         before = self.everything(cluster)
         report = cluster.miroir.run_pass("deep")
         self.assertEqual((report["mismatches"], report["repaired"], report["unresolved"]), (9, 9, 0))
-        rows = {int(row["id"]): row for row in cluster.miroir.repairs()}
+        self.check_greater_hash_won(cluster, report["pass"], tied, before)
+
+    def test_more_ties_than_the_breaker_lets_through_wait_for_a_person(self):
+        cluster = self.filled(300, tie="hash")
+        tied = list(range(101))
+        self.contradict(cluster, tied)
+        before = self.everything(cluster)
+        report = cluster.miroir.run_pass("deep")
+        self.assertEqual((report["mismatches"], report["repaired"], report["unresolved"], report["clean"]), (101, 0, 101, False))
+        self.assertEqual(self.everything(cluster), before)
+        waiting = [("repair_pending", "breaker: 101 documents")]
+        self.assertEqual((self.shard_state(cluster), self.metrics(cluster)),
+                         (([("repair_pending", "breaker")], waiting, waiting), ([("repair_pending", "breaker")], 101)))
+        self.assertEqual({(row["reason"], row["repaired"]) for row in cluster.miroir.repairs()}, {("tie_hash", False)})
+
+        agreed = cluster.api.expect(202, "POST", RECONCILER + "approve", {"pass": report["pass"]})
+        self.assertEqual(agreed["approved"], 101)
+        wait_for("they are equal", lambda: self.shard_state(cluster) == ([("in_sync", "repaired")], [], []))
+        self.check_greater_hash_won(cluster, agreed["pass"], tied, before)
+
+    def check_greater_hash_won(self, cluster, number, tied, before):
+        """In that pass, of these; what the others were is in the audit."""
+        rows = {int(row["id"]): row for row in cluster.miroir.repairs() if row["pass"] == number}
         self.assertEqual(set(rows), set(tied))
+        after = self.everything(cluster)
         for id, row in rows.items():
             self.assertEqual((row["action"], row["reason"], row["repaired"]), ("restore", "tie_hash", True))
             copies = {copy["node"]: copy for copy in row["copies"]}
@@ -165,7 +188,7 @@ class Ties(DecidingTest):
             bodies = {node: json.loads(copy["document"]) for node, copy in copies.items() if "document" in copy}
             for body in bodies.values(): body.pop("_vectors", None)
             self.assertEqual(bodies, {node: held[id] for node, held in before.items() if node != row["winner"]})
-            for after in self.everything(cluster).values(): self.assertEqual(after[id], before[row["winner"]][id])
+            for held in after.values(): self.assertEqual(held[id], before[row["winner"]][id])
             self.model[str(id)] |= {"value": before[row["winner"]][id]["value"]}
         self.assertGreater(len({row["winner"] for row in rows.values()}), 1, "it was the node that told, not the hash")
         self.check_equal(cluster, "things", self.model)
