@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
+
+#include "sim/json_at.h"
 
 namespace miroir::sim {
 namespace {
@@ -97,6 +100,26 @@ class ModelCheck {
   std::vector<std::string> wrong_;
 };
 
+// Of an index, by shard: those that some owner holds and that not all hold alike.
+std::map<ShardId, std::uint64_t> unlike_documents(const std::string& uid, const Topology& topology,
+                                                  const Nodes& nodes) {
+  std::map<std::string, std::vector<const Json*>> copies;
+  for (const auto& [node, simulated] : nodes) {
+    const auto index = simulated->disk().indexes.find(uid);
+    if (index == simulated->disk().indexes.end()) continue;
+    for (const auto& [id, document] : index->second.documents)
+      if (topology.owns(node, slot_of(id))) copies[id].push_back(&document);
+  }
+  std::map<ShardId, std::uint64_t> unlike;
+  for (const auto& [id, its] : copies) {
+    const ShardId shard = topology.shard_of(slot_of(id));
+    const bool alike = its.size() == topology.owners(shard).size() &&
+                       std::ranges::all_of(its, [&](const Json* copy) { return *copy == *its[0]; });
+    if (!alike) ++unlike[shard];
+  }
+  return unlike;
+}
+
 }  // namespace
 
 Json client_view(const Json& document) {
@@ -149,6 +172,25 @@ std::vector<std::string> check_replicas_equal(const Nodes& nodes) {
                                     to_text(document), node));
       }
     }
+  }
+  return wrong;
+}
+
+std::vector<std::string> check_states(const Json& pass, const Topology& topology,
+                                      const Nodes& nodes) {
+  std::vector<std::string> wrong;
+  for (const Json& report : at(pass, "indexes").as_array()) {
+    const std::string& uid = at(report, "index").as_string();
+    std::map<ShardId, std::uint64_t> unlike = unlike_documents(uid, topology, nodes);
+    for (const Json& state : at(report, "divergence").as_array()) {
+      const std::string& why = at(state, "why").as_string();
+      if (why.empty()) wrong.push_back("a state without a reason: " + to_text(report));
+      if (at(state, "state") != Json("in_sync"))
+        unlike.erase(static_cast<ShardId>(number(state, "shard")));
+    }
+    for (const auto& [shard, documents] : unlike)
+      wrong.push_back(fmt::format("{} documents differ in shard {} of {}, which is in sync: {}",
+                                  documents, shard, uid, to_text(report)));
   }
   return wrong;
 }

@@ -2,7 +2,9 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster/topology.h"
@@ -36,6 +38,9 @@ struct Swept {
   std::int64_t by = 0;  // the latest time that the wall clock had shown when the sweep was logged
 };
 
+// Documents, by index and id, that nodes deleted for an entry of a delete by filter.
+using Filtered = std::map<std::uint64_t, std::set<std::pair<std::string, std::string>>>;
+
 // What is wrong, in sentences; empty: all holds. These know the model, the nodes' disks and who
 // owns what, and share no code with what they check.
 
@@ -47,6 +52,10 @@ std::vector<std::string> check_against_model(const Model& model, const Topology&
 // there, or another version.
 std::optional<std::string> check_repair(const Model& model, const Topology& topology,
                                         const Repaired& repair);
+// A shard whose copies differ is in no state that says otherwise, and no state is without a reason.
+// Of a pass that compared them all, when nothing was written meanwhile.
+std::vector<std::string> check_states(const Json& pass, const Topology& topology,
+                                      const Nodes& nodes);
 // What has expired is gone.
 std::vector<std::string> check_expired(const Model& model, std::int64_t now_milliseconds);
 // What belongs to strangers alone is theirs.

@@ -48,6 +48,25 @@ TEST_F(ChecksTest, EqualNodesAreRight) {
   EXPECT_THAT(check_replicas_equal(nodes), IsEmpty());
 }
 
+TEST_F(ChecksTest, ShardThatIsCalledInSyncAndIsNotIsFound) {
+  const auto report = [](const std::string& divergence) {
+    return *parse_json(R"({"indexes":[{"index":"books","divergence":[)" + divergence + "]}]}");
+  };
+  EXPECT_THAT(check_states(report(""), topology, nodes), IsEmpty());
+  nodes["a0"]->delete_directly("books", "w1");
+  EXPECT_THAT(check_states(report(""), topology, nodes),
+              ElementsAre(HasSubstr("1 documents differ in shard")));
+  const std::string shard = std::to_string(topology.shard_of(slot_of("w1")));
+  const auto state = [&](const std::string& its, const std::string& why) {
+    return report(R"({"shard":)" + shard + R"(,"state":")" + its + R"(","why":")" + why + R"("})");
+  };
+  EXPECT_THAT(check_states(state("quarantined", "1 document"), topology, nodes), IsEmpty());
+  EXPECT_THAT(check_states(state("in_sync", "1 document repaired"), topology, nodes),
+              ElementsAre(HasSubstr("which is in sync")));
+  EXPECT_THAT(check_states(state("diverged", ""), topology, nodes),
+              ElementsAre(HasSubstr("without a reason")));
+}
+
 TEST_F(ChecksTest, LostWriteIsFound) {
   nodes["a0"]->delete_directly("books", "w1");
   EXPECT_THAT(check(), ElementsAre(HasSubstr("a0 lacks books/w1")));
@@ -149,7 +168,8 @@ History replay(std::vector<Operation>& operations, const std::vector<Entry>& ent
       *Topology::make({{"a0", "http://a0", 0}, {"b0", "http://b0", 1}}, 4);
   Ledger ledger;
   for (const Entry& entry : entries) ledger.add(entry);
-  return replay(operations, Chronicle{ledger, cursed, {}, swept, repaired, strange, kTopology});
+  return replay(operations,
+                Chronicle{ledger, cursed, {}, swept, repaired, strange, {}, {}, kTopology});
 }
 
 Entry key_change(Position position, std::string uid, std::string name) {

@@ -148,6 +148,91 @@ void let_operate(Plan& plan, Random& random) {
   }
 }
 
+// Scheduled deep passes may run in some minutes only.
+void let_close(Plan& plan, Random& random) {
+  plan.window_period = 3 + static_cast<std::uint32_t>(random.below(4));  // of which a day has many
+  plan.window_minutes = 1 + static_cast<std::uint32_t>(random.below(plan.window_period - 1));
+}
+
+// Nodes answer late, and what their clocks show changes.
+void let_lag(Plan& plan, Random& random, const FaultSet& faults) {
+  for (Phase& phase : plan.phases) {
+    for (std::uint64_t i = 1 + random.below(5); i > 0; --i) {
+      Fault lag;
+      lag.kind = random.chance(0.5) ? FaultKind::kNodeSlow : FaultKind::kNodeClock;
+      int group = static_cast<int>(random.below(static_cast<std::uint64_t>(plan.groups)));
+      // Who is slow counts as away: of others who is would be damaged too.
+      if (plan.trims() && !plan.outages) group = phase.victims;
+      const auto place = random.below(static_cast<std::uint64_t>(plan.nodes_per_group));
+      lag.node = node_name(group, static_cast<int>(place));
+      lag.duration = lag.kind == FaultKind::kNodeSlow
+                         ? between(random, Seconds(1), Seconds(30))
+                         : between(random, -std::chrono::hours(1), std::chrono::hours(1));
+      const Microseconds when = between(random, Milliseconds(0), phase.length);
+      if (faults.contains(lag.kind)) phase.steps.push_back({when, std::move(lag)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
+// Nobody is left who is known to be right.
+void let_everybody_be_written_to(Plan& plan, Random& random) {
+  for (Phase& phase : plan.phases) {
+    std::erase_if(phase.steps, is_fault([](FaultKind kind) { return damages(kind); }));
+    Fault everybody;
+    everybody.kind = FaultKind::kEverybody;
+    everybody.index = draw_index(random);
+    phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(everybody)});
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
+// Nothing tells what the content of some documents ought to be.
+void let_tie(Plan& plan, Random& random) {
+  if (random.chance(0.5)) plan.tie = TieRule::kHash;
+  for (Phase& phase : plan.phases) {
+    for (std::uint64_t i = 1 + random.below(4); i > 0; --i) {
+      Fault fault;
+      fault.kind = random.chance(0.5) ? FaultKind::kMergedCorrupt : FaultKind::kMergedPutBack;
+      fault.index = draw_index(random);
+      fault.id = draw_id(random, 'm');
+      const auto place = random.below(static_cast<std::uint64_t>(plan.nodes_per_group));
+      fault.node = node_name(phase.victims, static_cast<int>(place));
+      const Microseconds when = between(random, Milliseconds(0), phase.length);
+      if (fault.kind == FaultKind::kMergedPutBack) {
+        Fault earlier = fault;
+        earlier.kind = FaultKind::kRemember;
+        phase.steps.push_back({between(random, Milliseconds(0), when), std::move(earlier)});
+      }
+      phase.steps.push_back({when, std::move(fault)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
+// And on some replicas they match other filters: what is deleted is what matches where that is
+// asked. Of one that fails everywhere nobody sees what that was.
+void let_tags_drift(Plan& plan, Random& random) {
+  for (Phase& phase : plan.phases) {
+    std::erase_if(phase.steps, is_fault([](FaultKind kind) { return kind == FaultKind::kCurse; }));
+    for (std::uint64_t i = 1 + random.below(6); i > 0; --i) {
+      Fault fault;
+      fault.kind = FaultKind::kTagCorrupt;
+      fault.index = draw_index(random);
+      fault.id = draw_id(random, 'f');
+      fault.handlers = static_cast<int>(random.below(kTags));
+      const auto place = random.below(static_cast<std::uint64_t>(plan.nodes_per_group));
+      fault.node = node_name(phase.victims, static_cast<int>(place));
+      const Microseconds when = between(random, Milliseconds(0), phase.length);
+      Request asked{Act::kDeleteFilter, fault.index, {}, "t" + std::to_string(random.below(kTags))};
+      phase.steps.push_back({when, std::move(fault)});
+      if (random.chance(0.5))
+        phase.steps.push_back({when + between(random, Milliseconds(0), Seconds(5)), asked});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
 // Somebody who knows nothing of Miroir writes documents on the nodes. What was adopted and is put
 // back with an old disk looks new (docs/deciding.md).
 void let_strangers_write(Plan& plan, Random& random) {

@@ -12,7 +12,7 @@ namespace {
 
 bool keeps_a_node_away(FaultKind kind) {
   return kind == FaultKind::kNodeDown || kind == FaultKind::kNodeFull || kind == FaultKind::kCut ||
-         kind == FaultKind::kNetwork;
+         kind == FaultKind::kNetwork || kind == FaultKind::kNodeSlow;
 }
 
 }  // namespace
@@ -216,6 +216,33 @@ void World::begin(const Fault& fault) {
     case FaultKind::kPolicy:
       say_policy(fault);
       break;
+    case FaultKind::kNodeClock:
+      node->options().clock_offset = fault.duration;
+      break;
+    case FaultKind::kNodeSlow:
+      networks_[fault.node].latency_min = Milliseconds(50);
+      networks_[fault.node].latency_max = Seconds(2);
+      later(fault.duration, [this, id = fault.node] { networks_[id] = {}; });
+      break;
+    case FaultKind::kEverybody:
+      disturb_everybody(fault);
+      break;
+    case FaultKind::kMergedCorrupt:
+      if (!is_stamped(*node, fault) || !node->corrupt(fault.index, fault.id, "v", "corrupt")) break;
+      ++damaged_;
+      doubtful_.insert({fault.index, fault.id});
+      break;
+    case FaultKind::kMergedPutBack:
+      doubtful_.insert({fault.index, fault.id});
+      put_back(fault, false);
+      break;
+    case FaultKind::kTagCorrupt: {
+      const std::string tag = "t" + std::to_string(fault.handlers);
+      if (!is_stamped(*node, fault) || !node->corrupt(fault.index, fault.id, "tag", tag)) break;
+      ++damaged_;
+      drifted_tags_[{fault.index, fault.id}].insert(tag);
+      break;
+    }
     case FaultKind::kOperator:
       operate(fault);
       break;

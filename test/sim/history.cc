@@ -156,7 +156,8 @@ class Replay {
   }
 
   void apply(Operation& operation) {
-    const std::vector<std::string> ids = history_.model.documents_of(operation.request);
+    const Request done = as_nodes_did(operation);
+    const std::vector<std::string> ids = history_.model.documents_of(done);
     const TaskEnd* end = chronicle_.ledger.end_of(operation.task);
     if (end != nullptr && end->status == "canceled") {
       operation.valid = false;
@@ -179,11 +180,39 @@ class Replay {
         return;
       }
       const bool fails = chronicle_.cursed.contains(operation.task);
-      operation.valid = fails ? history_.model.apply_failed(operation.request)
-                              : history_.model.apply(operation.request);
+      operation.valid =
+          fails ? history_.model.apply_failed(operation.request) : history_.model.apply(done);
       if (fails && operation.request.act == Act::kCreate) make_up_for(operation);
     }
     if (operation.valid) tell(operation, ids);
+  }
+
+  // A delete by filter is for what matched on the replica that was asked. Where replicas differed
+  // in that, what nodes did tells which it was.
+  Request as_nodes_did(const Operation& operation) const {
+    if (operation.request.act != Act::kDeleteFilter || chronicle_.drifted_tags.empty())
+      return operation.request;
+    Request done = operation.request;
+    done.ids = history_.model.documents_of(done);
+    done.act = Act::kDeleteBatch;
+    for (const auto& [document, tags] : chronicle_.drifted_tags) {
+      const auto& [index, id] = document;
+      const auto matches = std::ranges::find(done.ids, id);
+      const bool everywhere = matches != done.ids.end() && tags == std::set{done.value};
+      if (index != done.index || everywhere) continue;
+      const bool deleted = was_deleted_for(operation.task, document);
+      if (matches != done.ids.end() && !deleted) done.ids.erase(matches);
+      if (matches == done.ids.end() && deleted && tags.contains(done.value)) done.ids.push_back(id);
+    }
+    return done;
+  }
+
+  bool was_deleted_for(Position task, const std::pair<std::string, std::string>& document) const {
+    return std::ranges::any_of(chronicle_.filtered, [&](const auto& filtered) {
+      const auto entry = chronicle_.ledger.entries().find(filtered.first);
+      return entry != chronicle_.ledger.entries().end() && entry->second->task == task &&
+             filtered.second.contains(document);
+    });
   }
 
   // Until what failed is taken back a creation may find what another one left, and a drop nothing.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -37,6 +38,9 @@ struct Strange {
   Json document;
 };
 
+// The tags that some replica once gave a document beside the client's, by its index and id.
+using DriftedTags = std::map<std::pair<std::string, std::string>, std::set<std::string>>;
+
 // What can be held against the requests: the log's numbers and names, as a client reads them at
 // /tasks, and what befell the whole.
 struct Chronicle {
@@ -46,6 +50,8 @@ struct Chronicle {
   const std::vector<Swept>& swept;
   const std::vector<Repaired>& repaired;
   const std::vector<Strange>& strange;
+  const DriftedTags& drifted_tags;
+  const Filtered& filtered;
   const Topology& topology;
 };
 

@@ -18,7 +18,8 @@ bool has_documents(Act act) { return act <= Act::kDeleteFilter; }
 bool is_document_act(Act act) { return act <= Act::kClear; }
 
 bool damages(FaultKind kind) {
-  return kind >= FaultKind::kFailTasks && kind < FaultKind::kClientCancel;
+  return (kind >= FaultKind::kFailTasks && kind < FaultKind::kClientCancel) ||
+         kind >= FaultKind::kEverybody;
 }
 
 bool is_of_store(FaultKind kind) {
@@ -49,8 +50,15 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random makers(~seed * 13);
   Random indexes(~seed * 19);
   Random operators(~seed * 23);
+  Random windows(~seed * 41);
+  Random lags(~seed * 43);
+  Random everybody(~seed * 47);
+  Random ties(~seed * 53);
+  Random tags(~seed * 59);
+  Random hurry(~seed * 61);
   Plan plan;
   plan.seed = seed;
+  plan.hurried = hurry.chance(0.5);
   plan.groups = shape.chance(0.75) ? 2 : 3;
   plan.nodes_per_group = 1 + static_cast<int>(shape.below(2));
   plan.shards = 4 + static_cast<std::uint32_t>(shape.below(5));
@@ -111,6 +119,22 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
       faults.contains(FaultKind::kCurse))
     let_fail_to_come_and_go(plan, indexes);
   if (operators.chance(0.25) && faults.contains(FaultKind::kOperator)) let_operate(plan, operators);
+  if (windows.chance(0.15) && faults.contains(FaultKind::kOperator)) let_close(plan, windows);
+  if (lags.chance(0.2)) let_lag(plan, lags, faults);
+  if (everybody.chance(0.04) && !store_goes && !plan.late_group && !plan.trims() &&
+      faults.contains(FaultKind::kEverybody))
+    let_everybody_be_written_to(plan, everybody);
+  // Of a log that keeps little, who is away and has a good copy may be no source.
+  const bool everybody_written_to = std::ranges::any_of(plan.phases, [](const Phase& phase) {
+    return std::ranges::any_of(
+        phase.steps, is_fault([](FaultKind kind) { return kind == FaultKind::kEverybody; }));
+  });
+  if (ties.chance(0.12) && !everybody_written_to && !store_goes && !plan.late_group &&
+      !plan.trims() && faults.contains(FaultKind::kMergedCorrupt))
+    let_tie(plan, ties);
+  if (tags.chance(0.12) && !everybody_written_to && !store_goes && !plan.late_group &&
+      !plan.trims() && faults.contains(FaultKind::kTagCorrupt))
+    let_tags_drift(plan, tags);
   return plan;
 }
 

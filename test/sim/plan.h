@@ -86,9 +86,17 @@ enum class FaultKind {
   kClientCancel,  // a client cancels the newest `handlers` tasks that have not ended
   kPolicy,  // one says how an index is swept: so often, `handlers` documents at most; 0: as others
   // Of who operates it.
-  kOperator,  // passes are paused for `duration`; 0: a dry run of a kind of pass, by `handlers`
+  kOperator,   // passes are paused for `duration`; 0: a dry run of a kind of pass, by `handlers`
+  kNodeClock,  // a node's wall clock is set
+  kNodeSlow,   // a node answers late, but answers
+  // What it must repair, or tell a person of.
+  kEverybody,      // somebody has done something to every node: a person must say who is right
+  kMergedCorrupt,  // as kCorrupt, of a document that is merged into: a person must say what is
+                   // right
+  kMergedPutBack,  // as kPutBack, of such a one
+  kTagCorrupt,     // a document matches another filter on one replica; `handlers`: which
 };
-inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kOperator) + 1;
+inline constexpr int kFaultKinds = static_cast<int>(FaultKind::kTagCorrupt) + 1;
 bool damages(FaultKind kind);
 bool is_of_store(FaultKind kind);
 std::string_view name(FaultKind kind);
@@ -109,8 +117,7 @@ struct Step {
 };
 
 // Whether a step is a fault of such a kind.
-template <class Predicate>
-auto is_fault(Predicate of_kind) {
+auto is_fault(auto of_kind) {
   return [of_kind](const Step& step) {
     const Fault* fault = std::get_if<Fault>(&step.what);
     return fault != nullptr && of_kind(fault->kind);
@@ -146,6 +153,7 @@ struct Plan {
   std::uint64_t entries_kept = 1'000'000;
   // What becomes of documents that strangers wrote.
   ForeignDocuments foreign_documents = ForeignDocuments::kReport;
+  TieRule tie = TieRule::kQuarantine;
   // Nodes of all groups may be away at once, and none is damaged otherwise.
   bool outages = false;
   // Finished tasks that a node keeps; few enough to be deleted, or none is.
@@ -154,11 +162,14 @@ struct Plan {
   std::optional<std::uint64_t> deleted_per_entry;
   std::uint32_t shards_per_pass = 0;  // 0: all
   std::uint32_t max_read_concurrency = 2;
+  std::uint32_t window_minutes = 0;  // of scheduled deep passes, out of so many; 0: always
+  std::uint32_t window_period = 0;
   // What tombstones outlive at least (rule 4).
   Microseconds tombstone_age_min = std::chrono::hours(1);
   bool collects() const { return tombstone_age_min < std::chrono::hours(1); }
   // Who was away may have to be healed by comparison.
   bool trims() const { return retention < std::chrono::days(1); }
+  bool hurried = false;  // in the quiet passes are started at once; else scheduled ones heal
   std::vector<Phase> phases;
 };
 

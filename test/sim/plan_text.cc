@@ -20,22 +20,25 @@ double seconds(Microseconds time) { return static_cast<double>(time.count()) / 1
 
 std::string_view name(FaultKind kind) {
   static constexpr std::array<std::string_view, kFaultKinds> kNames = {
-      "crash",          "node-down",
-      "node-full",      "cut",
-      "network",        "store-full",
-      "clock-step",     "curse",
-      "fail-tasks",     "fail-index-tasks",
-      "cancel-tasks",   "snapshot",
-      "restore",        "wipe",
-      "foreign-delete", "foreign-delete-task",
-      "corrupt",        "remember",
-      "put-back",       "put-back-task",
-      "foreign-key",    "foreign-setting",
-      "storm",          "store-snapshot",
-      "store-back",     "store-lost",
-      "late-group",     "stranger",
-      "strange-index",  "client-cancel",
-      "policy",         "operator"};
+      "crash",           "node-down",
+      "node-full",       "cut",
+      "network",         "store-full",
+      "clock-step",      "curse",
+      "fail-tasks",      "fail-index-tasks",
+      "cancel-tasks",    "snapshot",
+      "restore",         "wipe",
+      "foreign-delete",  "foreign-delete-task",
+      "corrupt",         "remember",
+      "put-back",        "put-back-task",
+      "foreign-key",     "foreign-setting",
+      "storm",           "store-snapshot",
+      "store-back",      "store-lost",
+      "late-group",      "stranger",
+      "strange-index",   "client-cancel",
+      "policy",          "operator",
+      "node-clock",      "node-slow",
+      "everybody",       "merged-corrupt",
+      "merged-put-back", "tag-corrupt"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -90,6 +93,13 @@ std::string describe(const Fault& fault) {
       return fault.duration == Microseconds(0)
                  ? std::string("a dry run")
                  : fmt::format("passes are paused for {:.3f} s", seconds(fault.duration));
+    case FaultKind::kNodeClock:
+      return fmt::format("the clock of {} is set {:.3f} s off", fault.node,
+                         seconds(fault.duration));
+    case FaultKind::kNodeSlow:
+      return fmt::format("{} is slow for {:.3f} s", fault.node, seconds(fault.duration));
+    case FaultKind::kEverybody:
+      return fmt::format("somebody sends every node tasks in {}", fault.index);
     case FaultKind::kCancelTasks:
       return fmt::format("cancel-tasks {}", fault.node);
     case FaultKind::kForeignSetting:
@@ -118,11 +128,13 @@ std::string describe(const Plan& plan) {
   static constexpr std::array<std::string_view, 3> kForeign = {"report", "adopt", "remove"};
   std::string text = fmt::format(
       "seed {}: {} groups of {}, {} shards, light {:.1f} s, deep {:.1f} s, commits "
-      "{:.1f} ms, foreign documents: {}, {} shards a pass, {} reads at once\n",
+      "{:.1f} ms, foreign documents: {}, {} shards a pass, {} reads at once, windows of {} "
+      "minutes in {}, ties {}\n",
       plan.seed, plan.groups, plan.nodes_per_group, plan.shards, seconds(plan.light_interval),
       seconds(plan.deep_interval), 1'000 * seconds(plan.commit_max),
       kForeign[static_cast<std::size_t>(plan.foreign_documents)], plan.shards_per_pass,
-      plan.max_read_concurrency);
+      plan.max_read_concurrency, plan.window_minutes, plan.window_period,
+      plan.tie == TieRule::kHash ? "broken by hash" : "left to a person");
   for (const Phase& phase : plan.phases) {
     text += fmt::format("phase of {:.1f} s\n", seconds(phase.length));
     for (const Step& step : phase.steps) {

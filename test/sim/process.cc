@@ -1,5 +1,7 @@
 #include "sim/process.h"
 
+#include <fmt/format.h>
+
 #include <boost/asio/co_spawn.hpp>
 
 #include "sim/model.h"
@@ -119,6 +121,17 @@ class SimulatedWebhook final : public cdc::Webhook {
   Random& random_;
 };
 
+std::vector<Window> windows_of(const Plan& plan) {
+  std::vector<Window> windows;
+  for (std::uint32_t first = 0; plan.window_period > 0 && first < 1'440;
+       first += plan.window_period) {
+    const std::uint32_t end = first + plan.window_minutes;
+    windows.push_back(*Window::parse(
+        fmt::format("{:02}:{:02}-{:02}:{:02}", first / 60, first % 60, end / 60 % 24, end % 60)));
+  }
+  return windows;
+}
+
 }  // namespace
 
 FieldNames names_of(const Plan& plan) {
@@ -181,8 +194,10 @@ Async<void> Process::open() {
   options.schedule = around_.plan.deep_interval;
   options.tombstone_age_min = around_.plan.tombstone_age_min;
   options.foreign_documents = around_.plan.foreign_documents;
+  options.tie = around_.plan.tie;
   options.shards_per_pass = around_.plan.shards_per_pass;
   options.max_read_concurrency = around_.plan.max_read_concurrency;
+  options.windows = windows_of(around_.plan);
   options.breaker.min_documents = around_.plan.deletes_max;
   reconciler_ = std::make_unique<Reconciler>(*log_, around_.store, *cluster_, *forwarders_, clock,
                                              random_, metrics_, executor, options);

@@ -14,10 +14,10 @@
 namespace miroir::sim {
 namespace {
 
-constexpr Microseconds kQuietMax = std::chrono::minutes(40);
+constexpr Microseconds kQuietMax = std::chrono::minutes(40);  // until all nodes have caught up
 // What waits for the store tries again every half second at the most, and recovery every second.
 constexpr Microseconds kRest = Seconds(2);
-// Two that heal, and one that finds nothing.
+// Once all nodes have caught up two heal, and one finds nothing.
 constexpr int kPassesMax = 3;
 // A sweep waits until the lease is held, and until tasks have ended; before it, one that began
 // among faults may wait for an answer that was lost (kReadTimeout in ttl/sweep.cc).
@@ -56,6 +56,8 @@ class Quiet {
     rest(kRest);
     if (world_.plan().sweep_interval) world_.let_expire();
     sweep();
+    if (!world_.doubtful().empty() && decide() && !settle())
+      return give_up("does not settle: " + world_.why_unsettled());
     if (!heal()) return;
     sweep();  // what replicas did not agree on waited for the passes
     check_documents("healed");
@@ -83,11 +85,13 @@ class Quiet {
   bool settle() {
     for (Microseconds waited{0}; waited < kQuietMax; waited += kAgreement) {
       world_.resume();
-      if (world_.run_until([this] { return world_.settled(); }, kAgreement)) return true;
-      if (!agree()) decide();
+      if (world_.run_until([this] { return is_settled(); }, kAgreement)) return true;
+      if (!agree() && !decide()) promote();
     }
     return false;
   }
+
+  bool is_settled() const { return world_.plan().hurried ? world_.caught_up() : world_.settled(); }
 
   bool agree() {
     if (!world_.process().ready()) return false;
@@ -95,6 +99,7 @@ class Quiet {
     bool agreed = false;
     for (const Json& trip : status.find("breaker")->as_array()) {
       world_.witness().agreed();
+      world_.witness().asked();  // for the pass that does it
       agreed = true;
       world_.say("agreed: " + to_text(trip));
       (void)world_.await(world_.process().reconciler().approve(number(trip, "pass")));
@@ -102,16 +107,33 @@ class Quiet {
     return agreed;
   }
 
+  // Where nobody is left to be equal to, one group is right, in the person's eyes.
+  bool promote() {
+    if (!world_.process().ready() || !world_.everybody_was_written_to()) return false;
+    bool any = false;
+    for (const std::string& node : world_.topology().nodes_of(0)) {
+      const Position head = world_.process().log().head();
+      const auto promoted = world_.await(world_.process().cluster().promote(node, head));
+      if (!promoted) continue;
+      world_.say(*promoted ? "a person promotes " + node : promoted->error().message);
+      if (!*promoted) continue;
+      any = true;
+    }
+    return any;
+  }
+
   // What a node holds that was damaged, or that missed entries, and a log that was lost cannot tell
   // of, and what strangers wrote: a person has such documents deleted (docs/deciding.md).
   bool decide() {
     const Chronicle chronicle = world_.chronicle();
     const bool forgot = !chronicle.adoptions.empty() || !chronicle.ledger.left_open().empty();
-    if (!damaged_ || (!forgot && !world_.strangers_came())) return false;
+    if (!damaged_ || (!forgot && !world_.strangers_came() && world_.doubtful().empty()))
+      return false;
     const auto repairs = read_audit();
     if (!repairs || !*repairs) return false;
     std::set<std::pair<std::string, std::string>> seen;
     bool decided = false;
+    static const std::set<std::string> kOfDoubtful = {"tie", "tie_hash", "no_good_copy"};
     static const std::set<std::string> kLeftToAPerson = {"maybe_deleted", "newer_untrusted",
                                                          "no_source", "tie"};
     for (const Json& row : at(**repairs, "results").as_array()) {
@@ -126,7 +148,8 @@ class Quiet {
       if (!seen.insert(document).second) continue;
       if (reason == "foreign" && must_adopt(world_.plan()) && document.second.starts_with('x'))
         fail("nothing speaks against its adoption: " + to_text(row));
-      if (strange || (forgot && kLeftToAPerson.contains(reason)))
+      const bool doubtful = world_.doubtful().contains(document) && kOfDoubtful.contains(reason);
+      if (strange || doubtful || (forgot && kLeftToAPerson.contains(reason)))
         decided = remove(document) || decided;
     }
     return remove_unknown() || decided;
@@ -178,6 +201,8 @@ class Quiet {
   }
 
   std::optional<Json> run_pass(PassKind kind) {
+    if (kind == PassKind::kDeep) world_.witness().asked();
+    const Position head = world_.process().log().head();
     auto pass = world_.await(world_.process().reconciler().pass(kind, std::nullopt));
     if (!pass) {
       fail("a pass does not end");
@@ -188,18 +213,23 @@ class Quiet {
       return std::nullopt;
     }
     world_.say("pass: " + to_text(**pass));
+    const Nodes& nodes = world_.nodes();
+    if (kind == PassKind::kDeep && world_.process().log().head() == head)
+      for (std::string& wrong : check_states(**pass, world_.topology(), nodes)) fail(wrong);
     return std::move(**pass);
   }
 
   bool heal() {
     Json pass;
     for (int passes = 0; passes < kPassesMax; ++passes) {
+      // Who was slow may count as away a little later.
+      if (!settle()) break;
       auto report = run_pass(PassKind::kDeep);
       if (!report) return false;
       pass = std::move(*report);
       if (is_clean(pass) && world_.settled()) return true;
       const std::size_t adoptions = world_.chronicle().adoptions.size();
-      if (agree() || (decide() && settle())) passes = 0;
+      if (agree() || ((decide() || promote()) && settle())) passes = 0;
       rest(kRest);  // passes leave alone what recovery is about to take as it is
       if (world_.chronicle().adoptions.size() != adoptions) passes = 0;
       if (is_clean(pass) && world_.settled()) return true;  // something was under way
@@ -219,6 +249,8 @@ class Quiet {
         if (reports && is_of_a_stranger(*repair) && !repair->after)
           fail(fmt::format("{}: the repair at {} deletes {}/{} on {}, which a stranger wrote", when,
                            repair->position, repair->index, repair->id, repair->node));
+        // Until a person has decided, either content may have won.
+        if (world_.doubtful().contains({repair->index, repair->id})) continue;
         if (auto wrong = check_repair(model, world_.topology(), *repair))
           fail(when + ": " + *wrong);
       }
@@ -237,9 +269,11 @@ class Quiet {
 
   std::vector<Change> without_left_open(std::vector<Change> changes) const {
     const Chronicle chronicle = world_.chronicle();
-    std::erase_if(changes, [&](const Change& change) {
-      return chronicle.ledger.left_open().contains(change.position);
-    });
+    std::set<Position> open = chronicle.ledger.left_open();
+    // What failed while the store had gone back may have been done in part, and told so.
+    for (const Operation& operation : world_.operations())
+      if (operation.in_recovery && !operation.valid) open.insert(operation.task);
+    std::erase_if(changes, [&](const Change& change) { return open.contains(change.position); });
     return changes;
   }
 

@@ -60,6 +60,16 @@ void World::make_index_as_stranger(const Fault& fault) {
   write_by_task(node, fault.index, key, document);
 }
 
+// Of all that somebody may do it is the least: nothing, by a task. Of what a node holds it says as
+// little as any other.
+void World::disturb_everybody(const Fault& fault) {
+  everybody_ = true;
+  for (auto& [id, node] : nodes_) {
+    node->catch_up();
+    (void)node->enqueue(DeleteDocuments{fault.index, {"nobody"}}, std::nullopt, "");
+  }
+}
+
 bool World::drop_index_of_strangers(const std::string& node, const std::string& index) {
   SimulatedNode& its = *nodes_.at(node);
   its.catch_up();

@@ -32,12 +32,8 @@ const Json* copy_on(const Json& row, const Json& node) {
 }  // namespace
 
 Witness::Witness(const Topology& topology, const Nodes& nodes, const Journals& journals,
-                 const Clock& clock, std::uint64_t deletes_max)
-    : topology_(topology),
-      nodes_(nodes),
-      journals_(journals),
-      clock_(clock),
-      deletes_max_(deletes_max) {}
+                 const Clock& clock, Limits limits)
+    : topology_(topology), nodes_(nodes), journals_(journals), clock_(clock), limits_(limits) {}
 
 void Witness::committed(const Batch& batch) {
   for (const Batch::Change& change : batch.changes()) {
@@ -68,6 +64,7 @@ void Witness::entry_written(std::uint64_t position, const std::string& row) {
   const bool adopts =
       entry && entry->kind == EntryKind::kWriteDocuments && entry->origin == Origin::kAntiEntropy;
   if (repairs || adopts) repairs_[position] = recovering_;
+  if (entry && entry->kind == EntryKind::kDeleteByFilter) filtered_[position];
   if (entry && moves_names(entry->kind)) deletes_.clear();
   note_time();
   if (entry && entry->origin == Origin::kTtlExpire)
@@ -77,18 +74,25 @@ void Witness::entry_written(std::uint64_t position, const std::string& row) {
 void Witness::applied(const std::string& node, const NodeTask& task,
                       const std::map<std::string, SimulatedNode::Index>& before) {
   const auto position = parse_task_metadata(task.custom_metadata);
-  if (!position || !(repairs_.contains(*position) || sweeps_.contains(*position))) return;
+  const bool filters = position && filtered_.contains(*position);
+  if (!filters && !(position && (repairs_.contains(*position) || sweeps_.contains(*position))))
+    return;
   const auto held = before.find(task.index_uid);
   const auto holds = nodes_.at(node)->disk().indexes.find(task.index_uid);
   if (held == before.end() || holds == nodes_.at(node)->disk().indexes.end()) return;
   for (const auto& [id, document] : held->second.documents) {
     if (holds->second.documents.contains(id)) continue;
+    if (filters) {
+      filtered_[*position].insert({task.index_uid, id});
+      continue;
+    }
     if (const auto sweep = sweeps_.find(*position); sweep != sweeps_.end()) {
       swept_.push_back({*position, node, task.index_uid, id, document, sweep->second});
     } else {
       repaired_.push_back({*position, node, task.index_uid, id, document, std::nullopt});
     }
   }
+  if (filters) return;
   // Until the nodes are equal, the newest copy may be on one that does not answer: what is restored
   // meanwhile is right in the end.
   if (const auto repair = repairs_.find(*position); repair != repairs_.end() && repair->second)
@@ -109,12 +113,23 @@ void Witness::pass_written(const Json& pass) {
   const std::uint64_t its = number(pass, "pass");
   if (at(pass, "state") == Json("running")) {
     begun_[its] = {clock_.now(), head_};
+    pass_began(pass);
     return;
   }
   const auto begun = begun_.find(its);
   if (begun == begun_.end()) return;
   if (at(pass, "clean") == Json(true)) pass_was_clean(pass, begun->second);
   begun_.erase(begun);
+}
+
+// Dry runs are a person's too.
+void Witness::pass_began(const Json& pass) {
+  if (at(pass, "kind") != Json("deep") || at(pass, "repair") != Json(true)) return;
+  if (std::exchange(asked_, false) || limits_.window_period == 0) return;
+  const Microseconds began(static_cast<std::int64_t>(number(pass, "startedMicroseconds")));
+  const auto minute = began / std::chrono::minutes(1);
+  if (minute % limits_.window_period >= limits_.window_minutes)
+    wrong_.push_back("a pass began outside its windows: " + to_text(pass));
 }
 
 void Witness::pass_was_clean(const Json& pass, const Begun& begun) {
@@ -212,7 +227,7 @@ void Witness::check_agreement(const std::string& key, const Json& row) {
   if (outcome.starts_with("held back") || outcome.starts_with("reported only")) return;
   const ShardId shard = topology_.shard_of(slot_of(at(row, "id").as_string()));
   if (!counted_.insert(key).second) return;
-  if (++deletes_[{number(row, "pass"), at(row, "index").as_string(), shard}] == deletes_max_ + 1)
+  if (++deletes_[{number(row, "pass"), at(row, "index").as_string(), shard}] == limits_.deletes + 1)
     wrong_.push_back("nobody agreed to so many deletes: " + to_text(row));
 }
 

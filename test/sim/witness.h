@@ -22,9 +22,15 @@ using Journals = std::map<std::string, ReadJournal>;
 // where the replica was seen to hold the winner.
 class Witness {
  public:
-  // `deletes_max`: what a pass may delete of a shard before somebody agreed.
+  // What its configuration says.
+  struct Limits {
+    std::uint64_t deletes = 0;  // that a pass may do in a shard before somebody agreed
+    // Of so many minutes, in which a scheduled deep pass may begin; 0: always.
+    std::uint32_t window_minutes = 0;
+    std::uint32_t window_period = 0;
+  };
   Witness(const Topology& topology, const Nodes& nodes, const Journals& journals,
-          const Clock& clock, std::uint64_t deletes_max);
+          const Clock& clock, Limits limits);
 
   // Of Miroir's store, as it happens.
   void committed(const Batch& batch);
@@ -35,11 +41,14 @@ class Witness {
                const std::map<std::string, SimulatedNode::Index>& before);
   const std::vector<Repaired>& repaired() const { return repaired_; }
   const std::vector<Swept>& swept() const { return swept_; }
+  const Filtered& filtered() const { return filtered_; }
   // The store went back, and no pass was clean since.
   bool recovering() const { return recovering_; }
   bool pass_runs() const { return !begun_.empty(); }
   // From here on passes may delete more.
   void agreed() { agreed_ = true; }
+  // The next deep pass is a person's.
+  void asked() { asked_ = true; }
   // A fault changes what nodes hold, now or up to a moment to come: until then they may be unlike.
   void damaged(Instant until);
   // Before the clock is set: what was decided by it may be written later.
@@ -62,6 +71,7 @@ class Witness {
   };
   void entry_written(std::uint64_t position, const std::string& row);
   void pass_written(const Json& pass);
+  void pass_began(const Json& pass);
   void pass_was_clean(const Json& pass, const Begun& begun);
   void check_alike(const std::string& which, bool contents);
   void audited(const std::string& key, const Json& row);
@@ -74,8 +84,9 @@ class Witness {
   const Nodes& nodes_;
   const Journals& journals_;
   const Clock& clock_;
-  std::uint64_t deletes_max_;
+  Limits limits_;
   bool agreed_ = false;
+  bool asked_ = false;
   // By pass, index and shard, since names last meant other indexes: a pass compares those anew.
   std::map<std::tuple<std::uint64_t, std::string, ShardId>, std::uint64_t> deletes_;
   std::set<std::string> counted_;  // keys of rows, which are written again when more is known
@@ -85,6 +96,7 @@ class Witness {
   std::vector<Repaired> repaired_;
   std::map<std::uint64_t, std::int64_t> sweeps_;  // position → Swept::by
   std::vector<Swept> swept_;
+  Filtered filtered_;
   WallTime latest_{};
   std::uint64_t head_ = 0;  // of the log
   Instant damaged_until_{};

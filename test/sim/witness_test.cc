@@ -1,5 +1,6 @@
 #include "sim/witness.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/simulated_clock_fake.h"
@@ -66,8 +67,27 @@ class WitnessTest : public ::testing::Test {
   SimulatedClock clock_;
   Nodes nodes_;
   Journals journals_;
-  Witness witness_{topology_, nodes_, journals_, clock_, 1};
+  Witness witness_{topology_, nodes_, journals_, clock_, {1, 2, 5}};
 };
+
+TEST_F(WitnessTest, ScheduledDeepPassBeginsInAWindow) {
+  const auto begins_at = [this](int minute) {
+    write(Table::kPass, fmt::format(R"({{"pass":1,"kind":"deep","repair":true,"state":"running",)"
+                                    R"("startedMicroseconds":{}}})",
+                                    minute * 60'000'000LL + 1));
+  };
+  begins_at(0);
+  begins_at(6);
+  EXPECT_EQ(wrong(), 0U);
+  begins_at(2);
+  begins_at(9);
+  EXPECT_EQ(wrong(), 2U);
+  witness_.asked();
+  begins_at(2);  // a person's
+  EXPECT_EQ(wrong(), 0U);
+  begins_at(2);
+  EXPECT_EQ(wrong(), 1U);
+}
 
 TEST_F(WitnessTest, CleanPassThatAskedEverybodyHolds) {
   begin();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "cluster/state_reasons.h"
 #include "forward/filter_slice.h"
 
 namespace miroir::sim {
@@ -34,7 +35,8 @@ World::World(const Plan& plan)
     : plan_(plan),
       topology_(make_topology(plan, plan.groups - (plan.late_group ? 1 : 0))),
       random_(plan.seed + 1'000'003),
-      witness_(topology_, nodes_, journals_, clock_, plan.deletes_max),
+      witness_(topology_, nodes_, journals_, clock_,
+               {plan.deletes_max, plan.window_minutes, plan.window_period}),
       sweep_witness_(clock_, {.sweep_interval = plan.sweep_interval.value_or(Seconds(0))}) {
   for (const NodeConfig& config : topology_.nodes()) add_node(config.id);
   if (plan.trims()) damaged_ += kAllDocuments * nodes_.size();
@@ -271,6 +273,15 @@ bool World::settled() const {
     const NodeStatus status = process_->cluster().status(node.id);
     return status.state == ReplicaState::kInSync && status.healthy &&
            status.done >= process_->log().head();
+  });
+}
+
+bool World::caught_up() const {
+  if (!process_ || !process_->ready()) return false;
+  return std::ranges::all_of(topology_.nodes(), [this](const NodeConfig& node) {
+    const NodeStatus status = process_->cluster().status(node.id);
+    return status.healthy && status.done >= process_->log().head() &&
+           !may_await_recovery(status.state_why);
   });
 }
 

@@ -42,6 +42,8 @@ class World {
 
   // A Miroir is up, every node is in sync and has done the whole log.
   bool settled() const;
+  // The same, but for what only passes can tell.
+  bool caught_up() const;
   std::string why_unsettled() const;
   Process& process() { return *process_; }
   std::vector<Operation>& operations() { return operations_; }
@@ -54,8 +56,8 @@ class World {
   SweepWitness& sweep_witness() { return sweep_witness_; }
   // All that happened, for a checker.
   Chronicle chronicle() const {
-    return {ledger_,  cursed_,  adoptions_, witness_.swept(), witness_.repaired(),
-            strange_, topology_};
+    return {ledger_,  cursed_,       adoptions_,          witness_.swept(), witness_.repaired(),
+            strange_, drifted_tags_, witness_.filtered(), topology_};
   }
   Subscriber& subscriber() { return subscriber_; }
   // Until what has expired is swept everywhere, once a sweep may begin.
@@ -66,6 +68,9 @@ class World {
     return clock_.wall_now().time_since_epoch() / Milliseconds(1);
   }
   bool strangers_came() const { return !strange_.empty() || !strange_indexes_.empty(); }
+  bool everybody_was_written_to() const { return everybody_; }
+  // Documents, by index and id, whose content nothing tells but a person.
+  const std::set<std::pair<std::string, std::string>>& doubtful() const { return doubtful_; }
   // False: no stranger made it.
   bool drop_index_of_strangers(const std::string& node, const std::string& index);
   // Documents that strangers wrote, in either index.
@@ -83,6 +88,7 @@ class World {
   void cancel_newest(int count);
   void write_as_stranger(const Fault& fault);
   void make_index_as_stranger(const Fault& fault);
+  void disturb_everybody(const Fault& fault);
   void say_policy(const Fault& fault);
   void operate(const Fault& fault);
   void curse(const Fault& fault);
@@ -140,6 +146,9 @@ class World {
     Instant announced{};
   };
   std::optional<Storm> storm_;
+  std::set<std::pair<std::string, std::string>> doubtful_;
+  DriftedTags drifted_tags_;
+  bool everybody_ = false;      // somebody wrote to all nodes, some time
   bool names_changed_ = false;  // a swap or a renaming was asked for, some time
   std::optional<int> handlers_to_crash_;
   Microseconds away_after_crash_{0};
