@@ -15,9 +15,9 @@ std::string text_of(const Json& document, std::string_view field) {
   return value == nullptr ? "" : value->as_string();
 }
 
-// The greatest remains: the stamp, then the whole write under it (both are written so that their
-// order as texts is that of time), then whether a source holds it.
-using Rank = std::tuple<std::string, std::string, bool>;
+// The greatest remains: the stamp, then whether it is what the log makes of that version, then the
+// whole write under it (texts of stamps are ordered as time is), then whether a source holds it.
+using Rank = std::tuple<std::string, bool, std::string, bool>;
 
 struct Newest {
   Rank rank;
@@ -27,7 +27,7 @@ struct Newest {
 class Remains {
  public:
   Remains(const Model& before, const Adoption& adoption, const Topology& topology)
-      : model_(before), adoption_(adoption), topology_(topology) {}
+      : before_(before), model_(before), adoption_(adoption), topology_(topology) {}
 
   Model take() {
     for (auto& [uid, index] : model_.indexes()) index.documents.clear();
@@ -68,10 +68,17 @@ class Remains {
 
   void note(const std::string& uid, const std::string& id, const Json& document, bool of_source) {
     Newest& newest = newest_[{uid, id}];
-    const Rank rank(text_of(document, "_miroir_updated_at"), text_of(document, "_miroir_base"),
-                    of_source);
+    const Rank rank(text_of(document, "_miroir_updated_at"), is_as_before(uid, id, document),
+                    text_of(document, "_miroir_base"), of_source);
     if (newest.copies.empty() || rank > newest.rank) newest = {rank, {}};
     if (rank == newest.rank) newest.copies.push_back(&document);
+  }
+
+  bool is_as_before(const std::string& uid, const std::string& id, const Json& document) const {
+    const auto index = before_.indexes().find(uid);
+    if (index == before_.indexes().end()) return false;
+    const auto its = index->second.documents.find(id);
+    return its != index->second.documents.end() && its->second == client_view(document);
   }
 
   static Json what_most_say(const std::vector<const Json*>& copies) {
@@ -105,6 +112,7 @@ class Remains {
     }
   }
 
+  const Model& before_;
   Model model_;
   const Adoption& adoption_;
   const Topology& topology_;

@@ -50,6 +50,18 @@ TEST_F(AdoptionTest, OfEquallyNewCopiesASourcesRemains) {
   EXPECT_EQ(value(), "other");
 }
 
+// A PUT that landed where the delete before it was missed has a whole write under it, and is none.
+TEST_F(AdoptionTest, OfEquallyNewCopiesWhatTheLogMakesOfItRemains) {
+  Json merged = stored("merged", "!)");
+  merged.set("_miroir_base", "");
+  hold("a0", stored("missed", "!)"));
+  hold("b0", merged);
+  adoption.sources = {"a0", "b0"};
+  EXPECT_EQ(value(), "missed");
+  before.indexes()["books"].documents["w1"] = Json::object({{"id", "w1"}, {"v", "merged"}});
+  EXPECT_EQ(value(), "merged");
+}
+
 TEST_F(AdoptionTest, WhatTheStoreKnewAndNoNodeHoldsIsGone) {
   before.apply({Act::kReplace, "books", {"w1"}, "x"});
   before.apply({Act::kReplace, "films", {"w1"}, "x"});
