@@ -230,17 +230,17 @@ void World::begin(const Fault& fault) {
     case FaultKind::kMergedCorrupt:
       if (!is_stamped(*node, fault) || !node->corrupt(fault.index, fault.id, "v", "corrupt")) break;
       ++damaged_;
-      doubtful_.insert({fault.index, fault.id});
+      doubtful_.insert(fault.id);
       break;
     case FaultKind::kMergedPutBack:
-      doubtful_.insert({fault.index, fault.id});
+      doubtful_.insert(fault.id);
       put_back(fault, false);
       break;
     case FaultKind::kTagCorrupt: {
       const std::string tag = "t" + std::to_string(fault.handlers);
       if (!is_stamped(*node, fault) || !node->corrupt(fault.index, fault.id, "tag", tag)) break;
       ++damaged_;
-      drifted_tags_[{fault.index, fault.id}].insert(tag);
+      drifted_tags_[fault.id].insert(tag);
       break;
     }
     case FaultKind::kOperator:

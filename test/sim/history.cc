@@ -195,12 +195,11 @@ class Replay {
     Request done = operation.request;
     done.ids = history_.model.documents_of(done);
     done.act = Act::kDeleteBatch;
-    for (const auto& [document, tags] : chronicle_.drifted_tags) {
-      const auto& [index, id] = document;
+    for (const auto& [id, tags] : chronicle_.drifted_tags) {
       const auto matches = std::ranges::find(done.ids, id);
       const bool everywhere = matches != done.ids.end() && tags == std::set{done.value};
-      if (index != done.index || everywhere) continue;
-      const bool deleted = was_deleted_for(operation.task, document);
+      if (everywhere) continue;
+      const bool deleted = was_deleted_for(operation.task, {done.index, id});
       if (matches != done.ids.end() && !deleted) done.ids.erase(matches);
       if (matches == done.ids.end() && deleted && tags.contains(done.value)) done.ids.push_back(id);
     }

@@ -38,8 +38,9 @@ struct Strange {
   Json document;
 };
 
-// The tags that some replica once gave a document beside the client's, by its index and id.
-using DriftedTags = std::map<std::pair<std::string, std::string>, std::set<std::string>>;
+// The tags that some replica once gave a document beside the client's, by its id: indexes change
+// their names.
+using DriftedTags = std::map<std::string, std::set<std::string>>;
 
 // What can be held against the requests: the log's numbers and names, as a client reads them at
 // /tasks, and what befell the whole.

@@ -148,7 +148,8 @@ class Quiet {
       if (!seen.insert(document).second) continue;
       if (reason == "foreign" && must_adopt(world_.plan()) && document.second.starts_with('x'))
         fail("nothing speaks against its adoption: " + to_text(row));
-      const bool doubtful = world_.doubtful().contains(document) && kOfDoubtful.contains(reason);
+      const bool doubtful =
+          world_.doubtful().contains(document.second) && kOfDoubtful.contains(reason);
       if (strange || doubtful || (forgot && kLeftToAPerson.contains(reason)))
         decided = remove(document) || decided;
     }
@@ -250,7 +251,7 @@ class Quiet {
           fail(fmt::format("{}: the repair at {} deletes {}/{} on {}, which a stranger wrote", when,
                            repair->position, repair->index, repair->id, repair->node));
         // Until a person has decided, either content may have won.
-        if (world_.doubtful().contains({repair->index, repair->id})) continue;
+        if (world_.doubtful().contains(repair->id)) continue;
         if (auto wrong = check_repair(model, world_.topology(), *repair))
           fail(when + ": " + *wrong);
       }

@@ -69,8 +69,8 @@ class World {
   }
   bool strangers_came() const { return !strange_.empty() || !strange_indexes_.empty(); }
   bool everybody_was_written_to() const { return everybody_; }
-  // Documents, by index and id, whose content nothing tells but a person.
-  const std::set<std::pair<std::string, std::string>>& doubtful() const { return doubtful_; }
+  // Documents, in either index, whose content nothing tells but a person.
+  const std::set<std::string>& doubtful() const { return doubtful_; }
   // False: no stranger made it.
   bool drop_index_of_strangers(const std::string& node, const std::string& index);
   // Documents that strangers wrote, in either index.
@@ -146,7 +146,7 @@ class World {
     Instant announced{};
   };
   std::optional<Storm> storm_;
-  std::set<std::pair<std::string, std::string>> doubtful_;
+  std::set<std::string> doubtful_;
   DriftedTags drifted_tags_;
   bool everybody_ = false;      // somebody wrote to all nodes, some time
   bool names_changed_ = false;  // a swap or a renaming was asked for, some time
