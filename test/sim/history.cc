@@ -23,6 +23,10 @@ bool fits(const Request& request, const Entry& entry) {
          to_text(entry.task_details).find('"' + request.value + '"') != std::string::npos;
 }
 
+bool deletes_documents(Act act) {
+  return is_document_act(act) && act != Act::kReplace && act != Act::kMerge;
+}
+
 class Replay {
  public:
   Replay(std::vector<Operation>& operations, const Chronicle& chronicle)
@@ -175,7 +179,7 @@ class Replay {
         return;
       }
       if (is_misled(operation, end)) {
-        history_.model.apply(operation.request);
+        if (!deletes_documents(operation.request.act)) history_.model.apply(operation.request);
         operation.valid = false;
         return;
       }
@@ -214,13 +218,14 @@ class Replay {
     });
   }
 
-  // Until what failed is taken back a creation may find what another one left, and a drop nothing.
+  // Until what failed is taken back a creation may find what another one left, and a drop, or a
+  // delete of documents, nothing.
   bool is_misled(const Operation& operation, const TaskEnd* end) const {
     const Act act = operation.request.act;
     if (end == nullptr || end->error.is_null() || !is_between(operation.task)) return false;
     const std::string code = text_at(end->error, "code");
     return (act == Act::kCreate && code == "index_already_exists") ||
-           (act == Act::kDrop && code == "index_not_found");
+           ((act == Act::kDrop || deletes_documents(act)) && code == "index_not_found");
   }
 
   // A creation that failed is none, but where clients used the index since. Of one that is there,

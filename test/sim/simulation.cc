@@ -45,6 +45,18 @@ bool must_adopt(const Plan& plan) {
          !plan.trims() && std::ranges::all_of(plan.phases.front().steps, is_harmless);
 }
 
+// Whether what a repair changes may not be seen: it comes behind what is replayed to a disk that
+// went back, or in one batch with what somebody sends.
+bool hides_repairs(const Plan& plan) {
+  const auto is_such = is_fault([](FaultKind kind) {
+    return kind == FaultKind::kRestore || kind == FaultKind::kWipe ||
+           kind == FaultKind::kLateGroup || kind == FaultKind::kForeignDeleteTask ||
+           kind == FaultKind::kPutBackTask || kind == FaultKind::kStranger;
+  });
+  return std::ranges::any_of(
+      plan.phases, [&](const Phase& phase) { return std::ranges::any_of(phase.steps, is_such); });
+}
+
 // The quiet after a phase, and what must hold in it.
 class Quiet {
  public:
@@ -328,10 +340,25 @@ class Quiet {
       if (action != nullptr && (*action == Json("restore") || *action == Json("delete"))) ++done;
     }
     outcome_.repairs = done;
+    if (!hides_repairs(world_.plan()) && world_.chronicle().adoptions.empty())
+      check_worth(rows->as_array());
     if (!damaged_ && done > 0) fail(fmt::format("{} repairs where nothing was damaged", done));
     if (done > 3 * world_.damaged_documents())
       fail(fmt::format("{} repairs for at most {} damaged documents", done,
                        world_.damaged_documents()));
+  }
+
+  // A repair that is verified has changed what some node held.
+  void check_worth(const std::vector<Json>& rows) {
+    std::map<std::string, int> in_vain;  // by document: indexes change their names
+    for (const Json& row : rows) {
+      if (at(row, "repaired") == Json(true) && at(row, "id").is_string())
+        ++in_vain[text_at(row, "id")];
+    }
+    for (const Repaired& repair : world_.witness().repaired()) --in_vain[repair.id];
+    for (const Swept& swept : world_.witness().swept()) --in_vain[swept.id];
+    for (const auto& [id, repairs] : in_vain)
+      if (repairs > 0) fail(fmt::format("{} repairs of {} changed nothing", repairs, id));
   }
 
   World& world_;

@@ -77,10 +77,12 @@ void Witness::applied(const std::string& node, const NodeTask& task,
   const bool filters = position && filtered_.contains(*position);
   if (!filters && !(position && (repairs_.contains(*position) || sweeps_.contains(*position))))
     return;
-  const auto held = before.find(task.index_uid);
+  const auto found = before.find(task.index_uid);
+  const SimulatedNode::Documents held =
+      found == before.end() ? SimulatedNode::Documents() : found->second.documents;
   const auto holds = nodes_.at(node)->disk().indexes.find(task.index_uid);
-  if (held == before.end() || holds == nodes_.at(node)->disk().indexes.end()) return;
-  for (const auto& [id, document] : held->second.documents) {
+  if (holds == nodes_.at(node)->disk().indexes.end()) return;
+  for (const auto& [id, document] : held) {
     if (holds->second.documents.contains(id)) continue;
     if (filters) {
       filtered_[*position].insert({task.index_uid, id});
@@ -98,10 +100,10 @@ void Witness::applied(const std::string& node, const NodeTask& task,
   if (const auto repair = repairs_.find(*position); repair != repairs_.end() && repair->second)
     return;
   for (const auto& [id, document] : holds->second.documents) {
-    const auto old = held->second.documents.find(id);
-    if (old != held->second.documents.end() && old->second == document) continue;
+    const auto old = held.find(id);
+    if (old != held.end() && old->second == document) continue;
     repaired_.push_back({*position, node, task.index_uid, id, std::nullopt, document});
-    if (old != held->second.documents.end()) repaired_.back().before = old->second;
+    if (old != held.end()) repaired_.back().before = old->second;
   }
 }
 
