@@ -1,5 +1,7 @@
 #include "anti_entropy/audit.h"
 
+#include <algorithm>
+
 namespace miroir::anti_entropy {
 namespace {
 
@@ -43,14 +45,19 @@ Json copy_to_json(const DocumentCopies& copies, const Copy& copy, const Verdict&
   return json;
 }
 
+}  // namespace
+
+// Before the last row of what is unresolved is forgotten there is another.
+Audit::Audit(Store& store, Microseconds retention)
+    : store_(store),
+      again_after_(std::min<Microseconds>(std::chrono::days(1), retention / 2 + Microseconds(1))) {}
+
 // What a row says on that day, whichever pass says it.
-Hash128 meaning_of(Json row, WallTime now) {
-  row.set("day", std::chrono::floor<std::chrono::days>(now).time_since_epoch().count());
+Hash128 Audit::meaning_of(Json row, WallTime now) const {
+  row.set("day", now.time_since_epoch() / again_after_);
   for (const std::string_view of_the_pass : {"pass", "at", "readAt"}) row.erase(of_the_pass);
   return xxh3_128(to_text(row));
 }
-
-}  // namespace
 
 void Audit::begin(std::uint64_t pass) {
   pass_ = pass;
@@ -118,7 +125,7 @@ Async<Result<void>> Audit::record(std::vector<HandledState> handled, WallTime no
   return record(std::move(rows), now);
 }
 
-// But for what the pass before this one wrote, or knew, on the same day.
+// But for what the pass before this one wrote, or knew, on the same day (again_after_).
 Async<Result<void>> Audit::record(std::vector<Outcome> rows, WallTime now) {
   Batch batch;
   std::vector<Hash128> unresolved;

@@ -15,11 +15,11 @@ namespace miroir::anti_entropy {
 
 // Rows of kRepair, pass ‖ number: one for every act, of a document what each copy was, who won,
 // why, what was done; of replicated state what the node had, what it must have, what was done. What
-// could not be repaired is written once a day, not by every pass that finds all of it unchanged.
-// They go with their passes (reports.h).
+// could not be repaired is written once a day, or while its last row is kept, not by every pass
+// that finds all of it unchanged. They go with their passes (reports.h).
 class Audit {
  public:
-  explicit Audit(Store& store) : store_(store) {}
+  Audit(Store& store, Microseconds retention);
   void begin(std::uint64_t pass);
   // These are about to be sent, and what they overwrite with them: each has its row from here on,
   // whatever comes in between. The next record() replaces it, or takes it away where it says
@@ -44,10 +44,12 @@ class Audit {
   void announce_one(Batch& batch, const std::string& of, const Json& row);
   Async<Result<void>> record(std::vector<Outcome> rows, WallTime now);
   void take_away_announced(Batch& batch);
+  Hash128 meaning_of(Json row, WallTime now) const;
   // What is durable of this pass.
   void remember(const std::vector<Hash128>& rows);
 
   Store& store_;
+  const Microseconds again_after_;  // what is unresolved has another row
   std::uint64_t pass_ = 0;
   std::uint64_t rows_ = 0;                          // of this pass
   std::map<std::string, std::uint64_t> announced_;  // what → rows

@@ -341,5 +341,48 @@ TEST_F(AuditTest, RowsAreKeptForAsLongAsIsSaidAndNoLonger) {
   EXPECT_TRUE(world.await(world.store.scan(Table::kRepair, "", "", 10, false))->empty());
 }
 
+// A pass may take longer than its rows are kept: these are as young as its end.
+TEST_F(AuditTest, WhatALongPassWroteIsKeptFromItsEndOn) {
+  stop_reconciler();
+  options.audit_retention = Milliseconds(1);
+  start_reconciler();
+  owner("id1").delete_directly(kIndex, "id1");
+  const Json pass = run_pass(PassKind::kLight);
+  EXPECT_EQ(number(pass, "repaired"), 1U);
+  EXPECT_GT(number(pass, "endedMicroseconds"), number(pass, "startedMicroseconds") + 1'000);
+  EXPECT_EQ(repairs().size(), 1U);
+  EXPECT_EQ(member(*world.await(reconciler->passes(10)), "results").size(), 1U);
+}
+
+TEST_F(AuditTest, WhatIsUnresolvedHasARowForAsLongAsItIs) {
+  stop_reconciler();
+  options.audit_retention = std::chrono::hours(2);
+  start_reconciler();
+  owner("alien").write_directly(kIndex, "alien", Json::object({{"id", "alien"}}));
+  for (int pass = 0; pass < 12; ++pass) {
+    run_pass(PassKind::kLight);
+    EXPECT_GE(repairs().size(), 1U) << "pass " << pass;
+    EXPECT_LE(repairs().size(), 3U) << "pass " << pass;
+    world.run_for(std::chrono::minutes(25));
+  }
+}
+
+// Passes that end by a clock that is ahead for a while hold up nobody.
+TEST_F(AuditTest, GoesOnWhereTheClockWasAhead) {
+  stop_reconciler();
+  options.audit_retention = std::chrono::hours(2);
+  start_reconciler();
+  world.clock.set_wall_offset(std::chrono::hours(24 * 365));
+  owner("id1").delete_directly(kIndex, "id1");
+  run_pass(PassKind::kLight);
+  world.clock.set_wall_offset(Seconds(0));
+  owner("id2").delete_directly(kIndex, "id2");
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(repairs().size(), 2U);
+  world.run_for(std::chrono::hours(3));
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(repairs().size(), 0U);
+}
+
 }  // namespace
 }  // namespace miroir

@@ -183,7 +183,7 @@ Async<Result<void>> Reconciler::State::keep(PassReport report) {
   MIROIR_CO_CHECK(co_await store.commit(std::move(batch)));
   quiet = quiet_one ? std::optional(report.number) : std::nullopt;
   MIROIR_CO_CHECK(co_await anti_entropy::collect_tombstones(tools, std::move(report)));
-  co_return co_await anti_entropy::forget_passes(store, clock.wall_now() - options.audit_retention);
+  co_return co_await anti_entropy::forget_passes(store, clock.wall_now(), options.audit_retention);
 }
 
 Async<void> Reconciler::State::execute(PassOrder order) {

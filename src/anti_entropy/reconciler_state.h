@@ -23,7 +23,7 @@ struct Reconciler::State {
         executor(executor_),
         options(std::move(options_)),
         instruments(metrics),
-        audit(store),
+        audit(store, options.audit_retention),
         breaker(store, options.breaker),
         quarantine(store),
         reads(executor, options.max_read_concurrency),

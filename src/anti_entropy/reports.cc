@@ -148,6 +148,7 @@ Json PassReport::to_json() const {
                             {"problems", std::move(texts)}});
   // For the passes that follow: times as numbers.
   json.set("startedMicroseconds", started.time_since_epoch().count());
+  if (ended) json.set("endedMicroseconds", ended->time_since_epoch().count());
   if (!error.empty()) json.set("error", error);
   if (kind != PassKind::kDeep) return json;
   json.set("resumes", resumes == 0 ? Json() : Json(resumes));
@@ -192,14 +193,17 @@ Async<Result<Position>> newest_clean_head(Store& store) {
   }
 }
 
-Async<Result<void>> forget_passes(Store& store, WallTime before) {
+Async<Result<void>> forget_passes(Store& store, WallTime now, Microseconds retention) {
   MIROIR_CO_TRY(const auto rows, co_await store.scan(Table::kPass, "", "", kForgottenAtOnce));
   std::optional<std::uint64_t> last;
   for (const Row& row : rows) {
     MIROIR_CO_TRY(const Json pass, parse_json(row.value));
-    const Json* started = pass.find("startedMicroseconds");
-    if (started == nullptr || !started->is_int64()) continue;
-    if (WallTime(Microseconds(started->as_int64())) >= before) break;
+    const Json* ended = pass.find("endedMicroseconds");
+    // One whose end was not written goes with the next; by a clock that was ahead none stays.
+    if (ended == nullptr || !ended->is_int64()) continue;
+    const WallTime end{Microseconds(ended->as_int64())};
+    if (end > now) continue;
+    if (end + retention >= now) break;
     last = number_of(row.key);
   }
   if (!last) co_return Result<void>{};

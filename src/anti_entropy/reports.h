@@ -98,7 +98,7 @@ Async<Result<void>> save_pass(Store& store, PassReport report);
 Async<Result<Position>> newest_clean_head(Store& store);
 Async<Result<std::vector<Json>>> load_passes(Store& store, std::size_t limit);  // newest first
 
-// Forgets passes that ended before `before`, and their repairs.
-Async<Result<void>> forget_passes(Store& store, WallTime before);
+// Forgets passes that ended longer than `retention` ago, and their repairs.
+Async<Result<void>> forget_passes(Store& store, WallTime now, Microseconds retention);
 
 }  // namespace miroir::anti_entropy
