@@ -98,7 +98,7 @@ Async<Result<ChangeReader::Step>> ChangeReader::take_records(std::shared_ptr<con
   if (fate == Fate::kInPart) {
     MIROIR_CO_TRY(happened, co_await shards_that_happened(entry->position));
   }
-  std::optional<Newer> newer = Newer{.ids = {}, .all = std::vector<bool>(happened.size())};
+  std::optional<Newer> newer = Newer{.all = std::vector<EntryStamp>(happened.size())};
   if (entry->origin == Origin::kTtlExpire) {
     MIROIR_CO_TRY(newer, co_await newer_than(entry));
   }
@@ -109,7 +109,7 @@ Async<Result<ChangeReader::Step>> ChangeReader::take_records(std::shared_ptr<con
     const std::uint64_t its = number++;
     if (its < given(page, *entry)) return {};
     const ShardId shard = topology.shard_of(record.slot);
-    const bool is_event = happened[shard] && !newer->all[shard] && !newer->ids.contains(record.id);
+    const bool is_event = happened[shard] && !newer->than(record, shard);
     full = page.lost > 0 || (is_event && !add(page, *entry, its, &record, selection));
     if (full) return fail(ErrorCode::kCancelled, "the page is full");
     page.next = {entry->position, its + 1};
@@ -129,12 +129,12 @@ Async<Result<ChangeReader::Step>> ChangeReader::take_records(std::shared_ptr<con
   co_return Step::kGoOn;
 }
 
-// A sweep deletes only what was not written, or deleted, since it looked. Nothing: the log forgot
-// some of that.
+// A sweep deletes only versions after which nothing was written, or deleted, until it was logged;
+// some of them are younger than its look at the log. Nothing: the log forgot some of that.
 Async<Result<std::optional<ChangeReader::Newer>>> ChangeReader::newer_than(
     std::shared_ptr<const Entry> sweep) const {
   std::optional<Newer> newer =
-      Newer{.ids = {}, .all = std::vector<bool>(cluster_.topology().shard_count())};
+      Newer{.all = std::vector<EntryStamp>(cluster_.topology().shard_count())};
   MIROIR_CO_TRY(const bool known,
                 co_await for_each_overtaking(log_, sweep, [&](std::shared_ptr<const Entry> other) {
                   return note(std::move(other), newer);
@@ -143,18 +143,24 @@ Async<Result<std::optional<ChangeReader::Newer>>> ChangeReader::newer_than(
   co_return newer;
 }
 
+bool ChangeReader::Newer::than(const BodyRecord& swept, ShardId shard) const {
+  const EntryStamp stamp = exact_stamp(swept).value_or(0);
+  const auto its = ids.find(swept.id);
+  return all[shard] > stamp || (its != ids.end() && its->second > stamp);
+}
+
 Async<Result<bool>> ChangeReader::note(std::shared_ptr<const Entry> entry,
                                        std::optional<Newer>& newer) const {
   if (!has_records(entry->kind) && !touches_all(entry->kind)) co_return true;
   MIROIR_CO_TRY(const std::vector<bool> happened, co_await shards_that_happened(entry->position));
   if (touches_all(entry->kind)) {
     for (std::size_t shard = 0; shard < happened.size(); ++shard)
-      newer->all[shard] = newer->all[shard] || happened[shard];
+      if (happened[shard]) newer->all[shard] = entry->stamp;
     co_return true;
   }
   const Topology& topology = cluster_.topology();
   const auto read = co_await log_.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
-    if (happened[topology.shard_of(record.slot)]) newer->ids.insert(std::move(record.id));
+    if (happened[topology.shard_of(record.slot)]) newer->ids[record.id] = entry->stamp;
     return {};
   });
   if (!read && read.error().code == ErrorCode::kNotFound) {

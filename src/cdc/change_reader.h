@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -55,9 +54,11 @@ class ChangeReader {
   Async<Result<Step>> take_records(std::shared_ptr<const Entry> entry, Fate fate,
                                    const Selection& selection, Page& page) const;
   Async<Result<std::vector<bool>>> shards_that_happened(Position position) const;
+  // Stamps of the last changes, of documents and of whole shards.
   struct Newer {
-    std::set<std::string> ids;
-    std::vector<bool> all;  // by shard
+    std::map<std::string, EntryStamp> ids = {};
+    std::vector<EntryStamp> all;
+    bool than(const BodyRecord& swept, ShardId shard) const;
   };
   Async<Result<std::optional<Newer>>> newer_than(std::shared_ptr<const Entry> sweep) const;
   Async<Result<bool>> note(std::shared_ptr<const Entry> entry, std::optional<Newer>& newer) const;

@@ -129,6 +129,21 @@ TEST_F(ChangeStreamTest, ASweepOfWhatWasWrittenMeanwhileIsNoDelete) {
               ElementsAre("createIndex books", "write 1", "write 2", "write 2", "delete 1"));
 }
 
+// It has looked at the log, then at the nodes, which have applied more by then.
+TEST_F(ChangeStreamTest, ASweepIsADeleteOfWhatWasWrittenAfterItLookedAtTheLog) {
+  cdc.emit_ttl_deletes = true;
+  start();
+  const Position looked = world.create_index("books");
+  const Position written = world.write("books", {"1", "2"}, "a");
+  world.write("books", {"2"}, "longer");
+  const EntryStamp version = (*world.await(world.log().entries(written, 1)))[0]->stamp;
+  world.append_records(sweep(looked),
+                       {{slot_of("1"), version, "1", ""}, {slot_of("2"), version, "2", ""}});
+  ASSERT_TRUE(settles());
+  EXPECT_THAT(brief(all()),
+              ElementsAre("createIndex books", "write 1", "write 2", "write 2", "delete 1"));
+}
+
 // What was written meanwhile did not happen: the sweep deletes what it looked at.
 TEST_F(ChangeStreamTest, ASweepIsADeleteWhereWhatWasWrittenMeanwhileFailed) {
   cdc.emit_ttl_deletes = true;
