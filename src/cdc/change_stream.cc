@@ -74,7 +74,8 @@ Async<void> ChangeStream::tick() {
   }
 }
 
-// Each once, whoever reads the stream how often.
+// Each once, whoever reads the stream how often, and whatever becomes of it. Of what is logged from
+// here on: what a process that died had not counted nobody does.
 Async<void> ChangeStream::count_suppressed() {
   for (;;) {
     while (counted_ < parts_.log.head()) {

@@ -194,6 +194,7 @@ void World::begin(const Fault& fault) {
     case FaultKind::kStoreSnapshot:
       store_copy_ = store_.snapshot();
       sweep_witness_.store_copied();
+      audit_witness_.store_copied();
       break;
     case FaultKind::kStoreBack:
       if (store_copy_ && store_goes_back(*store_copy_)) crash(fault.duration);
@@ -247,9 +248,7 @@ void World::begin(const Fault& fault) {
       operate(fault);
       break;
     case FaultKind::kClockStep:
-      witness_.note_time();
-      wall_offset_ = fault.duration;
-      clock_.set_wall_offset(wall_offset_);
+      set_clock(fault.duration);
       break;
     case FaultKind::kFailTasks:
     case FaultKind::kFailIndexTasks:

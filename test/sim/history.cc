@@ -53,7 +53,12 @@ class Replay {
       if (entry->kind == EntryKind::kTakeBack && entry->arguments.find("exchange") != nullptr &&
           !is_dropped(*entry) && was_used(*entry))
         history_.model.indexes().try_emplace(entry->index_uid);
-      if (const auto found = order_.find(position); found != order_.end()) apply(*found->second);
+      if (const auto found = order_.find(position); found != order_.end()) {
+        const bool was_there = is_there(*found->second);
+        apply(*found->second);
+        tell_birth(*found->second, !was_there && is_there(*found->second));
+      }
+      if (entry->origin == Origin::kSystem) tell_own(*entry);
       if (entry->origin == Origin::kTtlExpire) sweep(position);
       take_from_strangers(position);
     }
@@ -341,6 +346,50 @@ class Replay {
     }
   }
 
+  bool is_there(const Operation& operation) const {
+    return history_.model.indexes().contains(operation.request.index);
+  }
+
+  // Of an index that a write or a change of settings makes, Miroir's own entries stand before its.
+  // Until what failed is taken back, and where the store went back, it may take another to be there
+  // than is.
+  void tell_birth(const Operation& operation, bool born) {
+    const Act act = operation.request.act;
+    if (act != Act::kReplace && act != Act::kMerge && act != Act::kSettings) return;
+    if (operation.in_recovery || is_between(operation.task)) {
+      const auto before = chronicle_.ledger.entries().find(operation.task - 2);
+      born = before != chronicle_.ledger.entries().end() &&
+             before->second->kind == EntryKind::kCreateIndex &&
+             before->second->origin == Origin::kSystem;
+    }
+    if (!born) return;
+    tell("createIndex", operation.task - 2, operation.request.index, Origin::kSystem);
+    tell("updateSettings", operation.task - 1, operation.request.index, Origin::kSystem);
+  }
+
+  // What it does besides: the settings of an index that a client makes, or of one that gets its
+  // primary key, and what it takes back.
+  void tell_own(const Entry& entry) {
+    const auto before = chronicle_.ledger.entries().find(entry.position - 1);
+    const bool of_birth = before != chronicle_.ledger.entries().end() &&
+                          before->second->kind == EntryKind::kCreateIndex &&
+                          before->second->origin == Origin::kSystem;
+    if (entry.kind == EntryKind::kUpdateSettings && !of_birth)
+      tell("updateSettings", entry.position, entry.index_uid, entry.origin);
+    if (entry.kind == EntryKind::kDropIndex)
+      tell("dropIndex", entry.position, entry.index_uid, entry.origin);
+  }
+
+  void tell(std::string kind, Position position, std::string index, Origin origin,
+            std::string id = "") {
+    history_.changes.push_back({.position = position,
+                                .kind = std::move(kind),
+                                .index = std::move(index),
+                                .id = std::move(id),
+                                .body = "",
+                                .origin = std::string(name(origin))});
+  }
+
   // The entry of the task that deletes the document.
   Position part_for(Position task, const std::string& id) const {
     Position part = task;
@@ -378,8 +427,11 @@ class Replay {
 
   // A version is swept that every replica in sync held: only of the newest is that the end.
   void sweep(Position position) {
+    std::set<std::string> told;
     for (const Swept& swept : chronicle_.swept) {
       if (swept.position != position) continue;
+      if (told.insert(swept.id).second)
+        tell("delete", position, swept.index, Origin::kTtlExpire, swept.id);
       const auto index = history_.model.indexes().find(swept.index);
       if (index == history_.model.indexes().end()) continue;
       const auto document = index->second.documents.find(swept.id);

@@ -61,7 +61,7 @@ struct Chronicle {
 struct History {
   Model model;
   std::vector<std::string> wrong;  // sentences: an acknowledged write that is not there…
-  std::vector<Change> changes;     // that clients made, in order
+  std::vector<Change> changes;     // of clients, of sweeps, and of Miroir itself
 };
 // `at` is shown the model as it is before each entry of the log, with its position, and at the end.
 History replay(std::vector<Operation>& operations, const Chronicle& chronicle,

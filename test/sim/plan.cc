@@ -56,6 +56,8 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random ties(~seed * 53);
   Random tags(~seed * 59);
   Random hurry(~seed * 61);
+  Random audits(~seed * 37);
+  Random origins(~seed * 31);
   Plan plan;
   plan.seed = seed;
   plan.hurried = hurry.chance(0.5);
@@ -135,6 +137,11 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   if (tags.chance(0.12) && !everybody_written_to && !store_goes && !plan.late_group &&
       !plan.trims() && faults.contains(FaultKind::kTagCorrupt))
     let_tags_drift(plan, tags);
+  if (audits.chance(0.25)) plan.audit_retention = between(audits, Seconds(2), Seconds(180));
+  if (plan.has_subscriber) {
+    plan.emit_ttl_deletes = origins.chance(0.5);
+    plan.emit_internal_writes = origins.chance(0.5);
+  }
   return plan;
 }
 

@@ -147,7 +147,9 @@ struct Plan {
   std::uint64_t deletes_max = 100;
   std::optional<Seconds> sweep_interval;  // documents may expire
   bool has_subscriber = false;            // of the change stream
-  bool late_group = false;                // the last group is not there at first
+  bool emit_ttl_deletes = false;          // to him
+  bool emit_internal_writes = false;
+  bool late_group = false;  // the last group is not there at first
   // How long the log keeps bodies that all have, and how many entries without one.
   Microseconds retention = std::chrono::days(7);
   std::uint64_t entries_kept = 1'000'000;
@@ -164,8 +166,8 @@ struct Plan {
   std::uint32_t max_read_concurrency = 2;
   std::uint32_t window_minutes = 0;  // of scheduled deep passes, out of so many; 0: always
   std::uint32_t window_period = 0;
-  // What tombstones outlive at least (rule 4).
-  Microseconds tombstone_age_min = std::chrono::hours(1);
+  Microseconds audit_retention = std::chrono::days(30);    // of passes and repairs
+  Microseconds tombstone_age_min = std::chrono::hours(1);  // of deletes that are forgotten (rule 4)
   bool collects() const { return tombstone_age_min < std::chrono::hours(1); }
   // Who was away may have to be healed by comparison.
   bool trims() const { return retention < std::chrono::days(1); }
@@ -174,8 +176,7 @@ struct Plan {
 };
 
 using FaultSet = std::set<FaultKind>;
-// Those that hold by default.
-FaultSet default_faults();
+FaultSet default_faults();  // that hold by default
 
 Plan draw_plan(std::uint64_t seed, const FaultSet& faults);
 
@@ -192,8 +193,7 @@ inline constexpr int kIndexes = 2;
 inline constexpr int kTags = 3;
 // Entries of a delete by filter of which no node says how many documents match.
 inline constexpr std::size_t kSlicesUnknown = 8;
-// An index that only strangers make.
-inline constexpr const char* kTheirs = "theirs";
+inline constexpr const char* kTheirs = "theirs";  // an index that only strangers make
 // What a fault that strikes a whole node may damage.
 inline constexpr int kAllDocuments = kIndexes * 3 * kIdsOfAClass;
 

@@ -170,6 +170,7 @@ Async<void> Process::open() {
     co_return;
   }
   log_ = std::move(*opened);
+  opened_at_ = log_->head();
   std::map<std::string, std::unique_ptr<NodeClient>> clients;
   for (const auto& [id, node] : around_.nodes) {
     clients[id] = std::make_unique<SimulatedNodeClient>(*node, clock, random_, around_.networks[id],
@@ -196,6 +197,7 @@ Async<void> Process::open() {
   options.foreign_documents = around_.plan.foreign_documents;
   options.tie = around_.plan.tie;
   options.shards_per_pass = around_.plan.shards_per_pass;
+  options.audit_retention = around_.plan.audit_retention;
   options.max_read_concurrency = around_.plan.max_read_concurrency;
   options.windows = windows_of(around_.plan);
   options.breaker.min_documents = around_.plan.deletes_max;
@@ -220,6 +222,8 @@ Async<bool> Process::open_stream() {
   if (!around_.plan.has_subscriber) co_return true;
   CdcOptions options;
   options.enabled = true;
+  options.emit_ttl_deletes = around_.plan.emit_ttl_deletes;
+  options.emit_internal_writes = around_.plan.emit_internal_writes;
   options.sinks.push_back({"subscriber", "http://subscriber", "secret", true});
   auto opened = co_await ChangeStream::open(
       {*log_, around_.store, *cluster_, *forwarders_, around_.clock, random_, metrics_,
@@ -248,6 +252,10 @@ Async<bool> Process::open_sweeper() {
                                        std::move(options));
   if (opened) sweeper_ = std::move(*opened);
   co_return opened.has_value();
+}
+
+double Process::suppressed(const std::string& origin) {
+  return metrics_.counter("miroir_cdc_events_suppressed_total", "", {{"origin", origin}}).value();
 }
 
 void Process::serve(Request request, int number, std::function<void(http::Response)> answer) {

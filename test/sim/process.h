@@ -64,6 +64,10 @@ class Process {
   Cluster& cluster() { return *cluster_; }
   Reconciler& reconciler() { return *reconciler_; }
   const Sweeper& sweeper() { return *sweeper_; }
+  // The log's head when it began.
+  Position opened_at() const { return opened_at_; }
+  // Changes that its stream has left out because of their origin.
+  double suppressed(const std::string& origin);
 
  private:
   Async<void> open();
@@ -77,6 +81,7 @@ class Process {
   Random random_;
   Metrics metrics_;
   std::unique_ptr<Log> log_;
+  Position opened_at_ = 0;
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<Forwarders> forwarders_;
   std::unique_ptr<HealthMonitor> health_;

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "sim/json_at.h"
+#include "sim/origins.h"
 #include "sim/world.h"
 
 namespace miroir::sim {
@@ -23,6 +24,7 @@ constexpr int kPassesMax = 3;
 // among faults may wait for an answer that was lost (kReadTimeout in ttl/sweep.cc).
 constexpr Microseconds kSweep = Seconds(20);
 constexpr Microseconds kStreamMax = std::chrono::minutes(10);
+constexpr std::size_t kAuditMax = 10'000;
 constexpr Microseconds kAgreement = std::chrono::minutes(2);
 
 bool is_clean(const Json& pass) {
@@ -82,6 +84,7 @@ class Quiet {
       if (pass && !is_clean(*pass)) fail("a pass on the quiet system found: " + to_text(*pass));
     }
     check_documents("quiet");
+    check_audit();
   }
 
  private:
@@ -195,7 +198,7 @@ class Quiet {
   }
 
   std::optional<Result<Json>> read_audit() {
-    return world_.await(world_.process().reconciler().repairs(std::nullopt, 10'000));
+    return world_.await(world_.process().reconciler().repairs(std::nullopt, kAuditMax));
   }
 
   void fail(std::string what) {
@@ -290,14 +293,33 @@ class Quiet {
     return changes;
   }
 
-  void check_stream(const std::vector<Change>& changes) {
+  void check_stream(std::vector<Change> changes) {
+    std::erase_if(changes, [&](const Change& one) { return !is_told(world_.plan(), one.origin); });
+    Position last = 0;
+    for (const Change& change : changes) last = std::max(last, change.position);
     Subscriber& subscriber = world_.subscriber();
-    const Position last = changes.empty() ? 0 : changes.back().position;
     world_.run_until([&] { return subscriber.last() >= last; }, kStreamMax);
     for (const std::string& wrong : subscriber.take_wrong()) fail(wrong);
     for (const std::string& wrong :
-         check_told(without_left_open(subscriber.changes()), without_left_open(changes)))
+         check_told(without_left_open(subscriber.changes()), without_left_open(std::move(changes))))
       fail(wrong);
+    check_left_out();
+  }
+
+  void check_left_out() {
+    Process& process = world_.process();
+    std::string wrong;
+    const auto holds = [&] {
+      wrong.clear();
+      const Ledger& ledger = world_.chronicle().ledger;
+      for (const auto& [origin, due] : left_out(world_.plan(), ledger, process.opened_at())) {
+        if (process.suppressed(origin) != static_cast<double>(due))
+          wrong += fmt::format("; {} changes by {} are no events, and {} are counted", due, origin,
+                               process.suppressed(origin));
+      }
+      return wrong.empty();
+    };
+    if (!world_.run_until(holds, kRest)) fail(wrong.substr(2));
   }
 
   // Every request's task has ended, as a Meilisearch's would have.
@@ -328,16 +350,35 @@ class Quiet {
     for (std::string& wrong : world_.sweep_witness().take_wrong()) fail(std::move(wrong));
   }
 
+  // Read again as long as passes go on writing it.
+  template <class Read>
+  std::optional<Json> read_unchanged(Read read) {
+    for (;;) {
+      const std::uint64_t before = world_.audit_witness().changes();
+      const std::optional<Result<Json>> page = world_.await(read(world_.process().reconciler()));
+      if (!page || !*page) return std::nullopt;
+      if (world_.audit_witness().changes() == before) return at(**page, "results");
+    }
+  }
+
+  void check_audit() {
+    AuditWitness& witness = world_.audit_witness();
+    const auto passes = read_unchanged([](Reconciler& its) { return its.passes(kAuditMax); });
+    if (!passes) return fail("the passes cannot be read");
+    witness.check_passes(*passes);
+    const auto repairs =
+        read_unchanged([](Reconciler& its) { return its.repairs(std::nullopt, kAuditMax); });
+    if (!repairs) return fail("the audit cannot be read");
+    witness.check_repairs(*repairs);
+    for (std::string& wrong : witness.take_wrong()) fail(std::move(wrong));
+  }
+
   void check_repairs() {
-    auto repairs = read_audit();
-    if (!repairs || !*repairs) return fail("the audit cannot be read");
-    const Json* rows = (*repairs)->find("results");
-    if (rows == nullptr || !rows->is_array()) return fail("the audit has no results");
     std::uint64_t done = 0;  // not what was only reported
-    for (const Json& row : rows->as_array()) {
+    for (const Json& row : world_.audit_witness().repairs()) {
       world_.say("repair: " + to_text(row));
-      const Json* action = row.find("action");
-      if (action != nullptr && (*action == Json("restore") || *action == Json("delete"))) ++done;
+      const std::string action = text_at(row, "action");
+      if (action == "restore" || action == "delete") ++done;
     }
     outcome_.repairs = done;
     if (!hides_repairs(world_.plan()) && world_.chronicle().adoptions.empty())

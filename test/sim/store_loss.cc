@@ -64,7 +64,9 @@ bool World::store_goes_back(MemoryStore::Tables tables) {
   say(fmt::format("the log goes back to {}, {} acknowledged requests with it", ledger_.head(),
                   count));
   witness_.store_went_back(ledger_.head());
-  sweep_witness_.store_went_back(tables != MemoryStore::Tables());
+  const bool copied = tables != MemoryStore::Tables();
+  sweep_witness_.store_went_back(copied);
+  audit_witness_.store_went_back(copied);
   subscriber_.log_went_back(ledger_.head(), ledger_.left_open());
   cursed_.erase(cursed_.upper_bound(ledger_.head()), cursed_.end());
   std::erase_if(adoptions_, [this](const Adoption& one) { return one.position > ledger_.head(); });

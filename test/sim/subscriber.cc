@@ -11,8 +11,8 @@
 namespace miroir::sim {
 
 std::string describe(const Change& change) {
-  return fmt::format("{} {} {}/{} {}", change.position, change.kind, change.index, change.id,
-                     change.body);
+  return fmt::format("{} {} {}/{} {} by {}", change.position, change.kind, change.index, change.id,
+                     change.body, change.origin);
 }
 
 // "12", or "12-3".
@@ -52,7 +52,8 @@ std::vector<Change> Subscriber::changes() const {
     const Json event = *parse_json(text);
     const Json* body = event.find("body");
     changes.push_back({cursor.first, text_at(event, "kind"), text_at(event, "index"),
-                       text_at(event, "id"), body == nullptr ? "" : to_text(*body)});
+                       text_at(event, "id"), body == nullptr ? "" : to_text(*body),
+                       text_at(event, "origin")});
   }
   return changes;
 }

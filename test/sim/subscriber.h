@@ -18,6 +18,7 @@ struct Change {
   std::string index;  // empty: several
   std::string id;
   std::string body;
+  std::string origin = "client";
   auto operator<=>(const Change&) const = default;
 };
 std::string describe(const Change& change);

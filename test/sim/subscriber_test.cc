@@ -11,8 +11,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 std::string delivery(const std::string& cursor, const std::string& id) {
-  return R"({"events":[{"cursor":")" + cursor + R"(","kind":"write","index":"books","id":")" + id +
-         R"("}]})";
+  return R"({"events":[{"cursor":")" + cursor +
+         R"(","origin":"client","kind":"write","index":"books","id":")" + id + R"("}]})";
 }
 
 Change write(Position position, const std::string& id) {

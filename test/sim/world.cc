@@ -37,7 +37,8 @@ World::World(const Plan& plan)
       random_(plan.seed + 1'000'003),
       witness_(topology_, nodes_, journals_, clock_,
                {plan.deletes_max, plan.window_minutes, plan.window_period}),
-      sweep_witness_(clock_, {.sweep_interval = plan.sweep_interval.value_or(Seconds(0))}) {
+      sweep_witness_(clock_, {.sweep_interval = plan.sweep_interval.value_or(Seconds(0))}),
+      audit_witness_(clock_, plan.audit_retention) {
   for (const NodeConfig& config : topology_.nodes()) add_node(config.id);
   if (plan.trims()) damaged_ += kAllDocuments * nodes_.size();
   store_.be_exclusive();
@@ -47,6 +48,7 @@ World::World(const Plan& plan)
     lift_curses();
     witness_.committed(batch);
     sweep_witness_.committed(batch);
+    audit_witness_.committed(batch);
     if (in_recovery_) watch_adoption(batch);
   });
 }
@@ -218,12 +220,18 @@ void World::begin(Request request, bool by_person) {
   });
 }
 
+void World::set_clock(Microseconds offset) {
+  witness_.note_time();
+  audit_witness_.note_time();
+  wall_offset_ = offset;
+  clock_.set_wall_offset(offset);
+}
+
 void World::let_expire() {
   const WallTime when{Milliseconds(last_expiry_ + 1)};
   const Microseconds early = when - clock_.wall_now();
   if (early.count() <= 0) return;
-  wall_offset_ += early;
-  clock_.set_wall_offset(wall_offset_);
+  set_clock(wall_offset_ + early);
   say("all that expires soon has expired");
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/audit_witness.h"
 #include "sim/checks.h"
 #include "sim/history.h"
 #include "sim/ledger.h"
@@ -54,6 +55,7 @@ class World {
   const Nodes& nodes();
   Witness& witness() { return witness_; }
   SweepWitness& sweep_witness() { return sweep_witness_; }
+  AuditWitness& audit_witness() { return audit_witness_; }
   // All that happened, for a checker.
   Chronicle chronicle() const {
     return {ledger_,  cursed_,       adoptions_,          witness_.swept(), witness_.repaired(),
@@ -107,6 +109,7 @@ class World {
   void end_faults();
   void end_node_faults();
   void later(Microseconds delay, std::function<void()> what);
+  void set_clock(Microseconds offset);
   // One step of the event loop, or of time up to `end`.
   void step(Instant end);
 
@@ -120,6 +123,7 @@ class World {
   Journals journals_;
   Witness witness_;
   SweepWitness sweep_witness_;
+  AuditWitness audit_witness_;
   Subscriber subscriber_;
   std::unique_ptr<Process> process_;
 
