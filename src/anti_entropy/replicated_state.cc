@@ -19,23 +19,24 @@ struct NodeReading {
   Result<NodeState> state;
 };
 
-// Whether a document of the index has no stamp.
-Async<Result<bool>> holds_foreign(const Tools& tools, NodeClient& client, std::string uid) {
+Async<Result<Holds>> documents_in(const Tools& tools, NodeClient& client, std::string uid) {
+  Holds holds = Holds::kNothing;
   DocumentQuery query;
   query.index_uid = std::move(uid);
   query.fields = {tools.options.names.updated_at};
   for (;;) {
     auto page = co_await client.documents(query, tools.clock.now() + kReadTimeout);
-    if (!page && page.error().code == ErrorCode::kNotFound) co_return false;
+    if (!page && page.error().code == ErrorCode::kNotFound) co_return holds;
     MIROIR_CO_CHECK(page);
     for (const std::string& text : page->documents) {
       MIROIR_CO_TRY(const Json document, parse_json(text));
       const Json* stamp = document.find(tools.options.names.updated_at);
       if (stamp == nullptr || !stamp->is_string() || !decode_stamp(stamp->as_string()))
-        co_return true;
+        co_return Holds::kForeign;
+      holds = Holds::kOurs;
     }
     query.offset += page->documents.size();
-    if (page->documents.empty() || query.offset >= page->total) co_return false;
+    if (page->documents.empty() || query.offset >= page->total) co_return holds;
   }
 }
 
@@ -54,10 +55,11 @@ Async<NodeReading> read_state(const Tools& tools, std::string node, std::vector<
     if (!settings) co_return NodeReading{node, std::unexpected(settings.error())};
     state.settings.emplace(uid, std::move(*settings));
     const IndexState* known = tools.log.catalogue().index(uid);
-    if (known == nullptr || known->primary_key || !state.indexes.at(uid).primary_key) continue;
-    auto foreign = co_await holds_foreign(tools, client, uid);
-    if (!foreign) co_return NodeReading{node, std::unexpected(foreign.error())};
-    if (*foreign) state.with_foreign.insert(uid);
+    const auto& key = state.indexes.at(uid).primary_key;
+    if (known == nullptr || !key || key == known->primary_key) continue;
+    auto holds = co_await documents_in(tools, client, uid);
+    if (!holds) co_return NodeReading{node, std::unexpected(holds.error())};
+    state.holds.emplace(uid, *holds);
   }
   auto keys = co_await client.keys(deadline());
   if (!keys) co_return NodeReading{node, std::unexpected(keys.error())};
@@ -270,18 +272,19 @@ Async<Result<std::vector<Entry>>> heal(const Tools& tools, const Catalogue& cata
   }
   const IndexState& index = *catalogue.index(difference.name);
   const Json primary_key = index.primary_key ? Json(*index.primary_key) : Json();
+  if (difference.defect == StateDefect::kPrimaryKeyMissing ||
+      difference.defect == StateDefect::kPrimaryKeyOther) {
+    entries.push_back(entry_for(&index, difference.node, EntryKind::kUpdateIndex,
+                                Json::object({{"primaryKey", primary_key}, {"newUid", Json()}})));
+    co_return entries;
+  }
   if (difference.defect == StateDefect::kIndexMissing ||
       difference.defect == StateDefect::kIndexOther) {
     entries.push_back(entry_for(&index, difference.node, EntryKind::kCreateIndex,
                                 Json::object({{"primaryKey", primary_key}})));
-  } else if (difference.defect == StateDefect::kPrimaryKeyMissing) {
-    entries.push_back(entry_for(&index, difference.node, EntryKind::kUpdateIndex,
-                                Json::object({{"primaryKey", primary_key}, {"newUid", Json()}})));
   }
-  if (difference.defect != StateDefect::kPrimaryKeyMissing) {
-    MIROIR_CO_TRY(auto settings, co_await settings_entry(tools, index, difference.node));
-    if (settings) entries.push_back(std::move(*settings));
-  }
+  MIROIR_CO_TRY(auto settings, co_await settings_entry(tools, index, difference.node));
+  if (settings) entries.push_back(std::move(*settings));
   co_return entries;
 }
 
@@ -356,6 +359,7 @@ std::string did(StateDefect defect) {
     case StateDefect::kIndexOther:
       return "dropped and made anew";
     case StateDefect::kPrimaryKeyMissing:
+    case StateDefect::kPrimaryKeyOther:
       return "primary key set";
     case StateDefect::kSettings:
       return "settings set";
@@ -365,7 +369,6 @@ std::string did(StateDefect defect) {
       return "deleted";
     case StateDefect::kIndexUnknown:
     case StateDefect::kIndexKept:
-    case StateDefect::kPrimaryKeyOther:
     case StateDefect::kDocumentsUnknown:
       break;
   }
@@ -379,9 +382,8 @@ bool was_applied(const Sent& sent, const StateDifference& difference) {
 
 HandledState outcome_of(StateDifference difference, const Snapshot& after, const Sent& sent,
                         bool repairs) {
-  const auto same = [&](const StateDifference& other) {
-    return other.sentence == difference.sentence;
-  };
+  // It may be wrong in another way by now.
+  const auto same = [&](const StateDifference& other) { return other.is_about(difference); };
   const bool left = std::ranges::any_of(after.differences, same);
   HandledState handled{.difference = std::move(difference), .healed = false, .outcome = ""};
   const StateDifference& its = handled.difference;

@@ -118,6 +118,7 @@ TEST(ReplicatedStateTest, IndexWhoseDropFailedIsLeftThereAndHealable) {
 TEST(ReplicatedStateTest, WhatMayBeTheLastOfAnIndexIsKept) {
   NodeState more = right();
   more.indexes["movies"].primary_key = "name";
+  more.holds["movies"] = Holds::kOurs;
   more.indexes["other"] = {.uid = "other", .primary_key = {}, .created_at = ""};
   Expectations expected;
   expected.left = expected.in_doubt = expected.kept = {{"a", "movies"}, {"a", "other"}};
@@ -135,20 +136,32 @@ TEST(ReplicatedStateTest, PrimaryKeysAreCompared) {
   EXPECT_EQ(defects({{"a", without}}), std::vector{StateDefect::kPrimaryKeyMissing});
   NodeState other = right();
   other.indexes["movies"].primary_key = "name";
-  EXPECT_EQ(defects({{"a", other}}), std::vector{StateDefect::kPrimaryKeyOther});
+  for (const Holds holds : {Holds::kNothing, Holds::kOurs, Holds::kForeign}) {
+    other.holds["movies"] = holds;
+    const auto differences = compare_states(catalogue(), {{"a", other}}, {});
+    ASSERT_EQ(differences.size(), 1U);
+    EXPECT_EQ(differences[0].defect, holds == Holds::kNothing ? StateDefect::kPrimaryKeyOther
+                                                              : StateDefect::kDocumentsUnknown);
+    EXPECT_EQ(differences[0].healable(), holds == Holds::kNothing);
+  }
+  other.holds.clear();
+  EXPECT_EQ(defects({{"a", other}}), std::vector{StateDefect::kDocumentsUnknown}) << "not known";
 }
 
-TEST(ReplicatedStateTest, AnotherIndexUnderTheNameOfOneInDoubtIsHealable) {
+TEST(ReplicatedStateTest, AnotherIndexUnderTheNameOfOneInDoubtIsHealableWithoutStrangersDocuments) {
   NodeState other = right();
   other.indexes["movies"].primary_key = "name";
+  other.holds["movies"] = Holds::kOurs;
+  NodeState foreign = other;
+  foreign.holds["movies"] = Holds::kForeign;
   const auto differences =
-      compare_states(catalogue(), {{"a", other}, {"b", other}},
-                     {.settings = {}, .left = {}, .in_doubt = {{"a", "movies"}}});
-  ASSERT_EQ(differences.size(), 2U);
+      compare_states(catalogue(), {{"a", other}, {"b", other}, {"c", foreign}},
+                     {.settings = {}, .left = {}, .in_doubt = {{"a", "movies"}, {"c", "movies"}}});
+  ASSERT_EQ(differences.size(), 3U);
   EXPECT_EQ(differences[0].defect, StateDefect::kIndexOther);
   EXPECT_TRUE(differences[0].healable());
-  EXPECT_EQ(differences[1].defect, StateDefect::kPrimaryKeyOther) << "on b nothing failed";
-  EXPECT_FALSE(differences[1].healable());
+  EXPECT_EQ(differences[1].defect, StateDefect::kDocumentsUnknown) << "on b nothing failed";
+  EXPECT_EQ(differences[2].defect, StateDefect::kDocumentsUnknown);
 }
 
 TEST(ReplicatedStateTest, SettingsAreComparedWithWhatWasReadBack) {

@@ -51,18 +51,23 @@ Json describe(const NodeIndex& index) {
 
 // The one thing of an index that is wrong, if anything is.
 std::optional<StateDefect> defect_of(const IndexState& index, const NodeIndex* held, bool in_doubt,
-                                     bool with_foreign) {
+                                     Holds holds) {
   if (held == nullptr) return StateDefect::kIndexMissing;
   if (held->primary_key == index.primary_key) return std::nullopt;
-  if (held->primary_key && in_doubt) return StateDefect::kIndexOther;
-  if (!index.primary_key) {
-    return with_foreign ? StateDefect::kDocumentsUnknown : StateDefect::kIndexOther;
-  }
-  return held->primary_key ? StateDefect::kPrimaryKeyOther : StateDefect::kPrimaryKeyMissing;
+  if (!held->primary_key) return StateDefect::kPrimaryKeyMissing;
+  if (holds == Holds::kForeign) return StateDefect::kDocumentsUnknown;
+  if (in_doubt || !index.primary_key) return StateDefect::kIndexOther;
+  // A node lets the key be changed as long as there is no document (docs/design.md).
+  return holds == Holds::kNothing ? StateDefect::kPrimaryKeyOther : StateDefect::kDocumentsUnknown;
 }
 
 constexpr std::string_view kWhyKept =
     "is not what the log says, and may be the last of an index: no replica in sync holds that";
+
+std::string other_key(const std::string& name, const IndexState& index, const NodeIndex& held) {
+  return name + "has the primary key `" + *held.primary_key + "` instead of `" +
+         *index.primary_key + "`";
+}
 
 std::string what_is_wrong(StateDefect defect, const IndexState& index, const NodeIndex* held) {
   std::string name = "index `" + index.uid + "` ";
@@ -76,10 +81,11 @@ std::string what_is_wrong(StateDefect defect, const IndexState& index, const Nod
     case StateDefect::kPrimaryKeyMissing:
       return name + "has no primary key";
     case StateDefect::kDocumentsUnknown:
-      return name + "holds documents that were written behind Miroir's back";
+      if (!index.primary_key)
+        return name + "holds documents that were written behind Miroir's back";
+      return other_key(name, index, *held) + ", and documents under it: drop it on that node";
     default:
-      return name + "has the primary key `" + *held->primary_key + "` instead of `" +
-             *index.primary_key + "`";
+      return other_key(name, index, *held);
   }
 }
 
@@ -95,8 +101,9 @@ void compare_indexes(const Catalogue& catalogue, const std::string& node, const 
   for (const auto& [uid, index] : catalogue.indexes()) {
     const auto found = state.indexes.find(uid);
     const NodeIndex* held = found == state.indexes.end() ? nullptr : &found->second;
+    const auto holds = state.holds.find(uid);
     auto defect = defect_of(index, held, expected.in_doubt.contains({node, uid}),
-                            state.with_foreign.contains(uid));
+                            holds == state.holds.end() ? Holds::kForeign : holds->second);
     if (!defect) continue;
     if (defect == StateDefect::kIndexOther && expected.kept.contains({node, uid}))
       defect = StateDefect::kIndexKept;

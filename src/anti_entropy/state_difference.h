@@ -13,14 +13,16 @@
 
 namespace miroir::anti_entropy {
 
+// Documents that an index holds, or none; foreign ones have no stamp, and are somebody's.
+enum class Holds { kNothing, kOurs, kForeign };
+
 // What one node holds, as it answers.
 struct NodeState {
   std::map<std::string, NodeIndex> indexes;
   std::map<std::string, Json> settings;  // of the catalogue's indexes that it has
   std::map<std::string, Json> keys;      // by uid
-  // Indexes with documents without a stamp, among those that the log gave no primary key, and so no
-  // document.
-  std::set<std::string> with_foreign = {};
+  // Of those that have another primary key than the log gave them. Not known: as if foreign.
+  std::map<std::string, Holds> holds = {};
 };
 
 enum class StateDefect {  // code() names them in the audit
@@ -30,8 +32,8 @@ enum class StateDefect {  // code() names them in the audit
   kIndexOther,  // another has this name, and a primary key: a swap failed, or a stranger gave it
   kIndexKept,   // either, and what the node holds may be all that there is of an index
   kPrimaryKeyMissing,
-  kPrimaryKeyOther,
-  kDocumentsUnknown,  // foreign ones, in an index that is to have none
+  kPrimaryKeyOther,   // and no document
+  kDocumentsUnknown,  // foreign ones, in an index that is to have none, or any under another key
   kSettings,
   kKey,
   kKeyLeft  // a client deleted it
@@ -45,10 +47,14 @@ struct StateDifference {
   // Of settings those that are not alike. Null: nothing; of wanted settings also: not known.
   Json held = {};
   Json wanted = {};
+  bool is_about(const StateDifference& other) const {
+    return node == other.node && name == other.name && of_key() == other.of_key() &&
+           (defect == StateDefect::kSettings) == (other.defect == StateDefect::kSettings);
+  }
   bool of_key() const { return defect == StateDefect::kKey || defect == StateDefect::kKeyLeft; }
   bool healable() const {
     return defect != StateDefect::kIndexUnknown && defect != StateDefect::kIndexKept &&
-           defect != StateDefect::kPrimaryKeyOther && defect != StateDefect::kDocumentsUnknown;
+           defect != StateDefect::kDocumentsUnknown;
   }
 };
 

@@ -5,7 +5,7 @@ Small here; ./dev soak --drift takes thousands.
 """
 import json, random, sys, unittest
 
-from cluster import Cluster, wait_for
+from cluster import Cluster, ClusterTest, wait_for
 
 PATH = "/indexes/things/documents"
 KINDS = ("deleted", "stale", "changed", "extra", "put back")
@@ -159,6 +159,57 @@ def drift(faults, variants, seed, say=lambda text: None):
 
 class Drift(unittest.TestCase):
     def test_faults_are_found_and_variants_are_not(self): drift(faults=500, variants=500, seed=1)
+
+
+class OtherPrimaryKey(ClusterTest):
+    """Somebody drops an index on one node, and makes it anew there with another primary key."""
+
+    def setUp(self):
+        self.cluster = Cluster()
+        self.addCleanup(self.cluster.stop)
+        self.model = {str(n): {"id": n, "isbn": f"i{n}"} for n in range(60)}
+        self.cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
+        self.cluster.api.write("PATCH", "/indexes/things/settings", {"filterableAttributes": ["isbn"], "synonyms": {"a": ["b"]}})
+        self.cluster.api.write("POST", PATH, list(self.model.values()))
+        self.cluster.wait_equal()
+        self.cluster.miroir.run_pass("light")
+        self.node = self.cluster["b1"].api
+        self.node.write("DELETE", "/indexes/things")
+        self.node.write("POST", "/indexes", {"uid": "things", "primaryKey": "isbn"})
+
+    def row(self):
+        rows = [row for row in self.cluster.miroir.repairs() if row["id"] is None and row["node"] == "b1" and row["reason"] != "settings"]
+        return {name: rows[0][name] for name in ("index", "action", "reason", "outcome", "repaired")}
+
+    def check_healed(self):
+        wait_for("in sync", lambda: self.cluster.miroir.run_pass("light")["clean"] and not self.cluster.unequal())
+        self.check_equal(self.cluster, "things", self.model)
+        for what in ("", "/settings"):
+            held = [node.api.get("/indexes/things" + what) for node in self.cluster.nodes]
+            for index in held: index.pop("createdAt", index.pop("updatedAt", None))
+            self.assertEqual(held, [held[0]] * 4)
+        self.assertEqual(self.node.get("/indexes/things")["primaryKey"], "id")
+
+    def test_without_documents_it_is_given_the_right_one_and_its_documents(self):
+        self.cluster.miroir.run_pass("light")
+        self.assertEqual(self.row(), {"index": "things", "action": "heal", "reason": "primary_key_other",
+                                      "outcome": "primary key set, verified", "repaired": True})
+        self.check_healed()
+
+    def test_documents_under_it_stay_until_somebody_drops_them(self):
+        theirs = [{"isbn": "theirs", "id": 3}]
+        self.node.write("POST", PATH, theirs)
+        for kind in ("light", "deep"):
+            problems = self.cluster.miroir.run_pass(kind)["problems"]
+            self.assertIn("node b1: index `things` has the primary key `isbn` instead of `id`, and documents under it: drop it on that node",
+                          problems)
+        self.assertEqual(self.row(), {"index": "things", "action": "report", "reason": "documents_unknown",
+                                      "outcome": "left as it is", "repaired": False})
+        self.cluster.api.write("POST", PATH, [{"id": 1, "isbn": "new"}])
+        self.model["1"]["isbn"] = "new"
+        self.assertEqual(self.cluster["b1"].documents("things"), theirs)
+        self.node.write("DELETE", "/indexes/things")
+        self.check_healed()
 
 
 if __name__ == "__main__": unittest.main()
