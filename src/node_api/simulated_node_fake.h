@@ -99,6 +99,7 @@ class SimulatedNode {
   // Behind Miroir's back, at once and without a task: the whole document, or its end.
   void write_directly(const std::string& index_uid, const std::string& id, Json document);
   void delete_directly(const std::string& index_uid, const std::string& id);
+  void drop_directly(const std::string& index_uid) { disk_.indexes.erase(index_uid); }
   void set_directly(const std::string& index_uid, const std::string& setting, Json value);
   // Sets one field and leaves the stamp.
   bool corrupt(const std::string& index_uid, const std::string& id, const std::string& field,

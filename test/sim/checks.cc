@@ -33,6 +33,8 @@ class ModelCheck {
         say("{} lacks index {}", node, uid);
         continue;
       }
+      if (!index.documents.empty() && found->second.primary_key != "id")
+        say("{} has the primary key {} in {}", node, found->second.primary_key.value_or("-"), uid);
       check_settings(node, uid, index, found->second);
       check_documents(node, uid, index, found->second);
     }
@@ -71,9 +73,28 @@ class ModelCheck {
                       const SimulatedNode::Index& held) {
     const Json* words = held.settings.find("stopWords");
     const Json found = words == nullptr ? Json() : *words;
-    if (found == index.stop_words) return;
-    say("{} has the stop words {} in {} instead of {}", node, to_text(found), uid,
-        to_text(index.stop_words));
+    if (found != index.stop_words) {
+      say("{} has the stop words {} in {} instead of {}", node, to_text(found), uid,
+          to_text(index.stop_words));
+    } else if (found.is_array() && found != Json::array({"foreign"})) {
+      check_other_settings(node, uid, found, held.settings);
+    }
+  }
+
+  // Clients make them with the stop words; Miroir's filters come before theirs.
+  void check_other_settings(const std::string& node, const std::string& uid, const Json& words,
+                            const Json& settings) {
+    const auto text = [&settings](std::string_view name) {
+      const Json* value = settings.find(name);
+      return value == nullptr ? std::string() : to_text(*value);
+    };
+    const std::string word = to_text(words.as_array().front());
+    const std::string filters = text("filterableAttributes");
+    if (text("sortableAttributes") != "[" + word + "]" ||
+        text("synonyms") != "{" + word + ":[\"x\"]}" || !filters.ends_with("}," + word + "]") ||
+        !filters.contains("_miroir_*"))
+      say("{} has the stop words {} in {}, and not the settings that came with them: {}", node,
+          to_text(words), uid, to_text(settings));
   }
 
   void check_documents(const std::string& node, const std::string& uid, const Model::Index& index,
@@ -162,8 +183,17 @@ std::optional<std::string> check_repair(const Model& model, const Topology& topo
 std::vector<std::string> check_replicas_equal(const Nodes& nodes) {
   std::vector<std::string> wrong;
   std::map<std::string, std::pair<std::string, const Json*>> first;
+  std::map<std::string, std::pair<std::string, const SimulatedNode::Index*>> first_index;
   for (const auto& [node, simulated] : nodes) {
     for (const auto& [uid, index] : simulated->disk().indexes) {
+      const auto& [peer, same] = first_index.try_emplace(uid, node, &index).first->second;
+      if (same->primary_key != index.primary_key)
+        wrong.push_back(fmt::format("{} has the primary key {} on {} and {} on {}", uid,
+                                    same->primary_key.value_or("-"), peer,
+                                    index.primary_key.value_or("-"), node));
+      if (same->settings != index.settings)
+        wrong.push_back(fmt::format("{} has the settings {} on {} and {} on {}", uid,
+                                    to_text(same->settings), peer, to_text(index.settings), node));
       for (const auto& [id, document] : index.documents) {
         const auto [place, fresh] = first.try_emplace(uid + "/" + id, node, &document);
         if (fresh || *place->second.second == document) continue;

@@ -60,7 +60,8 @@ std::vector<std::string> check_states(const Json& pass, const Topology& topology
 std::vector<std::string> check_expired(const Model& model, std::int64_t now_milliseconds);
 // What belongs to strangers alone is theirs.
 std::vector<std::string> check_left_alone(const Nodes& nodes);
-// The copies of a document are the same, stored fields included.
+// The copies of a document are the same, stored fields included; and an index's primary key and all
+// its settings.
 std::vector<std::string> check_replicas_equal(const Nodes& nodes);
 
 }  // namespace miroir::sim

@@ -67,6 +67,34 @@ TEST_F(ChecksTest, ShardThatIsCalledInSyncAndIsNotIsFound) {
               ElementsAre(HasSubstr("without a reason")));
 }
 
+TEST_F(ChecksTest, SettingsAndPrimaryKeysThatDifferAreFound) {
+  nodes["b0"]->set_directly("books", "synonyms", Json::object());
+  EXPECT_THAT(check_replicas_equal(nodes), ElementsAre(HasSubstr("books has the settings {} on")));
+  SimulatedNode::Disk disk = nodes["b0"]->snapshot();
+  disk.indexes["books"] = nodes["a0"]->disk().indexes.at("books");
+  disk.indexes["books"].primary_key = "isbn";
+  nodes["b0"]->restore(disk);
+  EXPECT_THAT(check_replicas_equal(nodes),
+              ElementsAre("books has the primary key id on a0 and isbn on b0"));
+  EXPECT_THAT(check(), ElementsAre("b0 has the primary key isbn in books"));
+}
+
+TEST_F(ChecksTest, SettingsThatAreNotThoseThatCameWithTheStopWordsAreFound) {
+  const Json words = Json::array({"u1"});
+  model.apply(request(Act::kSettings, {}, "u1"));
+  const Json filters =
+      Json::array({Json::object({{"attributePatterns", Json::array({"_miroir_*"})}}), Json("u1")});
+  for (const auto& [id, node] : nodes) {
+    node->set_directly("books", "stopWords", words);
+    node->set_directly("books", "sortableAttributes", words);
+    node->set_directly("books", "filterableAttributes", filters);
+    node->set_directly("books", "synonyms", Json::object({{"u1", Json::array({"x"})}}));
+  }
+  EXPECT_THAT(check(), IsEmpty());
+  nodes["a0"]->set_directly("books", "filterableAttributes", words);
+  EXPECT_THAT(check(), ElementsAre(HasSubstr("and not the settings that came with them")));
+}
+
 TEST_F(ChecksTest, LostWriteIsFound) {
   nodes["a0"]->delete_directly("books", "w1");
   EXPECT_THAT(check(), ElementsAre(HasSubstr("a0 lacks books/w1")));

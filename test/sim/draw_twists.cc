@@ -277,6 +277,34 @@ void let_strangers_make_indexes(Plan& plan, Random& random) {
   }
 }
 
+// Settings and indexes drift on one node. A delete by filter that such a node is asked for finds
+// nothing where its index is gone.
+void let_drift(Plan& plan, Random& random, const FaultSet& faults) {
+  for (Phase& phase : plan.phases) {
+    bool loses = false;
+    for (std::uint64_t i = 1 + random.below(3); i > 0; --i) {
+      Fault drift;
+      drift.kind = static_cast<FaultKind>(static_cast<std::uint64_t>(FaultKind::kDriftSettings) +
+                                          random.below(4));
+      drift.index = draw_index(random);
+      const auto place = random.below(static_cast<std::uint64_t>(plan.nodes_per_group));
+      drift.node = node_name(phase.victims, static_cast<int>(place));
+      drift.handlers = static_cast<int>(random.below(100));
+      const Microseconds when = between(random, Milliseconds(0), phase.length);
+      if (!faults.contains(drift.kind)) continue;
+      loses = loses || drift.kind != FaultKind::kDriftSettings;
+      phase.steps.push_back({when, std::move(drift)});
+    }
+    for (Step& step : phase.steps) {
+      Request* request = std::get_if<Request>(&step.what);
+      if (!loses || request == nullptr || request->act != Act::kDeleteFilter) continue;
+      request->act = Act::kDeleteBatch;
+      request->ids = {draw_id(random, 'f')};
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
 // Indexes come and go all the time, or fail to: nothing else befalls the replicas.
 void let_fail_to_come_and_go(Plan& plan, Random& random) {
   for (Phase& phase : plan.phases) {

@@ -15,6 +15,7 @@ void let_say_policies(Plan& plan, Random& random);
 void let_operate(Plan& plan, Random& random);
 void let_strangers_write(Plan& plan, Random& random);
 void let_strangers_make_indexes(Plan& plan, Random& random);
+void let_drift(Plan& plan, Random& random, const FaultSet& faults);
 void let_fail_to_come_and_go(Plan& plan, Random& random);
 void let_collect(Plan& plan, Random& random);
 void let_close(Plan& plan, Random& random);

@@ -91,7 +91,9 @@ void World::touch_key(const Fault& fault) {
 void World::put_back(const Fault& fault, bool by_task) {
   SimulatedNode& node = *nodes_[fault.node];
   const auto found = remembered_.find(fault.node + "/" + fault.index + "/" + fault.id);
-  if (found == remembered_.end() || !node.disk().indexes.contains(fault.index)) return;
+  if (found == remembered_.end() || !node.disk().indexes.contains(fault.index) ||
+      has_other_key(node, fault.index))
+    return;
   // Under its name there may be the other index by now, in which it never was; and what a store
   // that was lost knew of its deletion, nobody does any more.
   if (names_changed_ || in_recovery()) return;
@@ -213,6 +215,12 @@ void World::begin(const Fault& fault) {
       break;
     case FaultKind::kStrangeIndex:
       make_index_as_stranger(fault);
+      break;
+    case FaultKind::kDriftSettings:
+    case FaultKind::kDriftDrop:
+    case FaultKind::kDriftLost:
+    case FaultKind::kDriftRemake:
+      drift(fault);
       break;
     case FaultKind::kPolicy:
       say_policy(fault);

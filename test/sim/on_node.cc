@@ -22,6 +22,12 @@ bool is_stamped(const SimulatedNode& node, const Fault& fault) {
   return document != nullptr && document->find(FieldNames().updated_at) != nullptr;
 }
 
+bool has_other_key(const SimulatedNode& node, const std::string& index) {
+  const auto found = node.disk().indexes.find(index);
+  return found != node.disk().indexes.end() && found->second.primary_key &&
+         found->second.primary_key != "id";
+}
+
 bool is_being_dropped(const SimulatedNode& node, const std::string& index) {
   return std::ranges::any_of(node.disk().tasks, [&](const auto& entry) {
     const NodeTask& task = entry.second.task;

@@ -22,6 +22,10 @@ bool damages(FaultKind kind) {
          kind >= FaultKind::kEverybody;
 }
 
+bool is_drift(FaultKind kind) {
+  return kind >= FaultKind::kDriftSettings && kind <= FaultKind::kDriftRemake;
+}
+
 bool is_of_store(FaultKind kind) {
   return kind >= FaultKind::kStoreSnapshot && kind <= FaultKind::kStoreLost;
 }
@@ -50,6 +54,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random makers(~seed * 13);
   Random indexes(~seed * 19);
   Random operators(~seed * 23);
+  Random drifts(~seed * 29);
   Random windows(~seed * 41);
   Random lags(~seed * 43);
   Random everybody(~seed * 47);
@@ -137,6 +142,15 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   if (tags.chance(0.12) && !everybody_written_to && !store_goes && !plan.late_group &&
       !plan.trims() && faults.contains(FaultKind::kTagCorrupt))
     let_tags_drift(plan, tags);
+  // Not where a person must say what is right, or nothing is to befall the replicas otherwise.
+  const bool undecided = std::ranges::any_of(plan.phases, [](const Phase& phase) {
+    return std::ranges::any_of(phase.steps, is_fault([](FaultKind kind) {
+                                 return kind >= FaultKind::kEverybody && !is_drift(kind);
+                               })) ||
+           !damages(phase);
+  });
+  if (drifts.chance(0.25) && !store_goes && !plan.outages && !undecided)
+    let_drift(plan, drifts, faults);
   if (audits.chance(0.25)) plan.audit_retention = between(audits, Seconds(2), Seconds(180));
   if (plan.has_subscriber) {
     plan.emit_ttl_deletes = origins.chance(0.5);

@@ -38,7 +38,9 @@ std::string_view name(FaultKind kind) {
       "policy",          "operator",
       "node-clock",      "node-slow",
       "everybody",       "merged-corrupt",
-      "merged-put-back", "tag-corrupt"};
+      "merged-put-back", "tag-corrupt",
+      "drift-settings",  "drift-drop",
+      "drift-lost",      "drift-remake"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -102,6 +104,11 @@ std::string describe(const Fault& fault) {
       return fmt::format("somebody sends every node tasks in {}", fault.index);
     case FaultKind::kCancelTasks:
       return fmt::format("cancel-tasks {}", fault.node);
+    case FaultKind::kDriftSettings:
+    case FaultKind::kDriftDrop:
+    case FaultKind::kDriftLost:
+    case FaultKind::kDriftRemake:
+      return fmt::format("{} {} {} {}", name(fault.kind), fault.node, fault.index, fault.handlers);
     case FaultKind::kForeignSetting:
       return fmt::format("foreign-setting {} {}", fault.node, fault.index);
     case FaultKind::kForeignKey:

@@ -70,7 +70,10 @@ http::Request http_request(const Request& request, int number) {
     case Act::kSettings:
       out.method = "PATCH";
       out.path = index + "/settings";
-      body = Json::object({{"stopWords", Json::array({request.value})}});
+      body = Json::object({{"stopWords", Json::array({request.value})},
+                           {"sortableAttributes", Json::array({request.value})},
+                           {"filterableAttributes", Json::array({request.value})},
+                           {"synonyms", Json::object({{request.value, Json::array({"x"})}})}});
       break;
     case Act::kCreateKey:
       out.method = "POST";

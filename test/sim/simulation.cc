@@ -155,9 +155,11 @@ class Quiet {
       const std::pair document(text_at(row, "index"), text_at(row, "id"));
       const std::string reason = text_at(row, "reason");
       // One at a time: it makes its node doubtful.
-      if (reason == "index_unknown" && !made_by_clients(document.first) &&
-          world_.drop_index_of_strangers(text_at(row, "node"), document.first))
-        return true;
+      const std::string node = text_at(row, "node");
+      const bool theirs =
+          (reason == "index_unknown" && !made_by_clients(document.first)) ||
+          (reason == "documents_unknown" && world_.holds_under_other_key(node, document.first));
+      if (theirs && world_.drop_index_of_strangers(node, document.first)) return true;
       const bool strange = world_.strange_ids().contains(document.second) &&
                            (reason == "foreign" || reason == "tie");
       if (!seen.insert(document).second) continue;

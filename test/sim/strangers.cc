@@ -26,7 +26,7 @@ void World::write_as_stranger(const Fault& fault) {
     SimulatedNode& node = *nodes_.at(owner);
     if (!fault.node.empty() && owner != fault.node) continue;
     node.catch_up();
-    if (!node.disk().indexes.contains(fault.index)) continue;
+    if (!node.disk().indexes.contains(fault.index) || has_other_key(node, fault.index)) continue;
     if (by_task && is_being_dropped(node, fault.index)) continue;
     ++damaged_;
     if (by_task) {
@@ -68,6 +68,12 @@ void World::disturb_everybody(const Fault& fault) {
     node->catch_up();
     (void)node->enqueue(DeleteDocuments{fault.index, {"nobody"}}, std::nullopt, "");
   }
+}
+
+bool World::holds_under_other_key(const std::string& node, const std::string& index) {
+  SimulatedNode& its = *nodes_.at(node);
+  its.catch_up();
+  return has_other_key(its, index) && !its.disk().indexes.at(index).documents.empty();
 }
 
 bool World::drop_index_of_strangers(const std::string& node, const std::string& index) {

@@ -73,6 +73,7 @@ class World {
   bool everybody_was_written_to() const { return everybody_; }
   // Documents, in either index, whose content nothing tells but a person.
   const std::set<std::string>& doubtful() const { return doubtful_; }
+  bool holds_under_other_key(const std::string& node, const std::string& index);
   // False: no stranger made it.
   bool drop_index_of_strangers(const std::string& node, const std::string& index);
   // Documents that strangers wrote, in either index.
@@ -91,6 +92,7 @@ class World {
   void write_as_stranger(const Fault& fault);
   void make_index_as_stranger(const Fault& fault);
   void disturb_everybody(const Fault& fault);
+  void drift(const Fault& fault);
   void say_policy(const Fault& fault);
   void operate(const Fault& fault);
   void curse(const Fault& fault);
