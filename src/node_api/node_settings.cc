@@ -182,7 +182,7 @@ Json settings_for_client(Json answer, const Json& settings) {
   return answer;
 }
 
-Json settings_from_node(Json answer) {
+Json settings_from_node(Json answer, const std::string& primary_key) {
   if (!answer.is_object()) return Json::object();
   const Json* rules = answer.find("filterableAttributes");
   if (rules == nullptr || !rules->is_array()) return answer;
@@ -190,8 +190,11 @@ Json settings_from_node(Json answer) {
   Json clients = Json::array();
   bool after_ours = false;
   for (const Json& rule : rules->as_array()) {
-    // The primary key's comes after the one for our fields; a client's own is among the others.
-    const bool primary_keys = std::exchange(after_ours, rule == ours);
+    // The primary key's comes after the one for our fields, if there was one yet; a client's own is
+    // among the others.
+    const Json* patterns = rule.is_object() ? rule.find("attributePatterns") : nullptr;
+    const bool primary_keys = std::exchange(after_ours, rule == ours) && patterns != nullptr &&
+                              *patterns == Json::array({primary_key});
     if (!after_ours && !primary_keys) clients.push_back(rule);
   }
   answer.set("filterableAttributes", std::move(clients));

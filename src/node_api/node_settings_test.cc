@@ -110,6 +110,18 @@ TEST(NodeSettingsTest, ClientsSeeTheSettingsTheyMade) {
   EXPECT_EQ(settings_for_client(answer, kNone)["filterableAttributes"], Json::array());
 }
 
+// Those of an index that had no primary key yet have no rule for it.
+TEST(NodeSettingsTest, ANodeTellsWhatClientsMade) {
+  for (const char* clients : {R"(["genre"])", R"([{"attributePatterns":["genre"]},"year"])"}) {
+    const Json settings = Json::object({{"filterableAttributes", parsed(clients)}});
+    for (const auto& [then, now] : {std::pair("", ""), std::pair("", "id"), std::pair("id", "id")})
+      EXPECT_EQ(
+          settings_from_node(settings_for_node(settings, kNone, then), now)["filterableAttributes"],
+          parsed(clients))
+          << then << now;
+  }
+}
+
 TEST(NodeSettingsTest, OurAlphabetStaysSeparators) {
   const FieldNames names;
   for (const char character : std::string("!()*;?[]")) {

@@ -306,7 +306,8 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
     for (const NodeIndex& index : holds.indexes) {
       if (!adopted.insert(index.uid).second) continue;
       const IndexState* known = catalogue.index(index.uid);
-      Json settings = settings_from_node(holds.settings.at(index.uid));
+      Json settings =
+          settings_from_node(holds.settings.at(index.uid), index.primary_key.value_or(""));
       // A node never tells the keys of embedders.
       if (const Json* embedders = known == nullptr ? nullptr : known->settings.find("embedders"))
         settings.set("embedders", *embedders);
