@@ -384,7 +384,7 @@ class Quiet {
     }
     outcome_.repairs = done;
     if (!hides_repairs(world_.plan()) && world_.chronicle().adoptions.empty())
-      check_worth(rows->as_array());
+      check_worth(world_.audit_witness().repairs());
     if (!damaged_ && done > 0) fail(fmt::format("{} repairs where nothing was damaged", done));
     if (done > 3 * world_.damaged_documents())
       fail(fmt::format("{} repairs for at most {} damaged documents", done,
