@@ -53,7 +53,7 @@ bool hides_repairs(const Plan& plan) {
   const auto is_such = is_fault([](FaultKind kind) {
     return kind == FaultKind::kRestore || kind == FaultKind::kWipe ||
            kind == FaultKind::kLateGroup || kind == FaultKind::kForeignDeleteTask ||
-           kind == FaultKind::kPutBackTask || kind == FaultKind::kStranger;
+           kind == FaultKind::kPutBackTask || kind == FaultKind::kStranger || is_of_store(kind);
   });
   return std::ranges::any_of(
       plan.phases, [&](const Phase& phase) { return std::ranges::any_of(phase.steps, is_such); });
