@@ -48,7 +48,8 @@ bool must_adopt(const Plan& plan) {
 }
 
 // Whether what a repair changes may not be seen: it comes behind what is replayed to a disk that
-// went back, or in one batch with what somebody sends.
+// went back, or in one batch with what somebody sends; and of a store that went back the witness
+// knows too little.
 bool hides_repairs(const Plan& plan) {
   const auto is_such = is_fault([](FaultKind kind) {
     return kind == FaultKind::kRestore || kind == FaultKind::kWipe ||

@@ -49,6 +49,7 @@ void Witness::store_went_back(std::uint64_t head) {
   repairs_.erase(repairs_.upper_bound(head), repairs_.end());
   std::erase_if(repaired_, [head](const Repaired& repair) { return repair.position > head; });
   sweeps_.erase(sweeps_.upper_bound(head), sweeps_.end());
+  filtered_.erase(filtered_.upper_bound(head), filtered_.end());
   std::erase_if(swept_, [head](const Swept& swept) { return swept.position > head; });
   begun_.clear();
   deletes_.clear();
