@@ -57,7 +57,8 @@ Json Reconciler::State::nothing_compared() {
   return indexes;
 }
 
-// Passes that a crash cut off are marked so; the schedule goes on from the last deep pass.
+// Passes that a crash cut off are marked so, and end now; the schedule goes on from the last deep
+// pass.
 Async<Result<void>> Reconciler::State::recover() {
   MIROIR_CO_TRY(const auto pause_row, co_await store.get(Table::kMeta, kPausedRow));
   paused = pause_row.has_value();
@@ -77,7 +78,10 @@ Async<Result<void>> Reconciler::State::recover() {
     if (number == nullptr || kind == nullptr || began == nullptr) continue;
     next_number = std::max(next_number, number->as_uint64() + 1);
     if (const Json* state = pass->find("state"); state != nullptr && *state == Json("running")) {
+      const WallTime now = clock.wall_now();
       pass->set("state", name(PassState::kCutOff));
+      pass->set("endedAt", to_rfc3339(now));
+      pass->set("endedMicroseconds", now.time_since_epoch().count());
       pass->set("indexes", nothing_compared());
       batch.put(Table::kPass, key_of(number->as_uint64()), to_text(*pass));
     }

@@ -199,10 +199,9 @@ Async<Result<void>> forget_passes(Store& store, WallTime now, Microseconds reten
   for (const Row& row : rows) {
     MIROIR_CO_TRY(const Json pass, parse_json(row.value));
     const Json* ended = pass.find("endedMicroseconds");
-    // One whose end was not written goes with the next; by a clock that was ahead none stays.
     if (ended == nullptr || !ended->is_int64()) continue;
     const WallTime end{Microseconds(ended->as_int64())};
-    if (end > now) continue;
+    if (end > now) continue;  // by a clock that was ahead
     if (end + retention >= now) break;
     last = number_of(row.key);
   }

@@ -289,12 +289,14 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
                             });
 }
 
-// What renamed something to it counts once it is known whether that is to be.
+// What renamed something to it counts once it is known whether that is to be. What had it then may
+// have had its past given to another since.
 Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incarnation,
                                                std::string name) {
   Since its{.looked = position};
-  std::vector<Next> all;
+  std::vector<std::pair<Position, Next>> all;  // from when on
   std::map<Position, bool> taken_back;  // of renames: whether something has the name all the same
+  std::vector<std::shared_ptr<const Entry>> exchanges;
   for (;;) {
     MIROIR_CO_TRY(const auto page,
                   co_await context_.log.entries(its.looked + 1, kLookedThroughAtOnce));
@@ -306,17 +308,30 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
       const Json* failed = entry->arguments.find("entry");
       if (entry->kind == EntryKind::kTakeBack && failed != nullptr)
         taken_back[failed->as_uint64()] = entry->arguments.find("exchange") != nullptr;
-      if (creates && entry->index_uid == name) all.push_back({entry->incarnation, 0});
+      if (entry->kind == EntryKind::kTakeBack && entry->arguments.find("with") != nullptr)
+        exchanges.push_back(entry);
+      if (creates && entry->index_uid == name)
+        all.push_back({entry->position, {entry->incarnation, 0}});
       for (const Named& named : named_by(*entry))
-        if (!named.is_swap() && named.after == name) all.push_back({named.index, entry->position});
+        if (!named.is_swap() && named.after == name)
+          all.push_back({entry->position, {named.index, entry->position}});
     }
     its.looked = page.back()->position;
   }
-  for (const Next& next : all) {
+  for (const auto& [from, next] : all) {
     const auto renamed = taken_back.find(next.decided_by);
     const bool as_it_is = next.decided_by == 0 || renamed == taken_back.end();
     if (!as_it_is && !renamed->second) continue;
     its.next = as_it_is ? next : Next{next.incarnation, 0};
+    for (const auto& back : exchanges) {
+      if (back->arguments.find("entry")->as_uint64() <= from) continue;
+      const Position with = back->arguments.find("with")->as_uint64();
+      if (its.next.incarnation == back->incarnation) {
+        its.next.incarnation = with;
+      } else if (its.next.incarnation == with) {
+        its.next.incarnation = back->incarnation;
+      }
+    }
     break;
   }
   co_return its;

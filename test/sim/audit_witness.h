@@ -12,8 +12,8 @@
 namespace miroir::sim {
 
 // Watches from outside what Miroir keeps of its passes and their repairs: a pass with all that it
-// wrote until it ended so long ago, and not once another one has ended since. Of one whose end was
-// not written (a crash) it is the next one's.
+// wrote until it ended so long ago, and not once another one has ended since. One that a crash cut
+// off ends when the next Miroir begins.
 class AuditWitness {
  public:
   AuditWitness(const Clock& clock, Microseconds retention) : clock_(clock), retention_(retention) {}

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <utility>
 
@@ -64,7 +65,11 @@ bool hides_repairs(const Plan& plan) {
 class Quiet {
  public:
   Quiet(World& world, Outcome& outcome, bool damaged)
-      : world_(world), outcome_(outcome), damaged_(damaged) {}
+      : world_(world),
+        outcome_(outcome),
+        damaged_(damaged),
+        repaired_before_(world.witness().repaired().size()),
+        swept_before_(world.witness().swept().size()) {}
 
   void run() {
     if (!settle()) return give_up("does not settle: " + world_.why_unsettled());
@@ -232,6 +237,7 @@ class Quiet {
       return std::nullopt;
     }
     world_.say("pass: " + to_text(**pass));
+    passes_.insert(number(**pass, "pass"));
     const Nodes& nodes = world_.nodes();
     if (kind == PassKind::kDeep && world_.process().log().head() == head)
       for (std::string& wrong : check_states(**pass, world_.topology(), nodes)) fail(wrong);
@@ -392,15 +398,18 @@ class Quiet {
                        world_.damaged_documents()));
   }
 
-  // A repair that is verified has changed what some node held.
+  // A repair that is verified has changed what some node held, while nobody else writes.
   void check_worth(const std::vector<Json>& rows) {
     std::map<std::string, int> in_vain;  // by document: indexes change their names
     for (const Json& row : rows) {
-      if (at(row, "repaired") == Json(true) && at(row, "id").is_string())
+      if (at(row, "repaired") == Json(true) && at(row, "id").is_string() &&
+          passes_.contains(number(row, "pass")))
         ++in_vain[text_at(row, "id")];
     }
-    for (const Repaired& repair : world_.witness().repaired()) --in_vain[repair.id];
-    for (const Swept& swept : world_.witness().swept()) --in_vain[swept.id];
+    for (const Repaired& repair : world_.witness().repaired() | std::views::drop(repaired_before_))
+      --in_vain[repair.id];
+    for (const Swept& swept : world_.witness().swept() | std::views::drop(swept_before_))
+      --in_vain[swept.id];
     for (const auto& [id, repairs] : in_vain)
       if (repairs > 0) fail(fmt::format("{} repairs of {} changed nothing", repairs, id));
   }
@@ -408,6 +417,9 @@ class Quiet {
   World& world_;
   Outcome& outcome_;
   bool damaged_;
+  std::size_t repaired_before_;  // of what the witness saw
+  std::size_t swept_before_;
+  std::set<std::uint64_t> passes_;                         // that were run here
   std::set<std::pair<std::string, std::string>> decided_;  // index and id
 };
 
