@@ -354,6 +354,24 @@ TEST_F(AuditTest, WhatALongPassWroteIsKeptFromItsEndOn) {
   EXPECT_EQ(member(*world.await(reconciler->passes(10)), "results").size(), 1U);
 }
 
+TEST_F(AuditTest, EndThatCouldNotBeWrittenIsWrittenWithTheNext) {
+  world.before_documents = [&](const std::string&, const DocumentQuery&) {
+    world.store.fill_disk(true);
+  };
+  run_pass(PassKind::kDeep);
+  world.before_documents = nullptr;
+  world.store.fill_disk(false);
+  const auto states = [&] {
+    std::vector<std::string> states;
+    for (const Json& pass : member(*world.await(reconciler->passes(10)), "results").as_array())
+      states.push_back(member(pass, "state").as_string());
+    return states;
+  };
+  EXPECT_EQ(states(), std::vector<std::string>{"running"});
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(states(), (std::vector<std::string>{"completed", "failed"}));
+}
+
 TEST_F(AuditTest, WhatIsUnresolvedHasARowForAsLongAsItIs) {
   stop_reconciler();
   options.audit_retention = std::chrono::hours(2);

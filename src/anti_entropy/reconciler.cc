@@ -174,17 +174,20 @@ Json Reconciler::State::describe(const PassOrder& order) const {
                        {"repair", order.repairs}});
 }
 
-// A pass that cannot be written down is logged and shown all the same.
+// A pass that cannot be written down is logged and shown all the same, and written with the next.
 Async<Result<void>> Reconciler::State::keep(PassReport report) {
   const bool quiet_one = report.kind == PassKind::kLight && report.clean && report.mismatches == 0;
+  unwritten[report.number] = to_text(report.to_json());
+  while (unwritten.size() > kReportsKept) unwritten.erase(unwritten.begin());
   Batch batch;
-  batch.put(Table::kPass, key_of(report.number), to_text(report.to_json()));
+  for (const auto& [number, row] : unwritten) batch.put(Table::kPass, key_of(number), row);
   batch.put(Table::kMeta, kCompletedRow,
             to_text(Json::object({{"pass", completed.time_since_epoch().count()},
                                   {"deepScan", deep_completed.time_since_epoch().count()}})));
   // Of light passes that found nothing only the last is kept.
   if (quiet && quiet_one) batch.erase(Table::kPass, key_of(*quiet));
   MIROIR_CO_CHECK(co_await store.commit(std::move(batch)));
+  unwritten.clear();
   quiet = quiet_one ? std::optional(report.number) : std::nullopt;
   MIROIR_CO_CHECK(co_await anti_entropy::collect_tombstones(tools, std::move(report)));
   co_return co_await anti_entropy::forget_passes(store, clock.wall_now(), options.audit_retention);

@@ -91,6 +91,7 @@ struct Reconciler::State {
   WallTime deep_completed;                // when deep passes had last been through all shards
   std::map<std::uint64_t, Json> reports;  // the newest, for those who wait
   std::map<PassKind, Json> last;
+  std::map<std::uint64_t, std::string> unwritten;  // rows of passes whose end was not written
   std::optional<std::uint64_t> quiet;  // the last pass, if it was a light one that found nothing
 };
 

@@ -61,7 +61,11 @@ void AuditWitness::put(const Batch::Change& change) {
   }
   kept_.passes[change.key] = change.value;
   if (at(pass, "endedAt").is_null()) return;
-  kept_.last_end = kept_.ends[its] = time();
+  Time end = time();
+  end.from = std::min(
+      end.from,
+      WallTime(Microseconds(static_cast<std::int64_t>(number(pass, "endedMicroseconds")))));
+  kept_.last_end = kept_.ends[its] = end;
 }
 
 // One by one: what was announced and is not done, and light passes that found nothing.
