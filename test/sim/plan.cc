@@ -66,6 +66,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Plan plan;
   plan.seed = seed;
   plan.hurried = hurry.chance(0.5);
+  plan.loses_again = hurry.chance(0.1);
   plan.groups = shape.chance(0.75) ? 2 : 3;
   plan.nodes_per_group = 1 + static_cast<int>(shape.below(2));
   plan.shards = 4 + static_cast<std::uint32_t>(shape.below(5));

@@ -111,6 +111,7 @@ struct Plan {
   // Who was away may have to be healed by comparison.
   bool trims() const { return retention < std::chrono::days(1); }
   bool hurried = false;  // in the quiet passes are started at once; else scheduled ones heal
+  bool loses_again = false;  // in the quiet a document vanishes as often as it is repaired
   std::vector<Phase> phases;
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "sim/json_at.h"
+#include "sim/lost_again.h"
 #include "sim/origins.h"
 #include "sim/world.h"
 
@@ -79,6 +80,12 @@ class Quiet {
     if (!world_.doubtful().empty() && decide() && !settle())
       return give_up("does not settle: " + world_.why_unsettled());
     if (!heal()) return;
+    if (world_.plan().loses_again) {
+      const auto wrong = lose_again(world_, [this](PassKind kind) { return run_pass(kind); });
+      for (const std::string& sentence : wrong) fail(sentence);
+      damaged_ = true;
+      if (!settle() || !heal()) return give_up("what was lost again and again is not healed");
+    }
     sweep();  // what replicas did not agree on waited for the passes
     check_documents("healed");
     check_tasks();

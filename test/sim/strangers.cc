@@ -70,6 +70,14 @@ void World::disturb_everybody(const Fault& fault) {
   }
 }
 
+void World::lose(const std::string& node, const std::string& index, const std::string& id) {
+  ++damaged_;
+  witness_.damaged(clock_.now());
+  nodes_.at(node)->catch_up();
+  nodes_.at(node)->delete_directly(index, id);
+  say(fmt::format("{}/{} is lost on {}", index, id, node));
+}
+
 bool World::holds_under_other_key(const std::string& node, const std::string& index) {
   SimulatedNode& its = *nodes_.at(node);
   its.catch_up();

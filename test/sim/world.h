@@ -33,6 +33,8 @@ class World {
   template <class T>
   std::optional<T> await(Async<T> coroutine);
 
+  // A document vanishes from a node, now.
+  void lose(const std::string& node, const std::string& index, const std::string& id);
   // A client's request, now; a person's is made while the store has just gone back too.
   void begin(Request request, bool by_person = false);
   // Passes that are paused go on.
