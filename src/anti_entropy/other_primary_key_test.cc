@@ -113,5 +113,35 @@ TEST_F(OtherPrimaryKeyTest, DocumentsOfStrangersStayThoughTheIndexIsInDoubt) {
   expect_whole();
 }
 
+// A swap failed here, and may yet have failed everywhere: then each is what it was.
+TEST_F(OtherPrimaryKeyTest, OfAnIndexThatMayBeAnotherIsNotChanged) {
+  Entry birth;
+  birth.kind = EntryKind::kCreateIndex;
+  birth.index_uid = "notes";
+  birth.arguments = Json::object({{"primaryKey", "isbn"}});
+  world.append(std::move(birth));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  for (auto& [name, each] : world.nodes) {
+    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      return task.type == "indexSwap" ? std::optional<std::string>("internal") : std::nullopt;
+    });
+    if (name != "b0") each->options().down = true;
+  }
+  world.swap_indexes(kIndex, "notes");
+  ASSERT_TRUE(world.run_until([&] { return !world.log().index_taints().empty(); }));
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(b0().disk().indexes.at("notes").primary_key, "isbn") << to_text(repairs());
+  for (const Json& one : repairs().as_array())
+    EXPECT_EQ(member(one, "reason"), Json("index_kept")) << "nobody is told to drop it";
+
+  for (auto& [name, each] : world.nodes) each->options().down = false;
+  ASSERT_TRUE(world.run_until([&] {
+    return world.all_done() && world.log().catalogue().index("notes")->primary_key == "isbn";
+  }));
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(b0().disk().indexes.at("notes").primary_key, "isbn");
+  expect_whole();
+}
+
 }  // namespace
 }  // namespace miroir

@@ -118,15 +118,20 @@ TEST(ReplicatedStateTest, IndexWhoseDropFailedIsLeftThereAndHealable) {
 TEST(ReplicatedStateTest, WhatMayBeTheLastOfAnIndexIsKept) {
   NodeState more = right();
   more.indexes["movies"].primary_key = "name";
-  more.holds["movies"] = Holds::kOurs;
   more.indexes["other"] = {.uid = "other", .primary_key = {}, .created_at = ""};
   Expectations expected;
   expected.left = expected.in_doubt = expected.kept = {{"a", "movies"}, {"a", "other"}};
-  const auto differences = compare_states(catalogue(), {{"a", more}}, expected);
-  ASSERT_EQ(differences.size(), 2U);
-  for (const StateDifference& difference : differences) {
-    EXPECT_EQ(difference.defect, StateDefect::kIndexKept) << difference.sentence;
-    EXPECT_FALSE(difference.healable());
+  for (const bool in_doubt : {true, false}) {
+    for (const Holds holds : {Holds::kNothing, Holds::kOurs, Holds::kForeign}) {
+      if (!in_doubt) expected.in_doubt.clear();
+      more.holds["movies"] = holds;
+      const auto differences = compare_states(catalogue(), {{"a", more}}, expected);
+      ASSERT_EQ(differences.size(), 2U);
+      for (const StateDifference& difference : differences) {
+        EXPECT_EQ(difference.defect, StateDefect::kIndexKept) << difference.sentence;
+        EXPECT_FALSE(difference.healable());
+      }
+    }
   }
 }
 

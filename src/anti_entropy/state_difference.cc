@@ -51,10 +51,11 @@ Json describe(const NodeIndex& index) {
 
 // The one thing of an index that is wrong, if anything is.
 std::optional<StateDefect> defect_of(const IndexState& index, const NodeIndex* held, bool in_doubt,
-                                     Holds holds) {
+                                     bool kept, Holds holds) {
   if (held == nullptr) return StateDefect::kIndexMissing;
   if (held->primary_key == index.primary_key) return std::nullopt;
   if (!held->primary_key) return StateDefect::kPrimaryKeyMissing;
+  if (kept) return StateDefect::kIndexKept;
   if (holds == Holds::kForeign) return StateDefect::kDocumentsUnknown;
   if (in_doubt || !index.primary_key) return StateDefect::kIndexOther;
   // A node lets the key be changed as long as there is no document (docs/design.md).
@@ -102,11 +103,10 @@ void compare_indexes(const Catalogue& catalogue, const std::string& node, const 
     const auto found = state.indexes.find(uid);
     const NodeIndex* held = found == state.indexes.end() ? nullptr : &found->second;
     const auto holds = state.holds.find(uid);
-    auto defect = defect_of(index, held, expected.in_doubt.contains({node, uid}),
-                            holds == state.holds.end() ? Holds::kForeign : holds->second);
+    const auto defect = defect_of(index, held, expected.in_doubt.contains({node, uid}),
+                                  expected.kept.contains({node, uid}),
+                                  holds == state.holds.end() ? Holds::kForeign : holds->second);
     if (!defect) continue;
-    if (defect == StateDefect::kIndexOther && expected.kept.contains({node, uid}))
-      defect = StateDefect::kIndexKept;
     const Json key = index.primary_key ? Json(*index.primary_key) : Json();
     differences.push_back({.node = node,
                            .defect = *defect,

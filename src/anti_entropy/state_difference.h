@@ -30,7 +30,7 @@ enum class StateDefect {  // code() names them in the audit
   kIndexUnknown,
   kIndexLeft,   // dropped or renamed by an entry that failed on this node
   kIndexOther,  // another has this name, and a primary key: a swap failed, or a stranger gave it
-  kIndexKept,   // either, and what the node holds may be all that there is of an index
+  kIndexKept,   // either, or any under another key; it may be all that there is of an index
   kPrimaryKeyMissing,
   kPrimaryKeyOther,   // and no document
   kDocumentsUnknown,  // foreign ones, in an index that is to have none, or any under another key
