@@ -27,6 +27,7 @@ Json settings_for_node(const Json& settings, const Json& before, const std::stri
 Json settings_for_client(Json answer, const Json& settings);
 
 // The settings that a client would have made to get a node's answer, where nobody remembers them.
+// `primary_key`: the index's, which the node itself may not know; empty: nobody knows one.
 Json settings_from_node(Json answer, const std::string& primary_key);
 
 // What a task says of a reset of all settings: each of them null, but for the two that are lists of

@@ -306,13 +306,12 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
     for (const NodeIndex& index : holds.indexes) {
       if (!adopted.insert(index.uid).second) continue;
       const IndexState* known = catalogue.index(index.uid);
-      Json settings =
-          settings_from_node(holds.settings.at(index.uid), index.primary_key.value_or(""));
+      const auto key = primary_key_of(index.uid, nodes);
+      Json settings = settings_from_node(holds.settings.at(index.uid), key.value_or(""));
       // A node never tells the keys of embedders.
       if (const Json* embedders = known == nullptr ? nullptr : known->settings.find("embedders"))
         settings.set("embedders", *embedders);
-      entries.push_back(
-          adopted_index(index.uid, primary_key_of(index.uid, nodes), std::move(settings), known));
+      entries.push_back(adopted_index(index.uid, key, std::move(settings), known));
       const bool alike = std::ranges::all_of(nodes, [&](const NodeHolds& other) {
         const auto theirs = other.settings.find(index.uid);
         return theirs != other.settings.end() && theirs->second == holds.settings.at(index.uid);

@@ -4,6 +4,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "cluster/state_reasons.h"
+#include "node_api/node_settings.h"
 #include "recovery/recovery_world_fake.h"
 
 namespace miroir {
@@ -195,9 +196,15 @@ TEST_F(RecoveryTest, AnIndexHasThePrimaryKeyOfWhoeverKnowsOne) {
   disk.indexes.at("books").primary_key.reset();
   disk.indexes.at("books").documents.clear();
   world_.nodes.at("a0")->restore(std::move(disk));
+  for (const auto& [name, value] : settings_for_node(Json::object(), Json(), "id").as_object())
+    world_.nodes.at("a0")->set_directly("books", name, value);
   restart_on({});
   ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
-  EXPECT_EQ(world_.log().catalogue().index("books")->primary_key, "id");
+  const IndexState& index = *world_.log().catalogue().index("books");
+  EXPECT_EQ(index.primary_key, "id");
+  const Json* rules = index.settings.find("filterableAttributes");
+  ASSERT_NE(rules, nullptr);
+  EXPECT_EQ(to_text(*rules), "[]") << "the primary key's is no client's";
 }
 
 // Looked up after the copy was made; where it found nothing, the nodes were sent nothing.
