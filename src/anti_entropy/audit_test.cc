@@ -2,6 +2,7 @@
 #include "anti_entropy/audit.h"
 
 #include "anti_entropy/reconciler_fake.h"
+#include "anti_entropy/reports.h"
 
 namespace miroir {
 namespace {
@@ -400,6 +401,40 @@ TEST_F(AuditTest, GoesOnWhereTheClockWasAhead) {
   world.run_for(std::chrono::hours(3));
   run_pass(PassKind::kLight);
   EXPECT_EQ(repairs().size(), 0U);
+}
+
+// However many did.
+TEST_F(AuditTest, GoesOnWhereTheClockWasAheadForLong) {
+  stop_reconciler();
+  anti_entropy::PassReport ahead;
+  ahead.ended = world.clock.wall_now() + std::chrono::hours(24 * 365);
+  while (++ahead.number <= 1'100)
+    ASSERT_TRUE(world.await(anti_entropy::save_pass(world.store, ahead)));
+  options.audit_retention = std::chrono::hours(2);
+  start_reconciler();
+  owner("id1").delete_directly(kIndex, "id1");
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(repairs().size(), 1U);
+  world.run_for(std::chrono::hours(3));
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(repairs().size(), 0U);
+}
+
+// Otherwise its number is given again.
+TEST_F(AuditTest, ThePassThatHasJustEndedIsKeptThoughTheClockLeaps) {
+  stop_reconciler();
+  options.audit_retention = std::chrono::hours(2);
+  start_reconciler();
+  world.store.observe([this](const Batch& batch) {
+    for (const Batch::Change& change : batch.changes())
+      if (change.table == Table::kPass && change.value.contains("endedMicroseconds"))
+        world.clock.set_wall_offset(std::chrono::hours(3));
+  });
+  const std::uint64_t before = number(run_pass(PassKind::kDeep), "pass");
+  world.store.observe({});
+  stop_reconciler();
+  start_reconciler();
+  EXPECT_GT(number(run_pass(PassKind::kDeep), "pass"), before);
 }
 
 }  // namespace

@@ -189,8 +189,10 @@ Async<Result<void>> Reconciler::State::keep(PassReport report) {
   MIROIR_CO_CHECK(co_await store.commit(std::move(batch)));
   unwritten.clear();
   quiet = quiet_one ? std::optional(report.number) : std::nullopt;
-  MIROIR_CO_CHECK(co_await anti_entropy::collect_tombstones(tools, std::move(report)));
-  co_return co_await anti_entropy::forget_passes(store, clock.wall_now(), options.audit_retention);
+  // As of its own end: it stays, and the next one's number is above it.
+  MIROIR_CO_CHECK(
+      co_await anti_entropy::forget_passes(store, *report.ended, options.audit_retention));
+  co_return co_await anti_entropy::collect_tombstones(tools, std::move(report));
 }
 
 Async<void> Reconciler::State::execute(PassOrder order) {

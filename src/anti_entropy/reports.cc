@@ -5,7 +5,7 @@
 namespace miroir::anti_entropy {
 namespace {
 
-constexpr std::size_t kForgottenAtOnce = 1'000;
+constexpr std::size_t kReadAtOnce = 1'000;
 
 std::string documents(std::uint64_t count) {
   return count == 1 ? "1 document" : std::to_string(count) + " documents";
@@ -13,6 +13,25 @@ std::string documents(std::uint64_t count) {
 
 constexpr std::pair<std::string_view, std::string_view> kEqual{"in_sync", "equal"};
 constexpr std::pair<std::string_view, std::string_view> kNotCompared{"unknown", "not_compared"};
+
+Async<Result<std::optional<std::uint64_t>>> last_to_forget(Store& store, WallTime now,
+                                                           Microseconds retention) {
+  std::optional<std::uint64_t> last;
+  for (std::string first;;) {
+    MIROIR_CO_TRY(const auto rows, co_await store.scan(Table::kPass, first, "", kReadAtOnce));
+    for (const Row& row : rows) {
+      MIROIR_CO_TRY(const Json pass, parse_json(row.value));
+      const Json* ended = pass.find("endedMicroseconds");
+      if (ended == nullptr || !ended->is_int64()) continue;
+      const WallTime end{Microseconds(ended->as_int64())};
+      if (end > now) continue;  // by a clock that was ahead
+      if (end + retention >= now) co_return last;
+      last = number_of(row.key);
+    }
+    if (rows.size() < kReadAtOnce) co_return last;
+    first = key_of(number_of(rows.back().key) + 1);
+  }
+}
 
 }  // namespace
 
@@ -194,17 +213,7 @@ Async<Result<Position>> newest_clean_head(Store& store) {
 }
 
 Async<Result<void>> forget_passes(Store& store, WallTime now, Microseconds retention) {
-  MIROIR_CO_TRY(const auto rows, co_await store.scan(Table::kPass, "", "", kForgottenAtOnce));
-  std::optional<std::uint64_t> last;
-  for (const Row& row : rows) {
-    MIROIR_CO_TRY(const Json pass, parse_json(row.value));
-    const Json* ended = pass.find("endedMicroseconds");
-    if (ended == nullptr || !ended->is_int64()) continue;
-    const WallTime end{Microseconds(ended->as_int64())};
-    if (end > now) continue;  // by a clock that was ahead
-    if (end + retention >= now) break;
-    last = number_of(row.key);
-  }
+  MIROIR_CO_TRY(const auto last, co_await last_to_forget(store, now, retention));
   if (!last) co_return Result<void>{};
   Batch batch;
   batch.erase_range(Table::kPass, "", key_of(*last + 1));
