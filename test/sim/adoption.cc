@@ -15,8 +15,9 @@ std::string text_of(const Json& document, std::string_view field) {
   return value == nullptr ? "" : value->as_string();
 }
 
-// The greatest remains: the stamp, then whether it is what the log makes of that version, then the
-// whole write under it (texts of stamps are ordered as time is), then whether a source holds it.
+// The greatest remains: the stamp, then whether it did not miss a delete that the log knows, then
+// the whole write under it (texts of stamps are ordered as time is), then whether a source holds
+// it.
 using Rank = std::tuple<std::string, bool, std::string, bool>;
 
 struct Newest {
@@ -76,7 +77,7 @@ class Remains {
 
   bool is_as_before(const std::string& uid, const std::string& id, const Json& document) const {
     const auto index = before_.indexes().find(uid);
-    if (index == before_.indexes().end()) return false;
+    if (index == before_.indexes().end() || !index->second.deleted.contains(id)) return false;
     const auto its = index->second.documents.find(id);
     return its != index->second.documents.end() && its->second == client_view(document);
   }

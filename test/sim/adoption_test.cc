@@ -59,6 +59,8 @@ TEST_F(AdoptionTest, OfEquallyNewCopiesWhatTheLogMakesOfItRemains) {
   adoption.sources = {"a0", "b0"};
   EXPECT_EQ(value(), "missed");
   before.indexes()["books"].documents["w1"] = Json::object({{"id", "w1"}, {"v", "merged"}});
+  EXPECT_EQ(value(), "missed") << "no delete is known";
+  before.indexes()["books"].deleted = {"w1"};
   EXPECT_EQ(value(), "merged");
 }
 

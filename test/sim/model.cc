@@ -39,6 +39,7 @@ bool Model::apply(const Request& request) {
       for (const std::string& id : request.ids) {
         indexes_[request.index].documents[id] = document_of(request, id);
         indexes_[request.index].strange.erase(id);
+        indexes_[request.index].deleted.erase(id);
       }
       return true;
     case Act::kMerge:
@@ -68,19 +69,23 @@ bool Model::apply(const Request& request) {
       if (exists) indexes_.erase(found);
       return exists;
     case Act::kClear:
-      if (exists) found->second.documents.clear();
-      if (exists) found->second.strange.clear();
-      return exists;
+      if (!exists) return false;
+      for (const auto& [id, document] : found->second.documents) found->second.deleted.insert(id);
+      found->second.documents.clear();
+      found->second.strange.clear();
+      return true;
     case Act::kDelete:
     case Act::kDeleteBatch:
       if (!exists) return false;
       for (const std::string& id : request.ids) {
         found->second.documents.erase(id);
         found->second.strange.erase(id);
+        found->second.deleted.insert(id);
       }
       return true;
     case Act::kDeleteFilter:
       if (!exists) return false;
+      for (const std::string& id : documents_of(request)) found->second.deleted.insert(id);
       std::erase_if(found->second.documents,
                     [&](const auto& row) { return is_tagged(row.second, request.value); });
       return true;

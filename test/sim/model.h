@@ -24,6 +24,7 @@ class Model {
     Json stop_words;  // null: never set
     // What strangers wrote there since clients last wrote or deleted the document.
     std::map<std::string, std::vector<Json>> strange = {};
+    std::set<std::string> deleted = {};  // since they were last written whole
   };
   // False where a Meilisearch's task would fail (an index that does not exist, or that does).
   bool apply(const Request& request);
