@@ -62,9 +62,11 @@ void AuditWitness::put(const Batch::Change& change) {
   kept_.passes[change.key] = change.value;
   if (at(pass, "endedAt").is_null()) return;
   Time end = time();
-  end.from = std::min(
-      end.from,
-      WallTime(Microseconds(static_cast<std::int64_t>(number(pass, "endedMicroseconds")))));
+  // It may be written with a later one only.
+  if (const std::uint64_t said = number(pass, "endedMicroseconds"); said > 0) {
+    const WallTime then{Microseconds(static_cast<std::int64_t>(said))};
+    end = {std::min(end.from, then), std::max(end.to, then)};
+  }
   kept_.last_end = kept_.ends[its] = end;
 }
 
