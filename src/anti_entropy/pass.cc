@@ -162,7 +162,10 @@ class Pass {
       // Without a primary key there is no document yet, on the nodes neither (compare_state).
       compared = co_await end_doubts(indexes_in_doubt(tools_, roster, incarnation), roster, its);
     } else {
+      const std::vector<std::string> asked = roster.readable_nodes();
       compared = co_await compare_documents(index, roster, its);
+      for (const std::string& node : asked)
+        if (!roster.readable(node)) lost_.emplace(node, describe(roster.member(node)));
       if (!compared && compared.error().code == ErrorCode::kConflict) {
         // Dropped, swapped or renamed meanwhile: the next pass knows it anew.
         all_compared_ = false;
@@ -375,7 +378,8 @@ class Pass {
       if (difference.defect != StateDefect::kIndexUnknown) unproven_.insert(difference.node);
     }
     for (const auto& [node, member] : roster_.members()) {
-      std::string state = describe(member);
+      const auto lost = lost_.find(node);
+      std::string state = lost == lost_.end() ? describe(member) : lost->second;
       if (member.standing == Standing::kHealing && all_compared_ && !unproven_.contains(node)) {
         auto history = co_await tools_.forwarders.recheck(node, tools_.clock.now() + kReadTimeout);
         if (history && history->verdict == History::Verdict::kOurs) {
@@ -406,6 +410,7 @@ class Pass {
   Roster roster_;
   std::vector<StateDifference> state_left_;
   std::set<std::string> unproven_;
+  std::map<std::string, std::string> lost_;  // while an index was read: how the first one saw it
   std::optional<Sweep> sweep_;  // of a deep pass
 };
 

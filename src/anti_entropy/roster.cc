@@ -128,7 +128,9 @@ std::string Roster::why_unknown(const Topology& topology, ShardId shard) const {
     const Member& its = member(owner);
     if (its.standing != Standing::kUnknown) continue;
     if (!why.empty()) why += "; ";
-    why += "node " + owner + ": " + its.why;
+    const std::string named = "node " + owner + ": ";
+    if (!its.why.starts_with(named)) why += named;  // an error of its client names it already
+    why += its.why;
   }
   return why;
 }
