@@ -256,6 +256,48 @@ class Changes(ChangesTest):
         self.assertEqual(read_all(cluster, "&index=others"), [])
         self.assert_error(cluster.api.call("GET", "/_miroir/changes?since=1000000"), 410, "miroir_changes_lost")
 
+    def test_a_reader_of_one_index_is_not_woken_by_another(self):
+        cluster = self.stream()
+        path = lambda index: f"/indexes/{index}/documents"
+        for index in ("things", "others"): cluster.api.write("POST", "/indexes", {"uid": index, "primaryKey": "id"})
+        now = cluster.api.get("/_miroir/changes")["next"]
+        answers, reader = [], Client(cluster.miroir.port, KEY)
+        waiting = threading.Thread(target=lambda: answers.append(reader.get(f"/_miroir/changes?since={now}&wait=60&index=things")))
+        waiting.start()
+        wait_for("the reader waits", lambda: cluster.miroir.metric("miroir_requests_in_flight") == 1)
+        for n in range(3): cluster.api.write("POST", path("others"), [{"id": n}])
+        began = time.monotonic()
+        page = cluster.api.get(f"/_miroir/changes?since={now}&wait=1&index=things")
+        self.assertEqual((page["events"], page["more"]), ([], False))
+        self.assertGreaterEqual(time.monotonic() - began, 1)
+        self.assertEqual(answers, [])
+        cluster.api.write("POST", path("things"), [{"id": "a"}])
+        waiting.join(timeout=20)
+        reader.close()
+        shown = lambda events: [(event.get("index"), event["kind"], event.get("id")) for event in events]
+        self.assertEqual([shown(page["events"]) for page in answers], [[("things", "write", "a")]])
+        cluster.api.write("POST", path("others"), [{"id": 4}])
+        cluster.api.write("POST", "/swap-indexes", [{"indexes": ["things", "others"]}])
+        self.assertEqual(shown(cluster.api.get(f"/_miroir/changes?since={answers[0]['next']}&wait=30&index=things")["events"]),
+                         [(None, "swapIndexes", None)])
+        self.assertEqual(len(read_all(cluster, "&index=others")), 6)
+
+    def test_webhook_is_told_ids_alone_where_it_wants_no_bodies(self):
+        subscribers = {"whole": self.subscriber(), "ids": self.subscriber()}
+        cluster = self.stream(json.dumps([{"id": name, "url": f"http://127.0.0.1:{each.port}/", "secret": SECRET, "bodies": name == "whole"}
+                                          for name, each in subscribers.items()]))
+        path = "/indexes/things/documents"
+        cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
+        cluster.api.write("POST", path, [{"id": 1, "value": "one"}, {"id": 2, "value": "two"}])
+        cluster.api.write("PUT", path, [{"id": 1, "more": "three"}])
+        cluster.api.write("DELETE", path + "/2")
+        wanted = [("createIndex", None, None), ("write", "1", {"id": 1, "value": "one"}), ("write", "2", {"id": 2, "value": "two"}),
+                  ("merge", "1", {"id": 1, "more": "three"}), ("delete", "2", None)]
+        told = {}
+        for name, each in subscribers.items(): told[name] = wait_for(name, lambda: len(each.events()) == len(wanted) and each.events())
+        self.assertEqual([(event["kind"], event.get("id"), event.get("body")) for event in told["whole"]], wanted)
+        self.assertEqual(told["ids"], [{key: value for key, value in event.items() if key != "body"} for event in told["whole"]])
+
     def test_sweeps_and_what_miroir_makes_are_told_where_settings_say_so(self):
         for told in (False, True):
             value = str(told).lower()

@@ -134,6 +134,30 @@ class Clock(ClockTest):
         self.assertTrue(self.scheduled_pass()["clean"])
 
 
+class Audit(ClockTest):
+    blocks = {"anti_entropy": '{light_interval: 1h, schedule: "every 300d"}'}
+
+    def test_passes_and_repairs_can_be_read_for_a_month_and_go_with_the_pass_that_ends_then(self):
+        self.write("POST", {"id": "lost"}, {"id": "kept"})
+        self.cluster["b1"].api.write("DELETE", PATH + "/lost")
+        first = self.cluster.miroir.run_pass("deep")
+        self.assertEqual(first["repaired"], 1)
+        row = self.cluster.miroir.repairs()
+        self.assertEqual([(each["pass"], each["id"]) for each in row], [(first["pass"], "lost")])
+        passes = lambda: [each["pass"] for each in self.api.get(RECONCILER + "passes?limit=1000")["results"]]
+        month, seen = 30 * 24, passes()
+        self.assertEqual(seen, [first["pass"]])
+        self.restart(month - 1)
+        second = self.cluster.miroir.run_pass("deep")
+        self.assertEqual((self.cluster.miroir.repairs(), passes()), (row, [second["pass"], *seen]))
+        self.restart(month + 1)
+        self.assertEqual((self.cluster.miroir.repairs(), passes()), (row, [second["pass"], *seen]))
+        third = self.cluster.miroir.run_pass("deep")
+        self.assertEqual((self.cluster.miroir.repairs(), passes()), ([], [third["pass"], second["pass"]]))
+        self.assertEqual(self.api.get(f"{RECONCILER}repairs?pass={first['pass']}")["results"], [])
+        self.check_equal(self.cluster, "things", {id: {"id": id} for id in ("lost", "kept")})
+
+
 class HorizonTest(ClockTest):
     def forget_deletes(self):
         """The one that was made: the log knows nothing of it but the horizon."""
