@@ -294,13 +294,17 @@ Result<std::uint64_t> Reconciler::start(PassKind kind, std::optional<bool> repai
 }
 
 Async<Result<Json>> Reconciler::pass(PassKind kind, std::optional<bool> repair) {
-  State& state = *state_;
   MIROIR_CO_TRY(const std::uint64_t number, start(kind, repair));
-  while (!state.reports.contains(number)) {
+  co_return co_await report(number);
+}
+
+Async<Result<Json>> Reconciler::report(std::uint64_t pass) {
+  State& state = *state_;
+  while (!state.reports.contains(pass)) {
     if (!state.running) co_return fail(ErrorCode::kCancelled, "the reconciler stopped");
     co_await state.ended.wait();
   }
-  co_return state.reports.at(number);
+  co_return state.reports.at(pass);
 }
 
 Async<Result<void>> Reconciler::pause() { co_return co_await state_->set_paused(true); }

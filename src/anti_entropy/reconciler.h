@@ -34,6 +34,7 @@ class Reconciler {
   // One pass now, after the one that may be under way. Returns its number at once, or its report
   // when it ended. `repair` overrides `auto_repair`.
   Result<std::uint64_t> start(PassKind kind, std::optional<bool> repair);
+  Async<Result<Json>> report(std::uint64_t pass);
   Async<Result<Json>> pass(PassKind kind, std::optional<bool> repair);
 
   // No pass begins by itself until resume(), over restarts; one that runs is cut off. A deep pass

@@ -5,6 +5,30 @@
 #include "node_api/simulated_reads_fake.h"
 
 namespace miroir {
+namespace {
+
+class Reads {
+ public:
+  explicit Reads(ReadJournal* journal) : reading_(journal == nullptr ? nullptr : journal->reading) {
+    if (reading_ != nullptr) reading_->most = std::max(reading_->most, ++reading_->now);
+  }
+  Reads(const Reads&) = delete;
+  Reads& operator=(const Reads&) = delete;
+  ~Reads() {
+    if (reading_ != nullptr) --reading_->now;
+  }
+
+ private:
+  ReadJournal::Reading* reading_;
+};
+
+// Writers, recovery and what resolves filters ask by a filter, or for one field, or how many.
+bool is_of_the_background(const DocumentQuery& query) {
+  if (std::ranges::count(query.fields, kBaseField) > 0) return true;  // a sweep
+  return !query.filter && query.fields.size() != 1 && query.limit > 1;
+}
+
+}  // namespace
 
 SimulatedNodeClient::SimulatedNodeClient(SimulatedNode& node, Clock& clock, Random& random,
                                          const SimulatedNetwork& network, ReadJournal* journal)
@@ -159,6 +183,10 @@ Async<Result<std::vector<Json>>> SimulatedNodeClient::keys(Instant deadline) {
 
 Async<Result<DocumentPage>> SimulatedNodeClient::documents(DocumentQuery query, Instant deadline) {
   std::map<std::string, std::optional<Json>> told;
+  std::optional<Reads> reads;
+  if (is_of_the_background(query)) reads.emplace(journal_);
+  if (journal_ != nullptr && !query.slots.empty() && query.fields.empty())
+    journal_->scans.push_back({clock_.now(), query.index_uid, query.slots});
   auto page = co_await call<DocumentPage>(deadline, [&](const SimulatedNode& node) {
     if (journal_ != nullptr) told = simulated_answers(node, query);
     return simulated_documents(node, query);
@@ -172,6 +200,7 @@ Async<Result<DocumentPage>> SimulatedNodeClient::documents(DocumentQuery query, 
 Async<Result<std::vector<DigestCounts>>> SimulatedNodeClient::digests(std::string index_uid,
                                                                       std::vector<SlotRange> ranges,
                                                                       Instant deadline) {
+  const Reads reads(journal_);
   auto counts = co_await call<std::vector<DigestCounts>>(deadline, [&](const SimulatedNode& node) {
     return simulated_digests(node, index_uid, ranges);
   });

@@ -1,4 +1,5 @@
 // What who operates it says.
+#include "sim/json_at.h"
 #include "sim/world.h"
 
 namespace miroir::sim {
@@ -20,18 +21,36 @@ void World::operate(const Fault& fault) {
   if (!process_ || !process_->ready()) return;
   if (fault.duration == Microseconds(0)) {
     const PassKind kind = fault.handlers == 0 ? PassKind::kLight : PassKind::kDeep;
-    if (!process_->reconciler().start(kind, false)) say("no pass begins");
+    if (!order(kind, false)) say("no pass begins");
     return;
   }
-  process_->set_paused(true);
+  process_->set_paused(true, [this, number = operator_witness_.pausing()](bool done) {
+    if (done) operator_witness_.paused(number);
+  });
   later(fault.duration, [this] { resume(); });
+}
+
+Result<std::uint64_t> World::order(PassKind kind, bool repairs) {
+  if (!process_ || !process_->ready()) return fail(ErrorCode::kUnavailable, "nobody there");
+  auto pass = process_->reconciler().start(kind, repairs);
+  if (pass) operator_witness_.ordered(*pass, repairs);
+  return pass;
+}
+
+void World::approve(std::uint64_t pass) {
+  const auto approved = await(process_->reconciler().approve(pass));
+  if (approved && *approved)  // by the pass that does it
+    operator_witness_.ordered(number(**approved, "pass"), true);
 }
 
 // However long that takes: the store may be full, or Miroir away.
 void World::resume() {
   const bool ready = process_ && process_->ready();
   if (ready && !process_->reconciler().paused()) return;
-  if (ready) process_->set_paused(false);
+  if (ready) {
+    operator_witness_.resuming();
+    process_->set_paused(false, [](bool) {});
+  }
   later(Seconds(1), [this] { resume(); });
 }
 

@@ -63,6 +63,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random hurry(~seed * 61);
   Random audits(~seed * 37);
   Random origins(~seed * 31);
+  Random repairs(~seed * 67);
   Plan plan;
   plan.seed = seed;
   plan.hurried = hurry.chance(0.5);
@@ -156,6 +157,10 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   if (plan.has_subscriber) {
     plan.emit_ttl_deletes = origins.chance(0.5);
     plan.emit_internal_writes = origins.chance(0.5);
+  }
+  if (faults.contains(FaultKind::kOperator) && repairs.chance(0.1)) {
+    plan.auto_repair = false;
+    plan.hurried = true;
   }
   return plan;
 }

@@ -110,6 +110,7 @@ struct Plan {
   bool collects() const { return tombstone_age_min < std::chrono::hours(1); }
   // Who was away may have to be healed by comparison.
   bool trims() const { return retention < std::chrono::days(1); }
+  bool auto_repair = true;  // by scheduled passes; otherwise a person's repair
   bool hurried = false;  // in the quiet passes are started at once; else scheduled ones heal
   bool loses_again = false;  // in the quiet a document vanishes as often as it is repaired
   std::vector<Phase> phases;

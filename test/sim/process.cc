@@ -199,6 +199,7 @@ Async<void> Process::open() {
   options.tombstone_age_min = around_.plan.tombstone_age_min;
   options.foreign_documents = around_.plan.foreign_documents;
   options.tie = around_.plan.tie;
+  options.auto_repair = around_.plan.auto_repair;
   options.shards_per_pass = around_.plan.shards_per_pass;
   options.audit_retention = around_.plan.audit_retention;
   options.max_read_concurrency = around_.plan.max_read_concurrency;
@@ -293,10 +294,12 @@ void Process::set_policy(std::string index, TtlOverride change, std::function<vo
   }(*this, std::move(index), change, std::move(answer)));
 }
 
-void Process::set_paused(bool paused) {
-  spawn([](Reconciler& reconciler, bool pauses) -> Async<void> {
-    (void)(pauses ? co_await reconciler.pause() : co_await reconciler.resume());
-  }(*reconciler_, paused));
+void Process::set_paused(bool paused, std::function<void(bool)> answer) {
+  spawn(
+      [](Reconciler& reconciler, bool pauses, std::function<void(bool)> its_answer) -> Async<void> {
+        const auto set = pauses ? co_await reconciler.pause() : co_await reconciler.resume();
+        its_answer(set.has_value());
+      }(*reconciler_, paused, std::move(answer)));
 }
 
 Async<http::Response> Process::handle_key(WriteContext context, Request request,

@@ -57,7 +57,7 @@ class Process {
   void cancel(std::vector<Position> tasks);
   // And that an index is swept like this; `answer` says whether that holds.
   void set_policy(std::string index, TtlOverride change, std::function<void(bool)> answer);
-  void set_paused(bool paused);
+  void set_paused(bool paused, std::function<void(bool)> answer);
   void spawn(Async<void> coroutine);
 
   Log& log() { return *log_; }

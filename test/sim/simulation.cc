@@ -114,6 +114,7 @@ class Quiet {
     for (Microseconds waited{0}; waited < kQuietMax; waited += kAgreement) {
       world_.resume();
       if (world_.run_until([this] { return is_settled(); }, kAgreement)) return true;
+      if (!world_.plan().auto_repair) (void)world_.order(PassKind::kDeep, true);
       if (!agree() && !decide()) promote();
     }
     return false;
@@ -127,10 +128,9 @@ class Quiet {
     bool agreed = false;
     for (const Json& trip : status.find("breaker")->as_array()) {
       world_.witness().agreed();
-      world_.witness().asked();  // for the pass that does it
       agreed = true;
       world_.say("agreed: " + to_text(trip));
-      (void)world_.await(world_.process().reconciler().approve(number(trip, "pass")));
+      world_.approve(number(trip, "pass"));
     }
     return agreed;
   }
@@ -232,9 +232,13 @@ class Quiet {
   }
 
   std::optional<Json> run_pass(PassKind kind) {
-    if (kind == PassKind::kDeep) world_.witness().asked();
     const Position head = world_.process().log().head();
-    auto pass = world_.await(world_.process().reconciler().pass(kind, std::nullopt));
+    const Result<std::uint64_t> ordered = world_.order(kind, true);
+    if (!ordered) {
+      fail("no pass begins: " + ordered.error().message);
+      return std::nullopt;
+    }
+    auto pass = world_.await(world_.process().reconciler().report(*ordered));
     if (!pass) {
       fail("a pass does not end");
       return std::nullopt;
@@ -452,7 +456,7 @@ Outcome simulate(const Plan& plan) {
     world.run_phase(phase);
     damaged = damaged || damages(phase) || plan.trims();
     Quiet(world, outcome, damaged).run();
-    for (std::string& wrong : world.witness().take_wrong()) {
+    for (std::string& wrong : world.take_wrong()) {
       world.say("WRONG: " + wrong);
       outcome.wrong.push_back(std::move(wrong));
     }

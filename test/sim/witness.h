@@ -24,10 +24,8 @@ class Witness {
  public:
   // What its configuration says.
   struct Limits {
-    std::uint64_t deletes = 0;  // that a pass may do in a shard before somebody agreed
-    // Of so many minutes, in which a scheduled deep pass may begin; 0: always.
-    std::uint32_t window_minutes = 0;
-    std::uint32_t window_period = 0;
+    // And tie-breaks, that a pass may do in a shard before somebody agreed.
+    std::uint64_t deletes = 0;
   };
   Witness(const Topology& topology, const Nodes& nodes, const Journals& journals,
           const Clock& clock, Limits limits);
@@ -47,8 +45,6 @@ class Witness {
   bool pass_runs() const { return !begun_.empty(); }
   // From here on passes may delete more.
   void agreed() { agreed_ = true; }
-  // The next deep pass is a person's.
-  void asked() { asked_ = true; }
   // A fault changes what nodes hold, now or up to a moment to come: until then they may be unlike.
   void damaged(Instant until);
   // Before the clock is set: what was decided by it may be written later.
@@ -71,7 +67,6 @@ class Witness {
   };
   void entry_written(std::uint64_t position, const std::string& row);
   void pass_written(const Json& pass);
-  void pass_began(const Json& pass);
   void pass_was_clean(const Json& pass, const Begun& begun);
   void check_alike(const std::string& which, bool contents);
   void audited(const std::string& key, const Json& row);
@@ -86,7 +81,6 @@ class Witness {
   const Clock& clock_;
   Limits limits_;
   bool agreed_ = false;
-  bool asked_ = false;
   // By pass, index and shard, since names last meant other indexes: a pass compares those anew.
   std::map<std::tuple<std::uint64_t, std::string, ShardId>, std::uint64_t> deletes_;
   std::set<std::string> counted_;  // keys of rows, which are written again when more is known

@@ -1,6 +1,5 @@
 #include "sim/witness.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/simulated_clock_fake.h"
@@ -67,27 +66,8 @@ class WitnessTest : public ::testing::Test {
   SimulatedClock clock_;
   Nodes nodes_;
   Journals journals_;
-  Witness witness_{topology_, nodes_, journals_, clock_, {1, 2, 5}};
+  Witness witness_{topology_, nodes_, journals_, clock_, {1}};
 };
-
-TEST_F(WitnessTest, ScheduledDeepPassBeginsInAWindow) {
-  const auto begins_at = [this](int minute) {
-    write(Table::kPass, fmt::format(R"({{"pass":1,"kind":"deep","repair":true,"state":"running",)"
-                                    R"("startedMicroseconds":{}}})",
-                                    minute * 60'000'000LL + 1));
-  };
-  begins_at(0);
-  begins_at(6);
-  EXPECT_EQ(wrong(), 0U);
-  begins_at(2);
-  begins_at(9);
-  EXPECT_EQ(wrong(), 2U);
-  witness_.asked();
-  begins_at(2);  // a person's
-  EXPECT_EQ(wrong(), 0U);
-  begins_at(2);
-  EXPECT_EQ(wrong(), 1U);
-}
 
 TEST_F(WitnessTest, CleanPassThatAskedEverybodyHolds) {
   begin();
@@ -204,6 +184,30 @@ TEST_F(WitnessTest, MoreDeletesThanAgreedToAreWrong) {
   witness_.agreed();
   audit(false, "delete", "row 3");
   EXPECT_EQ(wrong(), 0U);
+}
+
+TEST_F(WitnessTest, MoreTieBreaksThanAgreedToAreWrong) {
+  const auto breaks = [this](const std::string& reason, bool in_sync, const std::string& key) {
+    Json copy = Json::object(
+        {{"node", "b"}, {"treatment", "replace"}, {"presence", "present"}, {"inSync", in_sync}});
+    write(Table::kRepair,
+          to_text(Json::object({{"pass", 1},
+                                {"index", "books"},
+                                {"id", "w1"},
+                                {"reason", reason},
+                                {"winner", "a"},
+                                {"repaired", false},
+                                {"outcome", "sent"},
+                                {"copies", Json::array({std::move(copy)})}})),
+          key);
+  };
+  begin();
+  breaks("tie_hash", true, "row 1");
+  breaks("newest", true, "row 2");
+  breaks("tie_hash", false, "row 3");
+  EXPECT_EQ(wrong(), 0U);
+  breaks("tie_hash", true, "row 4");
+  EXPECT_EQ(wrong(), 1U);
 }
 
 TEST_F(WitnessTest, WhatARepairChangedIsKept) {

@@ -35,10 +35,12 @@ World::World(const Plan& plan)
     : plan_(plan),
       topology_(make_topology(plan, plan.groups - (plan.late_group ? 1 : 0))),
       random_(plan.seed + 1'000'003),
-      witness_(topology_, nodes_, journals_, clock_,
-               {plan.deletes_max, plan.window_minutes, plan.window_period}),
+      witness_(topology_, nodes_, journals_, clock_, {plan.deletes_max}),
       sweep_witness_(clock_, {.sweep_interval = plan.sweep_interval.value_or(Seconds(0))}),
-      audit_witness_(clock_, plan.audit_retention) {
+      audit_witness_(clock_, plan.audit_retention),
+      operator_witness_(
+          topology_, journals_, clock_,
+          {plan.auto_repair, plan.shards_per_pass, plan.window_minutes, plan.window_period}) {
   for (const NodeConfig& config : topology_.nodes()) add_node(config.id);
   if (plan.trims()) damaged_ += kAllDocuments * nodes_.size();
   store_.be_exclusive();
@@ -49,6 +51,7 @@ World::World(const Plan& plan)
     witness_.committed(batch);
     sweep_witness_.committed(batch);
     audit_witness_.committed(batch);
+    operator_witness_.committed(batch);
     if (in_recovery_) watch_adoption(batch);
   });
 }
@@ -104,7 +107,7 @@ void World::add_node(const std::string& id) {
     return position && cursed_.contains(*position);
   });
   networks_[id];
-  journals_[id];
+  journals_[id].reading = &reading_;
 }
 
 void World::add_group(Microseconds away) {
@@ -158,6 +161,7 @@ void World::crash(Microseconds away) {
   say(fmt::format("Miroir dies, for {} ms", away.count() / 1'000));
   process_.reset();
   sweep_witness_.miroir_died();
+  operator_witness_.miroir_died();
   // Time passes without it: nothing but the due may happen.
   const Instant back = clock_.now() + away;
   while (!due_.empty() && due_.begin()->first <= back) {
@@ -303,6 +307,14 @@ std::string World::why_unsettled() const {
                        status.healthy ? "healthy" : "away: " + status.unhealthy_why);
   }
   return why;
+}
+
+std::vector<std::string> World::take_wrong() {
+  std::vector<std::string> wrong = witness_.take_wrong();
+  std::ranges::move(operator_witness_.take_wrong(), std::back_inserter(wrong));
+  if (reading_.most > static_cast<int>(plan_.max_read_concurrency))
+    wrong.push_back(fmt::format("{} reads of nodes at a time", reading_.most));
+  return wrong;
 }
 
 const Nodes& World::nodes() {

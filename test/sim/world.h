@@ -12,6 +12,7 @@
 #include "sim/checks.h"
 #include "sim/history.h"
 #include "sim/ledger.h"
+#include "sim/operator_witness.h"
 #include "sim/process.h"
 #include "sim/sweep_witness.h"
 #include "sim/witness.h"
@@ -37,6 +38,10 @@ class World {
   void lose(const std::string& node, const std::string& index, const std::string& id);
   // A client's request, now; a person's is made while the store has just gone back too.
   void begin(Request request, bool by_person = false);
+  // A person's pass, to be begun next.
+  Result<std::uint64_t> order(PassKind kind, bool repairs);
+  // A person agrees to what waits because of that pass.
+  void approve(std::uint64_t pass);
   // Passes that are paused go on.
   void resume();
 
@@ -58,6 +63,9 @@ class World {
   Witness& witness() { return witness_; }
   SweepWitness& sweep_witness() { return sweep_witness_; }
   AuditWitness& audit_witness() { return audit_witness_; }
+  OperatorWitness& operator_witness() { return operator_witness_; }
+  // What passes did that they must not do.
+  std::vector<std::string> take_wrong();
   // All that happened, for a checker.
   Chronicle chronicle() const {
     return {ledger_,  cursed_,       adoptions_,          witness_.swept(), witness_.repaired(),
@@ -125,9 +133,11 @@ class World {
   Nodes nodes_;
   std::map<std::string, SimulatedNetwork> networks_;
   Journals journals_;
+  ReadJournal::Reading reading_;
   Witness witness_;
   SweepWitness sweep_witness_;
   AuditWitness audit_witness_;
+  OperatorWitness operator_witness_;
   Subscriber subscriber_;
   std::unique_ptr<Process> process_;
 
