@@ -39,7 +39,7 @@ void OperatorWitness::miroir_died() {
 
 void OperatorWitness::lose_current() {
   if (current_ && current_->deep && current_->scheduled)
-    goes_on_ = current_->goes_on || has_read_an_index(*current_);
+    goes_on_ = !current_->all_read && (current_->goes_on || has_read_an_index(*current_));
   current_.reset();
 }
 
@@ -71,7 +71,11 @@ void OperatorWitness::changed(const Batch::Change& change) {
     if (indexes_.erase(change.key) > 0) indexes_change();
   } else if (change.table == Table::kMeta && change.key == kSweepRow) {
     sweep_.reset();
-    if (!put) return;
+    if (!put) {
+      goes_on_ = false;
+      if (current_) current_->all_read = true;
+      return;
+    }
     const Json row = *parse_json(change.value);
     sweep_ = Sweep{number(row, "pass"), {}};
     for (const Json& index : at(row, "done").as_array()) {
@@ -119,7 +123,8 @@ void OperatorWitness::indexes_change() {
 }
 
 void OperatorWitness::began(const Json& pass) {
-  lose_current();  // its end could not be written
+  // Its end could not be written: how it ended only what is left to be read tells.
+  if (std::exchange(current_, std::nullopt)) goes_on_ = sweep_.has_value();
   Begun its{.pass = number(pass, "pass"),
             .at = clock_.now(),
             .deep = at(pass, "kind") == Json("deep"),

@@ -69,6 +69,7 @@ class OperatorWitness {
     std::optional<Sweep> before;
     bool goes_on = false;  // an earlier one had read an index
     bool moved = false;    // indexes changed meanwhile, or what they are suspected of
+    bool all_read = false;  // nothing is left for another to go on with
   };
   struct Index {
     Position incarnation = 0;
