@@ -373,6 +373,17 @@ TEST_F(AuditTest, EndThatCouldNotBeWrittenIsWrittenWithTheNext) {
   EXPECT_EQ(states(), (std::vector<std::string>{"completed", "failed"}));
 }
 
+// The disk was full when it began, and Miroir died before it ended.
+TEST_F(AuditTest, NumberOfAPassThatIsNotWrittenDownButRepairedIsNotGivenAgain) {
+  owner("id1").delete_directly(kIndex, "id1");
+  EXPECT_EQ(number(run_pass(PassKind::kLight), "repaired"), 1U);
+  stop_reconciler();
+  ASSERT_TRUE(world.await(world.store.commit(Batch().erase(Table::kPass, key_of(1)))));
+  start_reconciler();
+  EXPECT_EQ(number(run_pass(PassKind::kLight), "pass"), 2U);
+  EXPECT_EQ(number(repairs().as_array().front(), "pass"), 1U);
+}
+
 TEST_F(AuditTest, WhatIsUnresolvedHasARowForAsLongAsItIs) {
   stop_reconciler();
   options.audit_retention = std::chrono::hours(2);

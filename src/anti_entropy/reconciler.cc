@@ -70,6 +70,9 @@ Async<Result<void>> Reconciler::State::recover() {
   // The last deep pass may be behind more light ones than are read here.
   deep_due = (deep_completed == WallTime() ? clock.wall_now() : deep_completed) + options.schedule;
   light_due = clock.wall_now() + options.light_interval;
+  // Of one whose beginning could not be written there may be repairs.
+  MIROIR_CO_TRY(const auto repair, co_await store.scan(Table::kRepair, "", "", 1, true));
+  if (!repair.empty()) next_number = number_of(repair.front().key) + 1;
   Batch batch;
   for (auto pass = passes.rbegin(); pass != passes.rend(); ++pass) {
     const Json* number = pass->find("pass");

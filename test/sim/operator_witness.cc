@@ -12,8 +12,10 @@ namespace {
 
 // A request to a node that is under way is waited for, one after another while nodes are away.
 constexpr Microseconds kCutOff = Seconds(60);
-// From when it is decided that a pass begins, or that it ends well, until that is written.
+// From when it is decided that a pass begins until that is written.
 constexpr Microseconds kDecided = Seconds(2);
+// And its last request, after which it ends well.
+constexpr Microseconds kLastRequest = Seconds(20);
 constexpr std::string_view kSweepRow = "deep sweep";
 
 std::string describe(const Json& pass) {
@@ -171,7 +173,7 @@ void OperatorWitness::check_cut(const Begun& its, bool completed) {
   if (!paused_ || its.at >= *paused_) return;
   const Microseconds took = clock_.now() - *paused_;
   ++judged_.cut;
-  if (took > kCutOff || (completed && took > kDecided))
+  if (took > kCutOff || (completed && took > kLastRequest))
     wrong_.push_back(fmt::format("pass {} went on for {} ms after passes were paused", its.pass,
                                  took / Milliseconds(1)));
 }

@@ -150,7 +150,7 @@ TEST_F(OperatorWitnessTest, PauseCutsOff) {
   witness_.resuming();
   begin();
   pause();
-  clock_.advance(Seconds(5));
+  clock_.advance(Seconds(25));
   end("completed", 0, true);
   EXPECT_EQ(wrong(), 1U);
 }
