@@ -236,11 +236,8 @@ void let_tags_drift(Plan& plan, Random& random) {
 // Somebody who knows nothing of Miroir writes documents on the nodes. What was adopted and is put
 // back with an old disk looks new (docs/deciding.md).
 void let_strangers_write(Plan& plan, Random& random) {
-  const bool disks_go_back = std::ranges::any_of(plan.phases, [](const Phase& phase) {
-    return std::ranges::any_of(phase.steps, is_fault([](FaultKind kind) {
-                                 return kind == FaultKind::kRestore || kind == FaultKind::kWipe;
-                               }));
-  });
+  const bool disks_go_back = has_fault(
+      plan, [](FaultKind kind) { return kind == FaultKind::kRestore || kind == FaultKind::kWipe; });
   const std::uint64_t dice = random.below(3);
   if (dice == 1) plan.foreign_documents = ForeignDocuments::kRemove;
   if (dice == 2 && !disks_go_back) plan.foreign_documents = ForeignDocuments::kAdopt;

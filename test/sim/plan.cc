@@ -117,11 +117,8 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   if (makers.chance(0.15) && !store_goes && !plan.late_group && !plan.outages &&
       faults.contains(FaultKind::kStrangeIndex))
     let_strangers_make_indexes(plan, makers);
-  const bool strange = std::ranges::any_of(plan.phases, [](const Phase& phase) {
-    return std::ranges::any_of(phase.steps, is_fault([](FaultKind kind) {
-                                 return kind == FaultKind::kStranger ||
-                                        kind == FaultKind::kStrangeIndex;
-                               }));
+  const bool strange = has_fault(plan, [](FaultKind kind) {
+    return kind == FaultKind::kStranger || kind == FaultKind::kStrangeIndex;
   });
   // Of a log that keeps little so many failures leave documents for a person.
   if (indexes.chance(0.1) && !plan.late_group && !plan.trims() && !strange &&
@@ -134,10 +131,8 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
       faults.contains(FaultKind::kEverybody))
     let_everybody_be_written_to(plan, everybody);
   // Of a log that keeps little, who is away and has a good copy may be no source.
-  const bool everybody_written_to = std::ranges::any_of(plan.phases, [](const Phase& phase) {
-    return std::ranges::any_of(
-        phase.steps, is_fault([](FaultKind kind) { return kind == FaultKind::kEverybody; }));
-  });
+  const bool everybody_written_to =
+      has_fault(plan, [](FaultKind kind) { return kind == FaultKind::kEverybody; });
   if (ties.chance(0.12) && !everybody_written_to && !store_goes && !plan.late_group &&
       !plan.trims() && faults.contains(FaultKind::kMergedCorrupt))
     let_tie(plan, ties);
@@ -145,13 +140,11 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
       !plan.trims() && faults.contains(FaultKind::kTagCorrupt))
     let_tags_drift(plan, tags);
   // Not where a person must say what is right, or nothing is to befall the replicas otherwise.
-  const bool undecided = std::ranges::any_of(plan.phases, [](const Phase& phase) {
-    return std::ranges::any_of(phase.steps, is_fault([](FaultKind kind) {
-                                 return kind >= FaultKind::kEverybody && !is_drift(kind);
-                               })) ||
-           !damages(phase);
-  });
-  if (drifts.chance(0.25) && !store_goes && !plan.outages && !undecided)
+  const bool undecided = has_fault(
+      plan, [](FaultKind kind) { return kind >= FaultKind::kEverybody && !is_drift(kind); });
+  const bool damaged =
+      std::ranges::all_of(plan.phases, [](const Phase& phase) { return damages(phase); });
+  if (drifts.chance(0.25) && !store_goes && !plan.outages && !undecided && damaged)
     let_drift(plan, drifts, faults);
   if (audits.chance(0.25)) plan.audit_retention = between(audits, Seconds(2), Seconds(180));
   if (plan.has_subscriber) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -115,6 +116,13 @@ struct Plan {
   bool loses_again = false;  // in the quiet a document vanishes as often as it is repaired
   std::vector<Phase> phases;
 };
+
+// Whether it has a fault of such a kind.
+bool has_fault(const Plan& plan, auto of_kind) {
+  return std::ranges::any_of(plan.phases, [&](const Phase& phase) {
+    return std::ranges::any_of(phase.steps, is_fault(of_kind));
+  });
+}
 
 using FaultSet = std::set<FaultKind>;
 FaultSet default_faults();  // that hold by default

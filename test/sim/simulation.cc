@@ -53,13 +53,11 @@ bool must_adopt(const Plan& plan) {
 // went back, or in one batch with what somebody sends; and of a store that went back the witness
 // knows too little.
 bool hides_repairs(const Plan& plan) {
-  const auto is_such = is_fault([](FaultKind kind) {
+  return has_fault(plan, [](FaultKind kind) {
     return kind == FaultKind::kRestore || kind == FaultKind::kWipe ||
            kind == FaultKind::kLateGroup || kind == FaultKind::kForeignDeleteTask ||
            kind == FaultKind::kPutBackTask || kind == FaultKind::kStranger || is_of_store(kind);
   });
-  return std::ranges::any_of(
-      plan.phases, [&](const Phase& phase) { return std::ranges::any_of(phase.steps, is_such); });
 }
 
 // The quiet after a phase, and what must hold in it.
