@@ -20,11 +20,11 @@ struct Victim {
   std::string id;
 };
 
-// On the last node, which may be alone with its group's slots.
+// On the last node, which may be alone with its group's slots; of what does not expire.
 std::optional<Victim> choose(World& world) {
   for (const auto& [uid, index] : world.nodes().rbegin()->second->disk().indexes) {
     for (const auto& [id, document] : index.documents) {
-      if (document.find(FieldNames().updated_at) != nullptr)
+      if (document.find(FieldNames().updated_at) != nullptr && document.find(kExpiresAt) == nullptr)
         return Victim{world.nodes().rbegin()->first, uid, id};
     }
   }
