@@ -51,6 +51,22 @@ const std::string* text_of(const Json& json, std::string_view key) {
   return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
 }
 
+// Which index has by now the past that this one had then: what was taken back since, in order, may
+// have given it to another.
+Position has_past_of(Position incarnation, Position then,
+                     const std::vector<std::shared_ptr<const Entry>>& exchanges) {
+  for (const auto& back : exchanges) {
+    if (back->arguments.find("entry")->as_uint64() <= then) continue;
+    const Position with = back->arguments.find("with")->as_uint64();
+    if (incarnation == back->incarnation) {
+      incarnation = with;
+    } else if (incarnation == with) {
+      incarnation = back->incarnation;
+    }
+  }
+  return incarnation;
+}
+
 }  // namespace
 
 bool did_not_happen(const Entry& entry, const EntryFailures& failures) {
@@ -289,8 +305,7 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
                             });
 }
 
-// What renamed something to it counts once it is known whether that is to be. What had it then may
-// have had its past given to another since.
+// What renamed something to it counts once it is known whether that is to be.
 Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incarnation,
                                                std::string name) {
   Since its{.looked = position};
@@ -323,15 +338,7 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
     const bool as_it_is = next.decided_by == 0 || renamed == taken_back.end();
     if (!as_it_is && !renamed->second) continue;
     its.next = as_it_is ? next : Next{next.incarnation, 0};
-    for (const auto& back : exchanges) {
-      if (back->arguments.find("entry")->as_uint64() <= from) continue;
-      const Position with = back->arguments.find("with")->as_uint64();
-      if (its.next.incarnation == back->incarnation) {
-        its.next.incarnation = with;
-      } else if (its.next.incarnation == with) {
-        its.next.incarnation = back->incarnation;
-      }
-    }
+    its.next.incarnation = has_past_of(its.next.incarnation, from, exchanges);
     break;
   }
   co_return its;

@@ -38,8 +38,12 @@ const Json* copy_on(const Json& row, const Json& node) {
 }  // namespace
 
 Witness::Witness(const Topology& topology, const Nodes& nodes, const Journals& journals,
-                 const Clock& clock, Limits limits)
-    : topology_(topology), nodes_(nodes), journals_(journals), clock_(clock), limits_(limits) {}
+                 const Clock& clock, std::uint64_t deletes_max)
+    : topology_(topology),
+      nodes_(nodes),
+      journals_(journals),
+      clock_(clock),
+      deletes_max_(deletes_max) {}
 
 void Witness::committed(const Batch& batch) {
   for (const Batch::Change& change : batch.changes()) {
@@ -85,8 +89,8 @@ void Witness::applied(const std::string& node, const NodeTask& task,
   if (!filters && !(position && (repairs_.contains(*position) || sweeps_.contains(*position))))
     return;
   const auto found = before.find(task.index_uid);
-  const SimulatedNode::Documents held =
-      found == before.end() ? SimulatedNode::Documents() : found->second.documents;
+  static const SimulatedNode::Documents kNone;
+  const SimulatedNode::Documents& held = found == before.end() ? kNone : found->second.documents;
   const auto holds = nodes_.at(node)->disk().indexes.find(task.index_uid);
   if (holds == nodes_.at(node)->disk().indexes.end()) return;
   for (const auto& [id, document] : held) {
@@ -230,7 +234,7 @@ void Witness::check_agreement(const std::string& key, const Json& row) {
   if (outcome.starts_with("held back") || outcome.starts_with("reported only")) return;
   const ShardId shard = topology_.shard_of(slot_of(at(row, "id").as_string()));
   if (!counted_.insert(key).second) return;
-  if (++deletes_[{number(row, "pass"), at(row, "index").as_string(), shard}] == limits_.deletes + 1)
+  if (++deletes_[{number(row, "pass"), at(row, "index").as_string(), shard}] == deletes_max_ + 1)
     wrong_.push_back("nobody agreed to so many deletes and tie-breaks: " + to_text(row));
 }
 

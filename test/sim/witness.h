@@ -22,13 +22,9 @@ using Journals = std::map<std::string, ReadJournal>;
 // where the replica was seen to hold the winner.
 class Witness {
  public:
-  // What its configuration says.
-  struct Limits {
-    // And tie-breaks, that a pass may do in a shard before somebody agreed.
-    std::uint64_t deletes = 0;
-  };
+  // `deletes_max`: what a pass may delete of a shard, and break ties, before somebody agreed.
   Witness(const Topology& topology, const Nodes& nodes, const Journals& journals,
-          const Clock& clock, Limits limits);
+          const Clock& clock, std::uint64_t deletes_max);
 
   // Of Miroir's store, as it happens.
   void committed(const Batch& batch);
@@ -79,7 +75,7 @@ class Witness {
   const Nodes& nodes_;
   const Journals& journals_;
   const Clock& clock_;
-  Limits limits_;
+  std::uint64_t deletes_max_;
   bool agreed_ = false;
   // By pass, index and shard, since names last meant other indexes: a pass compares those anew.
   std::map<std::tuple<std::uint64_t, std::string, ShardId>, std::uint64_t> deletes_;

@@ -66,7 +66,7 @@ class WitnessTest : public ::testing::Test {
   SimulatedClock clock_;
   Nodes nodes_;
   Journals journals_;
-  Witness witness_{topology_, nodes_, journals_, clock_, {1}};
+  Witness witness_{topology_, nodes_, journals_, clock_, 1};
 };
 
 TEST_F(WitnessTest, CleanPassThatAskedEverybodyHolds) {

@@ -35,7 +35,7 @@ World::World(const Plan& plan)
     : plan_(plan),
       topology_(make_topology(plan, plan.groups - (plan.late_group ? 1 : 0))),
       random_(plan.seed + 1'000'003),
-      witness_(topology_, nodes_, journals_, clock_, {plan.deletes_max}),
+      witness_(topology_, nodes_, journals_, clock_, plan.deletes_max),
       sweep_witness_(clock_, {.sweep_interval = plan.sweep_interval.value_or(Seconds(0))}),
       audit_witness_(clock_, plan.audit_retention),
       operator_witness_(
@@ -280,12 +280,9 @@ void World::end_faults() {
 }
 
 bool World::settled() const {
-  if (!process_ || !process_->ready()) return false;
-  return std::ranges::all_of(topology_.nodes(), [this](const NodeConfig& node) {
-    const NodeStatus status = process_->cluster().status(node.id);
-    return status.state == ReplicaState::kInSync && status.healthy &&
-           status.done >= process_->log().head();
-  });
+  return caught_up() && std::ranges::all_of(topology_.nodes(), [this](const NodeConfig& node) {
+           return process_->cluster().status(node.id).state == ReplicaState::kInSync;
+         });
 }
 
 bool World::caught_up() const {
