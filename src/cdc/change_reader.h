@@ -54,7 +54,7 @@ class ChangeReader {
   Async<Result<Step>> take_records(std::shared_ptr<const Entry> entry, Fate fate,
                                    const Selection& selection, Page& page) const;
   Async<Result<std::vector<bool>>> shards_that_happened(Position position) const;
-  // Stamps of the last changes, of documents and of whole shards.
+  // Of documents, and of whole shards: what is older was changed since.
   struct Newer {
     std::map<std::string, EntryStamp> ids = {};
     std::vector<EntryStamp> all;

@@ -165,6 +165,28 @@ TEST_F(ChangeStreamTest, ASweepIsADeleteWhereWhatWasWrittenMeanwhileFailed) {
               ElementsAre("createIndex books", "write 1", "write 2", "delete 1", "delete 2"));
 }
 
+// An expiry takes away the version that it names, and no younger one.
+TEST_F(ChangeStreamTest, ASweepIsADeleteWhereOnlyAnOlderVersionWasSweptMeanwhile) {
+  cdc.emit_ttl_deletes = true;
+  start();
+  world.create_index("books");
+  const auto stamp_at = [this](Position position) {
+    return (*world.await(world.log().entries(position, 1)))[0]->stamp;
+  };
+  const Position first = world.write("books", {"1", "2"}, "a");
+  const Position second = world.write("books", {"1"}, "b");
+  const Position third = world.write("books", {"1"}, "c");
+  const EntryStamp old = stamp_at(first);
+  world.append_records(sweep(first), {{slot_of("1"), old, "1", ""}, {slot_of("2"), old, "2", ""}});
+  world.append_records(sweep(second), {{slot_of("1"), stamp_at(second), "1", ""}});
+  const Position last = world.append_records(
+      sweep(third), {{slot_of("1"), stamp_at(third), "1", ""}, {slot_of("2"), old, "2", ""}});
+  ASSERT_TRUE(settles());
+  EXPECT_THAT(brief(all()), ElementsAre("createIndex books", "write 1", "write 2", "write 1",
+                                        "write 1", "delete 2", "delete 1"));
+  EXPECT_THAT(brief(events_of(read({last - 1, Cursor::kWhole}))), ElementsAre("delete 1"));
+}
+
 TEST_F(ChangeStreamTest, OfASweepIsLostWhatTheLogCannotTellAnyMore) {
   cdc.emit_ttl_deletes = true;
   start();
