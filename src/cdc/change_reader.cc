@@ -177,8 +177,8 @@ Async<Result<bool>> ChangeReader::note(std::shared_ptr<const Entry> entry,
 
 Async<Result<ChangeReader::Fate>> ChangeReader::fate_of(std::shared_ptr<const Entry> entry,
                                                         const Ends& ends) const {
-  // Nobody waits for what is Miroir's own.
-  if (entry->task_type.empty()) co_return Fate::kHappened;
+  // Nobody waits for what is Miroir's own; for operations on indexes that failed it makes up.
+  if (entry->task_type.empty()) co_return is_of_documents(*entry) ? Fate::kInPart : Fate::kHappened;
   const Position task = entry->task;
   auto end = ends.find(task);
   Ends others;
@@ -197,8 +197,8 @@ Async<Result<ChangeReader::Fate>> ChangeReader::fate_of(std::shared_ptr<const En
   co_return end->second->status == "canceled" ? Fate::kNever : Fate::kInPart;
 }
 
-// By shard: whether it was not failed, nor void, on all its owners. Its task has ended: who is
-// still to join will not be given it.
+// By shard: whether it was not failed, nor void, on all its owners, as far as that is known. Its
+// task, if it has one, has ended: who is still to join will not be given it.
 Async<Result<std::vector<bool>>> ChangeReader::shards_that_happened(Position position) const {
   MIROIR_CO_TRY(const auto failures, co_await EntryFailures::of(log_, cluster_, position));
   const Topology& topology = cluster_.topology();

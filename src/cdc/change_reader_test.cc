@@ -286,5 +286,33 @@ TEST_F(ChangeReaderTest, EntriesThatAreForgottenAreLost) {
   EXPECT_EQ(read(lost.next).count, 4U);
 }
 
+// As far as that is known when it is read: nobody waits for it.
+TEST_F(ChangeReaderTest, OfASweepThatFailedInPartOnlyTheRestIsAnEvent) {
+  cdc.emit_ttl_deletes = true;
+  start();
+  world.create_index("books");
+  const std::vector<std::string> ids = {"1", "2", "3", "4", "5", "6", "7", "8"};
+  const Position written = world.write("books", ids, "a");
+  world.await_task(written);
+  fail_on({"a0", "b0"}, written + 1);
+  Entry sweep;
+  sweep.origin = Origin::kTtlExpire;
+  sweep.kind = EntryKind::kDeleteDocuments;
+  sweep.index_uid = "books";
+  sweep.arguments = Json::object({{"readAt", written}});
+  std::vector<BodyRecord> records;
+  std::vector<std::string> wanted;
+  for (const std::string& id : ids) {
+    records.push_back({slot_of(id), 1, id, ""});
+    if (!owned_by({"a0", "b0"}, id)) wanted.push_back("delete " + id);
+  }
+  world.append_records(sweep, std::move(records));
+  ASSERT_TRUE(world.run_until([this] { return world.all_done(); }));
+  ASSERT_TRUE(settles());
+  ASSERT_LT(wanted.size(), ids.size());
+  ASSERT_GT(wanted.size(), 0U);
+  EXPECT_EQ(brief(events_of(read({written, Cursor::kWhole}))), wanted);
+}
+
 }  // namespace
 }  // namespace miroir::cdc
