@@ -19,6 +19,14 @@ std::uint64_t given(const Page& page, const Entry& entry) {
   return page.next.position == entry.position ? page.next.given : 0;
 }
 
+// What the log lost of the positions first … before - 1, none of which it holds: what they were is
+// forgotten with them. What is missing beyond was given to nobody, for the log went back: how much
+// that was nobody knows.
+std::uint64_t lost_between(Position first, Position before, Position forgotten) {
+  const Position known = std::min(before, std::max(first, forgotten + 1));
+  return known - first + (known < before ? 1 : 0);
+}
+
 // False: there is no room for it.
 bool add(Page& page, const Entry& entry, std::uint64_t number, const BodyRecord* record,
          const Selection& selection) {
@@ -49,15 +57,11 @@ Async<Result<Page>> ChangeReader::read(Cursor after, Selection selection) const 
   for (const std::shared_ptr<const Entry>& entry : entries) {
     if (entry->position > settled) co_return page;
     if (entry->position > page.next.next()) {
-      // What is missing beyond was never given to an entry (a log that went back).
-      const Position last = std::min(entry->position - 1, log_.forgotten());
-      const Position missing = last < page.next.next() ? 0 : last + 1 - page.next.next();
-      if (missing > 0 && page.count > 0) {
+      if (page.count > 0) {
         page.more = true;
         co_return page;
       }
-      // What they were is forgotten with them.
-      page.lost += missing;
+      page.lost += lost_between(page.next.next(), entry->position, log_.forgotten());
       page.next = {entry->position - 1, Cursor::kWhole};
     }
     MIROIR_CO_TRY(const Step step, co_await take(entry, ends, selection, page));

@@ -28,13 +28,15 @@ struct Page {
   std::map<std::string, std::uint64_t> counts;  // by index; "" for what concerns several
   Cursor next;
   bool more = false;  // the log holds more than was looked at
-  // Events up to `next` that the log holds no more. There are no others on such a page.
+  // Events up to `next` that the log holds no more, those that it lost when it went back as one.
+  // There are no others on such a page.
   std::uint64_t lost = 0;
 };
 
 // Reads the log as a stream of events. An event is given when it is known what became of it: the
-// client's task has ended, and its part was not failed, nor void, on all owners of the document.
-// Everything up to the first entry of which that is not known can be read; keeps no state.
+// client's task has ended, and its part was not failed, nor void, on all owners of the document; of
+// Miroir's own, for which nobody waits, unless that is known. Everything up to the first entry of
+// which it is not known can be read; keeps no state.
 class ChangeReader {
  public:
   ChangeReader(Log& log, const Cluster& cluster, const Forwarders& forwarders,

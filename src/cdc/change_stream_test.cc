@@ -308,6 +308,29 @@ TEST_F(ChangeStreamTest, WhatWasTrimmedBeforeASinkTookItIsCounted) {
   EXPECT_EQ(metric(R"(miroir_cdc_dropped_total{sink="audit"})"), 3);
 }
 
+TEST_F(ChangeStreamTest, ALogThatWentBackCountsAsOneThatIsLost) {
+  add_sink("audit");
+  start();
+  world.await_task(world.create_index("books"));
+  world.await_task(world.write("books", {"1"}, "kept"));
+  ASSERT_TRUE(given("audit", 2));
+  world.run_for(Seconds(1));
+  MemoryStore::Tables tables = world.store.snapshot();
+  for (const char* id : {"2", "3"}) world.await_task(world.write("books", {id}, "lost"));
+  ASSERT_TRUE(given("audit", 4));
+  const Cursor place{world.log().head(), Cursor::kWhole};
+  crash();
+  world.store.restore(std::move(tables));
+  start();
+  ASSERT_TRUE(world.run_until([&] { return world.log().head() > place.position; }));
+  ASSERT_TRUE(settles());
+  world.run_for(Seconds(1));
+  EXPECT_EQ(metric(R"(miroir_cdc_dropped_total{sink="audit"})"), 1);
+  EXPECT_EQ(read(place).lost, 1U);
+  EXPECT_EQ(read(place).next.position, world.log().head());
+  EXPECT_EQ(read({world.log().head(), Cursor::kWhole}).lost, 0U);
+}
+
 TEST_F(ChangeStreamTest, AReaderWaitsForTheNextEventAndNoLonger) {
   start();
   world.await_task(world.create_index("books"));

@@ -19,8 +19,9 @@ Instruments::Instruments(Metrics& metrics, const std::vector<CdcSinkOptions>& si
   for (const CdcSinkOptions& sink : sinks) {
     const Labels labels{{"sink", sink.id}};
     OfSink& its = sinks_[sink.id];
-    its.dropped = metrics.counter("miroir_cdc_dropped_total",
-                                  "Events that the log lost before the sink took them.", labels);
+    its.dropped = metrics.counter(
+        "miroir_cdc_dropped_total",
+        "Events that the log lost before the sink took them; one where it went back.", labels);
     its.lag = metrics.gauge("miroir_cdc_lag_seconds",
                             "Age of the oldest change that the sink has not been given.", labels);
     its.lag.set(0);

@@ -53,9 +53,8 @@ Async<http::Response> read_changes(Proxy::State* state, http::Request request) {
   if (!page && page.error().code == ErrorCode::kConflict) co_return lost(page.error().message);
   if (!page) co_return error_answer(to_api_error(page.error(), "miroir_store_unavailable"));
   if (page->lost > 0) {
-    co_return lost("The log does not hold " + std::to_string(page->lost) + " events after `" +
-                   cdc::to_string(*since) + "` any more. It goes on after `" +
-                   cdc::to_string(page->next) + "`.");
+    co_return lost("The log cannot tell all that came after `" + cdc::to_string(*since) +
+                   "` any more. It goes on after `" + cdc::to_string(page->next) + "`.");
   }
   std::string body = R"({"events":[)" + page->events + R"(],"next":")" +
                      cdc::to_string(page->next) + R"(","more":)" + (page->more ? "true" : "false") +

@@ -118,7 +118,7 @@ TEST_F(ChangeRoutesTest, WhatTheLogDoesNotHoldIsAnError) {
   const http::Response trimmed = ask("since=1");
   EXPECT_EQ(trimmed.status, 410);
   EXPECT_EQ(*json(trimmed).find("message"),
-            Json("The log does not hold 3 events after `1` any more. It goes on after `2`."));
+            Json("The log cannot tell all that came after `1` any more. It goes on after `2`."));
   EXPECT_EQ(ask("since=2&wait=0").status, 200);
 }
 

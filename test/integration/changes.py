@@ -4,7 +4,7 @@ repaired, and of nothing else.
 
 changes.py subscriber FILE SECRET PORT is that process: it checks what it is sent, and writes it down.
 """
-import hashlib, hmac, http.client, http.server, json, os, re, signal, socket, subprocess, sys, tempfile, threading, time, unittest
+import hashlib, hmac, http.client, http.server, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest
 from collections import defaultdict
 
 from cluster import Cluster, ClusterTest, Client, FINAL, KEY, wait_for
@@ -383,6 +383,42 @@ class Changes(ChangesTest):
         after = [("updateSettings", None), ("write", "6"), ("delete", "6")]
         wait_told([before + [("write", "2")] + after, before + after], [0, 5])
         wait_for("no lag", lambda: not any(by_sink("lag_seconds")))
+
+    def test_a_log_that_went_back_is_told_to_readers_and_counted_for_webhooks(self):
+        subscriber = self.subscriber()
+        cluster = self.stream(json.dumps([{"id": "audit", "url": f"http://127.0.0.1:{subscriber.port}/", "secret": SECRET}]))
+        path = "/indexes/things/documents"
+        dropped = lambda: labelled(cluster, "miroir_cdc_dropped_total")['sink="audit"']
+        told = lambda: [(event["kind"], event.get("id")) for event in subscriber.events()]
+        cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
+        cluster.api.write("POST", path, [{"id": 1}])
+        wanted = [("createIndex", None), ("write", "1")]
+        wait_for("what the copy holds is told", lambda: told() == wanted)
+        cluster.miroir.end()
+        copy = cluster.miroir.data + "-yesterday"
+        shutil.copytree(cluster.miroir.data, copy)
+        cluster.miroir.start()
+        wait_for("Miroir answers", cluster.api.answers)
+        before = cluster.api.get("/_miroir/changes")["next"]
+        cluster.api.write("POST", path, [{"id": 2}])
+        cluster.api.write("DELETE", path + "/1")
+        wanted += [("write", "2"), ("delete", "1")]
+        wait_for("what the copy lacks is told", lambda: told() == wanted)
+        after = cluster.api.get("/_miroir/changes")["next"]
+        cluster.wait_equal()
+
+        cluster.miroir.end()
+        shutil.rmtree(cluster.miroir.data)
+        os.rename(copy, cluster.miroir.data)
+        cluster.miroir.start()
+        wait_for("the nodes are taken as they are", lambda: all(node["state"] == "in_sync" for node in cluster.miroir.nodes().values()), 60)
+        cluster.api.write("POST", path, [{"id": 3}])
+        wait_for("what is written then is told", lambda: told() == wanted + [("write", "3")])
+        self.assertEqual(dropped(), 1)
+        for since in (before, after):
+            message = self.assert_error(cluster.api.call("GET", f"/_miroir/changes?since={since}&wait=0"), 410, "miroir_changes_lost")
+            goes_on = re.search("goes on after `(.*)`", message)[1]
+            self.assertEqual([event.get("id") for event in cluster.api.get(f"/_miroir/changes?since={goes_on}&wait=0")["events"]], ["3"])
 
     def test_a_reader_who_waits_does_not_hold_up_the_end(self):
         cluster = self.stream()
