@@ -1,5 +1,7 @@
 // An index that somebody made anew on one node, with another primary key.
 #include "anti_entropy/reconciler_fake.h"
+#include "node_api/document_filter.h"
+#include "node_api/simulated_reads_fake.h"
 
 namespace miroir {
 namespace {
@@ -17,6 +19,14 @@ class OtherPrimaryKeyTest : public ReconcilerTest {
   void put(const Json& document) {
     enqueue(WriteDocuments{
         .index_uid = kIndex, .primary_key = "isbn", .ndjson = to_text(document) + "\n"});
+  }
+  void make_notes() {
+    Entry birth;
+    birth.kind = EntryKind::kCreateIndex;
+    birth.index_uid = "notes";
+    birth.arguments = Json::object({{"primaryKey", "isbn"}});
+    world.append(std::move(birth));
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   }
   void enqueue(NodeWrite write) { ASSERT_TRUE(b0().enqueue(std::move(write), std::nullopt, "")); }
   SimulatedNode& b0() { return node("b0"); }
@@ -115,12 +125,7 @@ TEST_F(OtherPrimaryKeyTest, DocumentsOfStrangersStayThoughTheIndexIsInDoubt) {
 
 // A swap failed here, and may yet have failed everywhere: then each is what it was.
 TEST_F(OtherPrimaryKeyTest, OfAnIndexThatMayBeAnotherIsNotChanged) {
-  Entry birth;
-  birth.kind = EntryKind::kCreateIndex;
-  birth.index_uid = "notes";
-  birth.arguments = Json::object({{"primaryKey", "isbn"}});
-  world.append(std::move(birth));
-  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  make_notes();
   for (auto& [name, each] : world.nodes) {
     each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
       return task.type == "indexSwap" ? std::optional<std::string>("internal") : std::nullopt;
@@ -141,6 +146,124 @@ TEST_F(OtherPrimaryKeyTest, OfAnIndexThatMayBeAnotherIsNotChanged) {
   run_pass(PassKind::kLight);
   EXPECT_EQ(b0().disk().indexes.at("notes").primary_key, "isbn");
   expect_whole();
+}
+
+// A swap failed on b0 alone: what has the name there is the other, with its documents and another
+// primary key.
+class SwappedPrimaryKeyTest : public OtherPrimaryKeyTest {
+ protected:
+  void fail_swap() {
+    make_notes();
+    b0().fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      return task.type == "indexSwap" ? std::optional<std::string>("internal") : std::nullopt;
+    });
+    world.swap_indexes(kIndex, "notes");
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+    b0().fail_tasks({});
+    ASSERT_EQ(index().primary_key, "id");
+    ASSERT_EQ(world.log().catalogue().index(kIndex)->primary_key, "isbn");
+  }
+  Json row_of_index() {
+    for (const Json& one : repairs().as_array()) {
+      const bool is_its = member(one, "id").is_null() && one.find("index") != nullptr &&
+                          member(one, "index") == Json(kIndex) && member(one, "node") == Json("b0");
+      if (is_its && member(one, "reason") != Json("settings")) return one;
+    }
+    ADD_FAILURE() << to_text(repairs());
+    return Json::object();
+  }
+  void expect_theirs_stay(const std::string& id) {
+    EXPECT_TRUE(b0().documents(kIndex).contains(id)) << to_text(row_of_index());
+    const Json pass = run_pass(PassKind::kLight);
+    EXPECT_NE(to_text(pass).find("has the primary key `id` instead of `isbn`, and documents"),
+              std::string::npos)
+        << to_text(pass);
+    EXPECT_TRUE(b0().documents(kIndex).contains(id));
+    EXPECT_EQ(member(row_of_index(), "reason"), Json("documents_unknown"));
+  }
+  // A light pass; `then` as soon as it has appended what it is to send.
+  void pass_and_once_appended(const std::function<void()>& then) {
+    const Position before = world.log().head();
+    const std::uint64_t order = reconciler->start(PassKind::kLight, std::nullopt).value();
+    ASSERT_TRUE(world.run_until([&] { return world.log().head() > before; }));
+    ASSERT_EQ(index().primary_key, "id");
+    then();
+    ASSERT_TRUE(world.run_until([&] {
+      const Json pass = member(reconciler->status(), "lastLight");
+      return !pass.is_null() && number(pass, "pass") == order;
+    }));
+  }
+  const Json theirs_ = Json::object({{"id", "theirs"}});
+};
+
+TEST_F(SwappedPrimaryKeyTest, IsDroppedAndMadeAnewAndNotReadForThat) {
+  fail_swap();
+  std::size_t most = 0;
+  world.before_documents = [&](const std::string& node, const DocumentQuery& query) {
+    const bool of_this = node == "b0" && query.index_uid == kIndex && index().primary_key == "id";
+    if (of_this) most = std::max(most, query.limit);
+  };
+  run_pass(PassKind::kLight);
+  EXPECT_LE(most, 1U);
+  EXPECT_EQ(member(row_of_index(), "reason"), Json("index_other"));
+  EXPECT_EQ(member(row_of_index(), "outcome"), Json("dropped and made anew, verified"));
+  EXPECT_EQ(index().primary_key, "isbn");
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+}
+
+TEST_F(SwappedPrimaryKeyTest, ADocumentOfAStrangerIsSeenWhateverIsDeletedMeanwhile) {
+  write(0, 2'500, "more than a page of them on each node");
+  fail_swap();
+  std::vector<std::string> ids;
+  for (const auto& [id, text] : b0().documents(kIndex)) ids.push_back(id);
+  ASSERT_GT(ids.size(), 1'050U);
+  const std::string theirs = ids[999] + "a";  // the first of the second page
+  b0().write_directly(kIndex, theirs, Json::object({{"id", theirs}}));
+  std::size_t asked = 0;
+  world.before_documents = [&](const std::string& node, const DocumentQuery& query) {
+    if (node == "b0" && query.index_uid == kIndex && ++asked == 2)
+      b0().delete_directly(kIndex, ids.front());
+  };
+  run_pass(PassKind::kLight);
+  EXPECT_GE(asked, 2U);
+  expect_theirs_stay(theirs);
+}
+
+TEST_F(SwappedPrimaryKeyTest, WhatAStrangerWritesBeforeItIsDroppedStays) {
+  fail_swap();
+  pass_and_once_appended([&] { b0().write_directly(kIndex, "theirs", theirs_); });
+  const std::string outcome = member(row_of_index(), "outcome").as_string();
+  EXPECT_TRUE(outcome.contains("still differs") && outcome.contains("without a stamp")) << outcome;
+  expect_theirs_stay("theirs");
+}
+
+TEST_F(SwappedPrimaryKeyTest, WhatWaitsOnTheNodeWhenItIsToBeDroppedStays) {
+  fail_swap();
+  pass_and_once_appended([&] {
+    enqueue(WriteDocuments{
+        .index_uid = kIndex, .primary_key = "id", .ndjson = to_text(theirs_) + "\n"});
+  });
+  b0().settle();
+  expect_theirs_stay("theirs");
+}
+
+TEST_F(SwappedPrimaryKeyTest, OfWhichTheNodeCannotTellWhoseDocumentsItHoldsIsNotDropped) {
+  fail_swap();
+  bool refuse = true;
+  world.answer_documents = [&](const std::string& name,
+                               const DocumentQuery& query) -> Result<DocumentPage> {
+    if (refuse && name == "b0" && query.index_uid == kIndex && document_filter(query))
+      return fail(ErrorCode::kInvalid, "invalid_document_filter: `_miroir_…` is not filterable");
+    return simulated_documents(node(name), query);
+  };
+  const std::size_t held = index().documents.size();
+  const Json pass = run_pass(PassKind::kLight);
+  EXPECT_EQ(member(row_of_index(), "reason"), Json("documents_unknown"));
+  EXPECT_EQ(index().documents.size(), held);
+  refuse = false;  // it was given its settings again
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(index().primary_key, "isbn");
 }
 
 }  // namespace

@@ -19,27 +19,6 @@ struct NodeReading {
   Result<NodeState> state;
 };
 
-Async<Result<Holds>> documents_in(const Tools& tools, NodeClient& client, std::string uid) {
-  Holds holds = Holds::kNothing;
-  DocumentQuery query;
-  query.index_uid = std::move(uid);
-  query.fields = {tools.options.names.updated_at};
-  for (;;) {
-    auto page = co_await client.documents(query, tools.clock.now() + kReadTimeout);
-    if (!page && page.error().code == ErrorCode::kNotFound) co_return holds;
-    MIROIR_CO_CHECK(page);
-    for (const std::string& text : page->documents) {
-      MIROIR_CO_TRY(const Json document, parse_json(text));
-      const Json* stamp = document.find(tools.options.names.updated_at);
-      if (stamp == nullptr || !stamp->is_string() || !decode_stamp(stamp->as_string()))
-        co_return Holds::kForeign;
-      holds = Holds::kOurs;
-    }
-    query.offset += page->documents.size();
-    if (page->documents.empty() || query.offset >= page->total) co_return holds;
-  }
-}
-
 Async<NodeReading> read_state(const Tools& tools, std::string node, std::vector<std::string> uids) {
   auto permit = co_await tools.reads.acquire();
   NodeClient& client = tools.cluster.client(node);
@@ -57,7 +36,7 @@ Async<NodeReading> read_state(const Tools& tools, std::string node, std::vector<
     const IndexState* known = tools.log.catalogue().index(uid);
     const auto& key = state.indexes.at(uid).primary_key;
     if (known == nullptr || !key || key == known->primary_key) continue;
-    auto holds = co_await documents_in(tools, client, uid);
+    auto holds = co_await holdings(client, uid, tools.options.names, deadline());
     if (!holds) co_return NodeReading{node, std::unexpected(holds.error())};
     state.holds.emplace(uid, *holds);
   }
@@ -267,6 +246,7 @@ Async<Result<std::vector<Entry>>> heal(const Tools& tools, const Catalogue& cata
       difference.defect == StateDefect::kIndexOther) {
     Entry drop = entry_for(nullptr, difference.node, EntryKind::kDropIndex, Json::object());
     drop.index_uid = difference.name;
+    if (difference.defect == StateDefect::kIndexOther) drop.arguments.set("sparesForeign", true);
     entries.push_back(std::move(drop));
     if (difference.defect == StateDefect::kIndexLeft) co_return entries;
   }
@@ -345,7 +325,7 @@ Async<Result<Sent>> heal_all(const Tools& tools, Snapshot& snapshot, std::uint64
     const Json* key = is_key(entry.kind) ? entry.arguments.find("uid") : nullptr;
     const std::string& name = key == nullptr ? entry.index_uid : key->as_string();
     auto& error = sent[{applied.node, name}];
-    if (applied.error) error = std::move(*applied.error);
+    if (applied.error && !error) error = std::move(*applied.error);  // the others follow from it
   }
   co_return sent;
 }

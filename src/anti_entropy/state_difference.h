@@ -9,12 +9,9 @@
 
 #include "base/clock.h"
 #include "log/catalogue.h"
-#include "node_api/node_client.h"
+#include "node_api/holdings.h"
 
 namespace miroir::anti_entropy {
-
-// Documents that an index holds, or none; foreign ones have no stamp, and are somebody's.
-enum class Holds { kNothing, kOurs, kForeign };
 
 // What one node holds, as it answers.
 struct NodeState {

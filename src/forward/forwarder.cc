@@ -13,6 +13,7 @@
 #include "forward/take_back.h"
 #include "forward/voiding.h"
 #include "meili/api_key.h"
+#include "node_api/holdings.h"
 
 namespace miroir {
 namespace {
@@ -243,6 +244,19 @@ Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {
     co_return Result<void>();
   }
   if (is_key(entry->kind)) co_return co_await put_key(std::move(entry));
+  if (spares_foreign(*entry)) {
+    if (watcher_.size() > 0) {
+      co_await context_.stirred.wait();
+      co_return Result<void>();
+    }
+    MIROIR_CO_TRY(
+        const std::string why,
+        co_await why_not_to_drop(client_, entry->index_uid, context_.options.names, deadline()));
+    if (!why.empty()) {
+      co_await not_sent(std::move(entry), why);
+      co_return Result<void>();
+    }
+  }
   if (has_lost_body(*entry)) {
     co_await miss(context_.log.trimmed());
     watcher_.pass(entry->position);

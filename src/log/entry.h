@@ -33,7 +33,7 @@ enum class EntryKind {
   kClearDocuments,   // delete-all
   kCreateIndex,
   kUpdateIndex,  // arguments.primaryKey, .newUid
-  kDropIndex,
+  kDropIndex,    // .sparesForeign: not where documents without a stamp are in it
   // Recovery: an index as nodes hold it, of which the log lost the history; no node's business.
   // arguments.primaryKey, .settings, .clientSettings, .replaces (an incarnation)
   kAdoptIndex,

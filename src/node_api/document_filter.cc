@@ -57,6 +57,11 @@ std::string slot_condition(const SlotRange& range) {
          " != " + filter_quoted(next) + ')';
 }
 
+std::string without_stamp_condition(const FieldNames& names) {
+  return "NOT " +
+         between(filter_quoted(names.updated_at), encode_stamp(0), encode_stamp(kStampMax));
+}
+
 std::optional<Json> document_filter(const DocumentQuery& query) {
   Json filter = Json::array();
   if (!query.slots.empty()) {

@@ -19,6 +19,10 @@ std::string filter_quoted(std::string_view text);
 // `unmarked` asks for.
 std::string slot_condition(const SlotRange& range);
 
+// Documents without a stamp: a value that is no text, or lies outside of all that Miroir writes, is
+// as good as none.
+std::string without_stamp_condition(const FieldNames& names);
+
 // The filter of a query without its ids; nullopt where every document matches.
 std::optional<Json> document_filter(const DocumentQuery& query);
 

@@ -87,7 +87,7 @@ std::optional<Slot> decode_slot(std::string_view text) {
   return static_cast<Slot>(*value);
 }
 std::optional<Stamp> decode_stamp(std::string_view text) {
-  return decode(text, kStampWidth, (std::uint64_t{1} << 54) - 1);
+  return decode(text, kStampWidth, kStampMax);
 }
 std::optional<std::uint8_t> decode_symbol(std::string_view text) {
   const auto value = decode(text, kSymbolWidth, kDigestSymbols - 1);

@@ -34,6 +34,7 @@ struct SlotRange {
 // `_miroir_updated_at`: microseconds since the UNIX epoch of the client's entry that last wrote the
 // document. Rises strictly with the position.
 using Stamp = std::uint64_t;
+inline constexpr Stamp kStampMax = (Stamp{1} << 54) - 1;
 
 inline constexpr int kDigestPositions = 3;
 inline constexpr int kDigestSymbols = 100;

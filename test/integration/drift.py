@@ -211,5 +211,55 @@ class OtherPrimaryKey(ClusterTest):
         self.node.write("DELETE", "/indexes/things")
         self.check_healed()
 
+class SwappedPrimaryKey(ClusterTest):
+    """A swap failed on one node, where an index is another, with its documents and another primary key."""
+
+    def setUp(self):
+        self.cluster = Cluster()
+        self.addCleanup(self.cluster.stop)
+        self.model = {str(n): {"id": n, "title": f"book {n}"} for n in range(60)}
+        for uid, key in (("things", "isbn"), ("books", "id")):
+            self.cluster.api.write("POST", "/indexes", {"uid": uid, "primaryKey": key})
+        self.cluster.api.write("POST", PATH, [{"isbn": f"i{n}"} for n in range(60)])
+        self.cluster.api.write("POST", "/indexes/books/documents", list(self.model.values()))
+        self.cluster.wait_equal()
+        self.cluster.miroir.run_pass("light")
+        self.node = self.cluster["b1"].api
+        self.node.write("DELETE", "/indexes/books")
+        self.cluster.api.write("POST", "/swap-indexes", [{"indexes": ["things", "books"]}])
+        wait_for("the swap on all nodes", lambda: all(node["lag"] == 0 for node in self.cluster.miroir.nodes().values()))
+        self.assertEqual(self.node.get("/indexes/things")["primaryKey"], "isbn")
+
+    def reasons(self):
+        return {(row["reason"], row["outcome"]) for row in self.cluster.miroir.repairs()
+                if row["id"] is None and (row["node"], row["index"]) == ("b1", "things")}
+
+    def check_healed(self):
+        wait_for("in sync", lambda: self.cluster.miroir.run_pass("light")["clean"] and not self.cluster.unequal())
+        self.check_equal(self.cluster, "things", self.model)
+        self.assertEqual(self.node.get("/indexes/things")["primaryKey"], "id")
+
+    def test_it_is_dropped_and_made_anew(self):
+        self.cluster.miroir.run_pass("light")
+        self.assertIn(("index_other", "dropped and made anew, verified"), self.reasons())
+        self.check_healed()
+
+    def test_not_while_a_stranger_has_a_document_in_it(self):
+        self.node.write("POST", PATH, [{"isbn": "theirs"}])
+        held = self.node.get(PATH + "?limit=0")["total"]
+        self.cluster.miroir.run_pass("light")
+        self.assertIn(("documents_unknown", "left as it is"), self.reasons())
+        self.assertEqual(self.node.get(PATH + "?limit=0")["total"], held)
+        self.node.write("POST", PATH + "/delete-batch", ["theirs"])
+        self.check_healed()
+
+    def test_nor_while_the_node_cannot_tell_whose_they_are(self):
+        self.node.write("DELETE", "/indexes/things/settings/filterable-attributes")
+        held = self.node.get(PATH + "?limit=0")["total"]
+        self.cluster.miroir.run_pass("light")
+        self.assertIn(("documents_unknown", "left as it is"), self.reasons())
+        self.assertEqual(self.node.get(PATH + "?limit=0")["total"], held)
+        self.check_healed()
+
 
 if __name__ == "__main__": unittest.main()
