@@ -88,10 +88,19 @@ class Judge {
     return newest;
   }
 
+  // Whether a replica in sync has the index itself, and no other in its place.
+  bool any_trusted() const {
+    return std::ranges::any_of(copies_.owners,
+                               [](const Copy& copy) { return copy.in_sync && !copy.in_doubt; });
+  }
+
   // Of all copies, whoever holds them; what lies in an index in doubt may be another document of
-  // the same name, and counts only where there is nothing else.
+  // the same name, and counts only where there is nothing else, or nobody to say what is right.
   std::optional<Stamp> newest_to_count() const {
-    const auto newest = newest_stamp([](const Copy& copy) { return !copy.in_doubt; });
+    const bool any_speaks =
+        std::ranges::any_of(copies_.owners, [&](const Copy& copy) { return speaks(copy); });
+    const auto newest =
+        newest_stamp([&](const Copy& copy) { return !copy.in_doubt || !any_speaks; });
     return newest ? newest : newest_stamp([](const Copy&) { return true; });
   }
 
@@ -120,13 +129,11 @@ class Judge {
   }
 
   void adopt() {
-    const bool source = std::ranges::any_of(
-        copies_.owners, [](const Copy& copy) { return copy.in_sync && !copy.in_doubt; });
     std::vector<std::size_t> sources;
     for (const std::size_t i : present())
       if (adoptable(copy_at(i))) sources.push_back(i);
     // An expiry or a repair deletes by stamp: what it passed over may be older than the tombstone.
-    if (!source || sources.empty() || knowledge_.deleted)
+    if (!any_trusted() || sources.empty() || knowledge_.deleted)
       return conclude(Action::kReport, Reason::kForeign);
     if (!all_known()) return conclude(Action::kReport, Reason::kUnknownReplica);
 
@@ -152,10 +159,8 @@ class Judge {
 
   template <class Predicate>
   void remove_if(Reason reason, Predicate predicate) {
-    // Where it is in doubt everywhere what the index is, what is known of it is another's, maybe.
-    const bool any_trusted =
-        std::ranges::any_of(copies_.owners, [](const Copy& copy) { return !copy.in_doubt; });
-    const bool allowed = all_known() && any_trusted;
+    // What is known of the index is another's, maybe, where nobody is known to have it.
+    const bool allowed = all_known() && any_trusted();
     auto remove = [&](const Copy& copy, Verdict& verdict) {
       if (!copy.present() || !predicate(copy)) return;
       if (verdict.finding != Finding::kForeign) verdict.finding = Finding::kSurplus;

@@ -74,6 +74,25 @@ RC_GTEST_PROP(DecideProperties, NeverDeletesWhileAReplicaIsUnknown, ()) {
   for (const Verdict& verdict : decision.strays) RC_ASSERT(verdict.treatment != Treatment::kDelete);
 }
 
+RC_GTEST_PROP(DecideProperties, DeletesOnlyWhereAPeerInSyncIsNotInDoubt, ()) {
+  const Case given = any_case();
+  const Decision decision = decide(given.copies, given.knowledge, given.policy);
+  if (decision.action != Action::kDelete) return;
+  const auto& owners = given.copies.owners;
+  RC_ASSERT(
+      std::ranges::any_of(owners, [](const Copy& copy) { return copy.in_sync && !copy.in_doubt; }));
+  const Knowledge& known = given.knowledge;
+  const Stamp buried = std::max({known.born, known.cleared, known.deleted.value_or(0)});
+  const bool by_knowledge = decision.reason == Reason::kDeleted ||
+                            decision.reason == Reason::kCleared ||
+                            decision.reason == Reason::kBeforeBirth;
+  const bool newer = std::ranges::any_of(
+      owners, [&](const Copy& copy) { return copy.present() && copy.stored.stamp > buried; });
+  RC_ASSERT(!by_knowledge || !newer || std::ranges::any_of(owners, [](const Copy& copy) {
+    return copy.in_sync && !copy.tainted;
+  }));
+}
+
 RC_GTEST_PROP(DecideProperties, WinnerIsTrustedAndNoCopyIsNewerExceptInAnIndexInDoubt, ()) {
   const Case given = any_case();
   const Decision decision = decide(given.copies, given.knowledge, given.policy);

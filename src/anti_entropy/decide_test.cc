@@ -260,6 +260,34 @@ TEST(DecideTest, NothingIsDeletedOfAnIndexThatIsInDoubtEverywhere) {
   expect(decide_on({old, absent("b")}, knowledge), Action::kDelete, Reason::kBeforeBirth);
 }
 
+// Nor on the word of one whose disk is old, or that failed to write what the other holds.
+TEST(DecideTest, NothingIsDeletedOfAnIndexThatIsInDoubtWhereItsPeersAreNoSources) {
+  Knowledge deleted = known();
+  deleted.deleted = kOld + 500;
+  Knowledge cleared = known();
+  cleared.cleared = kOld + 500;
+  Knowledge born = known();
+  born.born = kOld + 500;
+  for (const Knowledge& knowledge : {deleted, cleared, born}) {
+    const Copy newer = in_doubt(whole("a", kNew));
+    const Copy older = in_doubt(whole("a", kOld + 1));
+    for (const auto& owners :
+         {std::vector{newer, stale(whole("b", kOld))},
+          std::vector{newer, tainted(whole("b", kOld))},
+          std::vector{older, stale(whole("b", kOld))}, std::vector{older, stale(absent("b"))}}) {
+      Decision decision = decide_on(owners, knowledge);
+      expect(decision, Action::kReport, Reason::kNoSource);
+      for (const Verdict& verdict : decision.owners)
+        EXPECT_EQ(verdict.treatment, Treatment::kLeave);
+      // Until there is a peer that can tell.
+      decision = decide_on({owners[0], owners[1], whole("c", kOld)}, knowledge);
+      EXPECT_EQ(name(decision.action), name(Action::kDelete));
+      EXPECT_EQ(decision.owners[0].treatment, Treatment::kDelete);
+      EXPECT_EQ(decide_on({owners[0], owners[1], whole("c", kNew)}, knowledge).winner, 2U);
+    }
+  }
+}
+
 TEST(DecideTest, IndexInDoubtDoesNotHideADelete) {
   Knowledge knowledge = known();
   knowledge.deleted = kOld + 1;
