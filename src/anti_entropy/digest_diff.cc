@@ -28,7 +28,6 @@ UnequalSymbols lasting(const UnequalSymbols& before, const UnequalSymbols& now) 
   for (std::size_t position = 0; position < kDigestPositions; ++position) {
     std::ranges::set_intersection(before.symbols[position], now.symbols[position],
                                   std::back_inserter(both.symbols[position]));
-    if (both.symbols[position].empty() && !before.symbols[position].empty()) return {};
   }
   return both;
 }

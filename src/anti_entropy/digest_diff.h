@@ -19,8 +19,8 @@ struct UnequalSymbols {
 UnequalSymbols unequal_symbols(const std::vector<DigestCounts>& groups);
 
 // The symbols that are unequal in both, of the same question asked twice: what was only moving
-// shows other symbols the next time. Nothing at all where a position keeps none: a broken document
-// keeps one in each.
+// shows other symbols the next time. A broken document keeps its own, in one position at least: in
+// the others it may cancel with another, or have the symbol of the right stamp.
 UnequalSymbols lasting(const UnequalSymbols& before, const UnequalSymbols& now);
 
 // Whether the copies that were found unlike, counted for each group, are all that the groups'

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <random>
 #include <set>
 
 #include "anti_entropy/slot_ranges.h"
@@ -53,7 +54,7 @@ TEST(DigestDiffTest, WhatOnlyMovesDoesNotLast) {
   UnequalSymbols moving;
   moving.symbols = {{{1}, {2}, {3}}};
   UnequalSymbols moved_on;
-  moved_on.symbols = {{{1}, {7}, {8}}};
+  moved_on.symbols = {{{4}, {7}, {8}}};
   EXPECT_TRUE(lasting(moving, moved_on).none());
   UnequalSymbols broken_and_moving;
   broken_and_moving.symbols = {{{1, 4}, {2, 5}, {3, 6}}};
@@ -61,6 +62,32 @@ TEST(DigestDiffTest, WhatOnlyMovesDoesNotLast) {
   UnequalSymbols cancelled;  // of two broken documents, in the first position
   cancelled.symbols = {{{}, {2}, {3}}};
   EXPECT_EQ(lasting(cancelled, broken_and_moving).symbols, cancelled.symbols);
+}
+
+// A stale copy shows nothing where both stamps have the same symbol; something else may move there.
+TEST(DigestDiffTest, StaleDocumentLastsUnlessBothStampsHaveTheSameSymbols) {
+  constexpr int kDocuments = 20'000;
+  constexpr Stamp kFirst = 1'752'000'000'000'000;
+  std::mt19937_64 random(20261123);
+  const auto stamp = [&] { return kFirst + random() % 10'000'000'000'000U; };
+  int unseen = 0;
+  for (int i = 0; i < kDocuments; ++i) {
+    const std::string id = "id" + std::to_string(i);
+    const Documents right = {{id, stamp()}};
+    const Documents stale = {{id, stamp()}};
+    std::array<UnequalSymbols, 2> looks;
+    for (UnequalSymbols& look : looks) {
+      look = unequal_symbols({count(right), count(stale)});
+      const DigestSymbols moving = digest_of("moving", stamp());
+      for (std::size_t p = 0; p < kDigestPositions; ++p) {
+        std::vector<std::uint8_t>& symbols = look.symbols[p];
+        const auto place = std::ranges::lower_bound(symbols, moving[p]);
+        if (place == symbols.end() || *place != moving[p]) symbols.insert(place, moving[p]);
+      }
+    }
+    unseen += lasting(looks[0], looks[1]).none() ? 1 : 0;
+  }
+  EXPECT_EQ(unseen, 0) << "of " << kDocuments << ": one in a million";
 }
 
 TEST(DigestDiffTest, WipedGroupIsSplitUntilItsPartsAreSmall) {

@@ -196,9 +196,10 @@ Async<Result<LightComparison::Progress>> LightComparison::descend_if_it_lasts(
     MIROIR_CO_TRY(const auto answers, co_await ask(part, {part.slots}));
     if (!answers) co_return Progress::kLost;
     const UnequalSymbols now = unequal_symbols(answers->front().groups);
-    unequal = unequal ? lasting(*unequal, now) : now;
+    const bool still = look > 0 && tools_.log.head() == fence;  // nothing moved meanwhile
+    unequal = unequal && !still ? lasting(*unequal, now) : now;
     if (unequal->none()) co_return Progress::kDone;
-    if (look > 0 && tools_.log.head() == fence) break;  // nothing moved while they were asked
+    if (still) break;
   }
   co_return co_await descend(part, {part.slots});
 }

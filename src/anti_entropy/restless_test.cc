@@ -39,6 +39,29 @@ TEST_F(RestlessTest, WhatMovedInOnePassIsJudgedInTheNextWhileTheLanesStand) {
   expect_groups_equal();
 }
 
+// Of the three symbols of its stamp one is that of the right stamp too.
+TEST_F(RestlessTest, StaleCopyThatSharesASymbolIsFoundUnderWrites) {
+  std::map<std::string, Json> stale;
+  for (int i = 0; i < 200; ++i) {
+    const std::string id = "id" + std::to_string(i);
+    stale[id] = document(owner(id), id);
+  }
+  write(0, 200, "second");
+  std::erase_if(stale, [&](const auto& old) {
+    const auto& [id, copy] = old;
+    const Json right = document(owner(id), id);
+    return std::ranges::count_if(kDigestFields, [&](std::string_view field) {
+             return member(copy, field) == member(right, field);
+           }) != 1;
+  });
+  ASSERT_FALSE(stale.empty());
+  for (const auto& [id, copy] : stale) {
+    owner(id).write_directly(kIndex, id, copy);
+    EXPECT_EQ(number(pass_under_puts(PassKind::kLight, "id-moving"), "repaired"), 1U) << id;
+    EXPECT_EQ(member(document(owner(id), id), "v"), Json("second"));
+  }
+}
+
 // What a deep pass proves lets tombstones go.
 TEST_F(RestlessTest, ADeepPassLeavesNothingForTheNext) {
   const Json deep = pass_under_puts(PassKind::kDeep, "id7");
