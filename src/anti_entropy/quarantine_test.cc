@@ -7,6 +7,7 @@ namespace {
 
 class QuarantineTest : public ReconcilerTest {
  protected:
+  using ReconcilerTest::ReconcilerTest;
   // Lost again and again on the same node, whoever repairs it.
   void lose_and_repair(int times) {
     for (int i = 0; i < times; ++i) {
@@ -113,6 +114,39 @@ TEST_F(QuarantineTest, ReplicaThatIsBeingHealedIsGivenItAllTheSame) {
     ASSERT_EQ(world.cluster().status(victim).state, ReplicaState::kInSync);
   }
   EXPECT_EQ(member(reconciler->divergence(), "quarantined").size(), 0U);
+}
+
+class ThreeGroupsTest : public QuarantineTest {
+ protected:
+  ThreeGroupsTest() : QuarantineTest(three_groups()) {}
+  static ForwardWorld::Options three_groups() {
+    ForwardWorld::Options world_options;
+    world_options.groups = 3;
+    return world_options;
+  }
+};
+
+TEST_F(ThreeGroupsTest, WhatIsLeftIsNotRepairedByWhatAReplicaThatIsBeingHealedIsGiven) {
+  const auto damage = [&](std::size_t group) {
+    ASSERT_TRUE(owner("id7", group).corrupt(kIndex, "id7", "v", "flipped"));
+  };
+  for (int i = 0; i < anti_entropy::Quarantine::kRepairsMax; ++i) {
+    damage(0);
+    EXPECT_EQ(number(run_pass(PassKind::kDeep), "repaired"), 1U);
+  }
+  damage(0);
+  damage(1);
+  const std::string healed = owners("id7")[1];
+  ASSERT_TRUE(world.await(world.cluster().set_state(healed, ReplicaState::kStale, "damaged")));
+  const Json deep = run_pass(PassKind::kDeep);
+  EXPECT_EQ(number(deep, "repaired"), 0U);
+  EXPECT_EQ(number(deep, "unresolved"), 1U);
+  EXPECT_EQ(member(document(node(healed), "id7"), "v"), Json("first"));
+  EXPECT_EQ(world.cluster().status(healed).state, ReplicaState::kInSync);
+  EXPECT_EQ(member(document(owner("id7"), "id7"), "v"), Json("flipped"));
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(number(light, "unresolved"), 1U) << "it is not forgotten";
+  EXPECT_EQ(member(light, "clean"), Json(false));
 }
 
 }  // namespace

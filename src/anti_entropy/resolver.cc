@@ -11,6 +11,8 @@
 namespace miroir::anti_entropy {
 namespace {
 
+constexpr std::string_view kQuarantined = "quarantined: it was repaired again and again";
+
 bool changes_anything(const Judged& judged) {
   auto changes = [](const Verdict& verdict) { return verdict.treatment != Treatment::kLeave; };
   return std::ranges::any_of(judged.decision.owners, changes) ||
@@ -167,9 +169,16 @@ Async<Result<std::vector<std::string>>> Resolver::resolve_first(std::vector<std:
         std::vector<Handled> repaired,
         co_await repair(tools_, index_, roster_, std::move(sorted.repairable), pass_, bytes_));
     std::vector<const Judged*> verified;
-    for (const Handled& one : repaired) {
+    for (Handled& one : repaired) {
       sent.erase(one.judged.copies.id);
-      if (one.repaired) verified.push_back(&one.judged);
+      if (!one.repaired) continue;
+      if (sorted.restrained.contains(one.judged.copies.id)) {
+        one.repaired = false;
+        one.held = Held::kQuarantine;
+        one.outcome += "; the others " + std::string(kQuarantined);
+      } else {
+        verified.push_back(&one.judged);
+      }
     }
     MIROIR_CO_CHECK(co_await tools_.quarantine.repaired(index_, std::move(verified)));
     std::ranges::move(repaired, std::back_inserter(handled));
@@ -208,10 +217,10 @@ Async<Result<Resolver::Sorted>> Resolver::sort(Settled settled) {
           leave(std::move(judged), read_at, "reported only: repairs are off", Held::kDryRun));
     } else {
       MIROIR_CO_TRY(const bool restrained, co_await tools_.quarantine.restrain(index_, judged));
+      if (restrained) sorted.restrained.insert(judged.copies.id);
       if (restrained && !changes_anything(judged)) {
-        sorted.left.push_back(leave(std::move(judged), read_at,
-                                    "quarantined: it was repaired again and again",
-                                    Held::kQuarantine));
+        sorted.left.push_back(
+            leave(std::move(judged), read_at, std::string(kQuarantined), Held::kQuarantine));
       } else if (needs_agreement(judged)) {
         const ShardId shard = tools_.cluster.topology().shard_of(slot_of(judged.copies.id));
         to_be_agreed[shard].push_back(std::move(judged));

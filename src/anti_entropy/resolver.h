@@ -36,6 +36,7 @@ class Resolver {
  private:
   struct Sorted {
     Settled repairable;
+    std::set<std::string> restrained;  // of some copies nothing is changed, whatever the others are
     std::vector<Handled> left;
     std::vector<Taint> ended;
     std::vector<Taint> doubtful;
