@@ -350,7 +350,7 @@ TEST_F(FailedEntriesTest, WhatFailedOnTheOnlyOwnerInSyncHidesNothingWhereItsClie
   ASSERT_EQ(world.await_task(failed).status, "failed");
   work_again();
   const Position index = world.log().catalogue().index(kIndex)->incarnation;
-  ASSERT_TRUE(world.await(world.log().add_taints({{index, "id7", tainted, {failed}}})));
+  ASSERT_TRUE(world.await(world.log().add_taints({{index, "id7", tainted, {failed}}}, failed)));
   ASSERT_TRUE(world.await(world.cluster().set_state(healing, ReplicaState::kStale, "a test")));
   node(healing).delete_directly(kIndex, "id7");
   run_pass(PassKind::kLight);

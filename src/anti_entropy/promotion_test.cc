@@ -121,7 +121,7 @@ TEST_F(SkippedTest, WhereNobodyIsThereToCompareItWithItWasNotCompared) {
   const Position index = world.log().catalogue().index(kIndex)->incarnation;
   const std::string other = skipped == "a0" ? "a1" : "a0";
   const Taint doubt{index, "", other, {Taint::kUnnamed}};
-  ASSERT_TRUE(world.await(world.log().add_taints({doubt})));
+  ASSERT_TRUE(world.await(world.log().add_taints({doubt}, doubt.newest())));
   run_pass(PassKind::kDeep);
   ASSERT_TRUE(world.await(world.log().clear_taints({doubt})));
   start(peer);

@@ -159,7 +159,8 @@ Async<Result<std::vector<std::string>>> Resolver::resolve_first(std::vector<std:
   if (!sorted.ended.empty())
     MIROIR_CO_CHECK(co_await tools_.log.clear_taints(std::move(sorted.ended)));
   if (!sorted.doubtful.empty())
-    MIROIR_CO_CHECK(co_await tools_.log.add_taints(std::move(sorted.doubtful)));
+    MIROIR_CO_CHECK(
+        co_await tools_.log.add_taints(std::move(sorted.doubtful), sorted.repairable.read_at));
 
   std::vector<Handled> handled = std::move(sorted.left);
   if (!sorted.repairable.documents.empty()) {

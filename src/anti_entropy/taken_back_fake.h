@@ -9,13 +9,14 @@ inline const std::string kOne = "one";
 
 class TakenBackTest : public ReconcilerTest {
  protected:
-  static ForwardWorld::Options one_node_a_group() {
+  static ForwardWorld::Options one_node_a_group(int groups) {
     ForwardWorld::Options options;
+    options.groups = groups;
     options.nodes_per_group = 1;
     options.task_delay_max = Seconds(5);
     return options;
   }
-  TakenBackTest() : ReconcilerTest(one_node_a_group()) {}
+  explicit TakenBackTest(int groups = 2) : ReconcilerTest(one_node_a_group(groups)) {}
   void SetUp() override {
     ReconcilerTest::SetUp();
     world.create_index(kOne);

@@ -86,13 +86,14 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
   }
 
   const Topology& topology = context_.cluster.topology();
+  const Position incarnation = kept_under(context_.log, entry->incarnation, position);
   std::set<std::string> ids;
   for (const auto& [node, found] : matching) {
     for (const std::string& id : found) {
       const std::vector<std::string>& owners = (*sources)[topology.shard_of(slot_of(id))];
       auto judge = std::ranges::find_if(owners, [&](const std::string& owner) {
-        return !context_.log.tainted(entry->incarnation, id, owner) &&
-               !context_.log.tainted(entry->incarnation, "", owner);
+        return !context_.log.tainted(incarnation, id, owner) &&
+               !context_.log.tainted(incarnation, "", owner);
       });
       if (judge == owners.end() || matching[*judge].contains(id)) ids.insert(id);
     }
@@ -137,7 +138,8 @@ std::vector<ShardId> FilterResolver::shards_of(const Entry& entry) const {
 std::map<std::string, std::set<ShardId>> FilterResolver::tainted_shards(const Entry& entry) const {
   const Topology& topology = context_.cluster.topology();
   std::map<std::string, std::set<ShardId>> shards;
-  for (const Taint& taint : context_.log.taints(entry.incarnation)) {
+  const Position incarnation = kept_under(context_.log, entry.incarnation, entry.position);
+  for (const Taint& taint : context_.log.taints(incarnation)) {
     std::set<ShardId>& of_node = shards[taint.node];
     if (!taint.id.empty()) {
       of_node.insert(topology.shard_of(slot_of(taint.id)));

@@ -36,8 +36,10 @@ Async<Result<std::vector<Outcomes::Named>>> Outcomes::named_by(std::shared_ptr<c
       const Json* incarnations = pair.find("incarnations");
       if (incarnations == nullptr) continue;
       for (const Json& each : incarnations->as_array()) {
-        const IndexState* index = context_.log.catalogue().there_or_dropped(each.as_uint64());
-        if (index != nullptr) named.push_back({index->incarnation, "", 0});
+        const Catalogue& catalogue = context_.log.catalogue();
+        const Position incarnation = each.as_uint64();
+        const Position now = catalogue.pasts().owner(incarnation, entry->position);
+        if (catalogue.there_or_dropped(now) != nullptr) named.push_back({incarnation, "", 0});
       }
     }
     co_return named;
@@ -74,7 +76,7 @@ Async<Result<std::vector<Outcomes::Named>>> Outcomes::still_known(
                   co_await context_.log.deleted_by(entry->incarnation, entry->position));
     ids.insert(deleted.begin(), deleted.end());
   }
-  for (Taint& taint : context_.log.taints(entry->incarnation)) {
+  for (Taint& taint : context_.log.taints(index_of(*entry))) {
     if (!taint.id.empty() && std::ranges::count(taint.failed, entry->position) > 0)
       ids.insert(std::move(taint.id));
   }
@@ -97,7 +99,8 @@ Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::st
   std::vector<Taint> taints;
   for (const Named& what : named)
     if (!gone) taints.push_back({what.incarnation, what.id, node, {entry->position}});
-  if (!taints.empty()) MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints)));
+  if (!taints.empty())
+    MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints), entry->position));
   co_return co_await end_if_failed_everywhere(entry, std::move(named));
 }
 
@@ -122,9 +125,8 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   const bool whole = !has_records(entry->kind);
   const bool all_failed = whole && did_not_happen(*entry, failures);
   if (all_failed) MIROIR_CO_CHECK(co_await TakeBack(context_).of(entry));
-  std::vector<Taint> over;
+  std::set<std::string> over;
   std::vector<std::string> not_deleted;
-  std::map<Position, std::vector<Taint>> existing;
   const auto failed_on_owners = [&](ShardId shard) { return failures.on_all(shard); };
   for (const Named& what : named) {
     bool failed_everywhere = false;
@@ -138,16 +140,7 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
     if (!failed_everywhere) continue;
     if (entry->kind == EntryKind::kDeleteDocuments && !what.id.empty())
       not_deleted.push_back(what.id);
-    auto [taints, fresh] = existing.try_emplace(what.incarnation);
-    if (fresh) {
-      taints->second = context_.log.taints(what.incarnation);
-      std::erase_if(taints->second, [&](const Taint& taint) {
-        return std::ranges::count(taint.failed, entry->position) == 0;
-      });
-      std::ranges::sort(taints->second, {}, &Taint::id);
-    }
-    for (const Taint& taint : std::ranges::equal_range(taints->second, what.id, {}, &Taint::id))
-      over.push_back(taint);
+    over.insert(what.id);
   }
   if (!not_deleted.empty()) {
     MIROIR_CO_CHECK(co_await context_.log.void_tombstones(entry->incarnation, entry->position,
@@ -157,7 +150,16 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   co_return co_await context_.log.untaint(entry->position, std::move(over));
 }
 
+// Again where pasts were exchanged meanwhile: documents that were found may be another index's.
 Async<Result<void>> Outcomes::skipped(Position first, Position last) {
+  for (std::optional<Position> exchanged; exchanged != context_.log.exchanged();) {
+    exchanged = context_.log.exchanged();
+    MIROIR_CO_CHECK(co_await end_skipped(first, last));
+  }
+  co_return Result<void>();
+}
+
+Async<Result<void>> Outcomes::end_skipped(Position first, Position last) {
   std::map<Position, std::vector<Named>> tainted;  // by the entry that failed
   std::vector<Named> documents;
   std::vector<Position> incarnations;
@@ -188,6 +190,10 @@ Async<Result<void>> Outcomes::skipped(Position first, Position last) {
   co_return Result<void>();
 }
 
+Position Outcomes::index_of(const Entry& entry) const {
+  return kept_under(context_.log, entry.incarnation, entry.position);
+}
+
 // Whether nobody knows any more what was told of it.
 Async<Result<bool>> Outcomes::is_forgotten(std::shared_ptr<const Entry> entry) {
   if (entry->task_type.empty() || entry->task > context_.settled) co_return false;
@@ -210,7 +216,7 @@ Async<Result<void>> Outcomes::void_failed_deletes(Named document, Position first
                   co_await EntryFailures::of(context_.log, context_.cluster, position));
     if (!failures.on_all(document.shard)) co_return Result<void>();
     MIROIR_CO_CHECK(
-        co_await context_.log.void_tombstones(document.incarnation, position, {document.id}));
+        co_await context_.log.void_tombstones(entry->incarnation, position, {document.id}));
   }
 }
 
@@ -223,10 +229,10 @@ Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::s
   }
   // Another copy than the one named may still be there.
   if (entry->target || names_exact_stamps(*entry)) co_return Result<void>();
-  if (!context_.log.any_tainted(entry->incarnation)) co_return Result<void>();
+  if (!context_.log.any_tainted(index_of(*entry))) co_return Result<void>();
   std::vector<Taint> taints;
   if (kind == EntryKind::kClearDocuments || kind == EntryKind::kDropIndex) {
-    taints = context_.log.taints(entry->incarnation);
+    taints = context_.log.taints(index_of(*entry));
   } else {
     std::set<std::string> written;
     if (has_records(kind)) {
@@ -236,8 +242,9 @@ Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::s
     } else {
       written.insert("");
     }
+    const Position incarnation = index_of(*entry);
     for (const std::string& id : written)
-      if (auto taint = context_.log.taint(entry->incarnation, id, node))
+      if (auto taint = context_.log.taint(incarnation, id, node))
         taints.push_back(std::move(*taint));
   }
   std::erase_if(taints, [&](const Taint& taint) {

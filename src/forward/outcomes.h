@@ -27,7 +27,7 @@ class Outcomes {
 
  private:
   struct Named {  // what an entry names on a node
-    Position incarnation = 0;
+    Position incarnation = 0;  // as it names it
     std::string id;  // empty: the index
     ShardId shard = 0;
     auto operator<=>(const Named&) const = default;
@@ -37,6 +37,8 @@ class Outcomes {
                                                 std::string node);
   Async<Result<void>> end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
                                                std::vector<Named> named);
+  Async<Result<void>> end_skipped(Position first, Position last);
+  Position index_of(const Entry& entry) const;  // that has its taints by now
   Async<Result<bool>> is_forgotten(std::shared_ptr<const Entry> entry);
   // Takes back the document's newest deletes in between that no owner carried out.
   Async<Result<void>> void_failed_deletes(Named document, Position first, Position last);

@@ -56,7 +56,10 @@ Async<Result<bool>> for_each_overtaking(Log& log, std::shared_ptr<const Entry> e
     if (others.empty()) co_return false;
     for (const std::shared_ptr<const Entry>& other : others) {
       if (other->position != next++) co_return false;
-      if (other->incarnation != entry->incarnation || other->born_failed || other->target) continue;
+      const Pasts& pasts = log.catalogue().pasts();
+      const bool same = pasts.owner(other->incarnation, other->position) ==
+                        pasts.owner(entry->incarnation, entry->position);
+      if (!same || other->born_failed || other->target) continue;
       MIROIR_CO_TRY(const bool more, co_await each(other));
       if (!more) co_return true;
     }

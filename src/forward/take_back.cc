@@ -51,22 +51,6 @@ const std::string* text_of(const Json& json, std::string_view key) {
   return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
 }
 
-// Which index has by now the past that this one had then: what was taken back since, in order, may
-// have given it to another.
-Position has_past_of(Position incarnation, Position then,
-                     const std::vector<std::shared_ptr<const Entry>>& exchanges) {
-  for (const auto& back : exchanges) {
-    if (back->arguments.find("entry")->as_uint64() <= then) continue;
-    const Position with = back->arguments.find("with")->as_uint64();
-    if (incarnation == back->incarnation) {
-      incarnation = with;
-    } else if (incarnation == with) {
-      incarnation = back->incarnation;
-    }
-  }
-  return incarnation;
-}
-
 }  // namespace
 
 bool did_not_happen(const Entry& entry, const EntryFailures& failures) {
@@ -174,8 +158,7 @@ Async<Result<void>> TakeBack::drop(std::shared_ptr<const Entry> entry, Position 
     const auto& dropped = context_.log.catalogue().dropped();
     const auto found = dropped.find(incarnation);
     if (found == dropped.end() || found->second.dropped_at != entry->position ||
-        found->second.decided_by != decided_by ||
-        found->second.taken_back.contains(entry->position))
+        found->second.decided_by != decided_by || has_taken_back(*entry, incarnation))
       co_return Result<void>();
     const IndexState index = found->second;
     MIROIR_CO_TRY(const Since seen, co_await since(entry->position, incarnation, index.uid));
@@ -247,12 +230,15 @@ Async<Result<void>> TakeBack::drops_decided_by(Position rename) {
   co_return Result<void>();
 }
 
+bool TakeBack::has_taken_back(const Entry& entry, Position incarnation) const {
+  return context_.log.catalogue().pasts().has_taken_back(entry.position, incarnation);
+}
+
 Async<Result<bool>> TakeBack::swap(std::shared_ptr<const Entry> entry, Named named) {
   const Catalogue& catalogue = context_.log.catalogue();
   const IndexState* index = catalogue.there_or_dropped(named.index);
   const IndexState* other = catalogue.there_or_dropped(named.other);
-  if (index == nullptr || other == nullptr || index->taken_back.contains(entry->position))
-    co_return true;
+  if (index == nullptr || other == nullptr || has_taken_back(*entry, named.index)) co_return true;
   Pair pair{*index, *other, {}, {}};
   const Position looked = context_.log.head();
   MIROIR_CO_TRY(pair.around, co_await settings_around(pair.index, entry->position));
@@ -266,7 +252,7 @@ Async<Result<bool>> TakeBack::swap(std::shared_ptr<const Entry> entry, Named nam
 Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named named) {
   const Catalogue& catalogue = context_.log.catalogue();
   const IndexState* index = catalogue.there_or_dropped(named.index);
-  if (index == nullptr || index->taken_back.contains(entry->position)) co_return true;
+  if (index == nullptr || has_taken_back(*entry, named.index)) co_return true;
   if (index->uid != named.after) {
     // Named again since, which failed too; where that gave the name back both are as if they had
     // not been.
@@ -311,7 +297,6 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
   Since its{.looked = position};
   std::vector<std::pair<Position, Next>> all;  // from when on
   std::map<Position, bool> taken_back;  // of renames: whether something has the name all the same
-  std::vector<std::shared_ptr<const Entry>> exchanges;
   for (;;) {
     MIROIR_CO_TRY(const auto page,
                   co_await context_.log.entries(its.looked + 1, kLookedThroughAtOnce));
@@ -323,8 +308,6 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
       const Json* failed = entry->arguments.find("entry");
       if (entry->kind == EntryKind::kTakeBack && failed != nullptr)
         taken_back[failed->as_uint64()] = entry->arguments.find("exchange") != nullptr;
-      if (entry->kind == EntryKind::kTakeBack && entry->arguments.find("with") != nullptr)
-        exchanges.push_back(entry);
       if (creates && entry->index_uid == name)
         all.push_back({entry->position, {entry->incarnation, 0}});
       for (const Named& named : named_by(*entry))
@@ -338,7 +321,7 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
     const bool as_it_is = next.decided_by == 0 || renamed == taken_back.end();
     if (!as_it_is && !renamed->second) continue;
     its.next = as_it_is ? next : Next{next.incarnation, 0};
-    its.next.incarnation = has_past_of(its.next.incarnation, from, exchanges);
+    its.next.incarnation = context_.log.catalogue().pasts().owner(its.next.incarnation, from);
     break;
   }
   co_return its;

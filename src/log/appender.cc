@@ -126,6 +126,11 @@ void Appender::bury(Position incarnation) {
   state_->tentative.bury(incarnation);
 }
 
+void Appender::forget_pasts(Position before) {
+  state_->durable.catalogue.forget_pasts(before);
+  state_->tentative.forget_pasts(before);
+}
+
 Async<Result<void>> Appender::commit(Proposal proposal) {
   const auto state = state_;
   const auto waiting = std::make_shared<Waiting>(state->executor, std::move(proposal));

@@ -51,6 +51,7 @@ class Appender {
   Batch apply(const Entry& entry);
   // Of both catalogues. Its rows are the caller's.
   void bury(Position incarnation);
+  void forget_pasts(Position before);
 
  private:
   struct State;

@@ -18,8 +18,8 @@ class CatalogueChange {
  public:
   using Indexes = std::map<std::string, IndexState, std::less<>>;
   using Dropped = std::map<Position, IndexState>;
-  CatalogueChange(Indexes& indexes, Dropped& dropped, const Entry& entry)
-      : indexes_(indexes), dropped_(dropped), entry_(entry) {}
+  CatalogueChange(Indexes& indexes, Dropped& dropped, Pasts& pasts, const Entry& entry)
+      : indexes_(indexes), dropped_(dropped), pasts_(pasts), entry_(entry) {}
 
   void create() {
     if (indexes_.contains(entry_.index_uid)) return;
@@ -90,17 +90,21 @@ class CatalogueChange {
       index->decided_by = by->as_uint64();
       return;
     }
-    note_taken_back(*index, failed->as_uint64());
-    if (const Json* named = entry_.arguments.find("named"))
-      note_taken_back(*index, named->as_uint64());
+    TakenBack one{entry_.position, failed->as_uint64(), index->incarnation, 0};
     if (const std::string* before = text_of(entry_.arguments, "rename")) {
       give_name(*index, *before);
     } else if (const std::string* uid = text_of(entry_.arguments, "exchange")) {
       const Json* with = entry_.arguments.find("with");
       IndexState* other = with == nullptr ? &indexes_.try_emplace(*uid, newborn(*uid)).first->second
                                           : there_or_dropped(with->as_uint64());
-      if (other != nullptr) exchange_pasts(*index, *other, failed->as_uint64());
+      if (other != nullptr) {
+        one.other = other->incarnation;
+        exchange_pasts(*index, *other, one.failed);
+      }
     }
+    pasts_.add(one);
+    if (const Json* named = entry_.arguments.find("named"))
+      pasts_.add({one.at, named->as_uint64(), one.index, 0});
   }
 
   void settle() {
@@ -181,12 +185,6 @@ class CatalogueChange {
     a->second.updated_at = b->second.updated_at = entry_.stamp;
   }
 
-  static void note_taken_back(IndexState& index, Position failed) {
-    index.taken_back.insert(failed);
-    if (index.taken_back.size() > IndexState::kTakenBackMax)
-      index.taken_back.erase(index.taken_back.begin());
-  }
-
   // Nothing was in it before the entry that is taken back.
   IndexState newborn(const std::string& uid) const {
     IndexState index;
@@ -201,7 +199,6 @@ class CatalogueChange {
   // All that was so before the entry that is taken back; settings are given by entries of their
   // own.
   void exchange_pasts(IndexState& a, IndexState& b, Position failed) const {
-    note_taken_back(b, failed);
     a.named_at = b.named_at = entry_.position;
     const IndexState was_a = a;
     // Born since, it has no past.
@@ -223,6 +220,7 @@ class CatalogueChange {
 
   Indexes& indexes_;
   Dropped& dropped_;
+  Pasts& pasts_;
   const Entry& entry_;
 };
 
@@ -255,7 +253,7 @@ const KeyState* Catalogue::key(std::string_view uid) const {
 void Catalogue::apply(const Entry& entry) {
   // What is for one node makes it what the catalogue says already.
   if (entry.born_failed || entry.target) return;
-  CatalogueChange change(indexes_, dropped_, entry);
+  CatalogueChange change(indexes_, dropped_, pasts_, entry);
   switch (entry.kind) {
     case EntryKind::kCreateIndex:
       return change.create();

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "log/entry.h"
+#include "log/pasts.h"
 
 namespace miroir {
 
@@ -37,9 +38,6 @@ struct IndexState {
   };
   static constexpr std::size_t kClearsMax = 8;
   std::vector<Clear> clears;
-  // The newest entries on it that failed everywhere and were taken back.
-  static constexpr std::size_t kTakenBackMax = 16;
-  std::set<Position> taken_back;
   // Of one that was dropped: by which entry, and whose end decides whether it is gone: of that one,
   // or, where that failed everywhere, of the rename that meanwhile gave its name to another.
   Position dropped_at = 0;
@@ -61,6 +59,7 @@ class Catalogue {
   // By incarnation, those that were dropped: until it is known that this did not fail everywhere.
   const std::map<Position, IndexState>& dropped() const { return dropped_; }
   const IndexState* there_or_dropped(Position incarnation) const;
+  const Pasts& pasts() const { return pasts_; }
   bool any_taken_over() const;
   const std::map<std::string, KeyState, std::less<>>& keys() const { return keys_; }
   const KeyState* key(std::string_view uid) const;
@@ -72,11 +71,13 @@ class Catalogue {
   // positions.
   void apply(const Entry& entry);
   void bury(Position incarnation) { dropped_.erase(incarnation); }
+  void forget_pasts(Position before) { pasts_.forget(before); }
 
  private:
   friend class CatalogueCodec;
   std::map<std::string, IndexState, std::less<>> indexes_;
   std::map<Position, IndexState> dropped_;
+  Pasts pasts_;
   std::map<std::string, KeyState, std::less<>> keys_;
   std::set<std::string, std::less<>> deleted_keys_;
 };

@@ -1,6 +1,6 @@
 #include "log/catalogue_codec.h"
 
-#include <set>
+#include <ranges>
 
 #include "log/rows.h"
 
@@ -12,12 +12,6 @@ Json clears_of(const IndexState& index) {
   for (const IndexState::Clear& clear : index.clears)
     clears.push_back(Json::array({clear.position, clear.stamp}));
   return clears;
-}
-
-Json numbers_of(const std::set<Position>& positions) {
-  Json numbers = Json::array();
-  for (const Position position : positions) numbers.push_back(position);
-  return numbers;
 }
 
 std::string encode_index(const IndexState& index) {
@@ -32,7 +26,6 @@ std::string encode_index(const IndexState& index) {
                     {"createdAt", index.created_at},
                     {"updatedAt", index.updated_at},
                     {"clears", clears_of(index)},
-                    {"takenBack", numbers_of(index.taken_back)},
                     {"droppedAt", index.dropped_at},
                     {"decidedBy", index.decided_by}}));
 }
@@ -84,6 +77,10 @@ Batch CatalogueCodec::apply(Catalogue& catalogue, const Entry& entry) {
   if (entry.kind == EntryKind::kDropIndex || entry.kind == EntryKind::kAdoptIndex ||
       entry.kind == EntryKind::kTakeBack)
     put_dropped(batch, catalogue);
+  for (const TakenBack& one : catalogue.pasts().all() | std::views::reverse) {
+    if (one.at != entry.position) break;
+    batch.put(Table::kMeta, taken_back_row(one), encode(one));
+  }
   if (replaced != 0) batch.erase(Table::kMeta, updated_row(replaced));
   for (const std::string& uid : index_names(entry)) {
     const IndexState* index = catalogue.index(uid);
@@ -115,8 +112,6 @@ Result<void> CatalogueCodec::read_index(Catalogue& catalogue, std::string_view r
   index.settings_version = number_at(json, "settingsVersion");
   index.created_at = number_at(json, "createdAt");
   index.updated_at = number_at(json, "updatedAt");
-  if (const Json* entries = json.find("takenBack"); entries != nullptr && entries->is_array())
-    for (const Json& entry : entries->as_array()) index.taken_back.insert(entry.as_uint64());
   if (const Json* clears = json.find("clears"); clears != nullptr && clears->is_array()) {
     for (const Json& clear : clears->as_array()) {
       if (clear.size() != 2) return fail(ErrorCode::kCorrupt, "an index's delete-all is malformed");
@@ -140,6 +135,12 @@ Async<Result<Catalogue>> CatalogueCodec::load(Store& store) {
   MIROIR_CO_CHECK(
       co_await for_each_row(store, Table::kMeta, std::string(kDroppedPrefix),
                             [&](const Row& row) { return read_index(catalogue, row.value); }));
+  MIROIR_CO_CHECK(co_await for_each_row(store, Table::kMeta, std::string(kTakenBackPrefix),
+                                        [&](const Row& row) -> Result<void> {
+                                          MIROIR_TRY(const TakenBack one, decode_taken_back(row));
+                                          catalogue.pasts_.add(one);
+                                          return {};
+                                        }));
   std::map<Position, EntryStamp> updated;
   MIROIR_CO_CHECK(co_await for_each_row(
       store, Table::kMeta, std::string(kUpdatedPrefix), [&](const Row& row) -> Result<void> {

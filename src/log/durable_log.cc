@@ -27,19 +27,6 @@ Position ended_by(const Entry& entry) {
   return replaces != nullptr && replaces->is_integer() ? replaces->as_uint64() : 0;
 }
 
-// The row of what it exchanges, if it does; `after`: it is part of it.
-std::optional<std::string> exchange_of(const Entry& entry, const Catalogue& after) {
-  if (entry.kind != EntryKind::kTakeBack) return std::nullopt;
-  const Json* uid = entry.arguments.find("exchange");
-  if (uid == nullptr) return std::nullopt;
-  const Json* with = entry.arguments.find("with");
-  const IndexState* other =
-      with == nullptr ? after.index(uid->as_string()) : after.there_or_dropped(with->as_uint64());
-  if (other == nullptr) return std::nullopt;
-  const Position failed = entry.arguments.find("entry")->as_uint64();
-  return key_of(entry.incarnation) + key_of(other->incarnation) + key_of(failed);
-}
-
 }  // namespace
 
 Async<Result<std::unique_ptr<Log>>> Log::open(Store& store, Clock& clock, Metrics& metrics,
@@ -93,6 +80,7 @@ Async<Result<void>> DurableLog::load() {
         MIROIR_TRY(progress_[row.key], decode_progress(row.value));
         return {};
       }));
+  MIROIR_CO_TRY(exchanged_, co_await load_number(store_, Table::kMeta, std::string(kExchangedRow)));
   MIROIR_CO_CHECK(co_await exchange_pasts());
   show_metrics();
   co_return Result<void>();
@@ -181,8 +169,6 @@ Result<Appender::Proposal> DurableLog::propose(std::vector<Entry>& entries) {
       Tombstones::drop(ended, proposal.batch);
       dropped.push_back(ended);
     }
-    if (auto exchange = exchange_of(entry, appender_.tentative_catalogue()))
-      proposal.batch.put(Table::kMeta, exchange_row(entry.position), std::move(*exchange));
     std::string row = encode(entry);
     sizes.push_back(row.size());
     proposal.batch.put(Table::kEntry, key_of(entry.position), std::move(row));
@@ -208,13 +194,14 @@ std::uint64_t DurableLog::add_tombstones(const Entry& entry, const PendingBody& 
                                          Batch& batch) const {
   if (entry.kind != EntryKind::kDeleteDocuments || entry.born_failed || entry.target) return 0;
   // A delete by filter may be resolved after the index was dropped.
-  if (appender_.tentative_catalogue().there_or_dropped(entry.incarnation) == nullptr) return 0;
+  const Position incarnation = kept_under(*this, entry.incarnation, entry.position);
+  if (appender_.tentative_catalogue().there_or_dropped(incarnation) == nullptr) return 0;
   // What expired is dead as it was: whatever was written since lives.
   const bool of_expiry = names_exact_stamps(entry);
   std::unordered_set<std::string_view> documents;  // some may be named twice
   for (const auto& [id, slot, exact_stamp] : body.deletes) {
     documents.insert(id);
-    Tombstones::add({.incarnation = entry.incarnation,
+    Tombstones::add({.incarnation = incarnation,
                      .id = id,
                      .slot = slot,
                      .position = entry.position,
@@ -269,6 +256,7 @@ Async<Result<void>> DurableLog::for_each_record(std::shared_ptr<const Entry> ent
 
 Async<Result<void>> DurableLog::resolve(Position position, Body ids,
                                         std::vector<std::uint32_t> shards) {
+  const Semaphore::Permit permit = co_await one_exchange_.acquire();
   MIROIR_CO_TRY(const auto before, co_await entry(position));
   const PendingBody* body = views_->bodies->pending(ids.id);
   if (before->kind != EntryKind::kDeleteByFilter || before->born_failed || body == nullptr) {
@@ -288,8 +276,8 @@ Async<Result<void>> DurableLog::resolve(Position position, Body ids,
   views_->bodies->adopt(ids.id, proposal.batch);
   proposal.body_bytes = static_cast<std::int64_t>(resolved.body_stored);
   const std::uint64_t rows = add_tombstones(resolved, *body, proposal.batch);
-  proposal.settled = [views = views_, rows, incarnation = resolved.incarnation,
-                      adopted = ids.id](bool durable) {
+  const Position incarnation = kept_under(*this, resolved.incarnation, position);
+  proposal.settled = [views = views_, rows, incarnation, adopted = ids.id](bool durable) {
     views->bodies->adopted(adopted, durable);
     if (durable) views->tombstones.added(incarnation, rows);
   };
@@ -305,26 +293,19 @@ Async<Result<void>> DurableLog::fail_entry(Position position, meili::ApiError er
   co_return co_await change_entry(std::move(failed), {});
 }
 
-// One commit each, with the row that says that it is due.
+// One commit each, with the row that says that it was made.
 Async<Result<void>> DurableLog::exchange_pasts() {
-  std::vector<Row> due;
-  MIROIR_CO_CHECK(co_await for_each_row(store_, Table::kMeta, std::string(kExchangePrefix),
-                                        [&](const Row& row) -> Result<void> {
-                                          due.push_back(row);
-                                          return {};
-                                        }));
-  for (const Row& row : due) {
-    if (row.value.size() != 24) co_return fail(ErrorCode::kCorrupt, "an exchange is malformed");
-    const std::string_view numbers = row.value;
-    const Position a = number_of(numbers);
-    const Position b = number_of(numbers.substr(8));
-    const Position before = number_of(numbers.substr(16));
+  std::vector<TakenBack> due = catalogue().pasts().all();
+  std::erase_if(due, [&](const TakenBack& one) { return one.at <= exchanged_ || one.other == 0; });
+  for (const TakenBack& one : due) {
     Batch batch;
-    batch.erase(Table::kMeta, row.key);
-    MIROIR_CO_TRY(const Tombstones::Exchange exchange,
-                  co_await views_->tombstones.exchange(store_, a, b, before, batch));
-    MIROIR_CO_CHECK(co_await taints_.exchange(a, b, before, std::move(batch)));
-    views_->tombstones.exchanged(exchange, a, b);
+    batch.put(Table::kMeta, std::string(kExchangedRow), key_of(one.at));
+    MIROIR_CO_TRY(
+        const Tombstones::Exchange exchange,
+        co_await views_->tombstones.exchange(store_, one.index, one.other, one.failed, batch));
+    MIROIR_CO_CHECK(co_await taints_.exchange(one.index, one.other, one.failed, std::move(batch)));
+    views_->tombstones.exchanged(exchange, one.index, one.other);
+    exchanged_ = one.at;
   }
   exchange_due_ = false;
   co_return Result<void>();

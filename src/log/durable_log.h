@@ -38,6 +38,7 @@ class DurableLog final : public Log {
   Async<Result<std::vector<Entry>>> append(Judge judge, WhenFull when_full) override;
 
   Async<Result<void>> take_back(Judge judge) override;
+  Position exchanged() const override { return exchanged_; }
 
   Position head() const override { return appender_.head().position; }
   EntryStamp head_stamp() const override { return appender_.head().stamp; }
@@ -59,9 +60,9 @@ class DurableLog final : public Log {
   Async<Result<void>> save_progress(std::map<std::string, NodeProgress> rows) override;
   std::map<std::string, NodeProgress> progress() const override { return progress_; }
 
-  Async<Result<void>> add_taints(std::vector<Taint> taints) override;
+  Async<Result<void>> add_taints(std::vector<Taint> taints, Position then) override;
   Async<Result<void>> clear_taints(std::vector<Taint> taints) override;
-  Async<Result<void>> untaint(Position position, std::vector<Taint> taints) override;
+  Async<Result<void>> untaint(Position position, std::set<std::string> ids) override;
   bool tainted(Position incarnation, const std::string& id, const std::string& node) const override;
   std::optional<Taint> taint(Position incarnation, const std::string& id,
                              const std::string& node) const override;
@@ -113,6 +114,7 @@ class DurableLog final : public Log {
   Async<Result<void>> forget_entries(Position last);
   Async<Result<std::set<Position>>> operations(Position first, Position last);
   Async<Result<void>> forget_operations();
+  Async<Result<void>> forget_pasts();
   std::set<Position> referred_to() const;
   bool may_go(const Entry& entry, std::uint64_t bytes_kept) const;
   void show_metrics() const;
@@ -123,8 +125,9 @@ class DurableLog final : public Log {
   std::shared_ptr<Views> views_;
   Appender appender_;
   Taints taints_;
-  Semaphore one_exchange_;     // and nothing else takes tombstones away meanwhile
+  Semaphore one_exchange_;     // and nothing else touches what is exchanged by its index meanwhile
   bool exchange_due_ = false;  // one was not made, or is being made
+  Position exchanged_ = 0;     // what was taken back up to here
   std::map<std::string, NodeProgress> progress_;
   Position applied_everywhere_ = 0;
   Position applied_here_ = 0;

@@ -5,9 +5,10 @@ namespace {
 
 constexpr std::size_t kLookedThroughAtOnce = 512;
 
-// Every owner's, of that index, and not without effect.
-bool concerns(const Entry& entry, Position incarnation) {
-  return entry.incarnation == incarnation && !entry.born_failed && !entry.target;
+// Every owner's, of what is that index by now, and not without effect.
+bool concerns(const Entry& entry, Position incarnation, const Pasts& pasts) {
+  return pasts.owner(entry.incarnation, entry.position) == incarnation && !entry.born_failed &&
+         !entry.target;
 }
 
 }  // namespace
@@ -23,7 +24,7 @@ Async<Result<Log::Later>> DurableLog::later_writes(Position incarnation, std::st
     if (page.empty()) break;
     next = page.back()->position + 1;
     for (const std::shared_ptr<const Entry>& entry : page) {
-      if (!concerns(*entry, incarnation)) continue;
+      if (!concerns(*entry, incarnation, catalogue().pasts())) continue;
       switch (entry->kind) {
         case EntryKind::kWriteDocuments:
         case EntryKind::kMergeDocuments:

@@ -100,9 +100,9 @@ class Log {
   using Judge = std::function<Result<std::vector<Entry>>(const Catalogue&, Position next)>;
   virtual Async<Result<std::vector<Entry>>> append(Judge judge,
                                                    WhenFull when_full = WhenFull::kRefuse) = 0;
-
   // The same for entries that take something back, with what they exchange beside the catalogue.
   virtual Async<Result<void>> take_back(Judge judge) = 0;
+  virtual Position exchanged() const = 0;  // up to which entry that was done
 
   // The newest durable position (0: none; the first is 1), its stamp, and a signal for every rise.
   virtual Position head() const = 0;
@@ -131,12 +131,12 @@ class Log {
   virtual Async<Result<void>> save_progress(std::map<std::string, NodeProgress> rows) = 0;
   virtual std::map<std::string, NodeProgress> progress() const = 0;
 
-  // Of a document that is tainted already by another entry both are remembered.
-  virtual Async<Result<void>> add_taints(std::vector<Taint> taints) = 0;
+  // Of indexes as they were `then`. What other entries tainted already is remembered by all.
+  virtual Async<Result<void>> add_taints(std::vector<Taint> taints, Position then) = 0;
   // Those that are still as they are given: what failed again meanwhile stays.
   virtual Async<Result<void>> clear_taints(std::vector<Taint> taints) = 0;
   // What the entry alone tainted is so no more: it failed everywhere, and so did not happen.
-  virtual Async<Result<void>> untaint(Position position, std::vector<Taint> taints) = 0;
+  virtual Async<Result<void>> untaint(Position position, std::set<std::string> ids) = 0;
   // In memory: the reconciler and the readers ask often.
   virtual bool tainted(Position incarnation, const std::string& id,
                        const std::string& node) const = 0;
@@ -154,7 +154,7 @@ class Log {
   virtual Async<Result<std::vector<std::string>>> deleted_by(Position incarnation,
                                                              Position position) = 0;
   virtual std::uint64_t tombstone_count(const std::string& index_uid) const = 0;
-  // A delete that failed on all owners of these documents did not happen.
+  // A delete of the index of then failed on all owners of these documents: it did not happen.
   virtual Async<Result<void>> void_tombstones(Position incarnation, Position position,
                                               std::vector<std::string> ids) = 0;
   // Drops those with positions up to `before`; the caller knows rule 4.

@@ -77,18 +77,18 @@ std::string describe(const Catalogue& catalogue) {
   std::string text;
   const auto add = [&text](const std::string& uid, const IndexState& index) {
     Json::Array clears;
-    Json::Array taken_back;
-    for (const Position entry : index.taken_back) taken_back.push_back(entry);
     for (const IndexState::Clear& clear : index.clears)
       clears.push_back(Json::array({clear.position, clear.stamp}));
     text += to_text(Json::array({uid, index.uid, index.incarnation, index.born, index.named_at,
                                  index.primary_key.value_or("(none)"), index.settings,
                                  index.settings_version, index.created_at, index.updated_at, clears,
-                                 taken_back, index.dropped_at, index.decided_by})) +
+                                 index.dropped_at, index.decided_by})) +
             "\n";
   };
   for (const auto& [uid, index] : catalogue.indexes()) add(uid, index);
   for (const auto& [incarnation, index] : catalogue.dropped()) add("dropped", index);
+  for (const TakenBack& one : catalogue.pasts().all())
+    text += to_text(Json::array({one.at, one.failed, one.index, one.other})) + "\n";
   for (const auto& [uid, key] : catalogue.keys()) text += uid + to_text(key.key) + "\n";
   return text;
 }

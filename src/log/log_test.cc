@@ -211,7 +211,7 @@ TEST_F(LogTest, FailuresProgressAndTaintsSurviveARestart) {
                                                                      .acknowledged_at = "t",
                                                                      .state = "stale",
                                                                      .reason = "why"}}})));
-  ASSERT_TRUE(process_->run(log().add_taints({document, whole})));
+  ASSERT_TRUE(process_->run(log().add_taints({document, whole}, 100)));
   for (int round = 0; round < 2; ++round) {
     const auto failures = process_->run(log().failures(7)).value();
     ASSERT_EQ(failures.size(), 1);
@@ -229,7 +229,7 @@ TEST_F(LogTest, FailuresProgressAndTaintsSurviveARestart) {
     restart();
   }
   // It failed again since: the older word does not clear it.
-  ASSERT_TRUE(process_->run(log().add_taints({{1, "x", "b1", {9}}})));
+  ASSERT_TRUE(process_->run(log().add_taints({{1, "x", "b1", {9}}}, 100)));
   ASSERT_TRUE(process_->run(log().clear_taints({document, whole})));
   restart();
   EXPECT_TRUE(log().tainted(1, "x", "b1"));
@@ -240,22 +240,22 @@ TEST_F(LogTest, TaintNamesWhatFailedAndEndsWithTheLastOfIt) {
   const auto taint = [](std::vector<Position> failed) {
     return Taint{1, "x", "b1", std::move(failed)};
   };
-  ASSERT_TRUE(process_->run(log().add_taints({taint({7})})));
-  ASSERT_TRUE(process_->run(log().add_taints({taint({9})})));
-  ASSERT_TRUE(process_->run(log().add_taints({taint({7})})));
+  ASSERT_TRUE(process_->run(log().add_taints({taint({7})}, 100)));
+  ASSERT_TRUE(process_->run(log().add_taints({taint({9})}, 100)));
+  ASSERT_TRUE(process_->run(log().add_taints({taint({7})}, 100)));
   restart();
   EXPECT_EQ(log().taints(1), std::vector<Taint>{taint({7, 9})});
   EXPECT_EQ(log().taint(1, "x", "b1"), taint({7, 9}));
   EXPECT_EQ(log().taint(1, "x", "b2"), std::nullopt);
   EXPECT_TRUE(log().any_tainted(1) && !log().any_tainted(2));
-  ASSERT_TRUE(process_->run(log().untaint(7, {taint({7})})));
-  ASSERT_TRUE(process_->run(log().untaint(8, {taint({8})})));
+  ASSERT_TRUE(process_->run(log().untaint(7, {"x"})));
+  ASSERT_TRUE(process_->run(log().untaint(8, {"x"})));
   EXPECT_EQ(log().taints(1), std::vector<Taint>{taint({9})});
-  ASSERT_TRUE(process_->run(log().untaint(9, {taint({9})})));
+  ASSERT_TRUE(process_->run(log().untaint(9, {"x"})));
   restart();
   EXPECT_TRUE(log().taints(1).empty() && !log().any_tainted(1));
   for (Position position = 1; position <= 12; ++position)
-    ASSERT_TRUE(process_->run(log().add_taints({taint({position})})));
+    ASSERT_TRUE(process_->run(log().add_taints({taint({position})}, 100)));
   EXPECT_EQ(log().taints(1),
             std::vector<Taint>{taint({Taint::kUnnamed, 5, 6, 7, 8, 9, 10, 11, 12})});
 }

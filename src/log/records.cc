@@ -56,16 +56,18 @@ Async<Result<void>> DurableLog::bury_dropped(Position settled) {
   co_return Result<void>();
 }
 
-Async<Result<void>> DurableLog::add_taints(std::vector<Taint> taints) {
-  return taints_.add(std::move(taints));
+Async<Result<void>> DurableLog::add_taints(std::vector<Taint> taints, Position then) {
+  const Semaphore::Permit permit = co_await one_exchange_.acquire();
+  for (Taint& taint : taints) taint.incarnation = kept_under(*this, taint.incarnation, then);
+  co_return co_await taints_.add(std::move(taints));
 }
 
 Async<Result<void>> DurableLog::clear_taints(std::vector<Taint> taints) {
   return taints_.clear(std::move(taints));
 }
 
-Async<Result<void>> DurableLog::untaint(Position position, std::vector<Taint> taints) {
-  return taints_.withdraw(position, std::move(taints));
+Async<Result<void>> DurableLog::untaint(Position position, std::set<std::string> ids) {
+  return taints_.withdraw(position, std::move(ids));
 }
 
 bool DurableLog::tainted(Position incarnation, const std::string& id,
@@ -91,7 +93,9 @@ Async<Result<std::optional<Tombstone>>> DurableLog::tombstone(Position incarnati
 
 Async<Result<std::vector<std::string>>> DurableLog::deleted_by(Position incarnation,
                                                                Position position) {
-  return Tombstones::written_by(store_, incarnation, position);
+  const Semaphore::Permit permit = co_await one_exchange_.acquire();
+  co_return co_await Tombstones::written_by(store_, kept_under(*this, incarnation, position),
+                                            position);
 }
 
 std::uint64_t DurableLog::tombstone_count(const std::string& index_uid) const {
@@ -102,8 +106,8 @@ std::uint64_t DurableLog::tombstone_count(const std::string& index_uid) const {
 Async<Result<void>> DurableLog::void_tombstones(Position incarnation, Position position,
                                                 std::vector<std::string> ids) {
   const Semaphore::Permit permit = co_await one_exchange_.acquire();
-  MIROIR_CO_CHECK(
-      co_await views_->tombstones.make_void(store_, incarnation, position, std::move(ids)));
+  MIROIR_CO_CHECK(co_await views_->tombstones.make_void(
+      store_, kept_under(*this, incarnation, position), position, std::move(ids)));
   show_metrics();
   co_return Result<void>();
 }
@@ -178,6 +182,10 @@ Async<Result<std::shared_ptr<const Entry>>> kept_entry(Log& log, Position positi
   auto entry = co_await log.entry(position);
   if (!entry && entry.error().code == ErrorCode::kNotFound) co_return nullptr;
   co_return entry;
+}
+
+Position kept_under(const Log& log, Position incarnation, Position position) {
+  return log.catalogue().pasts().owner(incarnation, position, log.exchanged());
 }
 
 Async<Result<std::set<std::string>>> names_not_taken_away(Log& log, Taint taint) {

@@ -74,8 +74,19 @@ std::string dropped_row(Position incarnation) {
   return std::string(kDroppedPrefix) + key_of(incarnation);
 }
 
-std::string exchange_row(Position position) {
-  return std::string(kExchangePrefix) + key_of(position);
+std::string taken_back_row(const TakenBack& one) {
+  return std::string(kTakenBackPrefix) + key_of(one.at) + key_of(one.failed);
+}
+
+std::string encode(const TakenBack& one) { return key_of(one.index) + key_of(one.other); }
+
+Result<TakenBack> decode_taken_back(const Row& row) {
+  const std::string_view numbers = std::string_view(row.key).substr(kTakenBackPrefix.size());
+  const std::string_view indexes = row.value;
+  if (numbers.size() != 16 || indexes.size() != 16)
+    return fail(ErrorCode::kCorrupt, "the row of what was taken back is malformed");
+  return TakenBack{number_of(numbers), number_of(numbers.substr(8)), number_of(indexes),
+                   number_of(indexes.substr(8))};
 }
 
 std::string encode(const TaskEnd& end) {

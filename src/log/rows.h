@@ -21,13 +21,18 @@ inline constexpr std::string_view kOperationsForgottenRow = "operations_forgotte
 std::string pending_body_row(std::uint64_t body);  // until an entry names it
 std::string updated_row(Position incarnation);     // → stamp of the index's change
 std::string horizon_row(Position incarnation);  // → greatest stamp of a tombstone that was dropped
-std::string exchange_row(Position position);    // → both incarnations, the entry taken back
 std::string dropped_row(Position incarnation);  // → an index that may not be gone after all
 inline constexpr std::string_view kDroppedPrefix = "dropped:";
-inline constexpr std::string_view kExchangePrefix = "exchange:";
+inline constexpr std::string_view kExchangedRow = "exchanged";  // of what was taken back up to here
 inline constexpr std::string_view kHorizonPrefix = "horizon:";
 inline constexpr std::string_view kPendingBodyPrefix = "pending:";
+inline constexpr std::string_view kTakenBackPrefix = "taken_back:";
 inline constexpr std::string_view kUpdatedPrefix = "updated:";
+
+// In the log's order.
+std::string taken_back_row(const TakenBack& one);
+std::string encode(const TakenBack& one);
+Result<TakenBack> decode_taken_back(const Row& row);
 
 std::string encode(const TaskEnd& end);
 Result<TaskEnd> decode_task_end(std::string_view text);

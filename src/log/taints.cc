@@ -82,14 +82,19 @@ Async<Result<void>> Taints::clear(std::vector<Taint> taints) {
   co_return co_await put(std::move(taints));
 }
 
-Async<Result<void>> Taints::withdraw(Position position, std::vector<Taint> taints) {
+Async<Result<void>> Taints::withdraw(Position position, std::set<std::string> ids) {
   const Semaphore::Permit permit = co_await one_at_a_time_.acquire();
-  std::erase_if(taints, [&](Taint& taint) {
-    const Failed* now = find(taint);
-    if (now == nullptr) return true;
-    taint.failed = *now;
-    return std::erase(taint.failed, position) == 0;
-  });
+  std::vector<Taint> taints;
+  for (const auto& [incarnation, documents] : taints_) {
+    for (const std::string& id : ids) {
+      for (auto its = documents.lower_bound({id, ""});
+           its != documents.end() && its->first.first == id; ++its) {
+        Failed failed = its->second;
+        if (std::erase(failed, position) > 0)
+          taints.push_back({incarnation, id, its->first.second, std::move(failed)});
+      }
+    }
+  }
   co_return co_await put(std::move(taints));
 }
 

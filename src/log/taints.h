@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,7 +22,8 @@ class Taints {
 
   Async<Result<void>> add(std::vector<Taint> taints);
   Async<Result<void>> clear(std::vector<Taint> taints);
-  Async<Result<void>> withdraw(Position position, std::vector<Taint> taints);
+  // Of these documents of whichever index.
+  Async<Result<void>> withdraw(Position position, std::set<std::string> ids);
   // What failed before that entry on either's documents is now of the other's. Durable with the
   // batch.
   Async<Result<void>> exchange(Position a, Position b, Position before, Batch batch);

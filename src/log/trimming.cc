@@ -151,7 +151,23 @@ Async<Result<void>> DurableLog::forget_operations() {
   proposal.settled = [views = views_, last](bool durable) {
     if (durable) views->operations_forgotten = last;
   };
-  co_return co_await appender_.commit(std::move(proposal));
+  MIROIR_CO_CHECK(co_await appender_.commit(std::move(proposal)));
+  co_return co_await forget_pasts();
+}
+
+// What operations exchanged that are older than all entries that somebody may still ask about.
+Async<Result<void>> DurableLog::forget_pasts() {
+  if (exchange_due_) co_return Result<void>();
+  Position before = views_->operations_forgotten + 1;
+  for (const Position position : taints_.positions())
+    if (position != Taint::kUnnamed) before = std::min(before, position);
+  Batch batch;
+  for (const TakenBack& one : catalogue().pasts().all())
+    if (one.failed < before) batch.erase(Table::kMeta, taken_back_row(one));
+  if (batch.empty()) co_return Result<void>();
+  MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
+  appender_.forget_pasts(before);
+  co_return Result<void>();
 }
 
 }  // namespace miroir

@@ -122,7 +122,7 @@ TEST_F(TrimmingTest, EntriesBeyondTheTasksKeptAreForgottenUnlessReferredTo) {
   restart(options);
   const Position a = process_->create("a");
   for (int i = 0; i < 20; ++i) process_->append_documents(EntryKind::kWriteDocuments, "a", {"x"});
-  ASSERT_TRUE(process_->run(log().add_taints({{a, "x", "b1", {7}}})));
+  ASSERT_TRUE(process_->run(log().add_taints({{a, "x", "b1", {7}}}, 7)));
   TaskEnd ended;
   ended.status = "succeeded";
   ASSERT_TRUE(process_->run(log().end_task(8, ended)));

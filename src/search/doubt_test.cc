@@ -21,7 +21,7 @@ class DoubtTest : public ::testing::TestWithParam<int> {
 
   void doubt(const std::string& node, Position incarnation) {
     Taint taint{.incarnation = incarnation, .id = "", .node = node, .failed = {incarnation}};
-    ASSERT_TRUE(at_.world.await(at_.world.log().add_taints({taint})));
+    ASSERT_TRUE(at_.world.await(at_.world.log().add_taints({taint}, taint.newest())));
   }
   Position movies() const {
     return at_.world.process->log->catalogue().index(SearchWorld::kIndex)->incarnation;

@@ -1,0 +1,162 @@
+// What an index was before something on it was taken back is by then another's past.
+#include "anti_entropy/taken_back_fake.h"
+
+namespace miroir {
+namespace {
+
+// c0 was sent what comes first and is away, but not what comes next: that ends without it.
+class LateOutcomeTest : public TakenBackTest {
+ protected:
+  LateOutcomeTest() : TakenBackTest(3) {}
+
+  void fail_all() {
+    for (auto& [name, each] : world.nodes)
+      each->fail_tasks([](const NodeTask&) { return std::optional<std::string>("internal"); });
+  }
+  Position remove_sent_to_all(const std::string& uid, const std::string& id) {
+    fail_all();
+    node("c0").options().automatic = false;
+    const Position removal = world.remove(uid, {id});
+    goes_with(removal);
+    return removal;
+  }
+  void goes_with(Position position) {
+    EXPECT_TRUE(world.run_until([&] { return sent_to_c0(position); }));
+    node("c0").options().down = true;
+    world.run_for(Seconds(10));
+  }
+  bool sent_to_c0(Position position) {
+    return node("c0").disk().tasks.contains(static_cast<TaskUid>(position));
+  }
+  // …and c0 comes back, and fails what it was sent.
+  void end_without_c0(Position operation) {
+    EXPECT_EQ(world.await_task(operation).status, "failed");
+    world.run_for(Seconds(1));
+    EXPECT_FALSE(sent_to_c0(operation));
+    node("c0").options().down = false;
+    node("c0").options().automatic = true;
+  }
+  void expect_never_deleted(Position removal, std::set<std::string> ids) {
+    EXPECT_EQ(world.await_task(removal).status, "failed");
+    settle();
+    for (const auto& [uid, index] : world.log().catalogue().indexes()) {
+      EXPECT_EQ(world.await(world.log().deleted_by(index.incarnation, removal)).value(),
+                std::vector<std::string>())
+          << uid;
+      EXPECT_TRUE(world.log().taints(index.incarnation).empty()) << uid;
+    }
+    expect_clean(true);
+    expect_holds(kOne, std::move(ids));
+  }
+};
+
+TEST_F(LateOutcomeTest, DeleteThatFailedEverywhereKillsNothingThoughASwapBehindItWasTakenBack) {
+  world.create_index("other");
+  world.write(kOne, {"1", "2"}, "x");
+  settle();
+  const Position removal = remove_sent_to_all(kOne, "1");
+  end_without_c0(world.swap_indexes(kOne, "other"));
+  expect_never_deleted(removal, {"1", "2"});
+}
+
+TEST_F(LateOutcomeTest, OrARenameToANameThatWasUsedSince) {
+  world.write(kOne, {"1", "2"}, "x");
+  settle();
+  const Position removal = remove_sent_to_all(kOne, "1");
+  rename(kOne, "renamed");
+  const Position renamed = world.log().head();
+  for (const std::string name : {"a0", "b0"}) node(name).fail_tasks({});
+  fail("indexUpdate");
+  world.write("renamed", {"5"}, "x");
+  end_without_c0(renamed);
+  fail("documentDeletion", "c0");
+  expect_never_deleted(removal, {"1", "2"});
+}
+
+TEST_F(LateOutcomeTest, OrADropOfWhatWasMadeAnew) {
+  world.write(kOne, {"1", "2"}, "x");
+  settle();
+  const Position removal = remove_sent_to_all(kOne, "1");
+  drop(kOne);
+  const Position dropped = world.log().head();
+  for (const std::string name : {"a0", "b0"}) node(name).fail_tasks({});
+  fail("indexDeletion");
+  make(kOne);
+  world.write(kOne, {"5"}, "x");
+  end_without_c0(dropped);
+  fail("documentDeletion", "c0");
+  expect_never_deleted(removal, {"1", "2", "5"});
+}
+
+// What it applies late is healed on the others.
+TEST_F(LateOutcomeTest, DeleteThatANodeAppliesLateIsMadeOnAll) {
+  world.create_index("other");
+  world.write(kOne, {"1", "2"}, "x");
+  world.write("other", {"1"}, "x");
+  settle();
+  const Position removal = remove_sent_to_all(kOne, "1");
+  end_without_c0(world.swap_indexes(kOne, "other"));
+  node("c0").fail_tasks({});
+  EXPECT_EQ(world.await_task(removal).status, "succeeded");
+  settle();
+  expect_clean(true);
+  expect_holds(kOne, {"2"});
+  expect_holds("other", {"1"});
+}
+
+// Nor is anything of the other index in doubt for it.
+TEST_F(LateOutcomeTest, WriteThatFailsLateTaintsTheIndexThatItWasFor) {
+  world.create_index("other");
+  world.write(kOne, {"1"}, "x");
+  world.write("other", {"1"}, "x");
+  settle();
+  fail_all();
+  for (const std::string name : {"a0", "b0"}) fail("indexSwap", name);
+  node("c0").options().automatic = false;
+  const Position write = world.write(kOne, {"1"}, "y");
+  goes_with(write);
+  end_without_c0(world.swap_indexes(kOne, "other"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  const Catalogue& catalogue = world.log().catalogue();
+  EXPECT_TRUE(world.log().tainted(catalogue.index(kOne)->incarnation, "1", "c0"));
+  EXPECT_FALSE(world.log().tainted(catalogue.index("other")->incarnation, "1", "c0"));
+  settle();
+  expect_clean(true);
+  EXPECT_NE(node("c0").documents(kOne).at("1").find("\"y\""), std::string::npos);
+}
+
+class LostSinceTest : public TakenBackTest {
+ protected:
+  void SetUp() override {
+    TakenBackTest::SetUp();
+    set_settings(Json::object({{"filterableAttributes", Json::array({"v"})}}), kOne);
+    world.create_index("other");
+    world.write(kOne, {"1", "2"}, "x");
+    settle();
+  }
+};
+
+// More than one index remembers of itself.
+TEST_F(LostSinceTest, SwapsThatFailedOneAfterTheOtherAreTakenBackOnceEach) {
+  world.write("other", {"8"}, "x");
+  stop_word(kOne, "the");
+  settle();
+  fail("indexSwap");
+  const Position first = world.log().head() + 1;
+  for (int i = 0; i < 41; ++i) world.swap_indexes(kOne, "other");
+  settle();
+  std::map<Position, int> taken_back;
+  for (Position position = first; position <= world.log().head(); ++position) {
+    const auto entry = world.await(world.log().entry(position)).value();
+    if (entry->kind == EntryKind::kTakeBack)
+      ++taken_back[entry->arguments.find("entry")->as_uint64()];
+  }
+  EXPECT_EQ(taken_back.size(), 41U);
+  for (const auto& [swap, times] : taken_back) EXPECT_EQ(times, 1) << swap;
+  expect_clean(true);
+  expect_holds(kOne, {"1", "2"});
+  expect_holds("other", {"8"});
+}
+
+}  // namespace
+}  // namespace miroir

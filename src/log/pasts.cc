@@ -1,0 +1,36 @@
+#include "log/pasts.h"
+
+#include <algorithm>
+
+namespace miroir {
+
+void Pasts::add(TakenBack one) {
+  if (one.other != 0) newest_exchanged_ = std::max(newest_exchanged_, one.failed);
+  all_.push_back(one);
+}
+
+bool Pasts::has_taken_back(Position operation, Position incarnation) const {
+  return std::ranges::any_of(all_, [&](const TakenBack& one) {
+    return one.failed == operation && (one.index == incarnation || one.other == incarnation);
+  });
+}
+
+Position Pasts::owner(Position incarnation, Position then, Position last) const {
+  if (then >= newest_exchanged_) return incarnation;
+  for (const TakenBack& one : all_) {
+    if (one.at > last) break;
+    if (one.failed <= then || one.other == 0) continue;
+    if (incarnation == one.index) {
+      incarnation = one.other;
+    } else if (incarnation == one.other) {
+      incarnation = one.index;
+    }
+  }
+  return incarnation;
+}
+
+void Pasts::forget(Position before) {
+  std::erase_if(all_, [before](const TakenBack& one) { return one.failed < before; });
+}
+
+}  // namespace miroir
