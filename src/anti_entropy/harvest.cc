@@ -17,11 +17,8 @@ bool deletes_by_filter(const Entry& entry) {
 }  // namespace
 
 Stamp horizon_of(const Log& log, const IndexState& index) {
-  // An index that was adopted in recovery is younger than its documents. Of the delete-alls only
-  // the newest are known.
-  const bool clears_forgotten = index.clears.size() == IndexState::kClearsMax;
-  return std::max({log.horizon(index.incarnation), index.created_at,
-                   clears_forgotten ? index.clears.front().stamp : Stamp{0}});
+  // An index that was adopted in recovery is younger than its documents.
+  return std::max({log.horizon(index.incarnation), index.created_at, index.clears_forgotten});
 }
 
 Copy::TakenOver Harvest::taken_over(const Copy& copy) const {
@@ -86,8 +83,8 @@ Async<Result<Harvest::Write>> Harvest::write_of(std::string id, Stamp stamp, Ent
     if (oldest.empty() || oldest.front()->stamp > stamp) co_return unknown;
   }
   MIROIR_CO_TRY(const auto entry, co_await entry_of(stamp));
-  if (entry == nullptr || entry->incarnation != index_.incarnation || entry->kind != kind ||
-      entry->born_failed || entry->target)
+  if (entry == nullptr || !is_its(*entry) || entry->kind != kind || entry->born_failed ||
+      entry->target)
     co_return refuted;
   MIROIR_CO_TRY(const bool its, co_await holds(entry, id));
   if (!its) co_return refuted;
@@ -99,6 +96,11 @@ Async<Result<Harvest::Write>> Harvest::write_of(std::string id, Stamp stamp, Ent
   for (const std::string& owner : topology.owners(shard))
     if (failures.on(owner) != nullptr) co_return unknown;
   co_return Write{.standing = Standing::kVouched, .position = entry->position};
+}
+
+bool Harvest::is_its(const Entry& entry) const {
+  const Pasts& pasts = tools_.log.catalogue().pasts();
+  return pasts.owner(entry.incarnation, entry.position) == index_.incarnation;
 }
 
 // Stamps rise with the positions.
@@ -144,7 +146,7 @@ Async<Result<bool>> Harvest::filter_delete_after(Position position) {
   for (Position next = position + 1; next <= looked_after_;) {
     MIROIR_CO_TRY(const auto page, co_await tools_.log.entries(next, kPage));
     for (const std::shared_ptr<const Entry>& entry : page) {
-      if (entry->incarnation == index_.incarnation && deletes_by_filter(*entry))
+      if (is_its(*entry) && deletes_by_filter(*entry))
         newest_filter_delete_ = std::max(newest_filter_delete_, entry->position);
     }
     if (page.empty()) break;

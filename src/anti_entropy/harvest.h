@@ -42,6 +42,8 @@ class Harvest {
   Async<Result<std::shared_ptr<const Entry>>> entry_of(Stamp stamp);
   // Whether it wrote the document; true where its body is not kept.
   Async<Result<bool>> holds(std::shared_ptr<const Entry> entry, std::string id);
+  // Whether what it did has become this index's.
+  bool is_its(const Entry& entry) const;
   // The log of that time is lost, and no pass has compared the copies since.
   bool is_before_recovery(Stamp stamp) const {
     return index_.taken_over_at > 0 && stamp <= index_.taken_over_at;

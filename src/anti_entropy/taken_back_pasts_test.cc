@@ -1,4 +1,5 @@
 // What an index was before something on it was taken back is by then another's past.
+#include "anti_entropy/harvest.h"
 #include "anti_entropy/taken_back_fake.h"
 
 namespace miroir {
@@ -134,7 +135,67 @@ class LostSinceTest : public TakenBackTest {
     world.write(kOne, {"1", "2"}, "x");
     settle();
   }
+  void fail_swap() {
+    fail("indexSwap");
+    EXPECT_EQ(world.await_task(world.swap_indexes(kOne, "other")).status, "failed");
+    settle();
+  }
+  // b0 loses it, and a0 is not in sync.
+  void keep_only_on_a_stale_node(const std::string& id, SimulatedNode::Disk disk) {
+    world.write(kOne, {"9"}, "so that the disk is an older one");
+    settle();
+    node("b0").delete_directly(kOne, id);
+    node("a0").restore(std::move(disk));
+  }
 };
+
+TEST_F(LostSinceTest, DocumentFromBeforeASwapThatWasTakenBackIsHarvested) {
+  fail_swap();
+  keep_only_on_a_stale_node("1", node("a0").snapshot());
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(repair_of("1"), "reason"), Json("harvested"));
+  expect_clean();
+  expect_holds(kOne, {"1", "2", "9"});
+}
+
+TEST_F(LostSinceTest, NorWhereTheNameWasUsedSince) {
+  fail("indexUpdate");
+  rename(kOne, "renamed");
+  world.write("renamed", {"5"}, "x");
+  settle();
+  expect_clean(true);
+  expect_names({kOne, "other", "renamed"});
+  keep_only_on_a_stale_node("1", node("a0").snapshot());
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(repair_of("1"), "reason"), Json("harvested"));
+  expect_holds(kOne, {"1", "2", "9"});
+}
+
+TEST_F(LostSinceTest, UnlessADeleteByFilterFromBeforeItMayHaveMeantIt) {
+  const SimulatedNode::Disk disk = node("a0").snapshot();
+  for (const std::string name : {"a0", "b0"}) node(name).delete_directly(kOne, "1");
+  world.remove_by_filter(kOne, Json("v = x"));
+  settle();
+  fail_swap();
+  keep_only_on_a_stale_node("1", disk);
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(repair_of("1"), "reason"), Json("maybe_deleted"));
+}
+
+TEST_F(LostSinceTest, DeleteAllThatIsKnownNoMoreIsRememberedThoughTheIndexGotAnothers) {
+  const auto clear = [&] {
+    for (std::size_t i = 0; i <= IndexState::kClearsMax; ++i) world.clear(kOne);
+  };
+  clear();
+  settle();
+  const Position forgotten = world.log().catalogue().index(kOne)->clears.front().position - 1;
+  const EntryStamp stamp = world.await(world.log().entry(forgotten)).value()->stamp;
+  fail("indexSwap");
+  world.swap_indexes(kOne, "other");
+  clear();
+  settle();
+  EXPECT_GE(anti_entropy::horizon_of(world.log(), *world.log().catalogue().index(kOne)), stamp);
+}
 
 // More than one index remembers of itself.
 TEST_F(LostSinceTest, SwapsThatFailedOneAfterTheOtherAreTakenBackOnceEach) {

@@ -120,7 +120,7 @@ class CatalogueChange {
     IndexState* index = named();
     if (index == nullptr) return;
     index->clears.push_back({entry_.position, entry_.stamp});
-    if (index->clears.size() > IndexState::kClearsMax) index->clears.erase(index->clears.begin());
+    forget_clears(*index);
     index->updated_at = entry_.stamp;
   }
 
@@ -145,6 +145,13 @@ class CatalogueChange {
       if (index.incarnation == incarnation) return &index;
     const auto found = dropped_.find(incarnation);
     return found == dropped_.end() ? nullptr : &found->second;
+  }
+
+  static void forget_clears(IndexState& index) {
+    while (index.clears.size() > IndexState::kClearsMax) {
+      index.clears_forgotten = std::max(index.clears_forgotten, index.clears.front().stamp);
+      index.clears.erase(index.clears.begin());
+    }
   }
 
   // Back, also to one that was dropped.
@@ -201,6 +208,7 @@ class CatalogueChange {
   void exchange_pasts(IndexState& a, IndexState& b, Position failed) const {
     a.named_at = b.named_at = entry_.position;
     const IndexState was_a = a;
+    const EntryStamp forgotten = std::max(a.clears_forgotten, b.clears_forgotten);
     // Born since, it has no past.
     const IndexState was_b = b.incarnation > failed ? newborn(b.uid) : b;
     const auto take_past = [&](IndexState& index, const IndexState& other) {
@@ -210,6 +218,8 @@ class CatalogueChange {
       std::vector<IndexState::Clear> past = other.clears;
       std::erase_if(past, [&](const auto& clear) { return clear.position > failed; });
       index.clears.insert(index.clears.begin(), past.begin(), past.end());
+      index.clears_forgotten = forgotten;
+      forget_clears(index);
       // What was written since told the nodes this one.
       const bool keeps_key = !other.primary_key && index.updated_at > newborn("").born;
       if (!keeps_key) index.primary_key = other.primary_key;

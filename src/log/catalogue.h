@@ -38,6 +38,7 @@ struct IndexState {
   };
   static constexpr std::size_t kClearsMax = 8;
   std::vector<Clear> clears;
+  EntryStamp clears_forgotten = 0;  // the newest that is not among them any more
   // Of one that was dropped: by which entry, and whose end decides whether it is gone: of that one,
   // or, where that failed everywhere, of the rename that meanwhile gave its name to another.
   Position dropped_at = 0;

@@ -26,6 +26,7 @@ std::string encode_index(const IndexState& index) {
                     {"createdAt", index.created_at},
                     {"updatedAt", index.updated_at},
                     {"clears", clears_of(index)},
+                    {"clearsForgotten", index.clears_forgotten},
                     {"droppedAt", index.dropped_at},
                     {"decidedBy", index.decided_by}}));
 }
@@ -118,6 +119,7 @@ Result<void> CatalogueCodec::read_index(Catalogue& catalogue, std::string_view r
       index.clears.push_back({clear.as_array()[0].as_uint64(), clear.as_array()[1].as_uint64()});
     }
   }
+  index.clears_forgotten = number_at(json, "clearsForgotten");
   index.dropped_at = number_at(json, "droppedAt");
   index.decided_by = number_at(json, "decidedBy");
   if (index.dropped_at != 0) {

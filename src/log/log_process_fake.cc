@@ -82,7 +82,7 @@ std::string describe(const Catalogue& catalogue) {
     text += to_text(Json::array({uid, index.uid, index.incarnation, index.born, index.named_at,
                                  index.primary_key.value_or("(none)"), index.settings,
                                  index.settings_version, index.created_at, index.updated_at, clears,
-                                 index.dropped_at, index.decided_by})) +
+                                 index.clears_forgotten, index.dropped_at, index.decided_by})) +
             "\n";
   };
   for (const auto& [uid, index] : catalogue.indexes()) add(uid, index);
