@@ -44,6 +44,34 @@ class TakenBackTest : public ReconcilerTest {
     entry.arguments = Json::object({{"primaryKey", Json()}, {"newUid", to}});
     world.append(std::move(entry));
   }
+  // As a client's: settings come with it.
+  void change_key(const std::string& uid, const std::string& key, Json new_uid = Json()) {
+    Entry entry;
+    entry.kind = EntryKind::kUpdateIndex;
+    entry.task_type = "indexUpdate";
+    entry.index_uid = uid;
+    entry.arguments = Json::object({{"primaryKey", key}, {"newUid", new_uid}});
+    world.append(std::move(entry));
+    Entry settings;
+    settings.origin = Origin::kSystem;
+    settings.kind = EntryKind::kUpdateSettings;
+    settings.index_uid = new_uid.is_string() ? new_uid.as_string() : uid;
+    const IndexState& index = *world.log().catalogue().index(settings.index_uid);
+    settings.arguments =
+        Json::object({{"clientSettings", index.settings},
+                      {"previous", index.settings_version},
+                      {"settings", settings_for_node(index.settings, index.settings, key)}});
+    world.append(std::move(settings));
+  }
+  // In the log and on every node.
+  void expect_key(const std::string& uid, std::optional<std::string> key) {
+    EXPECT_EQ(world.log().catalogue().index(uid)->primary_key, key) << uid;
+    for (const auto& [name, each] : world.nodes) {
+      const auto held = each->disk().indexes.find(uid);
+      ASSERT_NE(held, each->disk().indexes.end()) << uid << " on " << name;
+      EXPECT_EQ(held->second.primary_key, key) << uid << " on " << name;
+    }
+  }
   void drop(const std::string& uid) {
     Entry entry;
     entry.kind = EntryKind::kDropIndex;

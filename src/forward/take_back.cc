@@ -78,6 +78,7 @@ Async<Result<void>> TakeBack::of(std::shared_ptr<const Entry> entry) {
       if (!done) co_await context_.clock.sleep_for(kInsistDelay);
     }
   }
+  if (entry->kind == EntryKind::kUpdateIndex) MIROIR_CO_CHECK(co_await key(entry->position));
   co_return co_await drops_decided_by(entry->position);
 }
 
@@ -267,6 +268,11 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
   const Next& next = seen.next;
   if (next.decided_by != 0) co_return true;
   MIROIR_CO_TRY(pair.around, co_await settings_around(pair.index, entry->position));
+  // Came with it, for a new key, and made an index.
+  MIROIR_CO_TRY(const auto settings, co_await kept_entry(context_.log, entry->position + 1));
+  const bool its_own = settings != nullptr && settings->origin == Origin::kSystem &&
+                       pair.index.settings_version == settings->position;
+  const EntryStamp stamp = its_own ? settings->stamp : entry->stamp;
   std::vector<IndexState> both = {pair.index};
   if (next.incarnation != 0) {
     const IndexState* other = context_.log.catalogue().there_or_dropped(next.incarnation);
@@ -278,17 +284,36 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
   co_return co_await append(std::move(both), seen.looked,
                             [&](const Catalogue& now, Position position) {
                               const IndexState& its = *now.there_or_dropped(pair.index.incarnation);
-                              const bool untouched = !seen.made && its.updated_at == entry->stamp;
+                              const bool untouched = !seen.made && its.updated_at == stamp;
                               // What has it on nodes, for its drop failed, goes on from this one.
                               const auto waits = [&](const auto& row) {
                                 return row.second.decided_by == entry->position;
                               };
                               pair.unused = untouched && its.dropped_at == 0 &&
                                             std::ranges::none_of(now.dropped(), waits);
-                              if (!pair.other && untouched)
+                              if (!pair.other && untouched && !its_own)
                                 return std::vector{back_to(*entry, its, "rename", named.before)};
                               return exchange(*entry, pair, named.before, now, position);
                             });
+}
+
+// Of the index that has its past by now, if it was changed at all. All are given its settings,
+// which make the key filterable.
+Async<Result<void>> TakeBack::key(Position change) {
+  return context_.log.take_back([change](const Catalogue& catalogue,
+                                         Position) -> Result<std::vector<Entry>> {
+    const IndexState* index = catalogue.key_changed_by(change);
+    if (index == nullptr) return std::vector<Entry>();
+    std::vector<Entry> entries = {
+        system_entry(EntryKind::kTakeBack, *index, Json::object({{"key", change}}))};
+    Catalogue after = catalogue;
+    after.apply(entries.front());
+    const IndexState* now = after.by_incarnation(index->incarnation);
+    if (now == nullptr || now->primary_key == index->primary_key) return entries;
+    entries.push_back(settings_entry(*now, now->settings, now->settings));
+    entries.back().arguments.set("previous", now->settings_version);
+    return entries;
+  });
 }
 
 // What renamed something to it counts once it is known whether that is to be.

@@ -17,7 +17,7 @@ namespace miroir {
 bool did_not_happen(const Entry& entry, const EntryFailures& failures);
 
 // What failed on every node did not happen; but the catalogue went on from what it makes of an
-// index. Takes that back for creations, drops, renames, swaps and settings. What clients did
+// index. Takes that back for creations, drops, renames, swaps, keys and settings. What clients did
 // meanwhile stands, on what it then was done to: of a swap that was not made, on the index that had
 // the name before it; under a new name that nothing got, on an index of its own; after a drop, on
 // the index that is still there. An index that clients used since its creation failed is one. May
@@ -83,6 +83,7 @@ class TakeBack {
   Async<Result<void>> drops_decided_by(Position rename);
   Async<Result<bool>> swap(std::shared_ptr<const Entry> entry, Named named);
   Async<Result<bool>> rename(std::shared_ptr<const Entry> entry, Named named);
+  Async<Result<void>> key(Position change);
   Async<Result<Since>> since(Position position, Position incarnation, std::string name);
   Async<Result<Around>> settings_around(IndexState index, Position position);
   Async<Result<void>> settings(Position incarnation);

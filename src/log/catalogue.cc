@@ -52,7 +52,7 @@ class CatalogueChange {
   void update() {
     IndexState* index = named();
     if (index == nullptr) return;
-    if (const std::string* key = text_of(entry_.arguments, "primaryKey")) index->primary_key = *key;
+    if (const std::string* key = text_of(entry_.arguments, "primaryKey")) change_key(*index, *key);
     index->updated_at = entry_.stamp;
     if (const std::string* uid = text_of(entry_.arguments, "newUid")) rename(index->uid, *uid);
   }
@@ -84,8 +84,11 @@ class CatalogueChange {
 
   void take_back() {
     IndexState* index = there_or_dropped(entry_.incarnation);
+    if (index == nullptr) return;
+    if (const Json* change = entry_.arguments.find("key"))
+      return take_key_back(*index, change->as_uint64());
     const Json* failed = entry_.arguments.find("entry");
-    if (index == nullptr || failed == nullptr) return;
+    if (failed == nullptr) return;
     if (const Json* by = entry_.arguments.find("decidedBy")) {
       index->decided_by = by->as_uint64();
       return;
@@ -113,7 +116,7 @@ class CatalogueChange {
     if (const Json* settings = entry_.arguments.find("clientSettings")) index->settings = *settings;
     index->settings_version = entry_.position;
     index->updated_at = entry_.stamp;
-    learn_primary_key(*index);
+    if (!index->primary_key) learn_primary_key(*index);
   }
 
   void clear() {
@@ -128,7 +131,8 @@ class CatalogueChange {
     IndexState* index = named();
     if (index == nullptr) return;
     index->updated_at = entry_.stamp;
-    if (entry_.kind != EntryKind::kDeleteDocuments) learn_primary_key(*index);
+    if (entry_.kind == EntryKind::kWriteDocuments || entry_.kind == EntryKind::kMergeDocuments)
+      learn_primary_key(*index);
   }
 
  private:
@@ -167,7 +171,23 @@ class CatalogueChange {
   }
 
   void learn_primary_key(IndexState& index) {
-    if (!index.primary_key && !entry_.primary_key.empty()) index.primary_key = entry_.primary_key;
+    std::optional<std::string>& key = index.first_key();
+    if (!key && !entry_.primary_key.empty()) key = entry_.primary_key;
+  }
+
+  void change_key(IndexState& index, const std::string& key) const {
+    index.key_changes.push_back({entry_.position, std::exchange(index.primary_key, key)});
+    if (index.key_changes.size() > IndexState::kKeyChangesMax)
+      index.key_changes.erase(index.key_changes.begin());
+  }
+
+  static void take_key_back(IndexState& index, Position failed) {
+    const auto change =
+        std::ranges::find(index.key_changes, failed, &IndexState::KeyChange::position);
+    if (change == index.key_changes.end()) return;
+    const auto next = std::next(change);
+    (next == index.key_changes.end() ? index.primary_key : next->before) = change->before;
+    index.key_changes.erase(change);
   }
 
   void rename(std::string from, const std::string& to) {
@@ -220,12 +240,21 @@ class CatalogueChange {
       index.clears.insert(index.clears.begin(), past.begin(), past.end());
       index.clears_forgotten = forgotten;
       forget_clears(index);
-      // What was written since told the nodes this one.
-      const bool keeps_key = !other.primary_key && index.updated_at > newborn("").born;
-      if (!keeps_key) index.primary_key = other.primary_key;
+      take_past_key(index, other, failed);
     };
     take_past(a, was_b);
     take_past(b, was_a);
+  }
+
+  void take_past_key(IndexState& index, const IndexState& other, Position failed) const {
+    const auto& changes = other.key_changes;
+    const auto since =
+        std::ranges::lower_bound(changes, failed, {}, &IndexState::KeyChange::position);
+    const auto& past = since == changes.end() ? other.primary_key : since->before;
+    std::erase_if(index.key_changes, [&](const auto& change) { return change.position <= failed; });
+    // What was written since told the nodes this one.
+    if (past || index.updated_at <= newborn("").born) index.first_key() = past;
+    index.key_changes.insert(index.key_changes.begin(), changes.begin(), since);
   }
 
   Indexes& indexes_;
@@ -253,6 +282,17 @@ const IndexState* Catalogue::there_or_dropped(Position incarnation) const {
   if (const IndexState* index = by_incarnation(incarnation)) return index;
   const auto found = dropped_.find(incarnation);
   return found == dropped_.end() ? nullptr : &found->second;
+}
+
+const IndexState* Catalogue::key_changed_by(Position change) const {
+  const auto was_changed = [change](const auto& row) {
+    return std::ranges::any_of(row.second.key_changes,
+                               [change](const auto& each) { return each.position == change; });
+  };
+  const auto there = std::ranges::find_if(indexes_, was_changed);
+  if (there != indexes_.end()) return &there->second;
+  const auto dropped = std::ranges::find_if(dropped_, was_changed);
+  return dropped == dropped_.end() ? nullptr : &dropped->second;
 }
 
 const KeyState* Catalogue::key(std::string_view uid) const {

@@ -27,6 +27,17 @@ struct IndexState {
     return incarnation == before.incarnation && uid == before.uid && named_at == before.named_at;
   }
   std::optional<std::string> primary_key;
+  // Clients' newest changes of it, rising: of one that failed everywhere the key before counts.
+  struct KeyChange {
+    Position position = 0;
+    std::optional<std::string> before;
+  };
+  static constexpr std::size_t kKeyChangesMax = 8;
+  std::vector<KeyChange> key_changes;
+  // The one that is its own without these: from its birth, or of its documents.
+  auto& first_key(this auto& self) {
+    return self.key_changes.empty() ? self.primary_key : self.key_changes.front().before;
+  }
   Json settings;                  // what clients made of them: only keys that were ever set
   Position settings_version = 0;  // position of the entry that made them
   EntryStamp created_at = 0;
@@ -60,6 +71,8 @@ class Catalogue {
   // By incarnation, those that were dropped: until it is known that this did not fail everywhere.
   const std::map<Position, IndexState>& dropped() const { return dropped_; }
   const IndexState* there_or_dropped(Position incarnation) const;
+  // Also one that was dropped; nullptr where that change is not, or no more.
+  const IndexState* key_changed_by(Position change) const;
   const Pasts& pasts() const { return pasts_; }
   bool any_taken_over() const;
   const std::map<std::string, KeyState, std::less<>>& keys() const { return keys_; }

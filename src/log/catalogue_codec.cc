@@ -14,6 +14,13 @@ Json clears_of(const IndexState& index) {
   return clears;
 }
 
+Json key_changes_of(const IndexState& index) {
+  Json changes = Json::array();
+  for (const auto& [position, before] : index.key_changes)
+    changes.push_back(Json::array({position, before ? Json(*before) : Json()}));
+  return changes;
+}
+
 std::string encode_index(const IndexState& index) {
   return to_text(
       Json::object({{"uid", index.uid},
@@ -21,6 +28,7 @@ std::string encode_index(const IndexState& index) {
                     {"born", index.born},
                     {"namedAt", index.named_at},
                     {"primaryKey", index.primary_key ? Json(*index.primary_key) : Json()},
+                    {"keyChanges", key_changes_of(index)},
                     {"settings", index.settings},
                     {"settingsVersion", index.settings_version},
                     {"createdAt", index.created_at},
@@ -63,7 +71,7 @@ void put_dropped(Batch& batch, const Catalogue& after) {
 
 Batch CatalogueCodec::apply(Catalogue& catalogue, const Entry& entry) {
   const IndexState* before = catalogue.index(entry.index_uid);
-  const bool had_primary_key = before != nullptr && before->primary_key.has_value();
+  const bool had_key = before != nullptr && before->first_key().has_value();
   const Position replaced =
       before != nullptr && entry.kind == EntryKind::kAdoptIndex ? before->incarnation : 0;
   catalogue.apply(entry);
@@ -90,7 +98,7 @@ Batch CatalogueCodec::apply(Catalogue& catalogue, const Entry& entry) {
       continue;
     }
     // Most entries only move the time of the last change: a short row, not the settings again.
-    const bool learned = !had_primary_key && index->primary_key.has_value();
+    const bool learned = !had_key && index->first_key().has_value();
     if (learned || !moves_documents_only(entry))
       batch.put(Table::kIndex, uid, encode_index(*index));
     batch.put(Table::kMeta, updated_row(index->incarnation), key_of(index->updated_at));
@@ -113,6 +121,15 @@ Result<void> CatalogueCodec::read_index(Catalogue& catalogue, std::string_view r
   index.settings_version = number_at(json, "settingsVersion");
   index.created_at = number_at(json, "createdAt");
   index.updated_at = number_at(json, "updatedAt");
+  if (const Json* changes = json.find("keyChanges"); changes != nullptr && changes->is_array()) {
+    for (const Json& change : changes->as_array()) {
+      if (change.size() != 2) return fail(ErrorCode::kCorrupt, "a change of a key is malformed");
+      const Json& key = change.as_array()[1];
+      index.key_changes.push_back(
+          {change.as_array()[0].as_uint64(),
+           key.is_string() ? std::optional(key.as_string()) : std::nullopt});
+    }
+  }
   if (const Json* clears = json.find("clears"); clears != nullptr && clears->is_array()) {
     for (const Json& clear : clears->as_array()) {
       if (clear.size() != 2) return fail(ErrorCode::kCorrupt, "an index's delete-all is malformed");

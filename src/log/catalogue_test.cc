@@ -15,6 +15,16 @@ class CatalogueTest : public testing::Test {
     catalogue_.apply(entry);
   }
   void create(const std::string& uid) { apply(plain_entry(EntryKind::kCreateIndex, uid)); }
+  Position change_key(const std::string& uid, const std::string& key) {
+    apply(plain_entry(EntryKind::kUpdateIndex, uid,
+                      Json::object({{"primaryKey", key}, {"newUid", nullptr}})));
+    return position_;
+  }
+  void take_key_back(const std::string& uid, Position change) {
+    Entry back = plain_entry(EntryKind::kTakeBack, uid, Json::object({{"key", change}}));
+    back.incarnation = incarnation(uid);
+    apply(back);
+  }
   static Json pair(const char* first, const char* second, bool rename = false) {
     return Json::object({{"indexes", Json::array({first, second})}, {"rename", rename}});
   }
@@ -91,6 +101,61 @@ TEST_F(CatalogueTest, UpdateSetsThePrimaryKeyAndRenames) {
   apply(plain_entry(EntryKind::kUpdateIndex, "z",
                     Json::object({{"primaryKey", nullptr}, {"newUid", nullptr}})));
   EXPECT_EQ(catalogue_.index("z")->primary_key, "isbn");
+}
+
+// Each is taken back on its own, in whatever order it is known of them that they failed, and twice.
+TEST_F(CatalogueTest, OfAPrimaryKeyThatFailedEverywhereTheOneBeforeCounts) {
+  Entry create = plain_entry(EntryKind::kCreateIndex, "a", Json::object({{"primaryKey", "id"}}));
+  apply(create);
+  const Position sku = change_key("a", "sku");
+  const Position isbn = change_key("a", "isbn");
+  const Position same = change_key("a", "isbn");
+  take_key_back("a", sku);
+  EXPECT_EQ(catalogue_.index("a")->primary_key, "isbn");
+  take_key_back("a", isbn);
+  take_key_back("a", isbn);
+  EXPECT_EQ(catalogue_.index("a")->primary_key, "isbn");
+  take_key_back("a", same);
+  take_key_back("a", sku);
+  EXPECT_EQ(catalogue_.index("a")->primary_key, "id");
+}
+
+TEST_F(CatalogueTest, DocumentsSinceAPrimaryKeyThatFailedToldItWhereThereWasNone) {
+  for (const char* uid : {"a", "b"}) create(uid);
+  for (const char* uid : {"a", "b"}) {
+    const Position change = change_key(uid, "sku");
+    Entry settings = plain_entry(EntryKind::kUpdateSettings, uid, Json::object());
+    Entry filter = plain_entry(EntryKind::kDeleteByFilter, uid);
+    Entry write = plain_entry(EntryKind::kWriteDocuments, uid);
+    settings.primary_key = filter.primary_key = write.primary_key = "sku";
+    apply(settings);
+    apply(filter);
+    if (uid == std::string("b")) apply(write);
+    take_key_back(uid, change);
+  }
+  EXPECT_EQ(catalogue_.index("a")->primary_key, std::nullopt);
+  EXPECT_EQ(catalogue_.index("b")->primary_key, "sku");
+}
+
+TEST_F(CatalogueTest, PrimaryKeysOfASwapThatFailedAreChangedAndTakenBackByName) {
+  for (const char* uid : {"a", "b"})
+    apply(plain_entry(EntryKind::kCreateIndex, uid,
+                      Json::object({{"primaryKey", "id of " + std::string(uid)}})));
+  const Position before = change_key("a", "sku");
+  apply(plain_entry(EntryKind::kSwapIndexes, "", Json::array({pair("a", "b")})));
+  const Position failed = position_;
+  const Position since = change_key("a", "isbn");
+  Entry back = plain_entry(EntryKind::kTakeBack, "a",
+                           Json::object({{"entry", failed}, {"exchange", "b"}, {"with", 1}}));
+  back.incarnation = 2;
+  apply(back);
+  EXPECT_EQ(catalogue_.index("a")->primary_key, "isbn");
+  EXPECT_EQ(catalogue_.index("b")->primary_key, "id of b");
+  take_key_back("a", since);
+  EXPECT_EQ(catalogue_.index("a")->primary_key, "sku");
+  take_key_back("a", before);
+  EXPECT_EQ(catalogue_.index("a")->primary_key, "id of a");
+  EXPECT_EQ(catalogue_.index("b")->primary_key, "id of b");
 }
 
 TEST_F(CatalogueTest, FirstDocumentsGiveThePrimaryKey) {

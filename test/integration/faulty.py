@@ -78,6 +78,20 @@ class Faulty(ClusterTest):
             self.assertEqual(settings.get("embedders", {}), {})
             self.assertTrue(cluster.miroir.run_pass("light")["clean"])
 
+    def test_a_primary_key_that_failed_everywhere_is_not_the_indexs(self):
+        with Cluster() as cluster:
+            cluster.api.write("POST", "/indexes", {"uid": "things"})
+            self.settle(cluster)  # they will not take it, for they hold a document under another
+            for node in cluster.nodes: node.api.write("POST", PATH + "?primaryKey=own", [{"own": 1}])
+            for patch in ({"primaryKey": "sku"}, {"primaryKey": "sku", "uid": "renamed"}):
+                task = cluster.api.expect(202, "PATCH", "/indexes/things", patch)["taskUid"]
+                self.assertEqual(cluster.api.ended(task, 60)["status"], "failed")
+                self.assertEqual([(each["uid"], each["primaryKey"]) for each in cluster.api.get("/indexes")["results"]], [("things", None)])
+            self.settle(cluster)
+            cluster.miroir.run_pass("deep")
+            for node in cluster.nodes:
+                self.assertEqual([(each["uid"], each["primaryKey"]) for each in node.api.get("/indexes")["results"]], [("things", "own")])
+
     def set_faults(self, node, **what):
         try: node.faults(**what)
         except (OSError, http.client.HTTPException): return False  # it was told to cut connections

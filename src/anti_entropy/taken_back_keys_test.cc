@@ -1,0 +1,171 @@
+// Changes of a primary key that failed on every node while clients went on.
+#include "anti_entropy/taken_back_fake.h"
+
+namespace miroir {
+namespace {
+
+class TakenBackKeysTest : public TakenBackTest {
+ protected:
+  // Without a key, as settings or an empty creation make it.
+  void create_without_key(const std::string& uid) {
+    Entry entry;
+    entry.kind = EntryKind::kCreateIndex;
+    entry.task_type = "indexCreation";
+    entry.index_uid = uid;
+    entry.arguments = Json::object({{"primaryKey", Json()}});
+    world.append(std::move(entry));
+    settle();
+  }
+};
+
+TEST_F(TakenBackKeysTest, KeyThatFailedEverywhereIsNotMadeByTheReconciler) {
+  create_without_key("other");
+  stop_word(kOne, "the");
+  settle();
+  fail("indexUpdate");
+  change_key(kOne, "sku");
+  change_key("other", "sku");
+  settle();
+  expect_clean();
+  expect_key(kOne, "id");
+  expect_key("other", std::nullopt);
+  EXPECT_EQ(settings(kOne), Json::object({{"stopWords", Json::array({"the"})}}));
+  world.write(kOne, {"1"}, "x");
+  world.write("other", {"2"}, "x");
+  settle();
+  expect_clean();
+  expect_holds(kOne, {"1"});
+  expect_holds("other", {"2"});
+}
+
+// They told the nodes the key: it is the index's all the same.
+TEST_F(TakenBackKeysTest, DocumentsOfANewKeyThatFailedMakeItWhereThereWasNone) {
+  create_without_key("other");
+  fail("indexUpdate");
+  change_key("other", "v");
+  world.write("other", {"x"}, "x");
+  settle();
+  expect_clean();
+  expect_key("other", "v");
+  expect_holds("other", {"x"});
+}
+
+// They failed too, for the nodes have the one before.
+TEST_F(TakenBackKeysTest, DocumentsOfANewKeyThatFailedDoNotMakeItWhereThereWasAnother) {
+  fail("indexUpdate");
+  change_key(kOne, "v");
+  world.write(kOne, {"x"}, "x");
+  settle();
+  expect_clean();
+  expect_key(kOne, "id");
+  expect_holds(kOne, {});
+  world.write(kOne, {"1"}, "x");
+  settle();
+  expect_clean();
+  expect_holds(kOne, {"1"});
+}
+
+TEST_F(TakenBackKeysTest, AfterSeveralTheNewestThatDidNotFailCounts) {
+  int changes = 0;
+  for (auto& [name, each] : world.nodes) {
+    each->fail_tasks([changes](const NodeTask& task) mutable -> std::optional<std::string> {
+      const bool fails = task.type == "indexUpdate" && ++changes != 2;
+      return fails ? std::optional<std::string>("internal") : std::nullopt;
+    });
+  }
+  for (const char* key : {"sku", "isbn", "ean"}) change_key(kOne, key);
+  settle();
+  expect_clean();
+  expect_key(kOne, "isbn");
+}
+
+TEST_F(TakenBackKeysTest, KeyAndNameThatFailedTogetherBothGoBack) {
+  create_without_key("other");
+  fail("indexUpdate");
+  change_key(kOne, "sku", "renamed");
+  change_key("other", "sku", "another");
+  settle();
+  expect_clean();
+  expect_names({kOne, "other"});
+  expect_key(kOne, "id");
+  expect_key("other", std::nullopt);
+}
+
+TEST_F(TakenBackKeysTest, DocumentsUnderANameAndAKeyThatNobodyGotAreAnIndexOfTheirOwn) {
+  fail("indexUpdate");
+  change_key(kOne, "v", "renamed");
+  world.write("renamed", {"x"}, "x");
+  settle();
+  expect_clean(true);
+  expect_names({kOne, "renamed"});
+  expect_key(kOne, "id");
+  expect_key("renamed", "v");
+  expect_holds("renamed", {"x"});
+}
+
+TEST_F(TakenBackKeysTest, OfAnIndexThatWasDroppedSinceNothingComesBack) {
+  fail("indexUpdate");
+  change_key(kOne, "sku");
+  drop(kOne);
+  settle();
+  expect_clean();
+  expect_names({});
+}
+
+TEST_F(TakenBackKeysTest, OfAnIndexWhoseDropFailedTooTheKeyIsTheOneBefore) {
+  for (auto& [name, each] : world.nodes) {
+    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      const bool fails = task.type == "indexUpdate" || task.type == "indexDeletion";
+      return fails ? std::optional<std::string>("internal") : std::nullopt;
+    });
+  }
+  change_key(kOne, "sku");
+  drop(kOne);
+  settle();
+  expect_clean(true);
+  expect_key(kOne, "id");
+}
+
+TEST_F(TakenBackKeysTest, OfAnIndexWhoseCreationFailedTooThereIsNone) {
+  for (auto& [name, each] : world.nodes) {
+    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      const bool fails = task.type == "indexUpdate" || task.type == "indexCreation";
+      return fails ? std::optional<std::string>("internal") : std::nullopt;
+    });
+  }
+  Entry entry;
+  entry.kind = EntryKind::kCreateIndex;
+  entry.task_type = "indexCreation";
+  entry.index_uid = "other";
+  entry.arguments = Json::object({{"primaryKey", Json()}});
+  world.append(std::move(entry));
+  change_key("other", "sku");
+  settle();
+  expect_clean(true);
+  expect_key("other", std::nullopt);
+}
+
+TEST_F(TakenBackKeysTest, SurvivesACrashAtAnyMoment) {
+  fail("indexUpdate");
+  change_key(kOne, "sku");
+  change_key(kOne, "isbn", "renamed");
+  for (int crash = 0; crash < 40; ++crash) {
+    world.run_for(Milliseconds(300));
+    restart_after([] {});
+  }
+  settle();
+  expect_clean();
+  expect_names({kOne});
+  expect_key(kOne, "id");
+}
+
+TEST_F(TakenBackKeysTest, WhereANodeHasTheNewKeyItIsMadeOnAll) {
+  fail("indexUpdate", "b0");
+  change_key(kOne, "sku");
+  settle();
+  run_pass(PassKind::kDeep);
+  expect_key(kOne, "sku");
+}
+
+}  // namespace
+}  // namespace miroir
