@@ -33,7 +33,8 @@ struct AntiEntropyOptions {
   Microseconds tombstone_retention = std::chrono::days(30);
   // No settings: what DESIGN.md's rule 4 says, and what bounds the memory of a pass.
   Microseconds tombstone_age_min = std::chrono::hours(1);
-  std::size_t unresolved_max = 100'000;  // documents of an index
+  std::size_t unresolved_max = 100'000;      // documents of an index…
+  std::size_t unresolved_kept_max = 10'000;  // …and those that the next pass knows by id
   Microseconds audit_retention = std::chrono::days(30);
   ForeignDocuments foreign_documents = ForeignDocuments::kReport;
   TieRule tie = TieRule::kQuarantine;

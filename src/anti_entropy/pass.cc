@@ -196,13 +196,16 @@ class Pass {
     MIROIR_CO_CHECK(co_await light.run());
     std::set<ShardId> read;
     if (deep) {
-      MIROIR_CO_TRY(read,
-                    co_await read_shards(index, roster, its, resolver, std::move(in_any_case)));
+      MIROIR_CO_TRY(read, co_await read_shards(index, roster, its, resolver, in_any_case));
     }
-    MIROIR_CO_CHECK(
-        co_await resolver.stop_moving(in_both(resolver.moved_before(), resolver.moving())));
+    // What is proven lets nodes be sources: no document of theirs is left for later.
+    MIROIR_CO_CHECK(co_await resolver.stop_moving(
+        anybody_to_prove(roster) ? resolver.moving()
+                                 : in_both(resolver.moved_before(), resolver.moving())));
     MIROIR_CO_CHECK(co_await resolver.save_left());
+    resolver.report_unlisted();
     MIROIR_CO_CHECK(unchanged(tools_.log.catalogue(), index));
+    if (!in_any_case.empty()) note_read_in_full(index, roster, its);
     if (order_.repairs) MIROIR_CO_CHECK(co_await end_restraints(index, roster, std::move(read)));
     co_return co_await end_doubts(in_doubt, roster, its);
   }
@@ -235,8 +238,14 @@ class Pass {
     });
   }
 
+  bool anybody_to_prove(const Roster& roster) const {
+    return std::ranges::any_of(roster.members(), [&](const auto& member) {
+      return member.second.standing == Standing::kHealing && has_peers(roster, member.first);
+    });
+  }
+
   // Those that the sweep has still to read, and these; returns which it read. What is proven here
-  // lets tombstones go and nodes be sources: no document of theirs is left for later.
+  // lets tombstones go: no document is left for later.
   Async<Result<std::set<ShardId>>> read_shards(const IndexUnderTest& index, Roster& roster,
                                                IndexReport& its, Resolver& resolver,
                                                std::vector<ShardId> in_any_case) {
@@ -264,13 +273,24 @@ class Pass {
           roster.all_in_sync() && its.unresolved == 0 && its.moving == 0 && its.problems.empty();
       MIROIR_CO_CHECK(co_await sweep_->done(index.incarnation, some, clean));
     }
-    const std::set<ShardId> read(shards.begin(), shards.end());
-    if (in_any_case.empty() || its.moving > 0 || !its.problems.empty()) co_return read;
+    for (const ShardId shard : shards)
+      if (all_readable(roster, shard)) resolver.looked_at_all(shard);
+    co_return std::set<ShardId>(shards.begin(), shards.end());
+  }
+
+  bool all_readable(const Roster& roster, ShardId shard) const {
+    return std::ranges::all_of(tools_.cluster.topology().owners(shard),
+                               [&](const std::string& owner) { return roster.readable(owner); });
+  }
+
+  // What was found there and could not be repaired is known by id.
+  void note_read_in_full(const IndexUnderTest& index, const Roster& roster,
+                         const IndexReport& its) {
+    if (its.moving > 0 || !its.problems.empty()) return;
     for (const auto& [node, member] : roster.members()) {
       if (member.standing == Standing::kHealing && has_peers(roster, node))
         tools_.read_in_full.note(node, index.incarnation, member.setbacks);
     }
-    co_return read;
   }
 
   Async<Result<void>> end_sweep() {
@@ -360,8 +380,8 @@ class Pass {
       const IndexState* index = tools_.log.catalogue().by_incarnation(its.incarnation);
       const bool read =
           index == nullptr || !index->primary_key || !to_be_read(member, its.incarnation);
-      bool proven = its.complete && its.problems.empty() && roster.readable(node) && read &&
-                    has_peers(roster, node);
+      bool proven = its.complete && its.problems.empty() && its.moving == 0 &&
+                    roster.readable(node) && read && has_peers(roster, node);
       for (ShardId shard : topology.shards_of(node)) {
         const auto note = its.notes.find(shard);
         proven =

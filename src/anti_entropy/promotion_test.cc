@@ -137,5 +137,44 @@ TEST_F(SkippedTest, WhereNobodyIsThereToCompareItWithALightPassDoesNotReadAllOfI
   expect_healed_by_a_light_pass();
 }
 
+// It was read in full, and what is unlike there is known; the digests are equal.
+class KnownToDifferTest : public SkippedTest {
+ protected:
+  void SetUp() override {
+    SkippedTest::SetUp();
+    ASSERT_EQ(number(run_pass(PassKind::kLight, false), "unresolved"), 1U);
+  }
+  // Nobody is trusted who holds it otherwise.
+  void expect_equal_or_not_in_sync() {
+    const bool equal = document(node(skipped), "id5") == document(node(peer), "id5");
+    EXPECT_TRUE(equal || world.cluster().status(skipped).state != ReplicaState::kInSync);
+  }
+};
+
+TEST_F(KnownToDifferTest, ItStaysKnownWhileTheNodeThatHoldsItIsAway) {
+  stop(skipped);
+  run_pass(PassKind::kLight);
+  start(skipped);
+  expect_healed_by_a_light_pass();
+}
+
+TEST_F(KnownToDifferTest, WhatIsWrittenAllTheTimeIsSeenBeforeItsNodeIsTrusted) {
+  owner("id8").delete_directly(kIndex, "id8");
+  pass_under_puts(PassKind::kLight, "id5");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  expect_equal_or_not_in_sync();
+  expect_healed_by_a_light_pass();
+}
+
+class ManyKnownToDifferTest : public SkippedTest {
+ protected:
+  ManyKnownToDifferTest() { options.unresolved_kept_max = 0; }
+};
+
+TEST_F(ManyKnownToDifferTest, NobodyIsTrustedOfWhomSomeAreForgotten) {
+  ASSERT_EQ(number(run_pass(PassKind::kDeep, false), "unresolved"), 1U);
+  expect_healed_by_a_light_pass();
+}
+
 }  // namespace
 }  // namespace miroir::anti_entropy

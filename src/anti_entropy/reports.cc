@@ -44,7 +44,8 @@ IndexReport IndexReport::not_compared(const IndexState& index, std::uint32_t sha
 }
 
 bool IndexReport::clean() const {
-  if (!complete || unresolved > 0 || !problems.empty() || shards_compared < shards) return false;
+  if (!complete || unresolved > 0 || moving > 0 || !problems.empty() || shards_compared < shards)
+    return false;
   for (const auto& [shard, note] : notes) {
     if (!note.unknown.empty() || !note.problem.empty() || note.unresolved > 0) return false;
   }

@@ -6,7 +6,6 @@
 #include "anti_entropy/audit.h"
 #include "anti_entropy/breaker.h"
 #include "anti_entropy/quarantine.h"
-#include "anti_entropy/unresolved.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -52,6 +51,12 @@ std::vector<Taint> doubts(const IndexUnderTest& index, Position read_at, const J
   return taints;
 }
 
+template <class Set>
+Set both(Set a, const Set& b) {
+  a.insert(b.begin(), b.end());
+  return a;
+}
+
 // Equal stamps, different contents.
 bool is_conflict(Reason reason) {
   return reason == Reason::kGreaterBase || reason == Reason::kChecksum ||
@@ -73,8 +78,7 @@ Resolver::Resolver(const Tools& tools, IndexUnderTest index, Roster& roster, std
 Async<Result<void>> Resolver::add(std::vector<std::string> ids) {
   if (ids.empty()) co_return Result<void>{};
   if (given_up_.size() >= tools_.options.unresolved_max) {
-    report_.add_problem("more than " + std::to_string(tools_.options.unresolved_max) +
-                        " documents differ and were not repaired: the others wait");
+    for (const std::string& id : ids) unlisted_.emplace(shard_of(id), id);
     co_return Result<void>{};
   }
   for (std::string& id : ids) {
@@ -90,28 +94,46 @@ Async<Result<void>> Resolver::add(std::vector<std::string> ids) {
 }
 
 Async<Result<void>> Resolver::add_left() {
-  MIROIR_CO_TRY(known_,
-                co_await load_unresolved(tools_.store, Unresolved::kDiffering, index_.incarnation));
-  MIROIR_CO_TRY(moved_before_,
-                co_await load_unresolved(tools_.store, Unresolved::kMoving, index_.incarnation));
-  saved_given_up_ = known_;
-  saved_moving_ = moved_before_;
+  for (const Unresolved kind :
+       {Unresolved::kDiffering, Unresolved::kMoving, Unresolved::kUnlisted}) {
+    MIROIR_CO_TRY(saved_[kind], co_await load_unresolved(tools_.store, kind, index_.incarnation));
+  }
+  known_ = saved_[Unresolved::kDiffering];
+  moved_before_ = saved_[Unresolved::kMoving];
+  for (const std::string& id : saved_[Unresolved::kUnlisted])
+    unlisted_before_.emplace(shard_of(id), id);
   MIROIR_CO_CHECK(co_await add({known_.begin(), known_.end()}));
   co_return co_await add({moved_before_.begin(), moved_before_.end()});
 }
 
 Async<Result<void>> Resolver::save_left() {
-  if (given_up_ != saved_given_up_) {
-    MIROIR_CO_CHECK(co_await save_unresolved(tools_.store, Unresolved::kDiffering,
-                                             index_.incarnation, given_up_));
-    saved_given_up_ = given_up_;
+  MIROIR_CO_CHECK(co_await save(Unresolved::kDiffering, both(given_up_, known_)));
+  MIROIR_CO_CHECK(co_await save(Unresolved::kMoving, both(moving_, moved_before_)));
+  std::set<std::string> unlisted;
+  for (const auto& [shard, id] : both(unlisted_before_, unlisted_)) unlisted.insert(id);
+  co_return co_await save(Unresolved::kUnlisted, std::move(unlisted));
+}
+
+Async<Result<void>> Resolver::save(Unresolved kind, std::set<std::string> left) {
+  while (kind != Unresolved::kUnlisted && left.size() > tools_.options.unresolved_kept_max) {
+    const auto last = std::prev(left.end());
+    unlisted_.emplace(shard_of(*last), *last);
+    left.erase(last);
   }
-  if (moving_ != saved_moving_) {
-    MIROIR_CO_CHECK(
-        co_await save_unresolved(tools_.store, Unresolved::kMoving, index_.incarnation, moving_));
-    saved_moving_ = moving_;
-  }
+  if (left == saved_[kind]) co_return Result<void>{};
+  MIROIR_CO_CHECK(co_await save_unresolved(tools_.store, kind, index_.incarnation, left));
+  saved_[kind] = std::move(left);
   co_return Result<void>{};
+}
+
+void Resolver::report_unlisted() const {
+  const auto unlisted = both(unlisted_before_, unlisted_);
+  if (unlisted.empty()) return;
+  const std::string why =
+      "more documents differ and were not repaired than are known by id: a deep pass finds the "
+      "others";
+  for (const auto& [shard, id] : unlisted) report_.notes[shard].doubt = why;
+  report_.add_problem(why);
 }
 
 Async<Result<void>> Resolver::flush() {
@@ -124,8 +146,7 @@ Async<Result<void>> Resolver::flush() {
 bool Resolver::next_round() {
   if (repaired_in_round_ == 0) return false;
   repaired_in_round_ = 0;
-  moving_.clear();
-  report_.moving = 0;
+  pending_.insert(moving_.begin(), moving_.end());  // no digest shows some of them
   return true;
 }
 
@@ -207,6 +228,7 @@ Async<Result<Resolver::Sorted>> Resolver::sort(Settled settled) {
   std::map<ShardId, std::vector<Judged>> to_be_agreed;
   for (Judged& judged : settled.documents) {
     if (judged.decision.action == Action::kNone) {
+      seen_right(judged.copies);
       std::ranges::copy(ended_taints(tools_, index_, read_at, judged),
                         std::back_inserter(sorted.ended));
     } else if (!changes_anything(judged)) {
@@ -223,8 +245,7 @@ Async<Result<Resolver::Sorted>> Resolver::sort(Settled settled) {
         sorted.left.push_back(
             leave(std::move(judged), read_at, std::string(kQuarantined), Held::kQuarantine));
       } else if (needs_agreement(judged)) {
-        const ShardId shard = tools_.cluster.topology().shard_of(slot_of(judged.copies.id));
-        to_be_agreed[shard].push_back(std::move(judged));
+        to_be_agreed[shard_of(judged.copies.id)].push_back(std::move(judged));
       } else {
         sorted.repairable.documents.push_back(std::move(judged));
       }
@@ -270,7 +291,7 @@ Async<std::uint64_t> Resolver::documents_in(ShardId shard) {
 
 void Resolver::count(const Handled& handled) {
   const std::string& id = handled.judged.copies.id;
-  ShardNote& note = report_.notes[tools_.cluster.topology().shard_of(slot_of(id))];
+  ShardNote& note = report_.notes[shard_of(id)];
   ++report_.divergent;
   tools_.instruments.mismatches_found.increment();
   if (is_conflict(handled.judged.decision.reason) && !known_.contains(id))
@@ -280,6 +301,7 @@ void Resolver::count(const Handled& handled) {
     ++report_.repaired;
     ++repaired_in_round_;
     tools_.instruments.documents_repaired.increment();
+    seen_right(handled.judged.copies);
   } else {
     ++note.unresolved;
     ++report_.unresolved;
@@ -289,7 +311,19 @@ void Resolver::count(const Handled& handled) {
     note.undecided += handled.judged.decision.action == Action::kQuarantine ? 1 : 0;
     note.doubtful += repairs_ && is_doubtful(handled.judged) ? 1 : 0;
     given_up_.insert(id);
+    moved_before_.erase(id);
   }
+}
+
+// Of an owner that is unknown nobody knows whether its copy is.
+void Resolver::seen_right(const DocumentCopies& copies) {
+  if (std::ranges::count(copies.owners, Presence::kUnknown, &Copy::presence) > 0) return;
+  known_.erase(copies.id);
+  moved_before_.erase(copies.id);
+}
+
+ShardId Resolver::shard_of(const std::string& id) const {
+  return tools_.cluster.topology().shard_of(slot_of(id));
 }
 
 }  // namespace miroir::anti_entropy

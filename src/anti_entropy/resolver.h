@@ -1,11 +1,13 @@
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "anti_entropy/repair.h"
 #include "anti_entropy/reports.h"
+#include "anti_entropy/unresolved.h"
 
 namespace miroir::anti_entropy {
 
@@ -18,10 +20,15 @@ class Resolver {
 
   // Each document is seen through once in a round.
   Async<Result<void>> add(std::vector<std::string> ids);
-  // What the last pass left is asked about again: what is known is no new conflict.
+  // What passes before left is asked about again: what is known is no new conflict. It stays known
+  // until it was seen equal on all owners, or repaired and verified.
   Async<Result<void>> add_left();
-  // What this one leaves so far, for the next. A shard counts as read only once it is written down.
+  // What is left so far, for the next. A shard counts as read only once it is written down.
   Async<Result<void>> save_left();
+  // Every document of the shard was looked at, on all owners: what is left there is known by id.
+  void looked_at_all(ShardId shard) { unlisted_before_.erase(shard); }
+  // The shards where more is left than is known by id.
+  void report_unlisted() const;
   Async<Result<void>> flush();
   // Sees these through while no lane moves.
   Async<Result<void>> stop_moving(std::set<std::string> ids);
@@ -30,7 +37,7 @@ class Resolver {
   bool next_round();
   // Documents that were written whenever they were looked at in the last round.
   const std::set<std::string>& moving() const { return moving_; }
-  // …and in the last pass.
+  // …and in the last pass, as far as this one has not seen them equal.
   const std::set<std::string>& moved_before() const { return moved_before_; }
 
  private:
@@ -50,6 +57,9 @@ class Resolver {
   Async<std::uint64_t> documents_in(ShardId shard);
   Handled leave(Judged judged, Position read_at, std::string outcome, Held held) const;
   void count(const Handled& handled);
+  void seen_right(const DocumentCopies& copies);
+  Async<Result<void>> save(Unresolved kind, std::set<std::string> left);
+  ShardId shard_of(const std::string& id) const;
 
   const Tools& tools_;
   IndexUnderTest index_;
@@ -63,8 +73,9 @@ class Resolver {
   std::set<std::string> moved_before_;
   std::set<std::string> given_up_;
   std::set<std::string> moving_;
-  std::set<std::string> saved_given_up_;  // as they are written down
-  std::set<std::string> saved_moving_;
+  std::map<ShardId, std::string> unlisted_before_;
+  std::map<ShardId, std::string> unlisted_;
+  std::map<Unresolved, std::set<std::string>> saved_;  // as they are written down
   std::uint64_t repaired_in_round_ = 0;
 };
 

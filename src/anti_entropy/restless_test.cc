@@ -29,10 +29,11 @@ TEST_F(RestlessTest, WhatMovedInOnePassIsJudgedInTheNextWhileTheLanesStand) {
   });
   world.write(kIndex, {"id7"}, "lost", EntryKind::kMergeDocuments);
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  const std::uint64_t first = moving(pass_under_puts(PassKind::kLight, "id7"));
+  const Json first = pass_under_puts(PassKind::kLight, "id7");
   owner("id7").fail_tasks({});
   const Json second = pass_under_puts(PassKind::kLight, "id7");
-  EXPECT_EQ(first, 1U);
+  EXPECT_EQ(moving(first), 1U);
+  EXPECT_EQ(member(first, "clean"), Json(false));
   EXPECT_EQ(moving(second), 0U) << to_text(second);
   EXPECT_EQ(number(second, "mismatches"), 0U);
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); })) << "the lanes go on";

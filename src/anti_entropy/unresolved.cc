@@ -8,7 +8,15 @@ namespace {
 constexpr std::size_t kIndexesMax = 100'000;
 
 std::string_view rows_of(Unresolved kind) {
-  return kind == Unresolved::kDiffering ? "unresolved documents" : "moving documents";
+  switch (kind) {
+    case Unresolved::kDiffering:
+      return "unresolved documents";
+    case Unresolved::kMoving:
+      return "moving documents";
+    case Unresolved::kUnlisted:
+      return "unlisted documents";
+  }
+  return "";
 }
 
 std::string row_key(Unresolved kind, Position incarnation) {
@@ -32,10 +40,7 @@ Async<Result<std::set<std::string>>> load_unresolved(Store& store, Unresolved ki
 Async<Result<void>> save_unresolved(Store& store, Unresolved kind, Position incarnation,
                                     std::set<std::string> ids) {
   Json list = Json::array();
-  for (const std::string& id : ids) {
-    if (list.size() == kUnresolvedMax) break;
-    list.push_back(id);
-  }
+  for (const std::string& id : ids) list.push_back(id);
   Batch batch;
   if (list.size() == 0) {
     batch.erase(Table::kMeta, row_key(kind, incarnation));
@@ -47,7 +52,8 @@ Async<Result<void>> save_unresolved(Store& store, Unresolved kind, Position inca
 
 Async<Result<void>> forget_unresolved_but(Store& store, std::set<Position> incarnations) {
   Batch batch;
-  for (const Unresolved kind : {Unresolved::kDiffering, Unresolved::kMoving}) {
+  for (const Unresolved kind :
+       {Unresolved::kDiffering, Unresolved::kMoving, Unresolved::kUnlisted}) {
     const std::string first = key_join(rows_of(kind), "");
     MIROIR_CO_TRY(const auto rows,
                   co_await store.scan(Table::kMeta, first, prefix_end(first), kIndexesMax));

@@ -8,14 +8,14 @@
 
 namespace miroir::anti_entropy {
 
-// The documents of an index that the last pass left as they were, as far as it came, so that the
-// next one asks about them by id: most of them no digest shows. One row of kMeta for an index and a
-// kind; at most kUnresolvedMax documents of it.
+// The documents of an index that a pass left as they were and none has seen equal since, so that
+// the next one asks about them by id: most of them no digest shows. One row of kMeta for an index
+// and a kind.
 enum class Unresolved {
   kDiffering,  // found to differ, and could not be repaired
   kMoving,     // written while they were looked at
+  kUnlisted,   // one of each shard that holds more of them than are listed
 };
-inline constexpr std::size_t kUnresolvedMax = 10'000;
 
 Async<Result<std::set<std::string>>> load_unresolved(Store& store, Unresolved kind,
                                                      Position incarnation);
