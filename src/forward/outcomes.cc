@@ -250,6 +250,14 @@ Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::s
   std::erase_if(taints, [&](const Taint& taint) {
     return taint.node != node || taint.newest() >= entry->position;
   });
+  if (has_records(kind) && !taints.empty()) {
+    // Of a part that failed on all owners nothing was sent.
+    MIROIR_CO_TRY(const auto failures,
+                  co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
+    std::erase_if(taints, [&](const Taint& taint) {
+      return failures.on_all(context_.cluster.topology().shard_of(slot_of(taint.id)));
+    });
+  }
 
   std::vector<Taint> over;
   for (const Taint& taint : taints) {

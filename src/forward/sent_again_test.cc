@@ -140,5 +140,38 @@ TEST_F(SentAgainTest, APartThatFailedOnAllOwnersIsToldThoughTheOtherWasApplied) 
   EXPECT_EQ(end.status, "failed");
 }
 
+// The whole write of the one did not happen, so it ends no earlier failure.
+TEST_F(SentAgainTest, APartThatFailedOnAllOwnersEndsNoTaintWhenTheOtherIsApplied) {
+  ForwardWorld world(5, options(2));
+  start(world);
+  const auto owners = [&](const std::string& id) {
+    return world.topology().owners(world.topology().shard_of(slot_of(id)));
+  };
+  const std::string one = "0";
+  std::string other;
+  for (int id = 1; other.empty(); ++id) {
+    const std::string text = std::to_string(id);
+    if (owners(text)[0] == owners(one)[0] && owners(text)[1] != owners(one)[1]) other = text;
+  }
+  const std::string node = owners(one)[0];
+  world.await_task(world.write("books", {one, other}, "first"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  fail(world, node, "documentAdditionOrUpdate");
+  world.await_task(world.write("books", {one}, "missed", EntryKind::kMergeDocuments));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  ASSERT_TRUE(world.log().tainted(incarnation_, one, node));
+  const SimulatedNode::Disk old = world.nodes.at(node)->snapshot();
+  fail(world, owners(one)[1], "documentAdditionOrUpdate");
+  const Position written = world.write("books", {one, other}, "second");
+  world.await_task(written);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_TRUE(world.log().tainted(incarnation_, one, node));
+  put_back(world, node, written, old);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_NE(world.documents_of_group(0, "books").at(other).find("second"), std::string::npos);
+  EXPECT_EQ(world.documents_of_group(0, "books").at(one).find("second"), std::string::npos);
+  EXPECT_TRUE(world.log().tainted(incarnation_, one, node)) << "the PUT is still missing there";
+}
+
 }  // namespace
 }  // namespace miroir
