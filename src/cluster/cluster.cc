@@ -68,11 +68,12 @@ struct Cluster::State {
     Node& its = node(id);
     const std::string& why_before = its.status.state_why;
     // Whatever else befalls it: only recovery ends the one, which must know where the node is
-    // behind, and being read in full the other.
+    // behind, and being read in full the other, but for a reason that keeps it.
     const bool of_log = to.why.starts_with(kLogWentBack);
-    const bool stays = why_before.starts_with(kLogWentBack)
-                           ? !to.why.starts_with(kLogWentBackBehind) && to.why != kNotTaken
-                           : why_before.starts_with(kForeignTask) && !of_log;
+    const bool stays =
+        why_before.starts_with(kLogWentBack)
+            ? !to.why.starts_with(kLogWentBackBehind) && to.why != kNotTaken
+            : why_before.starts_with(kForeignTask) && !of_log && !to.why.ends_with(why_before);
     const bool in_sync = to.state == ReplicaState::kInSync;
     if (!in_sync && its.status.state != ReplicaState::kInSync && stays) to.why = why_before;
     if (!in_sync) {

@@ -141,7 +141,10 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
     if (page.size() < kPage) break;
     first = std::int64_t{page.back().uid} + 1;
   }
-  if (history.lost > 0) history.why = why_lost(history.lost, log.head());
+  if (history.lost > 0) {
+    history.why = why_lost(history.lost, log.head());
+    history.resume_after = std::max(history.resume_after, history.lost);
+  }
   if (history.verdict == History::Verdict::kForeign) {
     history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
     history.resume_at = newest.enqueued_at;
@@ -211,13 +214,12 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
     // Of a node that took newer ones it is the disk that went back.
     MIROIR_CO_TRY(const Position lost, co_await lost_in(page, log));
     if (lost > progress.acknowledged) {
-      co_return History{
-          .verdict = History::Verdict::kForeign,
-          .resume_after = progress.acknowledged,
-          .offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(progress.acknowledged),
-          .resume_at = newest.enqueued_at,
-          .why = why_lost(lost, log.head()),
-          .lost = lost};
+      co_return History{.verdict = History::Verdict::kForeign,
+                        .resume_after = lost,
+                        .offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(lost),
+                        .resume_at = newest.enqueued_at,
+                        .why = why_lost(lost, log.head()),
+                        .lost = lost};
     }
     MIROIR_CO_TRY(const NewestOfOurs ours, co_await newest_of_ours(page, progress.offset, log));
     history.resume_after = ours.position;

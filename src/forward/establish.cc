@@ -45,6 +45,10 @@ Async<Result<void>> Forwarder::join(Instant until) {
   if (newest) {
     MIROIR_CO_TRY(const Position lost, co_await find_lost_positions(client_, context_.log, until));
     lost_ = std::max(lost_, lost);
+    if (lost_ > 0) {
+      row.acknowledged = row.done = lost_;
+      row.offset = std::int64_t{newest->uid} - static_cast<std::int64_t>(lost_);
+    }
   }
   if (!indexes.empty() || lost_ > 0) {
     row.reason = lost_ == 0 ? std::string(kHeldIndexes)
@@ -62,6 +66,7 @@ Async<Result<void>> Forwarder::join(Instant until) {
     row.joined = context_.settled;
     looked_up_to_ = context_.log.head();
   }
+  watcher_.pass(row.done);
   progress_ = row;
   co_return co_await context_.cluster.join(node_, std::move(row), state);
 }
@@ -87,15 +92,22 @@ bool Forwarder::holds_less(const History& history) const {
 }
 
 // Recovery takes nodes as they are when they tell that the log went back: not those of which more
-// is known.
+// is known. So what a node lacks is told first, and what somebody else did to it besides.
 std::string Forwarder::reason_of(const History& history) const {
   const NodeStatus before = context_.cluster.status(node_);
   const std::string behind = std::string(kLogWentBackBehind) + ": ";
   if (holds_less(history) && before.state_why.starts_with(kLogWentBack))
     return behind + history.why;
   const bool was_behind =
-      before.state != ReplicaState::kInSync && !may_await_recovery(before.state_why);
-  return history.lost > 0 && was_behind ? behind + before.state_why : history.why;
+      before.state != ReplicaState::kInSync &&
+      (!may_await_recovery(before.state_why) || before.state_why.starts_with(kForeignHistory));
+  if (history.lost > 0) return was_behind ? behind + before.state_why : history.why;
+  const bool written_to = history.why.starts_with(kForeignTask);
+  if (!written_to && before.state_why.starts_with(kForeignTask))
+    return history.why + "; " + before.state_why;
+  if (!written_to || !was_behind) return history.why;
+  return before.state_why.contains(kForeignTask) ? before.state_why
+                                                 : before.state_why + "; " + history.why;
 }
 
 Async<Result<void>> Forwarder::adopt(History history) {

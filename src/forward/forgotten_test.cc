@@ -285,36 +285,6 @@ TEST_F(SkippedFailuresTest, AnIndexIsNotInDoubtForADeleteAllThatDidNotHappen) {
   EXPECT_TRUE(world_.log().index_taints().empty());
 }
 
-// The log is an older copy, and what it lost deleted the task that it last knew of.
-TEST(LostLogTest, NodeWhoseTasksALostEntryDeletedIsNotSentTheLogAgain) {
-  Options options;
-  options.nodes_per_group = 1;
-  options.task_delay_max = Microseconds(100);
-  options.forward.node_tasks_kept = 2;
-  options.forward.tasks_forgotten_at_once = 2;
-  ForwardWorld world(7, options);
-  world.start();
-  world.create_index("books");
-  world.await_task(world.write("books", {"1"}, "old"));
-  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  world.run_for(Seconds(1));
-  const MemoryStore::Tables older = world.store.snapshot();
-  const Position head = world.log().head();
-  for (int n = 0; n < 8; ++n) world.await_task(world.write("books", {"1"}, "new"));
-  const auto oldest = [&] { return world.nodes.at("b0")->disk().tasks.begin()->first; };
-  ASSERT_TRUE(world.run_until([&] { return oldest() > head; }));
-  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  world.crash();
-  world.store.restore(older);
-  world.start();
-  ASSERT_TRUE(
-      world.run_until([&] { return world.cluster().status("b0").state == ReplicaState::kStale; }));
-  EXPECT_TRUE(world.cluster().status("b0").state_why.starts_with("the log went back"))
-      << world.cluster().status("b0").state_why;
-  world.run_for(Seconds(5));
-  EXPECT_NE(world.documents_of_group(1, "books").at("1").find("new"), std::string::npos);
-}
-
 TEST(ForgottenTest, ANodeThatJoinsLaterIsNotSentWhatWasCancelledOrFailedBefore) {
   Options options;
   options.nodes_per_group = 1;

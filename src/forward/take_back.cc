@@ -4,6 +4,7 @@
 #include <ranges>
 #include <utility>
 
+#include "cluster/state_reasons.h"
 #include "node_api/node_settings.h"
 
 namespace miroir {
@@ -59,8 +60,10 @@ bool did_not_happen(const Entry& entry, const EntryFailures& failures) {
   return !entry.task_type.empty() && !failures.all_are("index_not_found");
 }
 
-// Once, when it is decided: what is replayed later was.
+// Once, when it is decided: what is replayed later was. So was, perhaps, what the log forgot: nodes
+// that tell of such are taken as they are.
 Async<Result<void>> TakeBack::of(std::shared_ptr<const Entry> entry) {
+  if (!awaiting_recovery(context_.cluster).empty()) co_return Result<void>();
   if (entry->task_type.empty() || entry->position <= context_.settled) co_return Result<void>();
   MIROIR_CO_TRY(const auto told, co_await context_.log.failed_parts(entry->task));
   if (told) co_return Result<void>();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cluster/state_reasons.h"
 #include "forward/plan.h"
 #include "meili/api_error.h"
 #include "meili/task.h"
@@ -208,10 +209,12 @@ Async<std::optional<Json>> TaskWatcher::failed_before(Position position) {
 }
 
 // The node went on past the task and does not have it: it refused the request, and that outcome is
-// recorded, or somebody deleted the task from its queue, and nobody knows what became of it. Of a
-// delete by filter that was looked up, and the log that knew it lost, nothing may have been sent.
+// recorded, or somebody deleted the task from its queue, and nobody knows what became of it. Where
+// the log went back that was a lost entry, once the task had ended; and of a delete by filter that
+// was looked up, and the log that knew it lost, nothing may have been sent.
 Async<void> TaskWatcher::settle_vanished(std::shared_ptr<const Entry> entry, TaskUid uid) {
-  if (unresolved(*entry)) co_return co_await settle(std::move(entry), EndedTask{});
+  if (unresolved(*entry) || context_.cluster.status(node_).state_why.starts_with(kLogWentBack))
+    co_return co_await settle(std::move(entry), EndedTask{});
   EndedTask end{.failed = true, .details = {}, .error = {}, .started = 0, .finished = 0};
   if (std::optional<Json> refused = co_await failed_before(entry->position)) {
     end.error = std::move(*refused);

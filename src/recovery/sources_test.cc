@@ -130,6 +130,62 @@ TEST_F(RecoverySourcesTest, ANodeThatWasBehindBeforeItToldIsNotTaken) {
   EXPECT_TRUE(all_in_sync()) << "there is nobody to heal them from";
 }
 
+// Somebody wrote to it besides, before or after: what it lacks counts.
+class OldDiskTest : public RecoverySourcesTest {
+ protected:
+  void write_as_stranger(int tasks = 1) {
+    for (; tasks > 0; --tasks)
+      ASSERT_TRUE(world_.nodes.at("a0")->enqueue(CreateIndex{"theirs", "id"}, std::nullopt, ""));
+    world_.nodes.at("a0")->settle();
+    look();
+  }
+  void look() {
+    const std::uint64_t setbacks = world_.cluster().status("a0").setbacks;
+    write("second", 0, 40);
+    ASSERT_TRUE(
+        world_.run_until([&] { return world_.cluster().status("a0").setbacks > setbacks; }));
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  }
+};
+class WrittenToTest : public OldDiskTest, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(StrangerFirst, WrittenToTest, testing::Bool());
+
+TEST_P(WrittenToTest, OldDiskIsNotTakenThoughSomebodyElseWroteToTheNode) {
+  SimulatedNode& node = *world_.nodes.at("a0");
+  node.settle();
+  const SimulatedNode::Disk old = node.snapshot();
+  write("second", 0, 40);
+  if (GetParam()) write_as_stranger();
+  node.restore(old);
+  look();
+  if (!GetParam()) write_as_stranger();
+  const std::string why = world_.cluster().status("a0").state_why;
+  EXPECT_NE(why.find("it went back"), std::string::npos) << why;
+  EXPECT_NE(why.find(kForeignTask), std::string::npos) << why;
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  write("third", 0, 40);
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return is_recovered(); }));
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
+}
+
+// Before Miroir looked again.
+TEST_F(OldDiskTest, IsNotTakenThoughSomebodyElseMadeAsManyTasksOnIt) {
+  SimulatedNode& node = *world_.nodes.at("a0");
+  node.settle();
+  const SimulatedNode::Disk old = node.snapshot();
+  write("second", 0, 40);
+  node.restore(old);
+  write_as_stranger(5);
+  const std::string why = world_.cluster().status("a0").state_why;
+  EXPECT_TRUE(why.starts_with(kForeignHistory)) << why;
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  write("third", 0, 40);
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return is_recovered(); }));
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
+}
+
 // It missed a change of settings, and the key that a client made.
 TEST_F(RecoverySourcesTest, ANodeThatIsNotTakenDecidesNeitherSettingsNorKeys) {
   set_behind("a0", ReplicaState::kStale);

@@ -64,10 +64,12 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random audits(~seed * 37);
   Random origins(~seed * 31);
   Random repairs(~seed * 67);
+  Random copies(~seed * 73);
   Plan plan;
   plan.seed = seed;
   plan.hurried = hurry.chance(0.5);
   plan.loses_again = hurry.chance(0.1);
+  plan.copy_is_old = copies.chance(0.5);
   plan.groups = shape.chance(0.75) ? 2 : 3;
   plan.nodes_per_group = 1 + static_cast<int>(shape.below(2));
   plan.shards = 4 + static_cast<std::uint32_t>(shape.below(5));

@@ -113,6 +113,8 @@ struct Plan {
   bool trims() const { return retention < std::chrono::days(1); }
   bool auto_repair = true;  // by scheduled passes; otherwise a person's repair
   bool hurried = false;  // in the quiet passes are started at once; else scheduled ones heal
+  // Where the store goes back, its copy is so old that nodes have no task any more that it knows.
+  bool copy_is_old = false;
   bool loses_again = false;  // in the quiet a document vanishes as often as it is repaired
   std::vector<Phase> phases;
 };

@@ -30,6 +30,7 @@ void expect_holds(std::uint64_t seed, const FaultSet& faults, bool audits_are_ke
   Plan plan = draw_plan(seed, faults);
   plan.hurried = false;
   plan.loses_again = false;
+  plan.copy_is_old = false;
   if (audits_are_kept) {
     plan.audit_retention = Plan().audit_retention;
     plan.emit_ttl_deletes = plan.emit_internal_writes = false;

@@ -10,19 +10,21 @@
 namespace miroir::sim {
 namespace {
 
-// Whether a node would tell of lost entries, if they made anything. Tasks of indexes and settings
-// alone look like somebody else's (docs/design.md, invariant 11).
+// Tasks of indexes and settings alone look like somebody else's (docs/design.md, invariant 11).
+bool tells_of(const Ledger::Entries& lost, const SimulatedNode& node) {
+  return std::ranges::any_of(node.disk().tasks, [&](const auto& task) {
+    const auto position = parse_task_metadata(task.second.task.custom_metadata);
+    return position && lost.contains(*position);
+  });
+}
+
+// Whether a node would tell of them, if they made anything.
 bool is_told_of(const Ledger::Entries& lost, const Nodes& nodes) {
   const auto is_silent = [](const auto& entry) {
     return !has_records(entry.second->kind) && reaches_nodes(*entry.second) &&
            !is_key(entry.second->kind);
   };
-  const auto tells = [&](const auto& node) {
-    return std::ranges::any_of(node.second->disk().tasks, [&](const auto& task) {
-      const auto position = parse_task_metadata(task.second.task.custom_metadata);
-      return position && lost.contains(*position);
-    });
-  };
+  const auto tells = [&](const auto& node) { return tells_of(lost, *node.second); };
   return std::ranges::none_of(lost, is_silent) || std::ranges::any_of(nodes, tells);
 }
 
@@ -74,7 +76,43 @@ bool World::store_goes_back(MemoryStore::Tables tables) {
   store_.restore(std::move(tables));
   in_recovery_ = true;
   went_back_to_ = ledger_.head();
+  find_ahead(lost);
   return true;
+}
+
+bool World::is_on_a_node(Position task) const {
+  return std::ranges::any_of(nodes_, [&](const auto& node) {
+    return std::ranges::any_of(node.second->disk().tasks, [&](const auto& queued) {
+      return parse_task_metadata(queued.second.metadata) == task;
+    });
+  });
+}
+
+void World::find_ahead(const Ledger::Entries& lost) {
+  ahead_.clear();
+  for (const auto& [id, node] : nodes_) {
+    if (!tells_of(lost, *node)) continue;
+    SimulatedNode::Disk disk = node->snapshot();
+    ahead_[id] = disk.next_uid;
+    if (!plan_.copy_is_old) continue;
+    std::erase_if(disk.tasks, [this](const auto& task) {
+      const auto position = parse_task_metadata(task.second.metadata);
+      // Of what failed nobody would know.
+      return task.second.task.status == "succeeded" && position && *position <= went_back_to_;
+    });
+    node->restore(std::move(disk));
+  }
+}
+
+// Who was ahead of the store had been sent all that it knows.
+void World::check_sent_again() {
+  for (const auto& [id, next] : ahead_) {
+    for (const auto& [uid, task] : nodes_.at(id)->disk().tasks) {
+      const auto position = parse_task_metadata(task.metadata);
+      if (uid >= next && position && *position <= went_back_to_)
+        wrong_.push_back(fmt::format("node {} is sent entry {} again", id, *position));
+    }
+  }
 }
 
 // Until the nodes are equal: what is merged into copies that differ nobody tells apart.
@@ -119,6 +157,7 @@ void World::watch_adoption(const Batch& batch) {
         adoption.sources.insert(id);
     }
     adoptions_.push_back(std::move(adoption));
+    check_sent_again();
     say(fmt::format("Miroir takes the nodes as they are, at {}", entry.position));
     return;
   }

@@ -311,6 +311,7 @@ std::vector<std::string> World::take_wrong() {
   std::ranges::move(operator_witness_.take_wrong(), std::back_inserter(wrong));
   if (reading_.most > static_cast<int>(plan_.max_read_concurrency))
     wrong.push_back(fmt::format("{} reads of nodes at a time", reading_.most));
+  std::ranges::move(wrong_, std::back_inserter(wrong));
   return wrong;
 }
 

@@ -66,6 +66,7 @@ class World {
   OperatorWitness& operator_witness() { return operator_witness_; }
   // What passes did that they must not do.
   std::vector<std::string> take_wrong();
+  bool is_on_a_node(Position task) const;
   // All that happened, for a checker.
   Chronicle chronicle() const {
     return {ledger_,  cursed_,       adoptions_,          witness_.swept(), witness_.repaired(),
@@ -112,6 +113,8 @@ class World {
   void blow();
   void gather_storm(Fault fault);
   bool store_goes_back(MemoryStore::Tables tables);
+  void find_ahead(const Ledger::Entries& lost);
+  void check_sent_again();
   void watch_adoption(const Batch& batch);
   bool in_recovery();
   bool needs_all_nodes();
@@ -148,6 +151,8 @@ class World {
   Ledger ledger_;
   bool in_recovery_ = false;   // the store went back, and Miroir has not come to terms with it yet
   Position went_back_to_ = 0;  // entries up to here were written before the store last went back
+  std::map<std::string, TaskUid> ahead_;  // nodes that were ahead of it then, with their next task
+  std::vector<std::string> wrong_;
   std::vector<Adoption> adoptions_;
   std::map<std::string, Json> remembered_;
   std::set<Position> asked_to_cancel_;

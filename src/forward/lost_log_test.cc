@@ -1,0 +1,214 @@
+// The log is an older copy, and knows neither what the nodes did since nor which tasks were
+// deleted.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "forward/forward_world_fake.h"
+#include "node_api/node_settings.h"
+
+namespace miroir {
+namespace {
+
+class LostLogTest : public ::testing::Test {
+ protected:
+  LostLogTest() : world_(7, options()) {
+    world_.start();
+    world_.create_index("books");
+    world_.await_task(world_.write("books", {"1"}, "old"));
+    settle();
+  }
+  static ForwardWorld::Options options() {
+    ForwardWorld::Options options;
+    options.nodes_per_group = 1;
+    options.task_delay_max = Microseconds(100);
+    options.forward.node_tasks_kept = 2;
+    options.forward.tasks_forgotten_at_once = 2;
+    return options;
+  }
+
+  // Until the nodes' rows are saved.
+  void settle() {
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    world_.run_for(Seconds(1));
+  }
+  void hold_tasks(bool hold) {
+    for (auto& [name, node] : world_.nodes) node->options().automatic = !hold;
+    world_.run_for(Seconds(1));
+  }
+  void fail_tasks(const std::string& type) {
+    for (auto& [name, node] : world_.nodes) {
+      node->fail_tasks([type](const NodeTask& task) {
+        return task.type == type ? std::optional<std::string>("internal") : std::nullopt;
+      });
+    }
+  }
+  Position drop(const std::string& uid) {
+    Entry entry;
+    entry.kind = EntryKind::kDropIndex;
+    entry.task_type = "indexDeletion";
+    entry.index_uid = uid;
+    return world_.append(std::move(entry));
+  }
+  // As a client's: settings come with it.
+  Position create(const std::string& uid) {
+    const Position position = world_.create_index(uid);
+    Entry entry;
+    entry.origin = Origin::kSystem;
+    entry.kind = EntryKind::kUpdateSettings;
+    entry.index_uid = uid;
+    entry.arguments =
+        Json::object({{"clientSettings", Json::object()},
+                      {"settings", settings_for_node(Json::object(), Json::object(), "id")}});
+    world_.append(std::move(entry));
+    return position;
+  }
+  Position stop_word(const std::string& word) {
+    const IndexState& index = *world_.log().catalogue().index("books");
+    const Json change = Json::object({{"stopWords", Json::array({word})}});
+    const Json after = merge_settings(index.settings, change);
+    Entry entry;
+    entry.kind = EntryKind::kUpdateSettings;
+    entry.task_type = "settingsUpdate";
+    entry.index_uid = "books";
+    entry.arguments = Json::object({{"clientSettings", after},
+                                    {"change", change},
+                                    {"before", index.settings},
+                                    {"previous", index.settings_version},
+                                    {"settings", settings_for_node(after, index.settings, "id")}});
+    return world_.append(std::move(entry));
+  }
+
+  MemoryStore::Tables copy() {
+    if (world_.process) head_ = world_.log().head();
+    return world_.store.snapshot();
+  }
+  void write_on() {
+    for (int n = 0; n < 8; ++n) world_.await_task(world_.write("books", {"1"}, "new"));
+  }
+  // Until no node has a task that the copy knows.
+  void forget_tasks() {
+    const auto forgotten = [&](const auto& node) {
+      return node.second->disk().tasks.begin()->first > head_;
+    };
+    ASSERT_TRUE(world_.run_until([&] { return std::ranges::all_of(world_.nodes, forgotten); }));
+  }
+  void put_back(const MemoryStore::Tables& tables) {
+    if (world_.process) settle();
+    world_.crash();
+    world_.store.restore(tables);
+    world_.start();
+    for (const auto& [name, node] : world_.nodes) {
+      const auto told = [&] {
+        return world_.cluster().status(name).state_why.starts_with("the log went back");
+      };
+      EXPECT_TRUE(world_.run_until(told, Seconds(60))) << world_.cluster().status(name).state_why;
+    }
+    world_.run_for(Seconds(5));
+  }
+  void expect_held(const std::string& uid, const std::string& id, const std::string& value) {
+    for (const auto& [name, node] : world_.nodes) {
+      const auto documents = node->documents(uid);
+      ASSERT_TRUE(documents.contains(id)) << name;
+      EXPECT_NE(documents.at(id).find(value), std::string::npos) << documents.at(id);
+    }
+  }
+
+  ForwardWorld world_;
+  Position head_ = 0;  // of the copy
+};
+
+TEST_F(LostLogTest, NodeWhoseTasksALostEntryDeletedIsNotSentTheLogAgain) {
+  const MemoryStore::Tables older = copy();
+  write_on();
+  forget_tasks();
+  put_back(older);
+  expect_held("books", "1", "new");
+}
+
+TEST_F(LostLogTest, WhatWasUnderWayInTheCopyIsNotSentAgainToNodesThatTell) {
+  world_.remove("books", {"1"});
+  const MemoryStore::Tables older = copy();
+  write_on();
+  forget_tasks();
+  put_back(older);
+  expect_held("books", "1", "new");
+}
+
+TEST_F(LostLogTest, WhatACopyHoldsIsNotSentToNodesThatCameLater) {
+  world_.remove("books", {"1"});
+  settle();
+  world_.crash();
+  const MemoryStore::Tables older = copy();
+  world_.add_group();
+  world_.start();
+  settle();
+  write_on();
+  put_back(older);
+  expect_held("books", "1", "new");
+}
+
+// A lost swap gave the copy's last task another name.
+TEST_F(LostLogTest, WhatALostSwapRenamedIsNotSentAgain) {
+  create("films");
+  settle();
+  const Position dropped = drop("films");
+  const MemoryStore::Tables older = copy();
+  create("films");
+  world_.await_task(world_.write("films", {"2"}, "new"));
+  world_.await_task(world_.swap_indexes("films", "books"));
+  settle();
+  world_.crash();
+  for (auto& [name, node] : world_.nodes) {
+    SimulatedNode::Disk disk = node->snapshot();
+    disk.tasks.at(static_cast<TaskUid>(dropped)).task.index_uid = "books";
+    node->restore(std::move(disk));
+  }
+  put_back(older);
+  expect_held("films", "1", "old");
+  expect_held("books", "2", "new");
+}
+
+TEST_F(LostLogTest, WhatVanishedFromNodesThatTellDidNotFail) {
+  hold_tasks(true);
+  const Position removed = world_.remove("books", {"1"});
+  const Position made = create("films");
+  world_.run_for(Seconds(1));
+  const MemoryStore::Tables older = copy();
+  hold_tasks(false);
+  world_.await_task(world_.write("films", {"2"}, "new"));
+  write_on();
+  forget_tasks();
+  put_back(older);
+  expect_held("films", "2", "new");
+  for (const Position position : {removed, made}) {
+    const auto failures = world_.await(world_.log().failures(position));
+    ASSERT_TRUE(failures);
+    EXPECT_TRUE(failures->empty()) << position;
+    EXPECT_EQ(world_.await_task(position).status, "succeeded");
+  }
+}
+
+// It was then, and what clients changed since is lost.
+TEST_F(LostLogTest, NothingIsTakenBackOnNodesThatTell) {
+  hold_tasks(true);
+  fail_tasks("settingsUpdate");
+  const Position failed = stop_word("failed");
+  world_.run_for(Seconds(1));
+  const MemoryStore::Tables older = copy();
+  hold_tasks(false);
+  EXPECT_EQ(world_.await_task(failed).status, "failed");
+  fail_tasks("none");
+  settle();
+  world_.await_task(stop_word("new"));
+  write_on();
+  put_back(older);
+  EXPECT_EQ(world_.await_task(failed).status, "failed");
+  for (const auto& [name, node] : world_.nodes) {
+    const Json& settings = node->disk().indexes.at("books").settings;
+    EXPECT_NE(to_text(settings).find("new"), std::string::npos) << name << to_text(settings);
+  }
+}
+
+}  // namespace
+}  // namespace miroir
