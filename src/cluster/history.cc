@@ -109,7 +109,17 @@ std::string why_lost(Position lost, Position head) {
          ", which the log does not know (its head is " + std::to_string(head) + ")";
 }
 
-// The node still has the last task we saw: are those after it ours?
+// What a node does for itself, or for who runs it: its indexes are as before.
+bool changes_no_index(std::string_view type) {
+  constexpr std::array<std::string_view, 6> kTypes = {"snapshotCreation", "dumpCreation",
+                                                      "export",           "indexCompaction",
+                                                      "upgradeDatabase",  "taskDeletion"};
+  return std::ranges::count(kTypes, type) > 0;
+}
+
+// The node still has the last task we saw: are those after it ours? Others that change no index
+// only move the offset, where the task before each is there: it would be a stranger's, deleted, and
+// nobody knows what it did.
 Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Log& log,
                                    NodeTask newest, std::int64_t first, Instant deadline) {
   History history{.verdict = History::Verdict::kOurs,
@@ -118,10 +128,11 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
                   .resume_at = progress.acknowledged_at,
                   .why = {},
                   .lost = 0};
-  while (first <= std::int64_t{newest.uid}) {
+  for (std::int64_t before = first - 1; first <= std::int64_t{newest.uid};) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), newest.uid, kPage, deadline));
     for (const NodeTask& task : page) {
+      const bool follows = std::int64_t{task.uid} == std::exchange(before, task.uid) + 1;
       MIROIR_CO_TRY(const std::optional<Position> position,
                     co_await identify(task, progress.offset, log));
       if (!position)
@@ -131,7 +142,8 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
           std::int64_t{task.uid} == static_cast<std::int64_t>(*position) + progress.offset) {
         history.resume_after = *position;
         history.resume_at = task.enqueued_at;
-      } else if (history.verdict == History::Verdict::kOurs) {
+      } else if (history.verdict == History::Verdict::kOurs &&
+                 !(follows && changes_no_index(task.type))) {
         history.verdict = History::Verdict::kForeign;
         history.why = std::string(kForeignTask) + ": its task " + std::to_string(task.uid) + " (" +
                       task.type + (task.index_uid.empty() ? "" : " of index " + task.index_uid) +
@@ -145,10 +157,8 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
     history.why = why_lost(history.lost, log.head());
     history.resume_after = std::max(history.resume_after, history.lost);
   }
-  if (history.verdict == History::Verdict::kForeign) {
-    history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
-    history.resume_at = newest.enqueued_at;
-  }
+  history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
+  history.resume_at = newest.enqueued_at;
   co_return history;
 }
 

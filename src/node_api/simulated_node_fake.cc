@@ -160,6 +160,15 @@ std::string SimulatedNode::wall_time() const {
   return to_rfc3339(clock_.wall_now() + options_.clock_offset);
 }
 
+void SimulatedNode::make_task(const std::string& type) {
+  QueuedTask made;
+  made.task.uid = disk_.next_uid;
+  made.task.status = "succeeded";
+  made.task.type = type;
+  made.task.enqueued_at = made.task.started_at = made.task.finished_at = wall_time();
+  disk_.tasks.emplace(disk_.next_uid++, std::move(made));
+}
+
 void SimulatedNode::cancel_tasks() {
   const std::string now = wall_time();
   for (auto& [uid, queued] : disk_.tasks) {
@@ -168,12 +177,7 @@ void SimulatedNode::cancel_tasks() {
     queued.task.status = "canceled";
     queued.task.finished_at = now;
   }
-  QueuedTask cancelation;
-  cancelation.task.uid = disk_.next_uid;
-  cancelation.task.status = "succeeded";
-  cancelation.task.type = "taskCancelation";
-  cancelation.task.enqueued_at = cancelation.task.started_at = cancelation.task.finished_at = now;
-  disk_.tasks.emplace(disk_.next_uid++, std::move(cancelation));
+  make_task("taskCancelation");
 }
 
 void SimulatedNode::write_directly(const std::string& index_uid, const std::string& id,

@@ -81,7 +81,9 @@ class SimulatedNode {
   // with, which only those on documents show.
   void fail_alone(std::function<bool(std::string_view metadata)> rule) { alone_ = std::move(rule); }
 
-  // Behind Miroir's back: every task that has not ended is cancelled, by a task.
+  // Behind Miroir's back: a task that touches no index, and has ended.
+  void make_task(const std::string& type);
+  // …: every task that has not ended is cancelled, by a task.
   void cancel_tasks();
   // Shown every task that was applied, with the indexes as they were before it.
   using Watcher = std::function<void(const NodeTask&, const std::map<std::string, Index>& before)>;

@@ -1,0 +1,93 @@
+// What those who run the nodes do to them besides writing.
+#include <gtest/gtest.h>
+
+#include "forward/forward_world_fake.h"
+
+namespace miroir {
+namespace {
+
+constexpr const char* kSnapshot = "snapshotCreation";
+
+class HousekeepingTest : public testing::Test {
+ protected:
+  HousekeepingTest() {
+    world_.start();
+    world_.create_index("books");
+    world_.create_index("films");
+    world_.await_task(world_.write("books", {"1", "2"}, "book"));
+    world_.await_task(world_.write("films", {"1", "2"}, "film"));
+    settle();
+  }
+  static ForwardWorld::Options options() {
+    ForwardWorld::Options options;
+    options.nodes_per_group = 1;
+    options.task_delay_max = Microseconds(100);
+    return options;
+  }
+  void settle() {
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    world_.run_for(Seconds(5));
+  }
+  void forget_tasks(SimulatedNode& node, TaskUid first, TaskUid before) {
+    ASSERT_TRUE(node.enqueue(ForgetTasks{first, before}, std::nullopt, ""));
+    node.settle();
+  }
+  // As everybody looks who looks again.
+  ReplicaState state_after_a_write(const std::string& node) {
+    world_.write("books", {"3"}, "later");
+    settle();
+    return world_.cluster().status(node).state;
+  }
+
+  ForwardWorld world_{5, options()};
+  SimulatedNode& node_ = *world_.nodes.at("a0");
+};
+
+TEST_F(HousekeepingTest, TasksThatChangeNoIndexLeaveTheNodesInSync) {
+  for (const char* type : {kSnapshot, "dumpCreation", "export", "indexCompaction",
+                           "upgradeDatabase", "taskDeletion"}) {
+    for (auto& [name, node] : world_.nodes) node->make_task(type);
+    for (const char* name : {"a0", "b0"})
+      EXPECT_EQ(state_after_a_write(name), ReplicaState::kInSync)
+          << type << ": " << world_.cluster().status(name).state_why;
+  }
+  EXPECT_EQ(node_.documents("books").size(), 3U);
+  world_.crash();
+  world_.start();
+  EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kInSync);
+}
+
+TEST_F(HousekeepingTest, WhatChangesAnIndexOrMayIsNoticed) {
+  for (const char* type : {"documentAdditionOrUpdate", "documentDeletion", "settingsUpdate",
+                           "indexSwap", "taskCancelation", "networkTopologyChange"}) {
+    for (const bool among_others : {false, true}) {
+      ForwardWorld world(5, options());
+      world.start();
+      world.create_index("books");
+      ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+      SimulatedNode& node = *world.nodes.at("a0");
+      if (among_others) node.make_task(kSnapshot);
+      node.make_task(type);
+      if (among_others) node.make_task(kSnapshot);
+      world.write("books", {"1"}, "a");
+      ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+      EXPECT_EQ(world.cluster().status("a0").state, ReplicaState::kStale) << type;
+    }
+  }
+}
+
+TEST_F(HousekeepingTest, DeletionOfOldTasksLeavesTheNodeInSync) {
+  forget_tasks(node_, 0, node_.disk().next_uid - 1);
+  EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kInSync);
+}
+
+TEST_F(HousekeepingTest, AWriteWhoseTaskIsDeletedIsNoticed) {
+  const TaskUid written = node_.disk().next_uid;
+  node_.make_task("documentAdditionOrUpdate");
+  node_.make_task(kSnapshot);
+  forget_tasks(node_, written, written + 1);
+  EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kStale);
+}
+
+}  // namespace
+}  // namespace miroir

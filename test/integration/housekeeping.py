@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Who runs the nodes looks after them: snapshots are made, and finished tasks deleted, on all of them."""
+import unittest
+
+from cluster import MEILISEARCH, Cluster, ClusterTest
+
+PATH = "/indexes/things/documents"
+
+
+class Housekeeping(ClusterTest):
+    def setUp(self):
+        self.cluster = Cluster(nodes=1)
+        self.addCleanup(self.cluster.stop)
+        self.model = {}
+        for index in ("things", "others"): self.write(range(20), index)
+        self.api.write("POST", "/swap-indexes", [{"indexes": ["things", "others"]}])
+        self.model = {id: {**document, "of": "others"} for id, document in self.model.items()}
+        self.api.write("DELETE", PATH)
+        self.model = {}
+        self.write(range(10, 30))
+        self.cluster.wait_equal()
+
+    @property
+    def api(self): return self.cluster.api
+
+    def write(self, ids, index="things"):
+        documents = [{"id": id, "of": index} for id in ids]
+        self.api.write("POST", f"/indexes/{index}/documents?primaryKey=id", documents)
+        self.model.update({str(each["id"]): each for each in documents})
+
+    def on_all_nodes(self, method, path, status):
+        for node in self.cluster.nodes:
+            task = node.api.ended(node.api.expect(status, method, path)["taskUid"])
+            self.assertEqual(task["status"], "succeeded", task)
+
+    def states(self): return {node["id"]: (node["state"], node["stateWhy"]) for node in self.cluster.miroir.nodes().values()}
+
+    def test_snapshots_and_deletions_of_old_tasks_leave_the_nodes_in_sync(self):
+        chores = [("DELETE", "/tasks?uids=0,1", 200)]
+        if MEILISEARCH: chores += [("POST", "/snapshots", 202), ("POST", "/dumps", 202)]
+        for n, chore in enumerate(chores):
+            self.on_all_nodes(*chore)
+            self.write([100 + n])
+            self.cluster.miroir.end()
+            self.cluster.miroir.start()
+            self.write([200 + n])
+            self.assertEqual(set(self.states().values()), {("in_sync", "")}, chore)
+        self.check_equal(self.cluster, "things", self.model)
+
+
+if __name__ == "__main__": unittest.main()
