@@ -169,6 +169,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
 struct NewestOfOurs {
   Position position = 0;            // 0: none is ours
   std::optional<TaskUid> stranger;  // the newest task after it
+  std::int64_t deletion = -1;       // the newest of those that deletes tasks
 };
 Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int64_t current,
                                            Log& log) {
@@ -186,12 +187,13 @@ Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int
       if (position && (*position <= before || *position > task.uid)) position.reset();
     }
     if (position) {
-      newest = {.position = *position, .stranger = std::nullopt};
+      newest = {.position = *position, .stranger = std::nullopt, .deletion = -1};
       if (tells) told = *position;
       offset = std::int64_t{task.uid} - static_cast<std::int64_t>(*position);
       strangers = 0;
     } else {
       newest.stranger = task.uid;
+      if (task.type == node_task_type(EntryKind::kForgetNodeTasks)) newest.deletion = task.uid;
       if (newest.position > 0) strangers = std::min(strangers + 1, kStrangersMax);
     }
   }
@@ -199,7 +201,9 @@ Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int
 }
 
 // The last task we saw is gone: the newest one of ours that is left tells how far back the node
-// went. Or it is the log that went back, and one of the entries that it lost deleted the task.
+// went. Or it is the log that went back, and one of the entries that it lost deleted the task. Or
+// somebody else deleted it: what tasks there were is not known, but nothing says that the node
+// lacks what it acknowledged, and to do it all again would be to undo what came after.
 Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log& log,
                                  NodeTask newest, Instant deadline) {
   const std::int64_t marker = static_cast<std::int64_t>(progress.acknowledged) + progress.offset;
@@ -216,6 +220,7 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
   history.resume_after = 0;
   std::int64_t last = newest.uid;
   bool found = false;
+  bool deleted = false;
   for (int pages = 0; pages < kPagesBackMax && last >= 0 && !found; ++pages) {
     const std::int64_t first =
         std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
@@ -234,11 +239,16 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
     MIROIR_CO_TRY(const NewestOfOurs ours, co_await newest_of_ours(page, progress.offset, log));
     history.resume_after = ours.position;
     found = ours.position > 0;
+    deleted = deleted || ours.deletion > marker;
     if (ours.stranger && history.verdict == History::Verdict::kWentBack) {
       history.verdict = History::Verdict::kForeign;
       history.why += "; its task " + std::to_string(*ours.stranger) + " is not Miroir's";
     }
     last = first - 1;
+  }
+  if (deleted) {
+    history.resume_after = std::max(history.resume_after, progress.acknowledged);
+    history.why += "; somebody deleted tasks of it";
   }
   history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
   history.resume_at = newest.enqueued_at;

@@ -89,5 +89,39 @@ TEST_F(HousekeepingTest, AWriteWhoseTaskIsDeletedIsNoticed) {
   EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kStale);
 }
 
+// The documents are older than what the log keeps of bodies: what is done again to them is not
+// followed by themselves.
+TEST_F(HousekeepingTest, WhereTheFinishedTasksAreDeletedEverywhereNothingIsDoneAgain) {
+  world_.swap_indexes("books", "films");
+  world_.clear("films");
+  world_.await_task(world_.write("films", {"4"}, "film"));
+  settle();
+  const auto books = node_.documents("books");
+  const auto films = node_.documents("films");
+  ASSERT_EQ(films.size(), 1U);
+  for (auto& [name, node] : world_.nodes) forget_tasks(*node, 0, node->disk().next_uid);
+  const TaskUid deletion = node_.disk().next_uid - 1;
+  const Position newest = world_.write("films", {"5"}, "film");
+  settle();
+  EXPECT_EQ(node_.documents("books"), books);
+  EXPECT_EQ(node_.documents("films").size(), 2U);
+  EXPECT_EQ(node_.disk().tasks.size(), 2U) << "the deletion and the write";
+  EXPECT_EQ(node_.disk().tasks.rbegin()->first, deletion + 1);
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale) << "it is compared";
+  EXPECT_EQ(world_.task_end(newest)->status, "succeeded");
+}
+
+// A disk that was put back lacks what came after it, whoever deleted its tasks.
+TEST_F(HousekeepingTest, WhereTheFinishedTasksOfAnOlderDiskAreDeletedItIsSentTheLog) {
+  const SimulatedNode::Disk old = node_.snapshot();
+  world_.await_task(world_.write("films", {"4"}, "film"));
+  world_.await_task(world_.write("films", {"5"}, "film"));
+  settle();
+  node_.restore(old);
+  forget_tasks(node_, 0, node_.disk().next_uid);
+  EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kStale);
+  EXPECT_EQ(node_.documents("films").size(), 4U);
+}
+
 }  // namespace
 }  // namespace miroir

@@ -47,5 +47,21 @@ class Housekeeping(ClusterTest):
             self.assertEqual(set(self.states().values()), {("in_sync", "")}, chore)
         self.check_equal(self.cluster, "things", self.model)
 
+    def test_nothing_is_done_again_where_the_finished_tasks_are_deleted_on_all_nodes(self):
+        self.on_all_nodes("DELETE", "/tasks?statuses=succeeded,failed,canceled", 200)
+        newest = {node.name: node.api.get("/tasks?limit=1")["results"][0]["uid"] for node in self.cluster.nodes}
+        self.write([40])
+        for name, (state, why) in self.states().items():
+            self.assertEqual((state, why.split(":")[0]), ("stale", "its history is not ours"), name)
+        for node in self.cluster.nodes:
+            tasks = [task["uid"] for task in node.api.get("/tasks?limit=100")["results"]]
+            self.assertEqual(tasks, [newest[node.name] + 1, newest[node.name]])
+        self.assertEqual(self.cluster.wrong("things", self.model), [])
+        # One is right by a person's word, the other is compared with it.
+        self.api.expect(200, "POST", "/_miroir/nodes/a1/promote")
+        report = self.cluster.miroir.run_pass("light")
+        self.assertEqual((report["mismatches"], report["repaired"]), (0, 0), report)
+        self.check_equal(self.cluster, "things", self.model)
+
 
 if __name__ == "__main__": unittest.main()
