@@ -13,26 +13,43 @@ constexpr const char* kRow = "placement";
 struct Placement {
   std::int64_t shards = 0;
   std::map<std::string, std::vector<std::string>> groups;  // name → node ids, rising
+  // Of each node that ever was in a group, those of the group: by them it holds what it holds.
+  std::map<std::string, std::vector<std::string>> peers;
 };
 
 Placement placement_of(const Topology& topology) {
-  Placement placement{.shards = topology.shard_count(), .groups = {}};
+  Placement placement{.shards = topology.shard_count(), .groups = {}, .peers = {}};
   for (const int group : topology.groups()) {
     auto nodes = topology.nodes_of(group);
     std::ranges::sort(nodes);
+    for (const std::string& node : nodes) placement.peers[node] = nodes;
     placement.groups[std::to_string(group)] = std::move(nodes);
   }
   return placement;
 }
 
-std::string encode(const Placement& placement) {
-  Json groups = Json::object();
-  for (const auto& [group, nodes] : placement.groups) {
+Json to_json(const std::map<std::string, std::vector<std::string>>& lists) {
+  Json json = Json::object();
+  for (const auto& [name, nodes] : lists) {
     Json ids = Json::array();
     for (const std::string& id : nodes) ids.push_back(id);
-    groups.set(group, std::move(ids));
+    json.set(name, std::move(ids));
   }
-  return to_text(Json::object({{"shards", placement.shards}, {"groups", std::move(groups)}}));
+  return json;
+}
+
+std::map<std::string, std::vector<std::string>> lists_of(const Json& json) {
+  std::map<std::string, std::vector<std::string>> lists;
+  for (const auto& [name, nodes] : json.as_object()) {
+    for (const Json& node : nodes.as_array()) lists[name].push_back(node.as_string());
+  }
+  return lists;
+}
+
+std::string encode(const Placement& placement) {
+  return to_text(Json::object({{"shards", placement.shards},
+                               {"groups", to_json(placement.groups)},
+                               {"peers", to_json(placement.peers)}}));
 }
 
 Result<Placement> decode(std::string_view text) {
@@ -41,9 +58,12 @@ Result<Placement> decode(std::string_view text) {
   const Json* groups = json.find("groups");
   if (shards == nullptr || !shards->is_int64() || groups == nullptr || !groups->is_object())
     return fail(ErrorCode::kCorrupt, "the row of the placement is malformed");
-  Placement placement{.shards = shards->as_int64(), .groups = {}};
-  for (const auto& [group, nodes] : groups->as_object()) {
-    for (const Json& node : nodes.as_array()) placement.groups[group].push_back(node.as_string());
+  Placement placement{.shards = shards->as_int64(), .groups = lists_of(*groups), .peers = {}};
+  const Json* peers = json.find("peers");
+  if (peers != nullptr && peers->is_object()) placement.peers = lists_of(*peers);
+  // Older rows have none.
+  for (const auto& [group, nodes] : placement.groups) {
+    for (const std::string& node : nodes) placement.peers.try_emplace(node, nodes);
   }
   return placement;
 }
@@ -72,6 +92,14 @@ Result<void> compare(const Placement& before, const Placement& now) {
                                            " yet (a new group can be added instead)");
     }
   }
+  for (const auto& [node, peers] : now.peers) {
+    const auto old = before.peers.find(node);
+    if (old == before.peers.end() || old->second == peers) continue;
+    return fail(ErrorCode::kInvalid, "nodes: " + node + " was in a group of " + list(old->second) +
+                                         "; its documents cannot be moved to " + list(peers) +
+                                         " yet (an empty node under another id can be added " +
+                                         "instead)");
+  }
   if (!stays)
     return fail(ErrorCode::kInvalid, "nodes: none of the groups that hold the documents is left");
   return {};
@@ -81,10 +109,11 @@ Result<void> compare(const Placement& before, const Placement& now) {
 
 Async<Result<void>> guard_placement(Store& store, const Topology& topology, bool log_is_empty) {
   MIROIR_CO_TRY(const auto row, co_await store.get(Table::kMeta, kRow));
-  const Placement now = placement_of(topology);
+  Placement now = placement_of(topology);
   if (row && !log_is_empty) {
-    MIROIR_CO_TRY(const Placement before, decode(*row));
+    MIROIR_CO_TRY(Placement before, decode(*row));
     MIROIR_CO_CHECK(compare(before, now));
+    now.peers.merge(before.peers);
   }
   std::string text = encode(now);
   if (row == text) co_return Result<void>();

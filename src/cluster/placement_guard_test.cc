@@ -54,6 +54,28 @@ TEST_F(PlacementGuardTest, AGroupKeepsItsNodes) {
   EXPECT_EQ(refusal({a1_, b1_}, 64), "") << "a refusal changes nothing";
 }
 
+// Which documents a node holds, its group's members say, whatever the group's number.
+TEST_F(PlacementGuardTest, ANodeKeepsItsPeersInAnotherGroupAndWhenItComesBack) {
+  const NodeConfig b1{"b1", "http://b1", 2};
+  const NodeConfig b2{"b2", "http://b2", 2};
+  ASSERT_TRUE(guard({a1_, b1_, b2_}, 64, kEmpty));
+  EXPECT_EQ(refusal({a1_, b1}, 64),
+            "nodes: b1 was in a group of b1, b2; its documents cannot be moved to b1 yet (an empty "
+            "node under another id can be added instead)");
+  EXPECT_EQ(refusal({a1_}, 64), "");
+  EXPECT_NE(refusal({a1_, b1_}, 64), "");
+  EXPECT_EQ(refusal({a1_, b1, b2}, 64), "");
+  EXPECT_EQ(refusal({a1_, {"c1", "http://b1", 1}}, 64), "");
+}
+
+TEST_F(PlacementGuardTest, SoDoesOneThatAnOlderRowTellsOf) {
+  Batch batch;
+  batch.put(Table::kMeta, "placement", R"({"shards":64,"groups":{"0":["a1"],"1":["b1","b2"]}})");
+  ASSERT_TRUE(process_.run(store_.commit(std::move(batch))));
+  EXPECT_NE(refusal({a1_, {"b1", "http://b1", 2}}, 64), "");
+  EXPECT_EQ(refusal({a1_, b1_, b2_}, 64), "");
+}
+
 TEST_F(PlacementGuardTest, ShardsStay) {
   ASSERT_TRUE(guard({a1_, b1_}, 64, kEmpty));
   EXPECT_EQ(refusal({a1_, b1_}, 128),
