@@ -41,6 +41,27 @@ TEST(ForgottenTest, ANodeThatMissedForgottenEntriesIsNotInSync) {
   EXPECT_TRUE(world.documents_of_group(1, "books").contains("3"));
 }
 
+TEST(ForgottenTest, WhatNoNodeHasAnyMoreIsKeptUntilOneHasItAgain) {
+  Options options = forgetful();
+  options.groups = 1;
+  ForwardWorld world(1, options);
+  SimulatedNode& node = *world.nodes.at("a0");
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "a"));
+  const SimulatedNode::Disk old = node.snapshot();
+  world.await_task(world.write("books", {"2"}, "a"));
+  world.run_for(std::chrono::minutes(2));
+  node.options().full = true;  // so that it is not sent at once what it lacks
+  node.restore(old);
+  world.write("books", {"3"}, "a");
+  world.run_for(std::chrono::hours(2));
+  ASSERT_EQ(world.cluster().status("a0").state, ReplicaState::kStale);
+  node.options().full = false;
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_TRUE(world.documents_of_group(0, "books").contains("2"));
+}
+
 // Whether an index took another's name among them, nobody knows any more.
 TEST(ForgottenTest, WhereEvenOperationsOnIndexesAreForgottenAllOfTheNodesAreInDoubt) {
   for (const std::uint64_t kept : {0U, 10U}) {

@@ -13,8 +13,9 @@ constexpr Position kForgetMax = 100'000;  // entries that one commit takes away
 }  // namespace
 
 Async<Result<void>> DurableLog::trim(Position everywhere, Position here, Position ended) {
-  applied_everywhere_ = std::max(applied_everywhere_, everywhere);
-  applied_here_ = std::max(here, applied_everywhere_);
+  // It may be less than before: disks go back.
+  applied_everywhere_ = everywhere;
+  applied_here_ = here;
   ended_ = std::max(ended_, ended);
   if (trimming_) co_return Result<void>();
   trimming_ = true;

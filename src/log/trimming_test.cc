@@ -44,6 +44,16 @@ TEST_F(TrimmingTest, AppliedBodiesGoByAgeAndOthersStay) {
   EXPECT_TRUE(process_->run(log().later_writes(1, "unknown", old - 1)).value().overtaken);
 }
 
+TEST_F(TrimmingTest, WhatWasAppliedAndIsNoMoreIsKept) {
+  restart({.retention_age = std::chrono::hours(1)});
+  process_->create("a");
+  const Position lost = process_->append_documents(EntryKind::kWriteDocuments, "a", {"1"});
+  trim(lost, lost);
+  clock_.advance(std::chrono::hours(2));
+  trim(0, lost - 1);
+  EXPECT_EQ(ids_of(lost), std::vector<std::string>{"1"});
+}
+
 TEST_F(TrimmingTest, FullLogRefusesUntilSomethingCanBeTrimmed) {
   restart({.retention_bytes = 3'000});
   process_->create("a");
