@@ -187,6 +187,27 @@ void let_everybody_be_written_to(Plan& plan, Random& random) {
   }
 }
 
+// Who runs the nodes looks after them.
+void let_look_after(Plan& plan, Random& random, bool deletes) {
+  for (Phase& phase : plan.phases) {
+    for (Step& step : phase.steps) {
+      Fault* fault = std::get_if<Fault>(&step.what);
+      if (fault != nullptr && fault->kind == FaultKind::kEverybody)
+        fault->handlers = static_cast<int>(random.below(2));
+    }
+    for (std::uint64_t i = 1 + random.below(4); i > 0; --i) {
+      Fault chore;
+      chore.kind = FaultKind::kChore;
+      chore.node = node_name(
+          static_cast<int>(random.below(static_cast<std::uint64_t>(plan.groups))),
+          static_cast<int>(random.below(static_cast<std::uint64_t>(plan.nodes_per_group))));
+      chore.handlers = deletes ? static_cast<int>(random.below(2)) : 0;
+      phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(chore)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
 // Nothing tells what the content of some documents ought to be.
 void let_tie(Plan& plan, Random& random) {
   if (random.chance(0.5)) plan.tie = TieRule::kHash;

@@ -21,6 +21,7 @@ void let_collect(Plan& plan, Random& random);
 void let_close(Plan& plan, Random& random);
 void let_lag(Plan& plan, Random& random, const FaultSet& faults);
 void let_everybody_be_written_to(Plan& plan, Random& random);
+void let_look_after(Plan& plan, Random& random, bool deletes);
 void let_tie(Plan& plan, Random& random);
 void let_tags_drift(Plan& plan, Random& random);
 

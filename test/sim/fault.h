@@ -47,8 +47,10 @@ enum class FaultKind {
   kOperator,   // passes are paused for `duration`; 0: a dry run of a kind of pass, by `handlers`
   kNodeClock,  // a node's wall clock is set
   kNodeSlow,   // a node answers late, but answers
+  kChore,      // who runs a node has it make a snapshot (`handlers`: 0), or delete old tasks
   // What it must repair, or tell a person of.
-  kEverybody,      // somebody has done something to every node: a person must say who is right
+  kEverybody,      // somebody has done something to every node (`handlers`: 0; or deleted its
+                   // finished tasks): a person must say who is right
   kMergedCorrupt,  // as kCorrupt, of a document that is merged into: a person must say what is
                    // right
   kMergedPutBack,  // as kPutBack, of such a one

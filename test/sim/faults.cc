@@ -233,6 +233,10 @@ void World::begin(const Fault& fault) {
       networks_[fault.node].latency_max = Seconds(2);
       later(fault.duration, [this, id = fault.node] { networks_[id] = {}; });
       break;
+    case FaultKind::kChore:
+      if (fault.handlers == 0) node->make_task("snapshotCreation");
+      if (fault.handlers > 0) delete_tasks(fault.node, false);
+      break;
     case FaultKind::kEverybody:
       disturb_everybody(fault);
       break;

@@ -65,6 +65,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random origins(~seed * 31);
   Random repairs(~seed * 67);
   Random copies(~seed * 73);
+  Random chores(~seed * 79);
   Plan plan;
   plan.seed = seed;
   plan.hurried = hurry.chance(0.5);
@@ -157,6 +158,10 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
     plan.auto_repair = false;
     plan.hurried = true;
   }
+  // Where a log that went back was copied, tasks are not gone that it knows to have been the
+  // newest.
+  if (faults.contains(FaultKind::kChore) && (chores.chance(0.2) || everybody_written_to))
+    let_look_after(plan, chores, !store_goes);
   return plan;
 }
 

@@ -20,27 +20,28 @@ double seconds(Microseconds time) { return static_cast<double>(time.count()) / 1
 
 std::string_view name(FaultKind kind) {
   static constexpr std::array<std::string_view, kFaultKinds> kNames = {
-      "crash",           "node-down",
-      "node-full",       "cut",
-      "network",         "store-full",
-      "clock-step",      "curse",
-      "fail-tasks",      "fail-index-tasks",
-      "cancel-tasks",    "snapshot",
-      "restore",         "wipe",
-      "foreign-delete",  "foreign-delete-task",
-      "corrupt",         "remember",
-      "put-back",        "put-back-task",
-      "foreign-key",     "foreign-setting",
-      "storm",           "store-snapshot",
-      "store-back",      "store-lost",
-      "late-group",      "stranger",
-      "strange-index",   "client-cancel",
-      "policy",          "operator",
-      "node-clock",      "node-slow",
-      "everybody",       "merged-corrupt",
-      "merged-put-back", "tag-corrupt",
-      "drift-settings",  "drift-drop",
-      "drift-lost",      "drift-remake"};
+      "crash",          "node-down",
+      "node-full",      "cut",
+      "network",        "store-full",
+      "clock-step",     "curse",
+      "fail-tasks",     "fail-index-tasks",
+      "cancel-tasks",   "snapshot",
+      "restore",        "wipe",
+      "foreign-delete", "foreign-delete-task",
+      "corrupt",        "remember",
+      "put-back",       "put-back-task",
+      "foreign-key",    "foreign-setting",
+      "storm",          "store-snapshot",
+      "store-back",     "store-lost",
+      "late-group",     "stranger",
+      "strange-index",  "client-cancel",
+      "policy",         "operator",
+      "node-clock",     "node-slow",
+      "chore",          "everybody",
+      "merged-corrupt", "merged-put-back",
+      "tag-corrupt",    "drift-settings",
+      "drift-drop",     "drift-lost",
+      "drift-remake"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -101,7 +102,11 @@ std::string describe(const Fault& fault) {
     case FaultKind::kNodeSlow:
       return fmt::format("{} is slow for {:.3f} s", fault.node, seconds(fault.duration));
     case FaultKind::kEverybody:
-      return fmt::format("somebody sends every node tasks in {}", fault.index);
+      return fault.handlers > 0 ? std::string("somebody deletes the finished tasks of every node")
+                                : fmt::format("somebody sends every node tasks in {}", fault.index);
+    case FaultKind::kChore:
+      return fmt::format("{} {}", fault.node,
+                         fault.handlers > 0 ? "has old tasks deleted" : "makes a snapshot");
     case FaultKind::kCancelTasks:
       return fmt::format("cancel-tasks {}", fault.node);
     case FaultKind::kDriftSettings:

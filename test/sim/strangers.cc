@@ -66,8 +66,26 @@ void World::disturb_everybody(const Fault& fault) {
   everybody_ = true;
   for (auto& [id, node] : nodes_) {
     node->catch_up();
+    if (fault.handlers > 0) {
+      delete_tasks(id, true);
+      continue;
+    }
     (void)node->enqueue(DeleteDocuments{fault.index, {"nobody"}}, std::nullopt, "");
   }
+}
+
+// Not those that somebody still asks for: nobody would know how they ended.
+void World::delete_tasks(const std::string& node, bool newest_too) {
+  if (!process_ || !process_->ready()) return;
+  const auto rows = process_->log().progress();
+  const auto row = rows.find(node);
+  if (row == rows.end()) return;
+  const NodeProgress& its = row->second;
+  const auto ended = static_cast<std::int64_t>(std::min({its.done, its.settled, its.acknowledged}));
+  const std::int64_t before = ended + its.offset + (newest_too ? 1 : 0);
+  if (before <= 0) return;
+  const ForgetTasks tasks{.first = 0, .before = static_cast<TaskUid>(before)};
+  (void)nodes_.at(node)->enqueue(tasks, std::nullopt, "");
 }
 
 void World::lose(const std::string& node, const std::string& index, const std::string& id) {

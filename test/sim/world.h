@@ -103,6 +103,7 @@ class World {
   void write_as_stranger(const Fault& fault);
   void make_index_as_stranger(const Fault& fault);
   void disturb_everybody(const Fault& fault);
+  void delete_tasks(const std::string& node, bool newest_too);
   void drift(const Fault& fault);
   void say_policy(const Fault& fault);
   void operate(const Fault& fault);
