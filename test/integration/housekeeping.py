@@ -2,7 +2,7 @@
 """Who runs the nodes looks after them: snapshots are made, and finished tasks deleted, on all of them."""
 import unittest
 
-from cluster import MEILISEARCH, Cluster, ClusterTest
+from cluster import MEILISEARCH, Cluster, ClusterTest, wait_for
 
 PATH = "/indexes/things/documents"
 
@@ -51,6 +51,7 @@ class Housekeeping(ClusterTest):
         self.on_all_nodes("DELETE", "/tasks?statuses=succeeded,failed,canceled", 200)
         newest = {node.name: node.api.get("/tasks?limit=1")["results"][0]["uid"] for node in self.cluster.nodes}
         self.write([40])
+        wait_for("all is done", lambda: not any(node["lag"] for node in self.cluster.miroir.nodes().values()))
         for name, (state, why) in self.states().items():
             self.assertEqual((state, why.split(":")[0]), ("stale", "its history is not ours"), name)
         for node in self.cluster.nodes:
