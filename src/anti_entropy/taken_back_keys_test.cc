@@ -145,6 +145,28 @@ TEST_F(TakenBackKeysTest, OfAnIndexWhoseCreationFailedTooThereIsNone) {
   expect_key("other", std::nullopt);
 }
 
+// Documents made it, and told the nodes their key.
+TEST_F(TakenBackKeysTest, OfAnIndexWhoseCreationFailedTooDocumentsTellTheKey) {
+  for (auto& [name, each] : world.nodes) {
+    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      const bool fails = task.type == "indexUpdate" || task.type == "indexCreation";
+      return fails ? std::optional<std::string>("internal") : std::nullopt;
+    });
+  }
+  Entry entry;
+  entry.kind = EntryKind::kCreateIndex;
+  entry.task_type = "indexCreation";
+  entry.index_uid = "other";
+  entry.arguments = Json::object({{"primaryKey", "id"}});
+  world.append(std::move(entry));
+  change_key("other", "v");
+  world.write("other", {"x"}, "x");
+  settle();
+  expect_clean();
+  expect_key("other", "v");
+  expect_holds("other", {"x"});
+}
+
 TEST_F(TakenBackKeysTest, SurvivesACrashAtAnyMoment) {
   fail("indexUpdate");
   change_key(kOne, "sku");

@@ -128,7 +128,12 @@ Async<Result<void>> TakeBack::creation(std::shared_ptr<const Entry> entry) {
   if (found == nullptr) co_return Result<void>();
   const IndexState index = *found;
   MIROIR_CO_TRY(const bool never_was, co_await was_never_made(index));
-  if (!never_was) co_return Result<void>();
+  if (!never_was) {
+    // It is an index for what came after, which told the nodes its key.
+    MIROIR_CO_TRY(const bool not_made, co_await was_not_made(entry));
+    if (not_made) MIROIR_CO_CHECK(co_await key(entry->position));
+    co_return Result<void>();
+  }
   co_return co_await context_.log.take_back(
       [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
         const IndexState* now = catalogue.by_incarnation(index.incarnation);
@@ -140,7 +145,7 @@ Async<Result<void>> TakeBack::creation(std::shared_ptr<const Entry> entry) {
       });
 }
 
-// Its creation failed everywhere, though no such index was there, and no client used it since.
+// Its creation was not made, and no client used it since.
 Async<Result<bool>> TakeBack::was_never_made(IndexState index) {
   const Position birth = index.incarnation;
   if (index.named_at != birth || index.settings_version != birth + 1) co_return false;
@@ -149,8 +154,13 @@ Async<Result<bool>> TakeBack::was_never_made(IndexState index) {
   if (creation == nullptr || settings == nullptr || creation->kind != EntryKind::kCreateIndex ||
       creation->task_type.empty() || index.updated_at != settings->stamp)
     co_return false;
+  co_return co_await was_not_made(creation);
+}
+
+// Failed everywhere, though no such index was there.
+Async<Result<bool>> TakeBack::was_not_made(std::shared_ptr<const Entry> creation) {
   MIROIR_CO_TRY(const auto failures,
-                co_await EntryFailures::of(context_.log, context_.cluster, birth));
+                co_await EntryFailures::of(context_.log, context_.cluster, creation->position));
   const auto exists = [](const Json& error) { return is_error(error, "index_already_exists"); };
   co_return did_not_happen(*creation, failures) && failures.first(exists) == nullptr;
 }

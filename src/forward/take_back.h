@@ -76,6 +76,7 @@ class TakeBack {
   Async<Result<bool>> append(std::vector<IndexState> seen, Position looked, Log::Judge judge);
   Async<Result<void>> creation(std::shared_ptr<const Entry> entry);
   Async<Result<bool>> was_never_made(IndexState index);
+  Async<Result<bool>> was_not_made(std::shared_ptr<const Entry> creation);
   Async<Result<void>> drop(std::shared_ptr<const Entry> entry, Position incarnation,
                            Position decided_by);
   Async<Result<bool>> restore(std::shared_ptr<const Entry> failed, IndexState index, Since since);

@@ -27,7 +27,8 @@ struct IndexState {
     return incarnation == before.incarnation && uid == before.uid && named_at == before.named_at;
   }
   std::optional<std::string> primary_key;
-  // Clients' newest changes of it, rising: of one that failed everywhere the key before counts.
+  // The newest changes of it, by creation too, rising: of one that failed everywhere the key before
+  // counts.
   struct KeyChange {
     Position position = 0;
     std::optional<std::string> before;
