@@ -157,6 +157,7 @@ TEST_F(TakenBackKeysTest, OfAnIndexWhoseCreationFailedTooDocumentsTellTheKey) {
   entry.kind = EntryKind::kCreateIndex;
   entry.task_type = "indexCreation";
   entry.index_uid = "other";
+  entry.primary_key = "id";
   entry.arguments = Json::object({{"primaryKey", "id"}});
   world.append(std::move(entry));
   change_key("other", "v");

@@ -29,8 +29,11 @@ class CatalogueChange {
     index.named_at = entry_.position;
     index.born = index.created_at = index.updated_at = entry_.stamp;
     index.settings = Json::object();
-    if (const std::string* key = text_of(entry_.arguments, "primaryKey")) change_key(index, *key);
-    learn_primary_key(index);
+    if (const std::string* key = text_of(entry_.arguments, "primaryKey")) {
+      change_key(index, *key);
+    } else {
+      learn_primary_key(index);
+    }
     indexes_.emplace(entry_.index_uid, std::move(index));
   }
 
