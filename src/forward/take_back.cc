@@ -283,7 +283,8 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
   MIROIR_CO_TRY(pair.around, co_await settings_around(pair.index, entry->position));
   // Came with it, for a new key, and made an index.
   MIROIR_CO_TRY(const auto settings, co_await kept_entry(context_.log, entry->position + 1));
-  const bool its_own = settings != nullptr && settings->origin == Origin::kSystem &&
+  const bool its_own = text_of(entry->arguments, "primaryKey") != nullptr && settings != nullptr &&
+                       settings->origin == Origin::kSystem &&
                        pair.index.settings_version == settings->position;
   const EntryStamp stamp = its_own ? settings->stamp : entry->stamp;
   std::vector<IndexState> both = {pair.index};
