@@ -238,13 +238,16 @@ Async<Result<void>> Cluster::verify(std::string id, Instant deadline) {
   State::Node& node = state_->node(id);
   const std::uint64_t connections = node.client->connections();
   if (connections == node.verified) co_return Result<void>();
+  const Position acknowledged = node.progress.acknowledged;
   MIROIR_CO_TRY(const History history,
                 co_await check_history(*node.client, node.progress, state_->log, deadline));
   if (history.verdict == History::Verdict::kOurs) {
     node.verified = std::max(node.verified, connections);
     co_return Result<void>();
   }
-  if (node.status.state == ReplicaState::kInSync)
+  // Since it took newer tasks, the one that was asked for may have been deleted.
+  const bool is_known_by_it = node.progress.acknowledged == acknowledged;
+  if (is_known_by_it && node.status.state == ReplicaState::kInSync)
     MIROIR_CO_CHECK(co_await set_state(id, ReplicaState::kStale, history.why));
   Error error{ErrorCode::kUnavailable, "its history is not the log's: " + history.why};
   report_unhealthy(id, error);  // its forwarder looks anew
@@ -277,6 +280,9 @@ Async<Result<void>> Cluster::promote(std::string id, Position head) {
     co_return refuse("it has not applied everything yet (" + std::to_string(status.done) + " of " +
                      std::to_string(head) + " entries)");
   }
+  if (awaiting_recovery(*this).contains(id))
+    co_return refuse("the log went back, and it is taken as it is once all nodes answer: bring " +
+                     std::string("them up, or take their groups away"));
   if (can_be_healed(id))
     co_return refuse("each of its shards has a replica in sync, and it is healed from those");
   log_warning("promoted by a person", {{"node", id}, {"was", status.state_why}});

@@ -26,6 +26,24 @@ Async<Result<void>> Forwarder::establish() {
   co_return co_await adopt(std::move(history));
 }
 
+Async<Result<History>> Forwarder::recheck(Instant deadline) {
+  if (!context_.cluster.joined(node_))
+    co_return fail(ErrorCode::kUnavailable, "node " + node_ + " has not joined yet");
+  const Position acknowledged = progress_.acknowledged;
+  MIROIR_CO_TRY(History history,
+                co_await check_history(client_, progress_, context_.log, deadline));
+  if (history.verdict != History::Verdict::kOurs) {
+    // Where the lane went on meanwhile, it looks anew.
+    if (progress_.acknowledged == acknowledged &&
+        context_.cluster.status(node_).state == ReplicaState::kInSync) {
+      MIROIR_CO_CHECK(
+          co_await context_.cluster.set_state(node_, ReplicaState::kStale, history.why));
+    }
+    watcher_.report_trouble(Error{ErrorCode::kConflict, history.why});
+  }
+  co_return history;
+}
+
 // The offset is fixed here: its task numbers go on where the node's own end.
 Async<Result<void>> Forwarder::join(Instant until) {
   MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client_.newest_task(until));

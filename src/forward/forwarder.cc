@@ -117,21 +117,6 @@ void Forwarder::doubt() {
   watcher_.report_trouble(Error{ErrorCode::kConflict, "the node was away"});
 }
 
-Async<Result<History>> Forwarder::recheck(Instant deadline) {
-  if (!context_.cluster.joined(node_))
-    co_return fail(ErrorCode::kUnavailable, "node " + node_ + " has not joined yet");
-  MIROIR_CO_TRY(History history,
-                co_await check_history(client_, progress_, context_.log, deadline));
-  if (history.verdict != History::Verdict::kOurs) {
-    if (context_.cluster.status(node_).state == ReplicaState::kInSync) {
-      MIROIR_CO_CHECK(
-          co_await context_.cluster.set_state(node_, ReplicaState::kStale, history.why));
-    }
-    watcher_.report_trouble(Error{ErrorCode::kConflict, history.why});
-  }
-  co_return history;
-}
-
 Async<void> Forwarder::back_off() {
   const std::int64_t lowest = context_.options.retry_delay_min.count();
   const std::int64_t highest = context_.options.retry_delay_max.count();

@@ -34,6 +34,20 @@ TEST_F(RecoveryTest, ALostStoreIsMadeAnewFromTheNodes) {
   EXPECT_TRUE(all_in_sync());
 }
 
+// What is promoted tells of nothing any more, and the log would make its indexes anew.
+TEST_F(RecoveryTest, NobodyIsPromotedWhileNodesAreMissing) {
+  const auto before = everything();
+  for (const char* name : {"b0", "b1"}) world_.nodes.at(name)->options().down = true;
+  restart_on({});
+  const auto promoted = world_.await(world_.cluster().promote("a0", world_.log().head()));
+  ASSERT_FALSE(promoted);
+  EXPECT_NE(promoted.error().message.find("the log went back"), std::string::npos)
+      << promoted.error().message;
+  for (const char* name : {"b0", "b1"}) world_.nodes.at(name)->options().down = false;
+  EXPECT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+  EXPECT_EQ(everything(), before);
+}
+
 TEST_F(RecoveryTest, AnOlderStoreForgetsWhatTheNodesWentOnToDo) {
   const MemoryStore::Tables yesterday = world_.store.snapshot();
   world_.await_task(world_.remove("books", {"id1"}));

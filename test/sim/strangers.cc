@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "log/rows.h"
 #include "sim/on_node.h"
 #include "sim/world.h"
 
@@ -74,13 +75,15 @@ void World::disturb_everybody(const Fault& fault) {
   }
 }
 
-// Not those that somebody still asks for: nobody would know how they ended.
+// Not those that somebody still asks for, also after a crash: nobody would know how they ended.
 void World::delete_tasks(const std::string& node, bool newest_too) {
-  if (!process_ || !process_->ready()) return;
-  const auto rows = process_->log().progress();
+  const MemoryStore::Tables disk = store_.snapshot();
+  const auto& rows = disk.at(static_cast<std::size_t>(Table::kNode));
   const auto row = rows.find(node);
   if (row == rows.end()) return;
-  const NodeProgress& its = row->second;
+  const auto saved = decode_progress(row->second);
+  if (!saved) return;
+  const NodeProgress& its = *saved;
   const auto ended = static_cast<std::int64_t>(std::min({its.done, its.settled, its.acknowledged}));
   const std::int64_t before = ended + its.offset + (newest_too ? 1 : 0);
   if (before <= 0) return;
