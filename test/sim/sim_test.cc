@@ -113,6 +113,9 @@ TEST_F(SimulationTest, SeedsThatOnceFailedHold) {
   for (const std::uint64_t seed : {1544U, 3089U, 3136U}) {
     expect_holds(seed, but_drift, false);
   }
+  // A check of a node's history lasted while it was sent more, and old tasks of it were deleted;
+  // the settings that came after a rename were taken for its own.
+  for (const std::uint64_t seed : {57690U, 62060U}) expect_holds(seed, default_faults(), false);
 }
 
 class SeedsTest : public SimulationTest, public ::testing::WithParamInterface<std::uint64_t> {};
