@@ -198,10 +198,12 @@ class Pass {
     if (deep) {
       MIROIR_CO_TRY(read, co_await read_shards(index, roster, its, resolver, in_any_case));
     }
-    // What is proven lets nodes be sources: no document of theirs is left for later.
-    MIROIR_CO_CHECK(co_await resolver.stop_moving(
-        anybody_to_prove(roster) ? resolver.moving()
-                                 : in_both(resolver.moved_before(), resolver.moving())));
+    // What is proven lets nodes be sources, and what a deep pass proves lets tombstones go, also
+    // where it goes on with what another read: no document is left for later.
+    MIROIR_CO_CHECK(
+        co_await resolver.stop_moving(order_.kind == PassKind::kDeep || anybody_to_prove(roster)
+                                          ? resolver.moving()
+                                          : in_both(resolver.moved_before(), resolver.moving())));
     MIROIR_CO_CHECK(co_await resolver.save_left());
     resolver.report_unlisted();
     MIROIR_CO_CHECK(unchanged(tools_.log.catalogue(), index));

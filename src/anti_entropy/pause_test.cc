@@ -112,6 +112,37 @@ TEST_F(PauseTest, DeepPassThatWasCutOffGoesOnWhereItWas) {
   EXPECT_EQ(first_index, read_before) << "what was read before is not read again";
 }
 
+TEST_F(PauseTest, ADocumentThatMovesWhereASweepHasBeenDoesNotSpoilIt) {
+  world.create_index("series");
+  world.write("series", {"a", "b", "c"}, "v");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  restart(std::chrono::hours(100), std::chrono::minutes(5));
+  bool paused = false;
+  world.before_documents = [&](const std::string&, const DocumentQuery& query) {
+    if (!query.ids.empty()) owner("id7").fail_tasks({});  // it was found unlike
+    if (!query.ids.empty() || !query.fields.empty() || query.index_uid != "series") return;
+    if (!std::exchange(paused, true))
+      tasks->spawn("pause",
+                   [](Reconciler& its) -> Async<void> { (void)co_await its.pause(); }(*reconciler));
+  };
+  ASSERT_TRUE(world.run_until([&] { return passes("deep").size() == 1; }, Seconds(600)));
+  ASSERT_EQ(member(passes("deep")[0], "state"), Json("cut_off"));
+  owner("id7").fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+    if (task.type == "documentAdditionOrUpdate") return "internal";
+    return std::nullopt;
+  });
+  world.write(kIndex, {"id7"}, "lost", EntryKind::kMergeDocuments);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  ASSERT_TRUE(world.await(reconciler->resume()));
+  while (passes("deep").size() < 2) {
+    world.write(kIndex, {"id7"}, std::to_string(++puts), EntryKind::kMergeDocuments);
+    world.run_for(Milliseconds(20));
+  }
+  const Json resumed = passes("deep")[0];
+  ASSERT_EQ(member(resumed, "whole"), Json(true)) << to_text(resumed);
+  EXPECT_NE(resumed.find("cleanSweep"), nullptr) << to_text(resumed);
+}
+
 TEST_F(PauseTest, DeepPassThatAPersonStartsReadsEverything) {
   options.shards_per_pass = 1;
   restart(std::chrono::hours(100), std::chrono::minutes(5));
