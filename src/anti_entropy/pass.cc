@@ -198,16 +198,13 @@ class Pass {
     if (deep) {
       MIROIR_CO_TRY(read, co_await read_shards(index, roster, its, resolver, in_any_case));
     }
-    // What is proven lets nodes be sources, and what a deep pass proves lets tombstones go, also
-    // where it goes on with what another read: no document is left for later.
-    MIROIR_CO_CHECK(
-        co_await resolver.stop_moving(order_.kind == PassKind::kDeep || anybody_to_prove(roster)
-                                          ? resolver.moving()
-                                          : in_both(resolver.moved_before(), resolver.moving())));
+    MIROIR_CO_CHECK(co_await resolver.stop_moving(
+        leaves_none_moving(roster) ? resolver.moving()
+                                   : in_both(resolver.moved_before(), resolver.moving())));
     MIROIR_CO_CHECK(co_await resolver.save_left());
     resolver.report_unlisted();
     MIROIR_CO_CHECK(unchanged(tools_.log.catalogue(), index));
-    if (!in_any_case.empty()) note_read_in_full(index, roster, its);
+    note_read_in_full(index, roster, !in_any_case.empty(), its);
     if (order_.repairs) MIROIR_CO_CHECK(co_await end_restraints(index, roster, std::move(read)));
     co_return co_await end_doubts(in_doubt, roster, its);
   }
@@ -240,10 +237,16 @@ class Pass {
     });
   }
 
-  bool anybody_to_prove(const Roster& roster) const {
-    return std::ranges::any_of(roster.members(), [&](const auto& member) {
-      return member.second.standing == Standing::kHealing && has_peers(roster, member.first);
-    });
+  // What is proven lets nodes be sources, and what a deep pass proves lets tombstones go, also
+  // where it goes on with what another read. While a node is away what moves would pile up: it is
+  // known until it was seen on all owners.
+  bool leaves_none_moving(const Roster& roster) const {
+    return order_.kind == PassKind::kDeep ||
+           std::ranges::any_of(roster.members(), [&](const auto& member) {
+             return member.second.standing == Standing::kUnknown ||
+                    (member.second.standing == Standing::kHealing &&
+                     has_peers(roster, member.first));
+           });
   }
 
   // Those that the sweep has still to read, and these; returns which it read. What is proven here
@@ -276,22 +279,36 @@ class Pass {
       MIROIR_CO_CHECK(co_await sweep_->done(index.incarnation, some, clean));
     }
     for (const ShardId shard : shards)
-      if (all_readable(roster, shard)) resolver.looked_at_all(shard);
+      if (was_compared(roster, shard)) resolver.looked_at_all(shard);
     co_return std::set<ShardId>(shards.begin(), shards.end());
   }
 
-  bool all_readable(const Roster& roster, ShardId shard) const {
-    return std::ranges::all_of(tools_.cluster.topology().owners(shard),
-                               [&](const std::string& owner) { return roster.readable(owner); });
+  // As far as it can be read: who is healed and cannot is read in full once it can.
+  bool was_compared(const Roster& roster, ShardId shard) const {
+    const std::vector<std::string> owners = tools_.cluster.topology().owners(shard);
+    const auto readable = std::ranges::count_if(
+        owners, [&](const std::string& owner) { return roster.readable(owner); });
+    return std::cmp_greater_equal(readable, std::min<std::size_t>(owners.size(), 2)) &&
+           std::ranges::any_of(owners,
+                               [&](const std::string& owner) { return roster.in_sync(owner); });
   }
 
-  // What was found there and could not be repaired is known by id.
-  void note_read_in_full(const IndexUnderTest& index, const Roster& roster,
+  // What was found there and could not be repaired is known by id, or that there is more of it.
+  // Where repairs made room for more of it in what is known, all is read again.
+  void note_read_in_full(const IndexUnderTest& index, const Roster& roster, bool read,
                          const IndexReport& its) {
-    if (its.moving > 0 || !its.problems.empty()) return;
     for (const auto& [node, member] : roster.members()) {
-      if (member.standing == Standing::kHealing && has_peers(roster, node))
+      const bool more =
+          std::ranges::any_of(tools_.cluster.topology().shards_of(node), [&](ShardId shard) {
+            const auto note = its.notes.find(shard);
+            return note != its.notes.end() && !note->second.doubt.empty();
+          });
+      if (member.standing == Standing::kUnknown || (more && its.repaired > 0)) {
+        tools_.read_in_full.forget(node, index.incarnation);
+      } else if (read && its.moving == 0 && its.problems.empty() &&
+                 member.standing == Standing::kHealing && has_peers(roster, node)) {
         tools_.read_in_full.note(node, index.incarnation, member.setbacks);
+      }
     }
   }
 
@@ -345,6 +362,8 @@ class Pass {
 
   // Those that are left. They keep no other node from being in sync: judge_healing() comes first.
   void report_doubts(const Roster& roster, IndexReport& its) const {
+    for (const auto& [shard, note] : its.notes)
+      if (!note.doubt.empty()) its.add_problem(note.doubt);
     for (const Taint& taint : indexes_in_doubt(tools_, roster, its.incarnation)) {
       std::string why = "node " + taint.node + ": something failed for the index as a whole, and ";
       why += has_trusted_peers(tools_, roster, taint)
@@ -388,7 +407,8 @@ class Pass {
         const auto note = its.notes.find(shard);
         proven =
             proven && (note == its.notes.end() ||
-                       note->second.unresolved == note->second.looping + note->second.doubtful);
+                       (note->second.unresolved == note->second.looping + note->second.doubtful &&
+                        note->second.doubt.empty()));
       }
       if (!proven) unproven_.insert(node);
     }

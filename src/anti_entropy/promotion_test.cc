@@ -101,14 +101,23 @@ class SkippedTest : public ReconcilerTest {
     ASSERT_TRUE(
         world.run_until([&] { return world.cluster().status(name).healthy && world.all_done(); }));
   }
-  void expect_healed_by_a_light_pass() {
-    const Json light = run_pass(PassKind::kLight);
+  void expect_healed() {
     expect_groups_equal();
-    EXPECT_EQ(world.cluster().status(skipped).state, ReplicaState::kInSync) << to_text(light);
+    EXPECT_EQ(world.cluster().status(skipped).state, ReplicaState::kInSync);
+  }
+  void expect_healed_by_a_light_pass() {
+    run_pass(PassKind::kLight);
+    expect_healed();
+  }
+  std::string first_id_of(const std::string& name) {
+    int i = 0;
+    while (owners("id" + std::to_string(i))[0] != name) ++i;
+    return "id" + std::to_string(i);
   }
 
   const std::string skipped = owners("id5")[0];
   const std::string peer = owners("id5")[1];
+  const std::string other = skipped == "a0" ? "a1" : "a0";  // of the same group
 };
 
 TEST_F(SkippedTest, ALightPassReadsAllOfANodeThatTheLogCouldNotServe) {
@@ -119,7 +128,6 @@ TEST_F(SkippedTest, WhereNobodyIsThereToCompareItWithItWasNotCompared) {
   stop(peer);
   // All is read, for the sake of another.
   const Position index = world.log().catalogue().index(kIndex)->incarnation;
-  const std::string other = skipped == "a0" ? "a1" : "a0";
   const Taint doubt{index, "", other, {Taint::kUnnamed}};
   ASSERT_TRUE(world.await(world.log().add_taints({doubt}, doubt.newest())));
   run_pass(PassKind::kDeep);
@@ -173,7 +181,42 @@ class ManyKnownToDifferTest : public SkippedTest {
 
 TEST_F(ManyKnownToDifferTest, NobodyIsTrustedOfWhomSomeAreForgotten) {
   ASSERT_EQ(number(run_pass(PassKind::kDeep, false), "unresolved"), 1U);
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(world.cluster().status(skipped).state, ReplicaState::kStale);
+  run_pass(PassKind::kDeep);
+  expect_healed();
+}
+
+TEST_F(ManyKnownToDifferTest, WhereRepairsMadeRoomTheOthersAreFoundByALightPass) {
+  stop_reconciler();
+  options.unresolved_kept_max = 1;
+  start_reconciler();
+  const std::string too = first_id_of(skipped);
+  ASSERT_NE(too, "id5");
+  ASSERT_TRUE(node(skipped).corrupt(kIndex, too, "v", "flipped"));
+  ASSERT_EQ(number(run_pass(PassKind::kDeep, false), "unresolved"), 2U);
+  EXPECT_EQ(number(run_pass(PassKind::kLight), "repaired"), 1U);
+  EXPECT_EQ(world.cluster().status(skipped).state, ReplicaState::kStale);
   expect_healed_by_a_light_pass();
+}
+
+TEST_F(ManyKnownToDifferTest, WhatRepairsAreOffForIsNotReadByEveryPass) {
+  ASSERT_EQ(number(run_pass(PassKind::kLight, false), "unresolved"), 1U);
+  const double read = scanned("deep");
+  run_pass(PassKind::kLight, false);
+  EXPECT_EQ(scanned("deep"), read);
+}
+
+TEST_F(ManyKnownToDifferTest, WhoIsAwayKeepsNobodyElseFromBeingTrusted) {
+  const std::string lost = first_id_of(other);
+  node(other).delete_directly(kIndex, lost);
+  ASSERT_EQ(number(run_pass(PassKind::kDeep, false), "unresolved"), 2U);
+  stop(other);
+  run_pass(PassKind::kDeep);
+  EXPECT_EQ(world.cluster().status(skipped).state, ReplicaState::kInSync);
+  start(other);
+  run_pass(PassKind::kDeep);
+  expect_groups_equal();
 }
 
 }  // namespace

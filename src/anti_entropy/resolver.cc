@@ -117,7 +117,10 @@ Async<Result<void>> Resolver::save_left() {
 Async<Result<void>> Resolver::save(Unresolved kind, std::set<std::string> left) {
   while (kind != Unresolved::kUnlisted && left.size() > tools_.options.unresolved_kept_max) {
     const auto last = std::prev(left.end());
-    unlisted_.emplace(shard_of(*last), *last);
+    if (kind == Unresolved::kDiffering)
+      unlisted_.emplace(shard_of(*last), *last);
+    else  // nobody knows whether it differs: who is healed is read in full once more
+      tools_.read_in_full.forget(index_.incarnation);
     left.erase(last);
   }
   if (left == saved_[kind]) co_return Result<void>{};
@@ -133,7 +136,6 @@ void Resolver::report_unlisted() const {
       "more documents differ and were not repaired than are known by id: a deep pass finds the "
       "others";
   for (const auto& [shard, id] : unlisted) report_.notes[shard].doubt = why;
-  report_.add_problem(why);
 }
 
 Async<Result<void>> Resolver::flush() {

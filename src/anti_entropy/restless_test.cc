@@ -40,6 +40,41 @@ TEST_F(RestlessTest, WhatMovedInOnePassIsJudgedInTheNextWhileTheLanesStand) {
   expect_groups_equal();
 }
 
+// It would pile up: what moved stays known until it was seen on all owners.
+TEST_F(RestlessTest, WhileANodeIsAwayNothingThatMovesIsLeftForTheNext) {
+  const std::string away = owners("id7")[0] == "a0" ? "a1" : "a0";
+  node(away).options().down = true;
+  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(away).healthy; }));
+  owner("id7").fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+    if (task.type == "documentAdditionOrUpdate") return "internal";
+    return std::nullopt;
+  });
+  world.write(kIndex, {"id7"}, "lost", EntryKind::kMergeDocuments);
+  world.run_for(Seconds(5));
+  EXPECT_EQ(moving(pass_under_puts(PassKind::kLight, "id7")), 0U);
+}
+
+class ManyRestlessTest : public RestlessTest {
+ protected:
+  ManyRestlessTest() { options.unresolved_kept_max = 0; }
+};
+
+TEST_F(ManyRestlessTest, WhatMovedIsNotSaidToDiffer) {
+  owner("id7").fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+    if (task.type == "documentAdditionOrUpdate") return "internal";
+    return std::nullopt;
+  });
+  world.write(kIndex, {"id7"}, "lost", EntryKind::kMergeDocuments);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  ASSERT_EQ(moving(pass_under_puts(PassKind::kLight, "id7")), 1U);
+  owner("id7").fail_tasks({});
+  world.write(kIndex, {"id7"}, "last", EntryKind::kMergeDocuments);
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  run_pass(PassKind::kLight);
+  const Json pass = run_pass(PassKind::kLight);
+  EXPECT_EQ(member(pass, "clean"), Json(true)) << to_text(pass);
+}
+
 // Of the three symbols of its stamp one is that of the right stamp too.
 TEST_F(RestlessTest, StaleCopyThatSharesASymbolIsFoundUnderWrites) {
   std::map<std::string, Json> stale;

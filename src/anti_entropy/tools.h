@@ -35,6 +35,12 @@ class ReadInFull {
   void note(const std::string& node, Position incarnation, std::uint64_t setbacks) {
     setbacks_[{node, incarnation}] = setbacks;
   }
+  void forget(const std::string& node, Position incarnation) {
+    setbacks_.erase({node, incarnation});
+  }
+  void forget(Position incarnation) {
+    std::erase_if(setbacks_, [&](const auto& entry) { return entry.first.second == incarnation; });
+  }
   void forget_all_but(const std::set<Position>& incarnations) {
     std::erase_if(setbacks_,
                   [&](const auto& entry) { return !incarnations.contains(entry.first.second); });
