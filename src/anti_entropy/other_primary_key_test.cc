@@ -248,6 +248,37 @@ TEST_F(SwappedPrimaryKeyTest, WhatWaitsOnTheNodeWhenItIsToBeDroppedStays) {
   expect_theirs_stay("theirs");
 }
 
+// Snapshots, dumps and deletions of tasks do not wait for their turn.
+TEST_F(SwappedPrimaryKeyTest, WhatWaitsOnTheNodeBeforeATaskThatHasEndedStays) {
+  fail_swap();
+  pass_and_once_appended([&] {
+    b0().options().automatic = false;
+    enqueue(WriteDocuments{
+        .index_uid = kIndex, .primary_key = "id", .ndjson = to_text(theirs_) + "\n"});
+    b0().make_task("snapshotCreation");
+    world.run_for(Seconds(10));
+    b0().options().automatic = true;
+  });
+  expect_theirs_stay("theirs");
+}
+
+TEST_F(SwappedPrimaryKeyTest, TheLaneDoesNotWaitUntilTheNodeTellsWhatWouldBeDropped) {
+  fail_swap();
+  bool refuse = false;
+  world.answer_documents = [&](const std::string& name,
+                               const DocumentQuery& query) -> Result<DocumentPage> {
+    if (refuse && name == "b0" && query.index_uid == kIndex)
+      return fail(ErrorCode::kUnavailable, "internal");
+    return simulated_documents(node(name), query);
+  };
+  pass_and_once_appended([&] { refuse = true; });
+  world.create_index("others");
+  EXPECT_TRUE(world.run_until([&] { return world.all_done(); }));
+  refuse = false;
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(index().primary_key, "isbn");
+}
+
 TEST_F(SwappedPrimaryKeyTest, OfWhichTheNodeCannotTellWhoseDocumentsItHoldsIsNotDropped) {
   fail_swap();
   bool refuse = true;

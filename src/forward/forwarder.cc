@@ -12,8 +12,8 @@
 #include "forward/replay.h"
 #include "forward/take_back.h"
 #include "forward/voiding.h"
+#include "forward/why_not_to_drop.h"
 #include "meili/api_key.h"
-#include "node_api/holdings.h"
 
 namespace miroir {
 namespace {

@@ -22,13 +22,4 @@ Async<Result<Holds>> holdings(NodeClient& client, std::string index_uid, FieldNa
   co_return foreign->total == 0 ? Holds::kOurs : Holds::kForeign;
 }
 
-Async<Result<std::string>> why_not_to_drop(NodeClient& client, std::string index_uid,
-                                           FieldNames names, Instant deadline) {
-  MIROIR_CO_TRY(const auto newest, co_await client.newest_task(deadline));
-  if (newest && !newest->ended()) co_return "a task that is not ours waits on the node";
-  MIROIR_CO_TRY(const Holds holds,
-                co_await holdings(client, std::move(index_uid), std::move(names), deadline));
-  co_return holds == Holds::kForeign ? "documents without a stamp are in it" : "";
-}
-
 }  // namespace miroir

@@ -15,9 +15,4 @@ enum class Holds { kNothing, kOurs, kForeign };
 Async<Result<Holds>> holdings(NodeClient& client, std::string index_uid, FieldNames names,
                               Instant deadline);
 
-// Why a drop that is sent now may take along what is not ours; empty: it does not. What waits on
-// the node is not in the index yet. What comes between the answers and the drop is not seen.
-Async<Result<std::string>> why_not_to_drop(NodeClient& client, std::string index_uid,
-                                           FieldNames names, Instant deadline);
-
 }  // namespace miroir
