@@ -137,11 +137,14 @@ Async<Result<bool>> newest_tasks_ended(
     NodeClient& client, Instant deadline,
     std::int64_t last = std::numeric_limits<std::int64_t>::max());
 // Looks for such tasks in the whole queue of a node that the log never knew.
-Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Instant deadline);
+Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Position sent,
+                                            Instant deadline);
 // Tasks are known as ours by their metadata, or, where the route keeps none, by number, kind and
-// index of the log's entry at that position.
+// index of the log's entry at that position. What the log took that the node was not sent, beyond
+// `sent`, is none of them: a log that was ahead had given the number before.
 Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, Log& log,
-                                     Instant deadline);
+                                     Instant deadline,
+                                     Position sent = std::numeric_limits<Position>::max());
 // What the node calls the task that an entry of this kind makes; empty for keys, which make none.
 std::string_view node_task_type(EntryKind kind);
 // The metadata of our tasks, and back.

@@ -64,19 +64,19 @@ Async<Result<bool>> names_index(std::string index_uid, std::shared_ptr<const Ent
   co_return false;
 }
 
-// Whether the log has, or had, an entry of that position.
-Async<Result<bool>> knows(Log& log, Position position) {
-  if (position > log.head()) co_return false;
+// Whether the log has, or had, an entry of that position that the node may have been sent.
+Async<Result<bool>> knows(Log& log, Position position, Position sent) {
+  if (position > std::min(sent, log.head())) co_return false;
   if (position <= log.forgotten()) co_return true;
   MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, position));
   co_return entry != nullptr;
 }
 
 // The position of a task, if it is one of ours. What cannot be read is not somebody else's.
-Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64_t offset,
-                                                Log& log) {
+Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64_t offset, Log& log,
+                                                Position sent) {
   if (auto position = parse_task_metadata(task.custom_metadata)) {
-    MIROIR_CO_TRY(const bool known, co_await knows(log, *position));
+    MIROIR_CO_TRY(const bool known, co_await knows(log, *position, sent));
     co_return known ? position : std::nullopt;
   }
   if (task.type == node_task_type(EntryKind::kWriteDocuments) ||
@@ -84,7 +84,8 @@ Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64
     co_return std::nullopt;  // ours carry metadata
   }
   const std::int64_t position = std::int64_t{task.uid} - offset;
-  if (position < 1 || static_cast<Position>(position) > log.head()) co_return std::nullopt;
+  if (position < 1 || static_cast<Position>(position) > std::min(sent, log.head()))
+    co_return std::nullopt;
   MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, static_cast<Position>(position)));
   if (entry == nullptr || entry->born_failed || node_task_type(entry->kind) != task.type)
     co_return std::nullopt;
@@ -93,14 +94,14 @@ Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64
   co_return static_cast<Position>(position);
 }
 
-// The newest position that a task of ours carries and the log does not know: it is beyond its head,
-// or left out since another node told of such.
-Async<Result<Position>> lost_in(const std::vector<NodeTask>& tasks, Log& log) {
+// The newest position that a task of ours carries and the log does not know: it is beyond what the
+// node was sent of it, or left out since another node told of such.
+Async<Result<Position>> lost_in(const std::vector<NodeTask>& tasks, Log& log, Position sent) {
   Position newest = 0;
   for (const NodeTask& task : tasks)
     newest = std::max(newest, parse_task_metadata(task.custom_metadata).value_or(0));
   if (newest == 0) co_return Position{0};
-  MIROIR_CO_TRY(const bool known, co_await knows(log, newest));
+  MIROIR_CO_TRY(const bool known, co_await knows(log, newest, sent));
   co_return known ? Position{0} : newest;
 }
 
@@ -121,7 +122,8 @@ bool changes_no_index(std::string_view type) {
 // only move the offset, where the task before each is there: it would be a stranger's, deleted, and
 // nobody knows what it did.
 Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Log& log,
-                                   NodeTask newest, std::int64_t first, Instant deadline) {
+                                   Position sent, NodeTask newest, std::int64_t first,
+                                   Instant deadline) {
   History history{.verdict = History::Verdict::kOurs,
                   .resume_after = progress.acknowledged,
                   .offset = progress.offset,
@@ -134,7 +136,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
     for (const NodeTask& task : page) {
       const bool follows = std::int64_t{task.uid} == std::exchange(before, task.uid) + 1;
       MIROIR_CO_TRY(const std::optional<Position> position,
-                    co_await identify(task, progress.offset, log));
+                    co_await identify(task, progress.offset, log, sent));
       if (!position)
         history.lost =
             std::max(history.lost, parse_task_metadata(task.custom_metadata).value_or(0));
@@ -155,7 +157,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
   }
   if (history.lost > 0) {
     history.why = why_lost(history.lost, log.head());
-    history.resume_after = std::max(history.resume_after, history.lost);
+    history.resume_after = std::max(history.resume_after, std::min(history.lost, sent));
   }
   history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
   history.resume_at = newest.enqueued_at;
@@ -172,7 +174,7 @@ struct NewestOfOurs {
   std::int64_t deletion = -1;       // the newest of those that deletes tasks
 };
 Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int64_t current,
-                                           Log& log) {
+                                           Log& log, Position sent) {
   NewestOfOurs newest;
   Position told = 0;              // by metadata; the others are guessed
   std::int64_t offset = current;  // that the newest of ours had
@@ -183,7 +185,7 @@ Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int
     const std::int64_t moved_max = tells ? 0 : strangers;
     std::optional<Position> position;
     for (std::int64_t moved = 0; moved <= moved_max && !position; ++moved) {
-      MIROIR_CO_TRY(position, co_await identify(task, offset + moved, log));
+      MIROIR_CO_TRY(position, co_await identify(task, offset + moved, log, sent));
       if (position && (*position <= before || *position > task.uid)) position.reset();
     }
     if (position) {
@@ -204,7 +206,7 @@ Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int
 // went. Or it is the log that went back, and one of the entries that it lost deleted the task. Or
 // somebody else deleted it: what tasks there were is not known, but nothing says that the node
 // lacks what it acknowledged, and to do it all again would be to undo what came after.
-Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log& log,
+Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log& log, Position sent,
                                  NodeTask newest, Instant deadline) {
   const std::int64_t marker = static_cast<std::int64_t>(progress.acknowledged) + progress.offset;
   History history;
@@ -227,16 +229,19 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
     // Of a node that took newer ones it is the disk that went back.
-    MIROIR_CO_TRY(const Position lost, co_await lost_in(page, log));
+    MIROIR_CO_TRY(const Position lost, co_await lost_in(page, log, sent));
     if (lost > progress.acknowledged) {
-      co_return History{.verdict = History::Verdict::kForeign,
-                        .resume_after = lost,
-                        .offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(lost),
-                        .resume_at = newest.enqueued_at,
-                        .why = why_lost(lost, log.head()),
-                        .lost = lost};
+      const Position resume_after = std::min(lost, sent);
+      co_return History{
+          .verdict = History::Verdict::kForeign,
+          .resume_after = resume_after,
+          .offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(resume_after),
+          .resume_at = newest.enqueued_at,
+          .why = why_lost(lost, log.head()),
+          .lost = lost};
     }
-    MIROIR_CO_TRY(const NewestOfOurs ours, co_await newest_of_ours(page, progress.offset, log));
+    MIROIR_CO_TRY(const NewestOfOurs ours,
+                  co_await newest_of_ours(page, progress.offset, log, sent));
     history.resume_after = ours.position;
     found = ours.position > 0;
     deleted = deleted || ours.deletion > marker;
@@ -314,7 +319,8 @@ Async<Result<bool>> newest_tasks_ended(NodeClient& client, Instant deadline, std
   co_return std::ranges::all_of(tasks, &NodeTask::ended);
 }
 
-Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Instant deadline) {
+Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Position sent,
+                                            Instant deadline) {
   MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client.newest_task(deadline));
   std::int64_t last = newest ? std::int64_t{newest->uid} : -1;
   for (int pages = 0; pages < kPagesBackMax && last >= 0; ++pages) {
@@ -322,7 +328,7 @@ Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Instan
         std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
-    MIROIR_CO_TRY(const Position lost, co_await lost_in(page, log));
+    MIROIR_CO_TRY(const Position lost, co_await lost_in(page, log, sent));
     if (lost > 0) co_return lost;
     last = first - 1;
   }
@@ -330,7 +336,7 @@ Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Instan
 }
 
 Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, Log& log,
-                                     Instant deadline) {
+                                     Instant deadline, Position sent) {
   MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client.newest_task(deadline));
   // No task of any kind when we last looked: nothing to find again.
   const bool unmarked = progress.acknowledged_at.empty();
@@ -354,10 +360,10 @@ Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, 
     MIROIR_CO_TRY(const std::optional<NodeTask> last_seen,
                   co_await client.task(to_uid(marker), deadline));
     if (!last_seen || last_seen->enqueued_at != progress.acknowledged_at) {
-      co_return co_await find_back(client, std::move(progress), log, *newest, deadline);
+      co_return co_await find_back(client, std::move(progress), log, sent, *newest, deadline);
     }
   }
-  co_return co_await check_newer(client, std::move(progress), log, *newest,
+  co_return co_await check_newer(client, std::move(progress), log, sent, *newest,
                                  unmarked ? 0 : marker + 1, deadline);
 }
 

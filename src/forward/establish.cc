@@ -21,7 +21,8 @@ Async<Result<void>> Forwarder::establish() {
   MIROIR_CO_CHECK(co_await client_.probe(until));
   if (!context_.cluster.joined(node_)) MIROIR_CO_CHECK(co_await join(until));
   const std::uint64_t connections = client_.connections();
-  MIROIR_CO_TRY(History history, co_await check_history(client_, progress_, context_.log, until));
+  MIROIR_CO_TRY(History history,
+                co_await check_history(client_, progress_, context_.log, until, handed_over_));
   looked_over_ = connections;
   co_return co_await adopt(std::move(history));
 }
@@ -61,11 +62,12 @@ Async<Result<void>> Forwarder::join(Instant until) {
       nodes, [this](const NodeConfig& node) { return context_.cluster.status(node.id).done == 0; });
   ReplicaState state = ReplicaState::kJoining;
   if (newest) {
-    MIROIR_CO_TRY(const Position lost, co_await find_lost_positions(client_, context_.log, until));
+    MIROIR_CO_TRY(const Position lost,
+                  co_await find_lost_positions(client_, context_.log, handed_over_, until));
     lost_ = std::max(lost_, lost);
     if (lost_ > 0) {
-      row.acknowledged = row.done = lost_;
-      row.offset = std::int64_t{newest->uid} - static_cast<std::int64_t>(lost_);
+      row.acknowledged = row.done = std::min(lost_, handed_over_);
+      row.offset = std::int64_t{newest->uid} - static_cast<std::int64_t>(row.done);
     }
   }
   if (!indexes.empty() || lost_ > 0) {

@@ -50,9 +50,9 @@ Forwarder::Forwarder(ForwardContext context, Outcomes& outcomes, FilterResolver&
 Async<void> Forwarder::run() {
   for (;;) {
     auto established = co_await establish();
-    looked_ = true;
     Error why;
     if (established) {
+      looked_ = true;
       context_.cluster.report_healthy(node_);
       last_contact_ = context_.clock.now();
       watcher_.resume();

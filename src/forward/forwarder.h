@@ -82,14 +82,14 @@ class Forwarder {
   TaskWatcher watcher_;
   NodeProgress
       progress_;  // offset and the last acknowledged task; the rest is filled in when it is saved
-  Position handed_over_ = 0;
+  Position handed_over_ = 0;  // the newest that the node may have been sent
   Position missed_ = 0;  // the node's row says that it lacks something up to here
   // Entries up to here may have been sent or held back by a process before this one, or before the
   // node went back: the log tells what became of them.
   Position looked_up_to_ = 0;
   std::map<Position, std::optional<Json>> held_;
   bool unsaved_ = false;
-  bool looked_ = false;  // at its node, whatever came of it
+  bool looked_ = false;  // at its node
   Instant last_contact_{};
   std::uint64_t looked_over_ = 0;  // connections up to here led to the node that was looked at
   int attempts_ = 0;

@@ -40,8 +40,8 @@ class Forwarders {
   ~Forwarders();
   Async<void> run();
   Async<void> stop();
-  // Waits until every lane has looked at its node once, or could not, or until the deadline: before
-  // that a log that went back is not noticed, and what it is given anew may carry old numbers.
+  // Waits until every lane has looked at its node once, or until the deadline: before that a log
+  // that went back is not noticed, and what it is given anew may carry old numbers.
   Async<void> look_at_all(Instant deadline);
   // Whether a node has begun on this client's task (for the tasks view).
   bool processing(Position task) const;

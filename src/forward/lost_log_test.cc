@@ -94,10 +94,20 @@ class LostLogTest : public ::testing::Test {
     ASSERT_TRUE(world_.run_until([&] { return std::ranges::all_of(world_.nodes, forgotten); }));
   }
   void put_back(const MemoryStore::Tables& tables) {
+    restart_on(tables);
+    await_told();
+  }
+  void restart_on(const MemoryStore::Tables& tables, bool is_cut = false) {
     if (world_.process) settle();
     world_.crash();
+    cut(is_cut);
     world_.store.restore(tables);
     world_.start();
+  }
+  void cut(bool is_cut) {
+    for (auto& [name, network] : world_.networks) network.cut = is_cut;
+  }
+  void await_told() {
     for (const auto& [name, node] : world_.nodes) {
       const auto told = [&] {
         return world_.cluster().status(name).state_why.starts_with("the log went back");
@@ -112,6 +122,21 @@ class LostLogTest : public ::testing::Test {
       ASSERT_TRUE(documents.contains(id)) << name;
       EXPECT_NE(documents.at(id).find(value), std::string::npos) << documents.at(id);
     }
+  }
+  // By a copy that lacks so many entries.
+  void expect_taken_is_sent(int lost) {
+    const MemoryStore::Tables older = copy();
+    for (int n = 0; n < lost; ++n) world_.await_task(world_.write("books", {"1"}, "new"));
+    restart_on(older, true);
+    const Position one = world_.write("books", {"2"}, "taken");
+    const Position other = world_.write("books", {"3"}, "taken");
+    cut(false);
+    await_told();
+    expect_held("books", "1", "new");
+    expect_held("books", "2", "taken");
+    expect_held("books", "3", "taken");
+    EXPECT_EQ(world_.await_task(one).status, "succeeded");
+    EXPECT_EQ(world_.await_task(other).status, "succeeded");
   }
 
   ForwardWorld world_;
@@ -187,6 +212,21 @@ TEST_F(LostLogTest, WhatVanishedFromNodesThatTellDidNotFail) {
     EXPECT_TRUE(failures->empty()) << position;
     EXPECT_EQ(world_.await_task(position).status, "succeeded");
   }
+}
+
+// Under numbers that the lost log had given too: to more entries than it, or to fewer.
+TEST_F(LostLogTest, WhatIsTakenBeforeNodesTellIsSent) { expect_taken_is_sent(8); }
+TEST_F(LostLogTest, WhatIsTakenBeforeNodesTellIsSentWhereLessIsLost) { expect_taken_is_sent(1); }
+
+TEST_F(LostLogTest, WhatANewLogTakesBeforeNodesTellIsSent) {
+  write_on();
+  restart_on({}, true);
+  world_.create_index("books");
+  const Position written = world_.write("books", {"2"}, "taken");
+  cut(false);
+  await_told();
+  expect_held("books", "2", "taken");
+  EXPECT_EQ(world_.await_task(written).status, "succeeded");
 }
 
 // It was then, and what clients changed since is lost.
