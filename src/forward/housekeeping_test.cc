@@ -111,6 +111,30 @@ TEST_F(HousekeepingTest, WhereTheFinishedTasksAreDeletedEverywhereNothingIsDoneA
   EXPECT_EQ(world_.task_end(newest)->status, "succeeded");
 }
 
+// Or while Miroir is dead, all that nodes had ended; or all but what they are at.
+TEST_F(HousekeepingTest, WhatWasUnderWayWhenItsTaskWasDeletedEverywhereDidNotFail) {
+  for (const bool all : {true, false}) {
+    const auto books = node_.documents("books");
+    const auto films = node_.documents("films");
+    for (auto& [name, node] : world_.nodes) node->options().automatic = false;
+    const Position swapped = world_.swap_indexes("books", "films");
+    world_.create_index(all ? "one" : "other");
+    world_.run_for(Seconds(1));
+    world_.crash();
+    for (auto& [name, node] : world_.nodes) {
+      forget_tasks(*node, 0, node->disk().next_uid - (all ? 0 : 1));
+      node->options().automatic = true;
+    }
+    world_.start();
+    EXPECT_EQ(world_.await_task(swapped).status, "succeeded");
+    settle();
+    EXPECT_EQ(node_.documents("books"), films);
+    EXPECT_EQ(node_.documents("films"), books);
+    for (const char* name : {"a0", "b0"})
+      EXPECT_EQ(world_.cluster().status(name).state, ReplicaState::kStale) << "it is compared";
+  }
+}
+
 // A disk that was put back lacks what came after it, whoever deleted its tasks.
 TEST_F(HousekeepingTest, WhereTheFinishedTasksOfAnOlderDiskAreDeletedItIsSentTheLog) {
   const SimulatedNode::Disk old = node_.snapshot();

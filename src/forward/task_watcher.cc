@@ -209,19 +209,21 @@ Async<std::optional<Json>> TaskWatcher::failed_before(Position position) {
 }
 
 // The node went on past the task and does not have it: it refused the request, and that outcome is
-// recorded, or somebody deleted the task from its queue, and nobody knows what became of it. Where
-// the log went back that was a lost entry, once the task had ended; and of a delete by filter that
-// was looked up, and the log that knew it lost, nothing may have been sent.
+// recorded, or somebody deleted the task from its queue, which takes one that has ended. How,
+// nobody knows; most succeed, and what is taken to have failed everywhere is taken back: what the
+// nodes did is not to be undone. So the node is compared. Where the log went back it was a lost
+// entry that deleted the task; and of a delete by filter that was looked up, and the log that knew
+// it lost, nothing may have been sent.
 Async<void> TaskWatcher::settle_vanished(std::shared_ptr<const Entry> entry, TaskUid uid) {
   if (unresolved(*entry) || context_.cluster.status(node_).state_why.starts_with(kLogWentBack))
     co_return co_await settle(std::move(entry), EndedTask{});
-  EndedTask end{.failed = true, .details = {}, .error = {}, .started = 0, .finished = 0};
+  EndedTask end;
   if (std::optional<Json> refused = co_await failed_before(entry->position)) {
+    end.failed = true;
     end.error = std::move(*refused);
   } else {
     const std::string why =
         "task " + std::to_string(uid) + " was deleted from the node before it was seen to end";
-    end.error = meili::to_json(meili::api_error("internal", why));
     co_await insist(context_.clock, "replica state", [this, why] {
       return context_.cluster.set_state(node_, ReplicaState::kStale, why);
     });
