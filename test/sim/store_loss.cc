@@ -80,20 +80,26 @@ bool World::store_goes_back(MemoryStore::Tables tables) {
   return true;
 }
 
-bool World::is_on_a_node(Position task) const {
-  return std::ranges::any_of(nodes_, [&](const auto& node) {
-    return std::ranges::any_of(node.second->disk().tasks, [&](const auto& queued) {
-      return parse_task_metadata(queued.second.metadata) == task;
-    });
-  });
+// Who is ahead, and has no task of an entry any more, is taken to have done it.
+void World::find_untold(const SimulatedNode& node) {
+  std::set<Position> told;
+  for (const auto& [uid, task] : node.disk().tasks)
+    told.insert(parse_task_metadata(task.metadata).value_or(0));
+  for (const Position position : ledger_.left_open()) {
+    const Entry& entry = *ledger_.entries().at(position);
+    if (concerns(entry, node.options().id, topology_) && !told.contains(position))
+      untold_.insert(entry.task);
+  }
 }
 
 void World::find_ahead(const Ledger::Entries& lost) {
   ahead_.clear();
+  untold_.erase(untold_.upper_bound(went_back_to_), untold_.end());
   for (const auto& [id, node] : nodes_) {
     if (!tells_of(lost, *node)) continue;
     SimulatedNode::Disk disk = node->snapshot();
     ahead_[id] = disk.next_uid;
+    find_untold(*node);
     if (!plan_.copy_is_old) continue;
     std::erase_if(disk.tasks, [this](const auto& task) {
       const auto position = parse_task_metadata(task.second.metadata);

@@ -66,7 +66,9 @@ class World {
   OperatorWitness& operator_witness() { return operator_witness_; }
   // What passes did that they must not do.
   std::vector<std::string> take_wrong();
-  bool is_on_a_node(Position task) const;
+  // Clients' tasks that had not ended when the store went back, and of which some node could not
+  // tell then that they had failed there.
+  const std::set<Position>& untold() const { return untold_; }
   // All that happened, for a checker.
   Chronicle chronicle() const {
     return {ledger_,  cursed_,       adoptions_,          witness_.swept(), witness_.repaired(),
@@ -115,6 +117,7 @@ class World {
   void gather_storm(Fault fault);
   bool store_goes_back(MemoryStore::Tables tables);
   void find_ahead(const Ledger::Entries& lost);
+  void find_untold(const SimulatedNode& node);
   void check_sent_again();
   void watch_adoption(const Batch& batch);
   bool in_recovery();
@@ -153,6 +156,7 @@ class World {
   bool in_recovery_ = false;   // the store went back, and Miroir has not come to terms with it yet
   Position went_back_to_ = 0;  // entries up to here were written before the store last went back
   std::map<std::string, TaskUid> ahead_;  // nodes that were ahead of it then, with their next task
+  std::set<Position> untold_;
   std::vector<std::string> wrong_;
   std::vector<Adoption> adoptions_;
   std::map<std::string, Json> remembered_;
