@@ -305,7 +305,7 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
                               };
                               pair.unused = untouched && its.dropped_at == 0 &&
                                             std::ranges::none_of(now.dropped(), waits);
-                              if (!pair.other && untouched && !its_own)
+                              if (!pair.other && untouched && its.dropped_at == 0 && !its_own)
                                 return std::vector{back_to(*entry, its, "rename", named.before)};
                               return exchange(*entry, pair, named.before, now, position);
                             });
