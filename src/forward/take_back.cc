@@ -281,11 +281,15 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
   const Next& next = seen.next;
   if (next.decided_by != 0) co_return true;
   MIROIR_CO_TRY(pair.around, co_await settings_around(pair.index, entry->position));
-  // Came with it, for a new key, and made an index.
+  // Came with it, for a new key, and made an index; unless nodes refused the key once they had
+  // renamed theirs (a Meilisearch does): it is that one.
   MIROIR_CO_TRY(const auto settings, co_await kept_entry(context_.log, entry->position + 1));
+  MIROIR_CO_TRY(const auto failures,
+                co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
   const bool its_own = text_of(entry->arguments, "primaryKey") != nullptr && settings != nullptr &&
                        settings->origin == Origin::kSystem &&
-                       pair.index.settings_version == settings->position;
+                       pair.index.settings_version == settings->position &&
+                       !failures.all_are("index_primary_key_already_exists");
   const EntryStamp stamp = its_own ? settings->stamp : entry->stamp;
   std::vector<IndexState> both = {pair.index};
   if (next.incarnation != 0) {
