@@ -94,8 +94,7 @@ Async<Result<void>> Resolver::add(std::vector<std::string> ids) {
 }
 
 Async<Result<void>> Resolver::add_left() {
-  for (const Unresolved kind :
-       {Unresolved::kDiffering, Unresolved::kMoving, Unresolved::kUnlisted}) {
+  for (const Unresolved kind : kUnresolved) {
     MIROIR_CO_TRY(saved_[kind], co_await load_unresolved(tools_.store, kind, index_.incarnation));
   }
   known_ = saved_[Unresolved::kDiffering];

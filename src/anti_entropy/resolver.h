@@ -25,7 +25,8 @@ class Resolver {
   Async<Result<void>> add_left();
   // What is left so far, for the next. A shard counts as read only once it is written down.
   Async<Result<void>> save_left();
-  // Every document of the shard was looked at, on all owners: what is left there is known by id.
+  // Every document of the shard was compared, as far as its owners could be read: what is left
+  // there is known by id.
   void looked_at_all(ShardId shard) { unlisted_before_.erase(shard); }
   // The shards where more is left than is known by id.
   void report_unlisted() const;

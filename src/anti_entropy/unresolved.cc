@@ -52,8 +52,7 @@ Async<Result<void>> save_unresolved(Store& store, Unresolved kind, Position inca
 
 Async<Result<void>> forget_unresolved_but(Store& store, std::set<Position> incarnations) {
   Batch batch;
-  for (const Unresolved kind :
-       {Unresolved::kDiffering, Unresolved::kMoving, Unresolved::kUnlisted}) {
+  for (const Unresolved kind : kUnresolved) {
     const std::string first = key_join(rows_of(kind), "");
     MIROIR_CO_TRY(const auto rows,
                   co_await store.scan(Table::kMeta, first, prefix_end(first), kIndexesMax));

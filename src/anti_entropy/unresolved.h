@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <set>
 #include <string>
 
@@ -16,6 +17,8 @@ enum class Unresolved {
   kMoving,     // written while they were looked at
   kUnlisted,   // one of each shard that holds more of them than are listed
 };
+inline constexpr std::array kUnresolved = {Unresolved::kDiffering, Unresolved::kMoving,
+                                           Unresolved::kUnlisted};
 
 Async<Result<std::set<std::string>>> load_unresolved(Store& store, Unresolved kind,
                                                      Position incarnation);

@@ -163,10 +163,10 @@ Async<Result<bool>> ChangeReader::note(std::shared_ptr<const Entry> entry,
     co_return true;
   }
   const Topology& topology = cluster_.topology();
+  // An expiry takes away one version, and who deletes that too deletes nothing.
+  const bool expiry = names_exact_stamps(*entry);
   const auto read = co_await log_.for_each_record(entry, [&](BodyRecord record) -> Result<void> {
     if (!happened[topology.shard_of(record.slot)]) return {};
-    // An expiry takes away one version, and who deletes that too deletes nothing.
-    const bool expiry = names_exact_stamps(*entry);
     EntryStamp& oldest = newer->ids[record.id];
     oldest = std::max(oldest, expiry ? exact_stamp(record).value_or(0) + 1 : entry->stamp);
     return {};

@@ -198,9 +198,9 @@ void let_look_after(Plan& plan, Random& random, bool deletes) {
     for (std::uint64_t i = 1 + random.below(4); i > 0; --i) {
       Fault chore;
       chore.kind = FaultKind::kChore;
-      chore.node = node_name(
-          static_cast<int>(random.below(static_cast<std::uint64_t>(plan.groups))),
-          static_cast<int>(random.below(static_cast<std::uint64_t>(plan.nodes_per_group))));
+      const std::uint64_t group = random.below(static_cast<std::uint64_t>(plan.groups));
+      const std::uint64_t place = random.below(static_cast<std::uint64_t>(plan.nodes_per_group));
+      chore.node = node_name(static_cast<int>(group), static_cast<int>(place));
       chore.handlers = deletes ? static_cast<int>(random.below(2)) : 0;
       phase.steps.push_back({between(random, Milliseconds(0), phase.length), std::move(chore)});
     }
