@@ -126,10 +126,8 @@ TEST_F(OtherPrimaryKeyTest, DocumentsOfStrangersStayThoughTheIndexIsInDoubt) {
 // A swap failed here, and may yet have failed everywhere: then each is what it was.
 TEST_F(OtherPrimaryKeyTest, OfAnIndexThatMayBeAnotherIsNotChanged) {
   make_notes();
+  world.fail_tasks({"indexSwap"});
   for (auto& [name, each] : world.nodes) {
-    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
-      return task.type == "indexSwap" ? std::optional<std::string>("internal") : std::nullopt;
-    });
     if (name != "b0") each->options().down = true;
   }
   world.swap_indexes(kIndex, "notes");
@@ -154,9 +152,7 @@ class SwappedPrimaryKeyTest : public OtherPrimaryKeyTest {
  protected:
   void fail_swap() {
     make_notes();
-    b0().fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
-      return task.type == "indexSwap" ? std::optional<std::string>("internal") : std::nullopt;
-    });
+    world.fail_tasks({"indexSwap"}, "b0");
     world.swap_indexes(kIndex, "notes");
     ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
     b0().fail_tasks({});

@@ -19,7 +19,7 @@ class TakenBackDropsTest : public TakenBackTest {
 };
 
 TEST_F(TakenBackDropsTest, CreationThatFailedEverywhereIsNotMadeUpFor) {
-  fail("indexCreation");
+  world.fail_tasks({"indexCreation"});
   make("made");
   settle();
   expect_names({kOne});
@@ -32,7 +32,7 @@ TEST_F(TakenBackDropsTest, CreationThatFailedEverywhereIsNotMadeUpFor) {
 }
 
 TEST_F(TakenBackDropsTest, WhatClientsUsedSinceItsCreationFailedIsAnIndex) {
-  fail("indexCreation");
+  world.fail_tasks({"indexCreation"});
   make("made");
   world.write("made", {"1"}, "x");
   settle();
@@ -44,8 +44,8 @@ TEST_F(TakenBackDropsTest, WhatClientsUsedSinceItsCreationFailedIsAnIndex) {
 TEST_F(TakenBackDropsTest, DropThatFailedEverywhereLeavesTheIndexWhatItWas) {
   const std::string copy = fill();
   const Position incarnation = world.log().catalogue().index(kOne)->incarnation;
-  fail("indexDeletion");
-  drop(kOne);
+  world.fail_tasks({"indexDeletion"});
+  world.drop_index(kOne);
   settle();
   expect_names({kOne});
   EXPECT_EQ(world.log().catalogue().index(kOne)->incarnation, incarnation);
@@ -57,7 +57,7 @@ TEST_F(TakenBackDropsTest, DropThatFailedEverywhereLeavesTheIndexWhatItWas) {
   run_pass(PassKind::kDeep);
   expect_holds(kOne, {"1", "2"});
   // And now it goes.
-  drop(kOne);
+  world.drop_index(kOne);
   settle();
   expect_names({});
   expect_clean();
@@ -65,8 +65,8 @@ TEST_F(TakenBackDropsTest, DropThatFailedEverywhereLeavesTheIndexWhatItWas) {
 
 TEST_F(TakenBackDropsTest, WhatWasDoneSinceADropThatFailedIsDoneToTheIndexThatIsThere) {
   const std::string copy = fill();
-  fail("indexDeletion");
-  drop(kOne);
+  world.fail_tasks({"indexDeletion"});
+  world.drop_index(kOne);
   make(kOne);
   world.write(kOne, {"1", "4"}, "new");
   world.remove(kOne, {"2"});
@@ -87,9 +87,9 @@ TEST_F(TakenBackDropsTest, WhatWasDoneSinceADropThatFailedIsDoneToTheIndexThatIs
 TEST_F(TakenBackDropsTest, WhatOneNodeFailedToDropStaysWhileTheOtherIsAway) {
   world.write(kOne, {"1", "2"}, "x");
   settle();
-  fail("indexDeletion");
+  world.fail_tasks({"indexDeletion"});
   node("b0").options().down = true;
-  drop(kOne);
+  world.drop_index(kOne);
   world.run_for(Seconds(60));
   run_pass(PassKind::kDeep);
   EXPECT_EQ(node("a0").documents(kOne).size(), 2U);
@@ -106,8 +106,8 @@ TEST_F(TakenBackDropsTest, WhatWasRenamedToWhatADropDidNotSetFreeKeepsItsName) {
   world.write(kOne, {"1"}, "x");
   world.write("other", {"2"}, "x");
   settle();
-  fail("indexDeletion");
-  drop(kOne);
+  world.fail_tasks({"indexDeletion"});
+  world.drop_index(kOne);
   rename("other", kOne);
   settle();
   expect_names({kOne, "other"});
@@ -123,14 +123,9 @@ TEST_F(TakenBackDropsTest, DropThatFailedOfWhatASwapThatFailedExchangedLeavesBot
   world.remove(kOne, {"2"});
   stop_word(kOne, "the");
   settle();
-  for (auto& [name, each] : world.nodes) {
-    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
-      const bool fails = task.type == "indexSwap" || task.type == "indexDeletion";
-      return fails ? std::optional<std::string>("internal") : std::nullopt;
-    });
-  }
+  world.fail_tasks({"indexSwap", "indexDeletion"});
   world.swap_indexes(kOne, "other");
-  drop("other");
+  world.drop_index("other");
   settle();
   expect_clean(true);
   expect_names({kOne, "other"});
@@ -143,14 +138,14 @@ TEST_F(TakenBackDropsTest, DropThatFailedOfWhatASwapThatFailedExchangedLeavesBot
 TEST_F(TakenBackDropsTest, DropOfTheNameThatARenamingSwapDidNotGiveLeavesTheIndex) {
   world.write(kOne, {"1", "2"}, "x");
   settle();
-  fail("indexSwap");
+  world.fail_tasks({"indexSwap"});
   Entry swap;
   swap.kind = EntryKind::kSwapIndexes;
   swap.task_type = "indexSwap";
   swap.arguments =
       Json::array({Json::object({{"indexes", Json::array({kOne, "renamed"})}, {"rename", true}})});
   world.append(std::move(swap));
-  drop("renamed");
+  world.drop_index("renamed");
   settle();
   expect_names({kOne});
   expect_clean();
@@ -162,10 +157,10 @@ TEST_F(TakenBackDropsTest, DeleteSinceASwapThatFailedWhoseOtherIndexWasDroppedSt
   world.write(kOne, {"1", "2"}, "x");
   settle();
   const auto copy = node("b0").documents(kOne).at("1");
-  fail("indexSwap");
+  world.fail_tasks({"indexSwap"});
   world.swap_indexes(kOne, "other");
   const Position removal = world.remove(kOne, {"1"});
-  drop("other");
+  world.drop_index("other");
   settle();
   EXPECT_EQ(world.await_task(removal).status, "succeeded");
   expect_holds(kOne, {"2"});
@@ -180,18 +175,13 @@ TEST_F(TakenBackDropsTest, SettingsAreWhatTheLastThatWasTakenBackLeft) {
   world.create_index("other");
   stop_word(kOne, "the");
   settle();
-  for (auto& [name, each] : world.nodes) {
-    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
-      const bool fails = task.type == "indexDeletion" || task.type == "indexSwap";
-      return fails ? std::optional<std::string>("internal") : std::nullopt;
-    });
-  }
-  drop(kOne);
+  world.fail_tasks({"indexDeletion", "indexSwap"});
+  world.drop_index(kOne);
   make(kOne);
   world.write(kOne, {"1"}, "x");
   world.swap_indexes(kOne, "other");
   settle();
-  fail("settingsUpdate");
+  world.fail_tasks({"settingsUpdate"});
   stop_word("other", "and");
   settle();
   EXPECT_EQ(settings(kOne), Json::object({{"stopWords", Json::array({"the"})}}));
@@ -203,8 +193,8 @@ TEST_F(TakenBackDropsTest, DropThatFailedEverywhereSurvivesACrashAtAnyMoment) {
   world.write(kOne, {"1", "2"}, "old");
   world.remove(kOne, {"1"});
   settle();
-  fail("indexDeletion");
-  drop(kOne);
+  world.fail_tasks({"indexDeletion"});
+  world.drop_index(kOne);
   make(kOne);
   world.write(kOne, {"3"}, "new");
   for (int crash = 0; crash < 40; ++crash) {
@@ -219,8 +209,8 @@ TEST_F(TakenBackDropsTest, DropThatFailedEverywhereSurvivesACrashAtAnyMoment) {
 TEST_F(TakenBackDropsTest, DropThatFailedIsNotReplayed) {
   world.write(kOne, {"1"}, "x");
   settle();
-  fail("indexDeletion");
-  drop(kOne);
+  world.fail_tasks({"indexDeletion"});
+  world.drop_index(kOne);
   settle();
   world.write(kOne, {"2"}, "x");
   settle();

@@ -23,14 +23,6 @@ class TakenBackTest : public ReconcilerTest {
     settle();
   }
 
-  void fail(const std::string& type, std::optional<std::string> only = std::nullopt) {
-    for (auto& [name, each] : world.nodes) {
-      if (only && *only != name) continue;
-      each->fail_tasks([type](const NodeTask& task) -> std::optional<std::string> {
-        return task.type == type ? std::optional<std::string>("internal") : std::nullopt;
-      });
-    }
-  }
   void settle() {
     ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
     for (auto& [name, each] : world.nodes) each->fail_tasks({});
@@ -71,13 +63,6 @@ class TakenBackTest : public ReconcilerTest {
       ASSERT_NE(held, each->disk().indexes.end()) << uid << " on " << name;
       EXPECT_EQ(held->second.primary_key, key) << uid << " on " << name;
     }
-  }
-  void drop(const std::string& uid) {
-    Entry entry;
-    entry.kind = EntryKind::kDropIndex;
-    entry.task_type = "indexDeletion";
-    entry.index_uid = uid;
-    world.append(std::move(entry));
   }
   // As a client's: settings come with it, and make it on nodes too.
   void make(const std::string& uid) {

@@ -6,14 +6,18 @@ namespace {
 
 class TakenBackKeysTest : public TakenBackTest {
  protected:
-  // Without a key, as settings or an empty creation make it.
-  void create_without_key(const std::string& uid) {
+  void create(const std::string& uid, std::optional<std::string> key) {
     Entry entry;
     entry.kind = EntryKind::kCreateIndex;
     entry.task_type = "indexCreation";
     entry.index_uid = uid;
-    entry.arguments = Json::object({{"primaryKey", Json()}});
+    entry.primary_key = key.value_or("");
+    entry.arguments = Json::object({{"primaryKey", key ? Json(*key) : Json()}});
     world.append(std::move(entry));
+  }
+  // As settings or an empty creation make it.
+  void create_without_key(const std::string& uid) {
+    create(uid, std::nullopt);
     settle();
   }
 };
@@ -22,7 +26,7 @@ TEST_F(TakenBackKeysTest, KeyThatFailedEverywhereIsNotMadeByTheReconciler) {
   create_without_key("other");
   stop_word(kOne, "the");
   settle();
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   change_key(kOne, "sku");
   change_key("other", "sku");
   settle();
@@ -41,7 +45,7 @@ TEST_F(TakenBackKeysTest, KeyThatFailedEverywhereIsNotMadeByTheReconciler) {
 // They told the nodes the key: it is the index's all the same.
 TEST_F(TakenBackKeysTest, DocumentsOfANewKeyThatFailedMakeItWhereThereWasNone) {
   create_without_key("other");
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   change_key("other", "v");
   world.write("other", {"x"}, "x");
   settle();
@@ -52,7 +56,7 @@ TEST_F(TakenBackKeysTest, DocumentsOfANewKeyThatFailedMakeItWhereThereWasNone) {
 
 // They failed too, for the nodes have the one before.
 TEST_F(TakenBackKeysTest, DocumentsOfANewKeyThatFailedDoNotMakeItWhereThereWasAnother) {
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   change_key(kOne, "v");
   world.write(kOne, {"x"}, "x");
   settle();
@@ -81,7 +85,7 @@ TEST_F(TakenBackKeysTest, AfterSeveralTheNewestThatDidNotFailCounts) {
 
 TEST_F(TakenBackKeysTest, KeyAndNameThatFailedTogetherBothGoBack) {
   create_without_key("other");
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   change_key(kOne, "sku", "renamed");
   change_key("other", "sku", "another");
   settle();
@@ -92,7 +96,7 @@ TEST_F(TakenBackKeysTest, KeyAndNameThatFailedTogetherBothGoBack) {
 }
 
 TEST_F(TakenBackKeysTest, DocumentsUnderANameAndAKeyThatNobodyGotAreAnIndexOfTheirOwn) {
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   change_key(kOne, "v", "renamed");
   world.write("renamed", {"x"}, "x");
   settle();
@@ -104,41 +108,26 @@ TEST_F(TakenBackKeysTest, DocumentsUnderANameAndAKeyThatNobodyGotAreAnIndexOfThe
 }
 
 TEST_F(TakenBackKeysTest, OfAnIndexThatWasDroppedSinceNothingComesBack) {
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   change_key(kOne, "sku");
-  drop(kOne);
+  world.drop_index(kOne);
   settle();
   expect_clean();
   expect_names({});
 }
 
 TEST_F(TakenBackKeysTest, OfAnIndexWhoseDropFailedTooTheKeyIsTheOneBefore) {
-  for (auto& [name, each] : world.nodes) {
-    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
-      const bool fails = task.type == "indexUpdate" || task.type == "indexDeletion";
-      return fails ? std::optional<std::string>("internal") : std::nullopt;
-    });
-  }
+  world.fail_tasks({"indexUpdate", "indexDeletion"});
   change_key(kOne, "sku");
-  drop(kOne);
+  world.drop_index(kOne);
   settle();
   expect_clean(true);
   expect_key(kOne, "id");
 }
 
 TEST_F(TakenBackKeysTest, OfAnIndexWhoseCreationFailedTooThereIsNone) {
-  for (auto& [name, each] : world.nodes) {
-    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
-      const bool fails = task.type == "indexUpdate" || task.type == "indexCreation";
-      return fails ? std::optional<std::string>("internal") : std::nullopt;
-    });
-  }
-  Entry entry;
-  entry.kind = EntryKind::kCreateIndex;
-  entry.task_type = "indexCreation";
-  entry.index_uid = "other";
-  entry.arguments = Json::object({{"primaryKey", Json()}});
-  world.append(std::move(entry));
+  world.fail_tasks({"indexUpdate", "indexCreation"});
+  create("other", std::nullopt);
   change_key("other", "sku");
   settle();
   expect_clean(true);
@@ -147,19 +136,8 @@ TEST_F(TakenBackKeysTest, OfAnIndexWhoseCreationFailedTooThereIsNone) {
 
 // Documents made it, and told the nodes their key.
 TEST_F(TakenBackKeysTest, OfAnIndexWhoseCreationFailedTooDocumentsTellTheKey) {
-  for (auto& [name, each] : world.nodes) {
-    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
-      const bool fails = task.type == "indexUpdate" || task.type == "indexCreation";
-      return fails ? std::optional<std::string>("internal") : std::nullopt;
-    });
-  }
-  Entry entry;
-  entry.kind = EntryKind::kCreateIndex;
-  entry.task_type = "indexCreation";
-  entry.index_uid = "other";
-  entry.primary_key = "id";
-  entry.arguments = Json::object({{"primaryKey", "id"}});
-  world.append(std::move(entry));
+  world.fail_tasks({"indexUpdate", "indexCreation"});
+  create("other", "id");
   change_key("other", "v");
   world.write("other", {"x"}, "x");
   settle();
@@ -169,7 +147,7 @@ TEST_F(TakenBackKeysTest, OfAnIndexWhoseCreationFailedTooDocumentsTellTheKey) {
 }
 
 TEST_F(TakenBackKeysTest, SurvivesACrashAtAnyMoment) {
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   change_key(kOne, "sku");
   change_key(kOne, "isbn", "renamed");
   for (int crash = 0; crash < 40; ++crash) {
@@ -183,7 +161,7 @@ TEST_F(TakenBackKeysTest, SurvivesACrashAtAnyMoment) {
 }
 
 TEST_F(TakenBackKeysTest, WhereANodeHasTheNewKeyItIsMadeOnAll) {
-  fail("indexUpdate", "b0");
+  world.fail_tasks({"indexUpdate"}, "b0");
   change_key(kOne, "sku");
   settle();
   run_pass(PassKind::kDeep);

@@ -67,10 +67,10 @@ TEST_F(LateOutcomeTest, OrARenameToANameThatWasUsedSince) {
   rename(kOne, "renamed");
   const Position renamed = world.log().head();
   for (const std::string name : {"a0", "b0"}) node(name).fail_tasks({});
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   world.write("renamed", {"5"}, "x");
   end_without_c0(renamed);
-  fail("documentDeletion", "c0");
+  world.fail_tasks({"documentDeletion"}, "c0");
   expect_never_deleted(removal, {"1", "2"});
 }
 
@@ -78,14 +78,14 @@ TEST_F(LateOutcomeTest, OrADropOfWhatWasMadeAnew) {
   world.write(kOne, {"1", "2"}, "x");
   settle();
   const Position removal = remove_sent_to_all(kOne, "1");
-  drop(kOne);
+  world.drop_index(kOne);
   const Position dropped = world.log().head();
   for (const std::string name : {"a0", "b0"}) node(name).fail_tasks({});
-  fail("indexDeletion");
+  world.fail_tasks({"indexDeletion"});
   make(kOne);
   world.write(kOne, {"5"}, "x");
   end_without_c0(dropped);
-  fail("documentDeletion", "c0");
+  world.fail_tasks({"documentDeletion"}, "c0");
   expect_never_deleted(removal, {"1", "2", "5"});
 }
 
@@ -112,7 +112,7 @@ TEST_F(LateOutcomeTest, WriteThatFailsLateTaintsTheIndexThatItWasFor) {
   world.write("other", {"1"}, "x");
   settle();
   fail_all();
-  for (const std::string name : {"a0", "b0"}) fail("indexSwap", name);
+  for (const std::string name : {"a0", "b0"}) world.fail_tasks({"indexSwap"}, name);
   node("c0").options().automatic = false;
   const Position write = world.write(kOne, {"1"}, "y");
   goes_with(write);
@@ -136,7 +136,7 @@ class LostSinceTest : public TakenBackTest {
     settle();
   }
   void fail_swap() {
-    fail("indexSwap");
+    world.fail_tasks({"indexSwap"});
     EXPECT_EQ(world.await_task(world.swap_indexes(kOne, "other")).status, "failed");
     settle();
   }
@@ -159,7 +159,7 @@ TEST_F(LostSinceTest, DocumentFromBeforeASwapThatWasTakenBackIsHarvested) {
 }
 
 TEST_F(LostSinceTest, NorWhereTheNameWasUsedSince) {
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   rename(kOne, "renamed");
   world.write("renamed", {"5"}, "x");
   settle();
@@ -190,7 +190,7 @@ TEST_F(LostSinceTest, DeleteAllThatIsKnownNoMoreIsRememberedThoughTheIndexGotAno
   settle();
   const Position forgotten = world.log().catalogue().index(kOne)->clears.front().position - 1;
   const EntryStamp stamp = world.await(world.log().entry(forgotten)).value()->stamp;
-  fail("indexSwap");
+  world.fail_tasks({"indexSwap"});
   world.swap_indexes(kOne, "other");
   clear();
   settle();
@@ -202,7 +202,7 @@ TEST_F(LostSinceTest, SwapsThatFailedOneAfterTheOtherAreTakenBackOnceEach) {
   world.write("other", {"8"}, "x");
   stop_word(kOne, "the");
   settle();
-  fail("indexSwap");
+  world.fail_tasks({"indexSwap"});
   const Position first = world.log().head() + 1;
   for (int i = 0; i < 41; ++i) world.swap_indexes(kOne, "other");
   settle();

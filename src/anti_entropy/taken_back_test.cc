@@ -12,7 +12,7 @@ TEST_F(TakenBackTest, SwapThatFailedEverywhereLeavesBothIndexesWhatTheyWere) {
   world.remove("other", {"8"});
   world.remove(kOne, {"3"});
   settle();
-  fail("indexSwap");
+  world.fail_tasks({"indexSwap"});
   world.swap_indexes(kOne, "other");
   // What comes between is done to what carries the name.
   world.write(kOne, {"4"}, "new");
@@ -38,7 +38,7 @@ TEST_F(TakenBackTest, DeletesFromBeforeASwapThatFailedStayTheIndexsOwn) {
   const auto copy = node("b0").documents(kOne).at("1");
   world.remove(kOne, {"1"});
   settle();
-  fail("indexSwap");
+  world.fail_tasks({"indexSwap"});
   world.swap_indexes(kOne, "other");
   world.remove(kOne, {"2"});
   settle();
@@ -56,7 +56,7 @@ TEST_F(TakenBackTest, DeleteAllBeforeASwapThatFailedIsTheIndexsOwn) {
   const auto copy = node("b0").documents(kOne).at("1");
   world.clear(kOne);
   settle();
-  fail("indexSwap");
+  world.fail_tasks({"indexSwap"});
   world.swap_indexes(kOne, "other");
   settle();
   node("b0").write_directly(kOne, "1", parse_json(copy).value());
@@ -70,10 +70,10 @@ TEST_F(TakenBackTest, TaintFromBeforeASwapThatFailedIsHealed) {
   world.write(kOne, {"1"}, "old");
   world.write("other", {"1"}, "old");
   settle();
-  fail("documentAdditionOrUpdate", "b0");
+  world.fail_tasks({"documentAdditionOrUpdate"}, "b0");
   world.write(kOne, {"1"}, "new");
   world.run_until([&] { return world.all_done(); });
-  fail("indexSwap");
+  world.fail_tasks({"indexSwap"});
   world.swap_indexes(kOne, "other");
   // On top of what it missed there.
   world.write(kOne, {"1"}, "merged", EntryKind::kMergeDocuments);
@@ -116,7 +116,7 @@ TEST_F(TakenBackTest, RenameThatFailedEverywhereGivesTheNameBack) {
   world.write(kOne, {"1"}, "x");
   settle();
   const Position incarnation = world.log().catalogue().index(kOne)->incarnation;
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   rename(kOne, "renamed");
   settle();
   expect_names({kOne});
@@ -128,7 +128,7 @@ TEST_F(TakenBackTest, RenameThatFailedEverywhereGivesTheNameBack) {
 TEST_F(TakenBackTest, RenamesThereAndBackThatFailedLeaveTheIndexWhatItWas) {
   world.write(kOne, {"1"}, "x");
   settle();
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   rename(kOne, "renamed");
   rename("renamed", kOne);
   settle();
@@ -142,7 +142,7 @@ TEST_F(TakenBackTest, WhatWasWrittenUnderANameThatNobodyGotIsAnIndexOfItsOwn) {
   world.remove(kOne, {"2"});
   stop_word(kOne, "the");
   settle();
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   rename(kOne, "renamed");
   world.write("renamed", {"5"}, "x");
   settle();
@@ -159,7 +159,7 @@ TEST_F(TakenBackTest, WhatWasMadeInTheOldPlaceSinceIsTheOldIndex) {
   world.write(kOne, {"1", "2"}, "x");
   world.remove(kOne, {"2"});
   settle();
-  fail("indexUpdate");
+  world.fail_tasks({"indexUpdate"});
   rename(kOne, "renamed");
   world.write("renamed", {"5"}, "x");
   world.create_index(kOne);
@@ -176,7 +176,7 @@ TEST_F(TakenBackTest, DropOfWhatASwapThatFailedExchangedTakesTheOther) {
   world.write(kOne, {"1", "2"}, "x");
   stop_word(kOne, "the");
   settle();
-  fail("indexSwap");
+  world.fail_tasks({"indexSwap"});
   world.swap_indexes(kOne, "other");
   Entry drop;
   drop.kind = EntryKind::kDropIndex;
@@ -195,7 +195,7 @@ TEST_F(TakenBackTest, WhatIsReplayedWasDecided) {
   world.write(kOne, {"1"}, "x");
   world.write("other", {"2"}, "x");
   settle();
-  fail("indexSwap");
+  world.fail_tasks({"indexSwap"});
   world.swap_indexes(kOne, "other");
   settle();
   const Position head = world.log().head();
@@ -236,7 +236,7 @@ TEST_F(TakenBackTest, SurvivesACrashAtAnyMoment) {
   world.write("other", {"1", "2"}, "old");
   world.remove(kOne, {"1"});
   settle();
-  fail("indexSwap");
+  world.fail_tasks({"indexSwap"});
   world.swap_indexes(kOne, "other");
   world.remove(kOne, {"2"});
   for (int crash = 0; crash < 40; ++crash) {
@@ -254,7 +254,7 @@ TEST_F(TakenBackTest, WhereANodeSwappedItIsMadeOnAll) {
   world.write(kOne, {"1"}, "x");
   world.write("other", {"2"}, "x");
   settle();
-  fail("indexSwap", "b0");
+  world.fail_tasks({"indexSwap"}, "b0");
   world.swap_indexes(kOne, "other");
   settle();
   expect_clean();

@@ -255,6 +255,14 @@ Position ForwardWorld::clear(const std::string& uid) {
   return append(std::move(entry));
 }
 
+Position ForwardWorld::drop_index(const std::string& uid) {
+  Entry entry;
+  entry.kind = EntryKind::kDropIndex;
+  entry.index_uid = uid;
+  entry.task_type = "indexDeletion";
+  return append(std::move(entry));
+}
+
 Position ForwardWorld::swap_indexes(const std::string& one, const std::string& other) {
   Entry entry;
   entry.kind = EntryKind::kSwapIndexes;
@@ -304,6 +312,15 @@ Position ForwardWorld::remove_by_filter(const std::string& uid, Json filter) {
   entry.arguments = Json::object({{"filter", std::move(filter)}});
   entry.task_details = Json::object({{"providedIds", 0}, {"deletedDocuments", Json()}});
   return append(std::move(entry));
+}
+
+void ForwardWorld::fail_tasks(std::set<std::string> types, std::optional<std::string> only) {
+  for (auto& [name, node] : nodes) {
+    if (only && *only != name) continue;
+    node->fail_tasks([types](const NodeTask& task) {
+      return types.contains(task.type) ? std::optional<std::string>("internal") : std::nullopt;
+    });
+  }
 }
 
 bool ForwardWorld::all_done() const {

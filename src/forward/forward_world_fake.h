@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,9 +55,13 @@ class ForwardWorld {
   Position remove(const std::string& uid, const std::vector<std::string>& ids);
   Position remove_by_filter(const std::string& uid, Json filter);
   Position clear(const std::string& uid);
+  Position drop_index(const std::string& uid);
   Position swap_indexes(const std::string& one, const std::string& other);
   Position append(Entry entry);
   Position append_records(Entry entry, std::vector<BodyRecord> records);
+
+  // From here on tasks of these types alone fail on every node, or on the only one.
+  void fail_tasks(std::set<std::string> types, std::optional<std::string> only = std::nullopt);
 
   // Every node has done the log's head.
   bool all_done() const;

@@ -36,20 +36,6 @@ class LostLogTest : public ::testing::Test {
     for (auto& [name, node] : world_.nodes) node->options().automatic = !hold;
     world_.run_for(Seconds(1));
   }
-  void fail_tasks(const std::string& type) {
-    for (auto& [name, node] : world_.nodes) {
-      node->fail_tasks([type](const NodeTask& task) {
-        return task.type == type ? std::optional<std::string>("internal") : std::nullopt;
-      });
-    }
-  }
-  Position drop(const std::string& uid) {
-    Entry entry;
-    entry.kind = EntryKind::kDropIndex;
-    entry.task_type = "indexDeletion";
-    entry.index_uid = uid;
-    return world_.append(std::move(entry));
-  }
   // As a client's: settings come with it.
   Position create(const std::string& uid) {
     const Position position = world_.create_index(uid);
@@ -177,7 +163,7 @@ TEST_F(LostLogTest, WhatACopyHoldsIsNotSentToNodesThatCameLater) {
 TEST_F(LostLogTest, WhatALostSwapRenamedIsNotSentAgain) {
   create("films");
   settle();
-  const Position dropped = drop("films");
+  const Position dropped = world_.drop_index("films");
   const MemoryStore::Tables older = copy();
   create("films");
   world_.await_task(world_.write("films", {"2"}, "new"));
@@ -232,13 +218,13 @@ TEST_F(LostLogTest, WhatANewLogTakesBeforeNodesTellIsSent) {
 // It was then, and what clients changed since is lost.
 TEST_F(LostLogTest, NothingIsTakenBackOnNodesThatTell) {
   hold_tasks(true);
-  fail_tasks("settingsUpdate");
+  world_.fail_tasks({"settingsUpdate"});
   const Position failed = stop_word("failed");
   world_.run_for(Seconds(1));
   const MemoryStore::Tables older = copy();
   hold_tasks(false);
   EXPECT_EQ(world_.await_task(failed).status, "failed");
-  fail_tasks("none");
+  world_.fail_tasks({});
   settle();
   world_.await_task(stop_word("new"));
   write_on();

@@ -20,12 +20,6 @@ class SentAgainTest : public testing::Test {
     ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   }
 
-  static void fail(ForwardWorld& world, const std::string& node, std::string type) {
-    world.nodes.at(node)->fail_tasks([=](const NodeTask& task) -> std::optional<std::string> {
-      return task.type == type ? std::optional<std::string>("internal") : std::nullopt;
-    });
-  }
-
   // The node fails it, and is done with it once more on its old disk.
   static void put_back(ForwardWorld& world, const std::string& node, Position failed,
                        SimulatedNode::Disk old) {
@@ -48,6 +42,19 @@ class SentAgainTest : public testing::Test {
     EXPECT_EQ(tombstone->has_value(), succeeded);
   }
 
+  static std::vector<std::string> owners(const ForwardWorld& world, const std::string& id) {
+    return world.topology().owners(world.topology().shard_of(slot_of(id)));
+  }
+  // Two documents that have an owner in common, and another.
+  static std::pair<std::string, std::string> together_in_the_first_group(
+      const ForwardWorld& world) {
+    const std::vector<std::string> its = owners(world, "0");
+    for (int id = 1;; ++id) {
+      const std::vector<std::string> others = owners(world, std::to_string(id));
+      if (others[0] == its[0] && others[1] != its[1]) return {"0", std::to_string(id)};
+    }
+  }
+
   Position incarnation_ = 0;
 };
 
@@ -57,7 +64,7 @@ TEST_F(SentAgainTest, ADeleteIsToldAsItsTombstoneSays) {
   world.await_task(world.write("books", {"1", "2"}, "a"));
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   const SimulatedNode::Disk old = world.nodes.at("a0")->snapshot();
-  for (const char* node : {"a0", "b0"}) fail(world, node, "documentDeletion");
+  for (const char* node : {"a0", "b0"}) world.fail_tasks({"documentDeletion"}, node);
   world.nodes.at("b0")->options().automatic = false;
   const Position removed = world.remove("books", {"1"});
   put_back(world, "a0", removed, old);
@@ -72,7 +79,7 @@ TEST_F(SentAgainTest, ADeleteThatTheOldDiskHasYetToDoIsToldAsItsTombstoneSays) {
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   SimulatedNode& node = *world.nodes.at("a0");
   for (const char* each : {"a0", "b0"}) {
-    fail(world, each, "documentDeletion");
+    world.fail_tasks({"documentDeletion"}, each);
     world.nodes.at(each)->options().automatic = false;
   }
   const Position removed = world.remove("books", {"1"});
@@ -93,7 +100,7 @@ TEST_F(SentAgainTest, ADropIsToldAsTheCatalogueSays) {
   ForwardWorld world(4, options(1));
   start(world);
   const SimulatedNode::Disk old = world.nodes.at("a0")->snapshot();
-  for (const char* node : {"a0", "b0"}) fail(world, node, "indexDeletion");
+  for (const char* node : {"a0", "b0"}) world.fail_tasks({"indexDeletion"}, node);
   world.nodes.at("b0")->options().automatic = false;
   Entry drop;
   drop.kind = EntryKind::kDropIndex;
@@ -112,26 +119,18 @@ TEST_F(SentAgainTest, ADropIsToldAsTheCatalogueSays) {
 TEST_F(SentAgainTest, APartThatFailedOnAllOwnersIsToldThoughTheOtherWasApplied) {
   ForwardWorld world(5, options(2));
   start(world);
-  const auto owners = [&](const std::string& id) {
-    return world.topology().owners(world.topology().shard_of(slot_of(id)));
-  };
-  const std::string one = "0";
-  std::string other;
-  for (int id = 1; other.empty(); ++id) {
-    const std::string text = std::to_string(id);
-    if (owners(text)[0] == owners(one)[0] && owners(text)[1] != owners(one)[1]) other = text;
-  }
-  const std::string node = owners(one)[0];
+  const auto [one, other] = together_in_the_first_group(world);
+  const std::string node = owners(world, one)[0];
   world.await_task(world.write("books", {one, other}, "first"));
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   const SimulatedNode::Disk old = world.nodes.at(node)->snapshot();
-  for (const std::string& failing : {node, owners(other)[1]})
-    fail(world, failing, "documentAdditionOrUpdate");
-  SimulatedNode& slow = *world.nodes.at(owners(one)[1]);
+  for (const std::string& failing : {node, owners(world, other)[1]})
+    world.fail_tasks({"documentAdditionOrUpdate"}, failing);
+  SimulatedNode& slow = *world.nodes.at(owners(world, one)[1]);
   slow.options().automatic = false;
   const Position written = world.write("books", {one, other}, "second");
-  ASSERT_TRUE(
-      world.run_until([&] { return world.cluster().status(owners(other)[1]).done >= written; }));
+  ASSERT_TRUE(world.run_until(
+      [&] { return world.cluster().status(owners(world, other)[1]).done >= written; }));
   put_back(world, node, written, old);
   slow.options().automatic = true;
   const TaskEnd end = world.await_task(written);
@@ -144,24 +143,16 @@ TEST_F(SentAgainTest, APartThatFailedOnAllOwnersIsToldThoughTheOtherWasApplied) 
 TEST_F(SentAgainTest, APartThatFailedOnAllOwnersEndsNoTaintWhenTheOtherIsApplied) {
   ForwardWorld world(5, options(2));
   start(world);
-  const auto owners = [&](const std::string& id) {
-    return world.topology().owners(world.topology().shard_of(slot_of(id)));
-  };
-  const std::string one = "0";
-  std::string other;
-  for (int id = 1; other.empty(); ++id) {
-    const std::string text = std::to_string(id);
-    if (owners(text)[0] == owners(one)[0] && owners(text)[1] != owners(one)[1]) other = text;
-  }
-  const std::string node = owners(one)[0];
+  const auto [one, other] = together_in_the_first_group(world);
+  const std::string node = owners(world, one)[0];
   world.await_task(world.write("books", {one, other}, "first"));
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  fail(world, node, "documentAdditionOrUpdate");
+  world.fail_tasks({"documentAdditionOrUpdate"}, node);
   world.await_task(world.write("books", {one}, "missed", EntryKind::kMergeDocuments));
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   ASSERT_TRUE(world.log().tainted(incarnation_, one, node));
   const SimulatedNode::Disk old = world.nodes.at(node)->snapshot();
-  fail(world, owners(one)[1], "documentAdditionOrUpdate");
+  world.fail_tasks({"documentAdditionOrUpdate"}, owners(world, one)[1]);
   const Position written = world.write("books", {one, other}, "second");
   world.await_task(written);
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));

@@ -178,12 +178,7 @@ TEST(TaskEndsOfShardsTest, RenameThatFailedOnAllOwnersWaitsForANodeThatOwnsNothi
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   world.nodes.at(other)->options().down = true;
   ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(other).healthy; }));
-  for (auto& [name, node] : world.nodes) {
-    node->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
-      if (task.type == "indexUpdate") return "internal";
-      return std::nullopt;
-    });
-  }
+  world.fail_tasks({"indexUpdate"});
   Entry rename;
   rename.kind = EntryKind::kUpdateIndex;
   rename.task_type = "indexUpdate";
