@@ -12,6 +12,7 @@
 #include "sim/json_at.h"
 #include "sim/lost_again.h"
 #include "sim/origins.h"
+#include "sim/person.h"
 #include "sim/world.h"
 
 namespace miroir::sim {
@@ -26,7 +27,6 @@ constexpr int kPassesMax = 3;
 // among faults may wait for an answer that was lost (kReadTimeout in ttl/sweep.cc).
 constexpr Microseconds kSweep = Seconds(20);
 constexpr Microseconds kStreamMax = std::chrono::minutes(10);
-constexpr std::size_t kAuditMax = 10'000;
 constexpr Microseconds kAgreement = std::chrono::minutes(2);
 
 bool is_clean(const Json& pass) {
@@ -36,17 +36,6 @@ bool is_clean(const Json& pass) {
 
 bool is_of_a_stranger(const Repaired& repair) {
   return repair.before && repair.before->find(FieldNames().updated_at) == nullptr;
-}
-
-// What strangers alone write, where nothing else is damaged nor fails.
-bool must_adopt(const Plan& plan) {
-  const auto is_harmless = [](const Step& step) {
-    const Fault* fault = std::get_if<Fault>(&step.what);
-    return fault == nullptr || fault->kind == FaultKind::kStranger ||
-           (!damages(fault->kind) && fault->kind != FaultKind::kCurse);
-  };
-  return plan.foreign_documents == ForeignDocuments::kAdopt && plan.phases.size() == 1 &&
-         !plan.trims() && std::ranges::all_of(plan.phases.front().steps, is_harmless);
 }
 
 // Whether what a repair changes may not be seen: it comes behind what is replayed to a disk that
@@ -67,6 +56,7 @@ class Quiet {
       : world_(world),
         outcome_(outcome),
         damaged_(damaged),
+        person_(world, [this](std::string what) { fail(std::move(what)); }),
         repaired_before_(world.witness().repaired().size()),
         swept_before_(world.witness().swept().size()) {}
 
@@ -113,106 +103,15 @@ class Quiet {
       world_.resume();
       if (world_.run_until([this] { return is_settled(); }, kAgreement)) return true;
       if (!world_.plan().auto_repair) (void)world_.order(PassKind::kDeep, true);
-      if (!agree() && !decide()) promote();
+      if (!person_.agree() && !decide()) person_.promote();
     }
     return false;
   }
 
   bool is_settled() const { return world_.plan().hurried ? world_.caught_up() : world_.settled(); }
 
-  bool agree() {
-    if (!world_.process().ready()) return false;
-    const Json status = world_.process().reconciler().divergence();
-    bool agreed = false;
-    for (const Json& trip : status.find("breaker")->as_array()) {
-      world_.witness().agreed();
-      agreed = true;
-      world_.say("agreed: " + to_text(trip));
-      world_.approve(number(trip, "pass"));
-    }
-    return agreed;
-  }
-
-  // Where nobody is left to be equal to, one group is right, in the person's eyes.
-  bool promote() {
-    if (!world_.process().ready() || !world_.everybody_was_written_to()) return false;
-    bool any = false;
-    for (const std::string& node : world_.topology().nodes_of(0)) {
-      const Position head = world_.process().log().head();
-      const auto promoted = world_.await(world_.process().cluster().promote(node, head));
-      if (!promoted) continue;
-      world_.say(*promoted ? "a person promotes " + node : promoted->error().message);
-      if (!*promoted) continue;
-      any = true;
-    }
-    return any;
-  }
-
-  // What a node holds that was damaged, or that missed entries, and a log that was lost cannot tell
-  // of, and what strangers wrote: a person has such documents deleted (docs/deciding.md).
-  bool decide() {
-    const Chronicle chronicle = world_.chronicle();
-    const bool forgot = !chronicle.adoptions.empty() || !chronicle.ledger.left_open().empty();
-    if (!damaged_ || (!forgot && !world_.strangers_came() && world_.doubtful().empty()))
-      return false;
-    const auto repairs = read_audit();
-    if (!repairs || !*repairs) return false;
-    std::set<std::pair<std::string, std::string>> seen;
-    bool decided = false;
-    static const std::set<std::string> kOfDoubtful = {"tie", "tie_hash", "no_good_copy"};
-    static const std::set<std::string> kLeftToAPerson = {"maybe_deleted", "newer_untrusted",
-                                                         "no_source", "tie"};
-    for (const Json& row : at(**repairs, "results").as_array()) {
-      const std::pair document(text_at(row, "index"), text_at(row, "id"));
-      const std::string reason = text_at(row, "reason");
-      // One at a time: it makes its node doubtful.
-      const std::string node = text_at(row, "node");
-      const bool theirs =
-          (reason == "index_unknown" && !made_by_clients(document.first)) ||
-          (reason == "documents_unknown" && world_.holds_under_other_key(node, document.first));
-      if (theirs && world_.drop_index_of_strangers(node, document.first)) return true;
-      const bool strange = world_.strange_ids().contains(document.second) &&
-                           (reason == "foreign" || reason == "tie");
-      if (!seen.insert(document).second) continue;
-      if (reason == "foreign" && must_adopt(world_.plan()) && document.second.starts_with('x'))
-        fail("nothing speaks against its adoption: " + to_text(row));
-      const bool doubtful =
-          world_.doubtful().contains(document.second) && kOfDoubtful.contains(reason);
-      if (strange || doubtful || (forgot && kLeftToAPerson.contains(reason)))
-        decided = remove(document) || decided;
-    }
-    return remove_unknown() || decided;
-  }
-
-  // By now.
-  bool made_by_clients(const std::string& index) {
-    return replay(world_.operations(), world_.chronicle()).model.indexes().contains(index);
-  }
-
-  // Each once.
-  bool remove(const std::pair<std::string, std::string>& document) {
-    if (!decided_.insert(document).second) return false;
-    world_.begin(Request{Act::kDelete, document.first, {document.second}, ""}, true);
-    return true;
-  }
-
-  // Of an index that is to have no documents only the index is named.
-  bool remove_unknown() {
-    const auto passes = world_.await(world_.process().reconciler().passes(1));
-    if (world_.strange_ids().empty() || !passes || !*passes) return false;
-    const std::string text = to_text(**passes);
-    bool removed = false;
-    for (const std::string index : {"books", "films"}) {
-      if (!text.contains("index `" + index + "` holds documents that were written behind"))
-        continue;
-      for (const std::string& id : world_.strange_ids()) removed = remove({index, id}) || removed;
-    }
-    return removed;
-  }
-
-  std::optional<Result<Json>> read_audit() {
-    return world_.await(world_.process().reconciler().repairs(std::nullopt, kAuditMax));
-  }
+  // Nothing is to be decided where nothing was damaged.
+  bool decide() { return damaged_ && person_.decide(); }
 
   void fail(std::string what) {
     world_.say("WRONG: " + what);
@@ -221,7 +120,7 @@ class Quiet {
 
   // Before it is known that it will not end well.
   void give_up(const std::string& what) {
-    auto repairs = read_audit();
+    auto repairs = person_.read_audit();
     if (repairs && *repairs) world_.say("the newest repairs: " + to_text(**repairs));
     auto passes = world_.await(world_.process().reconciler().passes(1));
     if (passes && *passes) world_.say("the last pass: " + to_text(**passes));
@@ -253,6 +152,12 @@ class Quiet {
     return std::move(**pass);
   }
 
+  bool is_healed(const Json& pass) {
+    if (!is_clean(pass) || !world_.settled()) return false;
+    // Where a tie was broken by hash, a person looks at what won.
+    return world_.doubtful().empty() || !decide();
+  }
+
   bool heal() {
     Json pass;
     for (int passes = 0; passes < kPassesMax; ++passes) {
@@ -261,12 +166,12 @@ class Quiet {
       auto report = run_pass(PassKind::kDeep);
       if (!report) return false;
       pass = std::move(*report);
-      if (is_clean(pass) && world_.settled()) return true;
+      if (is_healed(pass)) return true;
       const std::size_t adoptions = world_.chronicle().adoptions.size();
-      if (agree() || ((decide() || promote()) && settle())) passes = 0;
+      if (person_.agree() || ((decide() || person_.promote()) && settle())) passes = 0;
       rest(kRest);  // passes leave alone what recovery is about to take as it is
       if (world_.chronicle().adoptions.size() != adoptions) passes = 0;
-      if (is_clean(pass) && world_.settled()) return true;  // something was under way
+      if (is_healed(pass)) return true;  // something was under way
     }
     give_up("still not clean: " + to_text(pass) + "; " + world_.why_unsettled());
     check_documents("unclean");
@@ -425,10 +330,10 @@ class Quiet {
   World& world_;
   Outcome& outcome_;
   bool damaged_;
+  Person person_;
   std::size_t repaired_before_;  // of what the witness saw
   std::size_t swept_before_;
-  std::set<std::uint64_t> passes_;                         // that were run here
-  std::set<std::pair<std::string, std::string>> decided_;  // index and id
+  std::set<std::uint64_t> passes_;  // that were run here
 };
 
 std::string hash_of(World& world) {

@@ -1,0 +1,112 @@
+#include "sim/person.h"
+
+#include <algorithm>
+
+#include "sim/json_at.h"
+
+namespace miroir::sim {
+namespace {
+
+// What strangers alone write, where nothing else is damaged nor fails.
+bool must_adopt(const Plan& plan) {
+  const auto is_harmless = [](const Step& step) {
+    const Fault* fault = std::get_if<Fault>(&step.what);
+    return fault == nullptr || fault->kind == FaultKind::kStranger ||
+           (!damages(fault->kind) && fault->kind != FaultKind::kCurse);
+  };
+  return plan.foreign_documents == ForeignDocuments::kAdopt && plan.phases.size() == 1 &&
+         !plan.trims() && std::ranges::all_of(plan.phases.front().steps, is_harmless);
+}
+
+}  // namespace
+
+bool Person::agree() {
+  if (!world_.process().ready()) return false;
+  const Json status = world_.process().reconciler().divergence();
+  bool agreed = false;
+  for (const Json& trip : status.find("breaker")->as_array()) {
+    world_.witness().agreed();
+    agreed = true;
+    world_.say("agreed: " + to_text(trip));
+    world_.approve(number(trip, "pass"));
+  }
+  return agreed;
+}
+
+bool Person::promote() {
+  if (!world_.process().ready() || !world_.everybody_was_written_to()) return false;
+  bool any = false;
+  for (const std::string& node : world_.topology().nodes_of(0)) {
+    const Position head = world_.process().log().head();
+    const auto promoted = world_.await(world_.process().cluster().promote(node, head));
+    if (!promoted) continue;
+    world_.say(*promoted ? "a person promotes " + node : promoted->error().message);
+    if (!*promoted) continue;
+    any = true;
+  }
+  return any;
+}
+
+bool Person::decide() {
+  const Chronicle chronicle = world_.chronicle();
+  const bool forgot = !chronicle.adoptions.empty() || !chronicle.ledger.left_open().empty();
+  if (!forgot && !world_.strangers_came() && world_.doubtful().empty()) return false;
+  const auto repairs = read_audit();
+  if (!repairs || !*repairs) return false;
+  std::set<std::pair<std::string, std::string>> seen;
+  bool decided = false;
+  static const std::set<std::string> kOfDoubtful = {"tie", "tie_hash", "no_good_copy"};
+  static const std::set<std::string> kLeftToAPerson = {"maybe_deleted", "newer_untrusted",
+                                                       "no_source", "tie"};
+  for (const Json& row : at(**repairs, "results").as_array()) {
+    const std::pair document(text_at(row, "index"), text_at(row, "id"));
+    const std::string reason = text_at(row, "reason");
+    // One at a time: it makes its node doubtful.
+    const std::string node = text_at(row, "node");
+    const bool theirs =
+        (reason == "index_unknown" && !made_by_clients(document.first)) ||
+        (reason == "documents_unknown" && world_.holds_under_other_key(node, document.first));
+    if (theirs && world_.drop_index_of_strangers(node, document.first)) return true;
+    const bool strange =
+        world_.strange_ids().contains(document.second) && (reason == "foreign" || reason == "tie");
+    if (!seen.insert(document).second) continue;
+    if (reason == "foreign" && must_adopt(world_.plan()) && document.second.starts_with('x'))
+      fail_("nothing speaks against its adoption: " + to_text(row));
+    const bool doubtful =
+        world_.doubtful().contains(document.second) && kOfDoubtful.contains(reason);
+    if (strange || doubtful || (forgot && kLeftToAPerson.contains(reason)))
+      decided = remove(document) || decided;
+  }
+  return remove_unknown() || decided;
+}
+
+// By now.
+bool Person::made_by_clients(const std::string& index) {
+  return replay(world_.operations(), world_.chronicle()).model.indexes().contains(index);
+}
+
+// Each once.
+bool Person::remove(const std::pair<std::string, std::string>& document) {
+  if (!decided_.insert(document).second) return false;
+  world_.begin(Request{Act::kDelete, document.first, {document.second}, ""}, true);
+  return true;
+}
+
+// Of an index that is to have no documents only the index is named.
+bool Person::remove_unknown() {
+  const auto passes = world_.await(world_.process().reconciler().passes(1));
+  if (world_.strange_ids().empty() || !passes || !*passes) return false;
+  const std::string text = to_text(**passes);
+  bool removed = false;
+  for (const std::string index : {"books", "films"}) {
+    if (!text.contains("index `" + index + "` holds documents that were written behind")) continue;
+    for (const std::string& id : world_.strange_ids()) removed = remove({index, id}) || removed;
+  }
+  return removed;
+}
+
+std::optional<Result<Json>> Person::read_audit() {
+  return world_.await(world_.process().reconciler().repairs(std::nullopt, kAuditMax));
+}
+
+}  // namespace miroir::sim
