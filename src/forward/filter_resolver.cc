@@ -183,6 +183,9 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
     const bool known = std::erase_if(asked, [&](const std::string& owner) {
                          return carried_out(entry, owner);
                        }) > 0;
+    // The log does not give it all: what it does not hold is not absent where another owner is.
+    const auto filled = [this](const std::string& owner) { return is_filled(owner); };
+    if (!std::ranges::all_of(others, filled)) std::erase_if(others, filled);
     if (known && (asked.empty() || (trusted.empty() && std::ranges::none_of(others, ready))))
       continue;
     std::ranges::copy_if(trusted, std::back_inserter(untainted), clean);
@@ -197,6 +200,12 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
     }
   }
   return sources;
+}
+
+// By comparison, with what it lacks.
+bool FilterResolver::is_filled(const std::string& node) const {
+  return context_.cluster.status(node).state == ReplicaState::kJoining ||
+         context_.cluster.progress(node).missed_entries();
 }
 
 // A log that went back has forgotten what matched: it was deleted there already, or will be.

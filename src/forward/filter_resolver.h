@@ -19,10 +19,11 @@ namespace miroir {
 // It cannot wait for itself: a shard is read from an in-sync owner without taint there (one that
 // does not answer is waited for); where all are tainted, from all of them, and each document is
 // judged by an owner where it is not, or, tainted on all, by any; where none is in sync, from an
-// owner that stands before the entry, for what nobody else holds is all there is. Repairs come
-// later in the log, so waiting for them would be for ever. After a log went back owners may
-// have carried it out: these are not asked, those in sync that have not are waited for a while, and
-// where all have nothing is left that matches, or it failed there.
+// owner that stands before the entry, for what nobody else holds is all there is: not from one that
+// is being filled by comparison while there is another. Repairs come later in the log, so waiting
+// for them would be for ever. After a log went back owners may have carried it out: these are not
+// asked, those in sync that have not are waited for a while, and where all have nothing is left
+// that matches, or it failed there.
 class FilterResolver {
  public:
   // Whether a node's history still is the log's.
@@ -41,6 +42,7 @@ class FilterResolver {
   std::vector<ShardId> shards_of(const Entry& entry) const;
   std::optional<Sources> choose_sources(const Entry& entry) const;
   bool in_sync(const std::string& node) const;
+  bool is_filled(const std::string& node) const;
   bool carried_out(const Entry& entry, const std::string& node) const;
   Async<Result<void>> give_up_waiting(std::shared_ptr<const Entry> entry);
   std::map<std::string, std::set<ShardId>> tainted_shards(const Entry& entry) const;

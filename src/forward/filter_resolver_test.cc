@@ -14,6 +14,12 @@
 namespace miroir {
 namespace {
 
+ForwardWorld::Options two_nodes() {
+  ForwardWorld::Options options;
+  options.nodes_per_group = 1;
+  return options;
+}
+
 class FilterResolverTest : public testing::Test {
  protected:
   FilterResolverTest() : world_(81, two_nodes()) {
@@ -21,11 +27,6 @@ class FilterResolverTest : public testing::Test {
     world_.create_index("books");
     world_.await_task(world_.write("books", {"1", "2", "3"}, "a"));
     MIROIR_ASSERT(world_.run_until([&] { return world_.all_done(); }));
-  }
-  static ForwardWorld::Options two_nodes() {
-    ForwardWorld::Options options;
-    options.nodes_per_group = 1;
-    return options;
   }
   SimulatedNode& node() { return *world_.nodes.at("a0"); }
 
@@ -120,6 +121,56 @@ TEST_F(CarriedOutBeforeTest, WhereAllHaveNothingMatches) {
   const TaskEnd end = world_.await_task(world_.write("books", {"1"}, "a"));
   EXPECT_EQ(end.status, "succeeded");
   for (const int group : {0, 1}) EXPECT_EQ(world_.documents_of_group(group, "books").size(), 1U);
+}
+
+// b0 lacks what the log does not hold any more, and a0 has an index more than Miroir made.
+class NobodyInSyncTest : public testing::Test {
+ protected:
+  NobodyInSyncTest() : world_(81, forgetful()) { world_.start(); }
+  static ForwardWorld::Options forgetful() {
+    ForwardWorld::Options options = two_nodes();
+    options.log.retention_age = Seconds(20);
+    return options;
+  }
+  void down(const std::string& name, bool down) {
+    world_.nodes.at(name)->options().down = down;
+    ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status(name).healthy == !down; }));
+  }
+  void expect_that_a0_is_asked(ReplicaState state_of_b0) {
+    down("b0", true);
+    world_.await_task(world_.write("books", {"1", "2"}, "a"));
+    const Position head = world_.log().head();
+    ASSERT_TRUE(world_.run_until([&] { return world_.log().trimmed() >= head; }));
+    down("b0", false);
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    ASSERT_EQ(world_.cluster().status("b0").state, state_of_b0);
+    ASSERT_TRUE(world_.nodes.at("a0")->enqueue(CreateIndex{"films", {}}, std::nullopt, ""));
+    ASSERT_TRUE(
+        world_.await(world_.process->forwarders->recheck("a0", world_.clock.now() + Seconds(5))));
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    ASSERT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
+
+    down("a0", true);
+    const Position removed = world_.remove_by_filter("books", "v = a");
+    world_.run_for(Seconds(120));
+    EXPECT_FALSE(world_.task_end(removed)) << "a0 knows";
+    down("a0", false);
+    EXPECT_EQ(world_.await_task(removed).status, "succeeded");
+    EXPECT_TRUE(world_.documents_of_group(0, "books").empty());
+  }
+  ForwardWorld world_;
+};
+
+TEST_F(NobodyInSyncTest, WhoMissedEntriesDoesNotSayThatNothingMatches) {
+  world_.create_index("books");
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  expect_that_a0_is_asked(ReplicaState::kStale);
+}
+
+TEST_F(NobodyInSyncTest, WhoJoinsDoesNotSayThatNothingMatches) {
+  world_.nodes.at("b0")->options().down = true;
+  world_.create_index("books");
+  expect_that_a0_is_asked(ReplicaState::kJoining);
 }
 
 }  // namespace
