@@ -110,6 +110,10 @@ std::vector<std::string> Readers::last_resort(ShardId shard) const {
   std::ranges::stable_sort(nodes, [&](const std::string& a, const std::string& b) {
     const bool doubts[] = {doubted(a), doubted(b)};
     if (doubts[0] != doubts[1]) return doubts[1];
+    // How far it is says nothing of what it never had.
+    const bool missed[] = {cluster_.progress(a).missed_entries(),
+                           cluster_.progress(b).missed_entries()};
+    if (missed[0] != missed[1]) return missed[1];
     return cluster_.status(a).done > cluster_.status(b).done;
   });
   return nodes;

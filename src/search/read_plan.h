@@ -47,9 +47,9 @@ class Readers {
   // In sync, but for what they have yet to catch up with.
   std::set<std::string> behind() const;
   // The healthy owners of a shard, the freshest first: those that are behind; and where no replica
-  // is in sync any more, or the indexes are in doubt on all that are, the others, those in doubt
-  // last: never while there is a better replica, whether it answers or not. Served as degraded
-  // (DESIGN.md, invariant 10).
+  // is in sync any more, or the indexes are in doubt on all that are, the others, those that missed
+  // entries after them and those in doubt last: never while there is a better replica, whether it
+  // answers or not. Served as degraded (DESIGN.md, invariant 10).
   std::vector<std::string> last_resort(ShardId shard) const;
   // Gives the missing shards to nodes of the last resort.
   void fill_with_last_resort(ReadPlan& plan, const std::set<std::string>& avoid) const;
