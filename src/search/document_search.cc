@@ -87,6 +87,7 @@ Async<http::Response> Searcher::document(std::string index_uid, std::string id,
       retries_.increment();
       continue;
     }
+    if (answer->status == 500 && i + 1 < current) continue;  // its peers may answer
     const bool found = answer->status < 300;
     ReadPlan plan;
     if (i >= current) plan.stale = {shard};

@@ -98,7 +98,8 @@ Async<Result<http::Response>> Searcher::ask(std::string node, http::ClientReques
   // The node may have come back on an older disk between two requests.
   if (auto same = co_await cluster_.verify(node, clock_.now() + options_.node_timeout); !same)
     co_return std::unexpected(std::move(same).error().with_context("node " + node));
-  // A 500 may be the query's own fault (FACTS.md); the others say that the node cannot answer now.
+  // A 500 may be the query's own fault (FACTS.md), which another node tells: who asks looks at it.
+  // The others say that the node cannot answer now.
   const int status = answer->status;
   if (status == 502 || status == 503 || status == 504 || status == 429 || status == 507) {
     co_return fail(ErrorCode::kUnavailable, "node " + node + " answered " + std::to_string(status));
@@ -113,12 +114,14 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std
   std::set<std::string> avoid;
   std::string last = "no node is readable";
   const Readers readers = readers_of(std::move(indexes));
+  std::optional<Gathered> broken;  // with a 500
   for (int attempt = 0; attempt < kPlansMax; ++attempt) {
     Gathered gathered{.answers = {},
                       .plan = plan_read(cluster_.topology(), readers.readable(), avoid, turn)};
     readers.fill_with_last_resort(gathered.plan, avoid);
     const ReadPlan& plan = gathered.plan;
     const bool partial = !plan.missing.empty();
+    if (broken && (partial || !plan.stale.empty())) co_return std::move(*broken);
     if (plan.parts.empty() || (partial && options_.unavailable == UnavailableShards::kError)) {
       co_return std::unexpected(meili::api_error(
           "miroir_shard_unavailable", (partial ? message_of(plan) + "; " : "") + last + "."));
@@ -140,6 +143,13 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std
       last = results[i].error().message;
       avoid.insert(plan.parts[i].node);
     }
+    const auto is_broken = [](const http::Response& answer) { return answer.status == 500; };
+    if (!failed && !broken && std::ranges::any_of(gathered.answers, is_broken)) {
+      failed = true;
+      for (std::size_t i = 0; i < plan.parts.size(); ++i)
+        if (is_broken(gathered.answers[i])) avoid.insert(plan.parts[i].node);
+      broken = std::move(gathered);
+    }
     if (!failed) {
       if (partial) {
         partial_.increment();
@@ -149,6 +159,7 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std
     }
     retries_.increment();
   }
+  if (broken) co_return std::move(*broken);
   co_return std::unexpected(
       meili::api_error("miroir_shard_unavailable", "Nodes fail one after another; " + last + "."));
 }
@@ -189,11 +200,18 @@ std::vector<std::string> Searcher::anybody(IndexUids indexes) const {
 Async<Answer<http::Response>> Searcher::ask_one_of(std::vector<std::string> nodes,
                                                    http::Request request) {
   std::string last = "no node is readable";
+  std::optional<http::Response> broken;  // a 500
   for (const std::string& node : nodes) {
     auto answer = co_await ask(node, for_node(request));
-    if (answer) co_return std::move(*answer);
-    last = answer.error().message;
+    if (!answer) {
+      last = answer.error().message;
+    } else if (answer->status != 500 || broken) {
+      co_return std::move(*answer);
+    } else {
+      broken = std::move(*answer);
+    }
   }
+  if (broken) co_return std::move(*broken);
   co_return std::unexpected(meili::api_error("miroir_shard_unavailable", last + "."));
 }
 

@@ -136,6 +136,41 @@ TEST(SearcherTest, AnotherGroupAnswersWhenANodeIsBusyOrTalksNonsense) {
   }
 }
 
+TEST(SearcherTest, AnotherGroupIsAskedOnceWhatANodeAnsweredWith500) {
+  const std::string internal = R"({"message":"broken","code":"internal"})";
+  for (const int nodes_per_group : {1, 2}) {
+    SearchWorld world(nodes_per_group);
+    world.load(movies(30));
+    world.misbehave = answers(asked_first(world), 500, internal);
+    EXPECT_EQ(ids_of(world.search_json(R"({"limit":30})")), first_ids(30));
+    world.misbehave = answers("a0", 500, internal);
+    for (int turn = 0; turn < 2; ++turn)
+      EXPECT_NE(world.request("GET", "/indexes/movies/documents/m1").status, 500);
+    EXPECT_NE(world.request("GET", "/indexes/movies/stats").status, 500);
+
+    world.misbehave = answers("", 500, internal);  // the question's own fault
+    const std::vector<std::pair<std::string, std::string>> requests{
+        {"POST", "/indexes/movies/search"},
+        {"GET", "/indexes/movies/documents/m1"},
+        {"GET", "/indexes/movies/stats"}};
+    for (const auto& [method, target] : requests) {
+      const http::Response answer = world.request(method, target, method == "POST" ? "{}" : "");
+      EXPECT_EQ(answer.status, 500) << target;
+      EXPECT_EQ(answer.body, internal) << target;
+    }
+  }
+}
+
+TEST(SearcherTest, WhereNobodyElseIsLeftA500IsTheAnswer) {
+  for (const int nodes_per_group : {1, 2}) {
+    SearchWorld world(nodes_per_group);
+    world.load(movies(30));
+    set_state(world, "b0", ReplicaState::kStale);
+    world.misbehave = answers("a0", 500, R"({"message":"broken","code":"internal"})");
+    EXPECT_EQ(world.search("{}").status, 500);
+  }
+}
+
 TEST(SearcherTest, WithoutAWholeGroupGroupsAreMixedAndNothingIsCountedTwice) {
   SearchWorld world(2);
   world.load(movies(60));
