@@ -163,7 +163,9 @@ Async<void> Forwarders::State::trim() {
       if (status.state == ReplicaState::kStale) continue;
       saved = saved && (co_await forwarder->save()).has_value();
       trusted.insert(forwarder->node());
-      if (status.healthy && status.state == ReplicaState::kInSync) here.insert(forwarder->node());
+      // A lane that is stopped takes no more than one that is away.
+      if (status.healthy && !status.stopped && status.state == ReplicaState::kInSync)
+        here.insert(forwarder->node());
     }
     const std::optional<Position> everywhere = saved ? done_by(trusted) : std::nullopt;
     // Bodies without an entry go all the same.

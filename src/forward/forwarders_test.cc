@@ -457,6 +457,30 @@ TEST(ForwardersTest, ANodeAwayForLongerThanTheLogIsKeptIsHealedByComparison) {
   EXPECT_TRUE(world.documents_of_group(1, "books").contains("3"));
 }
 
+TEST(ForwardersTest, ANodeWhoseLaneIsStoppedKeepsTheLogNoLongerThanOneThatIsAway) {
+  Options options = one_node_groups();
+  options.log.retention_age = std::chrono::hours(1);
+  ForwardWorld world(22, options);
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1"}, "a"));
+  world.refuse = [](const std::string& node, const NodeWrite&) {
+    return node == "b0" ? std::optional(Error{ErrorCode::kInvalid, "bad"}) : std::nullopt;
+  };
+  for (int i = 0; i < 8; ++i) world.write("books", {"2"}, "a");
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status("b0").stopped; }));
+  world.run_for(std::chrono::minutes(50));
+  EXPECT_GT(world.log().bytes(), 0U) << "it may still take them";
+  world.run_for(std::chrono::minutes(20));
+  EXPECT_EQ(world.log().bytes(), 0U);
+  EXPECT_TRUE(world.cluster().progress("b0").missed_entries());
+  EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kStale);
+  world.refuse = nullptr;
+  world.await_task(world.write("books", {"3"}, "a"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  EXPECT_TRUE(world.documents_of_group(1, "books").contains("3"));
+}
+
 TEST(ForwardersTest, NothingIsForgottenThatNoNodeHereHas) {
   Options options = one_node_groups();
   options.log.retention_age = std::chrono::hours(1);
