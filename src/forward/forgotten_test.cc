@@ -34,6 +34,12 @@ TEST(ForgottenTest, ANodeThatMissedForgottenEntriesIsNotInSync) {
   for (int n = 0; n < 4; ++n) world.await_task(world.write("books", {"3"}, std::to_string(n)));
   world.run_for(std::chrono::minutes(2));
   ASSERT_GT(world.log().forgotten(), 4U);
+  world.crash();
+  world.start();
+  world.run_for(Seconds(5));
+  const Gauge lag =
+      world.process->metrics.gauge("miroir_forwarder_lag_seconds", "", {{"node_id", "b0"}});
+  EXPECT_GE(lag.value(), 120) << "the oldest that is left is counted";
   down(world, "b0", false);
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kStale);

@@ -182,9 +182,13 @@ Async<void> Forwarders::State::measure_lag() {
       const Position done = std::min(head, context.cluster.status(forwarder->node()).done);
       double seconds = 0;
       if (done < head) {
-        auto oldest = co_await context.log.entry(done + 1);
+        // Its number may be one that was left out, or forgotten.
+        const auto oldest = co_await context.log.entries(done + 1, 1);
         const auto now = static_cast<double>(context.clock.wall_now().time_since_epoch().count());
-        if (oldest) seconds = std::max(0.0, (now - static_cast<double>((*oldest)->stamp)) / 1e6);
+        if (oldest && !oldest->empty()) {
+          const auto stamp = static_cast<double>(oldest->front()->stamp);
+          seconds = std::max(0.0, (now - stamp) / 1e6);
+        }
       }
       Lag& lag = lags.at(forwarder->node());
       lag.entries.set(static_cast<double>(head - done));
