@@ -119,18 +119,24 @@ Async<Answer<Json>> judge_at_node(WriteContext context, std::string method, std:
     if (const std::string* value = clients.find(name)) headers.set(name, *value);
   }
   const Instant deadline = context.clock.now() + context.options.request_timeout;
+  const bool clients_key = headers.find("Authorization") != nullptr;
+  const std::vector<NodeConfig> nodes = likeliest_first(context.cluster);
+  std::size_t refusals = 0;  // of the key
   Error last{ErrorCode::kUnavailable, "no node answers"};
-  for (const NodeConfig& node : likeliest_first(context.cluster)) {
+  for (const NodeConfig& node : nodes) {
     http::ClientRequest request{method, target, headers, body};
     auto answer = co_await context.cluster.client(node.id).dry_run(std::move(request), deadline);
     if (!answer) {
       last = std::move(answer).error().with_context("node " + node.id);
       continue;
     }
-    // A node that does not take our own key, or has no time, has not judged the request.
-    const bool own_key = headers.find("Authorization") == nullptr;
-    const bool key_refused = own_key && (answer->status == 401 || answer->status == 403);
-    if (answer->status >= 500 || answer->status == 429 || key_refused) {
+    // A node that has no time, or does not take the key, has not judged the request: it may lack a
+    // client's key that Miroir admitted. That it does not allow the indexes which the body names,
+    // all nodes say.
+    const bool key_refused = answer->status == 401 || answer->status == 403;
+    if (key_refused) ++refusals;
+    const bool all_refuse = clients_key && refusals == nodes.size();
+    if (answer->status >= 500 || answer->status == 429 || (key_refused && !all_refuse)) {
       last = Error{ErrorCode::kUnavailable,
                    "node " + node.id + " answered " + std::to_string(answer->status)};
       continue;
