@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 
+#include "base/base64url.h"
 #include "meili/api_key.h"
 #include "proxy/routes.h"
 
@@ -25,10 +26,15 @@ bool equal_secrets(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-// A tenant token, which only a node can judge: header.payload.signature.
-bool is_tenant_token(std::string_view token) {
+// The key that a tenant token names: header.payload.signature. The rest only a node can judge.
+const KeyState* parent_of(std::string_view token, const Catalogue& catalogue) {
   const std::size_t first = token.find('.');
-  return first != std::string_view::npos && token.find('.', first + 1) != std::string_view::npos;
+  const std::size_t second = first == token.npos ? first : token.find('.', first + 1);
+  if (second == token.npos) return nullptr;
+  const auto text = decode_base64url(token.substr(first + 1, second - first - 1));
+  const auto payload = text ? parse_json(*text) : std::unexpected(Error{});
+  const Json* uid = payload ? payload->find("apiKeyUid") : nullptr;
+  return uid != nullptr && uid->is_string() ? catalogue.key(uid->as_string()) : nullptr;
 }
 
 meili::ApiError invalid_key() {
@@ -98,13 +104,14 @@ std::optional<meili::ApiError> Authorization::judge(const http::RequestHead& hea
   }
   if (equal_secrets(token, secrets_.master_key)) return std::nullopt;
   const KeyState* key = find_key(token, catalogue);
-  if (key == nullptr) {
-    if (action == "search" && is_tenant_token(token)) return std::nullopt;
+  const bool is_key = key != nullptr;
+  // A node that was away may still have the key.
+  if (!is_key && action == "search") key = parent_of(token, catalogue);
+  if (key == nullptr || !meili::is_alive(key->key, now) ||
+      !meili::action_allowed(member(*key, "actions"), action)) {
     return invalid_key();
   }
-  if (!meili::is_alive(key->key, now) || !meili::action_allowed(member(*key, "actions"), action)) {
-    return invalid_key();
-  }
+  if (!is_key) return std::nullopt;
   const Json& indexes = member(*key, "indexes");
   if (!index_uid.empty() && !meili::index_allowed(indexes, index_uid)) {
     return meili::api_error("invalid_api_key", "The API key cannot acces the index `" + index_uid +
