@@ -435,66 +435,6 @@ TEST(ForwardersTest, KeysArePutOnEveryNode) {
   for (auto& [id, node] : world.nodes) EXPECT_TRUE(node->disk().keys.empty());
 }
 
-TEST(ForwardersTest, ANodeAwayForLongerThanTheLogIsKeptIsHealedByComparison) {
-  Options options = one_node_groups();
-  options.log.retention_age = std::chrono::hours(1);
-  ForwardWorld world(22, options);
-  world.start();
-  world.create_index("books");
-  world.await_task(world.write("books", {"1"}, "a"));
-  world.nodes.at("b0")->options().down = true;
-  world.await_task(world.write("books", {"2"}, "a"));
-  world.run_for(std::chrono::minutes(50));
-  EXPECT_GT(world.log().bytes(), 0U) << "it may still come back";
-  world.run_for(std::chrono::minutes(20));
-  EXPECT_EQ(world.log().bytes(), 0U);
-  world.nodes.at("b0")->options().down = false;
-  ASSERT_TRUE(
-      world.run_until([&] { return world.cluster().status("b0").state == ReplicaState::kStale; }));
-  world.await_task(world.write("books", {"3"}, "a"));
-  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  EXPECT_FALSE(world.documents_of_group(1, "books").contains("2")) << "the reconciler brings it";
-  EXPECT_TRUE(world.documents_of_group(1, "books").contains("3"));
-}
-
-TEST(ForwardersTest, ANodeWhoseLaneIsStoppedKeepsTheLogNoLongerThanOneThatIsAway) {
-  Options options = one_node_groups();
-  options.log.retention_age = std::chrono::hours(1);
-  ForwardWorld world(22, options);
-  world.start();
-  world.create_index("books");
-  world.await_task(world.write("books", {"1"}, "a"));
-  world.refuse = [](const std::string& node, const NodeWrite&) {
-    return node == "b0" ? std::optional(Error{ErrorCode::kInvalid, "bad"}) : std::nullopt;
-  };
-  for (int i = 0; i < 8; ++i) world.write("books", {"2"}, "a");
-  ASSERT_TRUE(world.run_until([&] { return world.cluster().status("b0").stopped; }));
-  world.run_for(std::chrono::minutes(50));
-  EXPECT_GT(world.log().bytes(), 0U) << "it may still take them";
-  world.run_for(std::chrono::minutes(20));
-  EXPECT_EQ(world.log().bytes(), 0U);
-  EXPECT_TRUE(world.cluster().progress("b0").missed_entries());
-  EXPECT_EQ(world.cluster().status("b0").state, ReplicaState::kStale);
-  world.refuse = nullptr;
-  world.await_task(world.write("books", {"3"}, "a"));
-  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  EXPECT_TRUE(world.documents_of_group(1, "books").contains("3"));
-}
-
-TEST(ForwardersTest, NothingIsForgottenThatNoNodeHereHas) {
-  Options options = one_node_groups();
-  options.log.retention_age = std::chrono::hours(1);
-  ForwardWorld world(23, options);
-  world.start();
-  world.create_index("books");
-  world.await_task(world.write("books", {"1"}, "a"));
-  for (const std::string node : {"a0", "b0"}) world.nodes.at(node)->options().down = true;
-  const Position task = world.write("books", {"2"}, "a");
-  world.run_for(std::chrono::hours(3));
-  for (const std::string node : {"a0", "b0"}) world.nodes.at(node)->options().down = false;
-  EXPECT_EQ(world.await_task(task).status, "succeeded");
-}
-
 TEST(ForwardersTest, ProgressIsDurableSoonAfterItIsMade) {
   ForwardWorld world(19, one_node_groups());
   world.start();

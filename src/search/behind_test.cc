@@ -133,5 +133,44 @@ TEST_P(BehindTest, NobodyIsBehindWhileWritesGoOn) {
   EXPECT_TRUE(asked.contains("b0"));
 }
 
+TEST(LastResortTest, WithNobodyInSyncTheFreshestAnswersAsDegraded) {
+  SearchWorld at(1);
+  at.load({Json::object({{"id", "m1"}, {"score", 1.0}})});
+  for (const char* node : {"a0", "b0"}) {
+    at.world.await(at.world.cluster().set_state(node, ReplicaState::kStale, "a foreign write"));
+  }
+  at.world.cluster().set_done("b0", 1'000);
+  const http::Response answer = at.search("{}");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(at.asked.back().node, "b0");
+  ASSERT_NE(answer.headers.find("X-Miroir-Degraded"), nullptr);
+  EXPECT_TRUE(answer.headers.find("X-Miroir-Degraded")->starts_with("stale="));
+
+  at.world.await(at.world.cluster().set_state("a0", ReplicaState::kInSync, ""));
+  at.world.networks.at("a0").cut = true;
+  at.misbehave = [](const SearchWorld::Asked&) -> std::optional<Result<http::Response>> {
+    return Result<http::Response>(std::unexpected(Error{ErrorCode::kUnavailable, "gone"}));
+  };
+  EXPECT_EQ(at.search("{}").status, 503) << "a replica in sync is waited for";
+}
+
+TEST(LastResortTest, WhoMissedEntriesIsNotTheFreshestHoweverFarItIs) {
+  SearchWorld at(1);
+  at.load({Json::object({{"id", "m1"}, {"score", 1.0}})});
+  Cluster& cluster = at.world.cluster();
+  for (const char* node : {"a0", "b0"})
+    at.world.await(cluster.set_state(node, ReplicaState::kStale, "a foreign write"));
+  NodeProgress emptied = cluster.progress("a0");
+  emptied.skipped_to = emptied.done + 1;
+  at.world.await(cluster.save_progress("a0", emptied));
+  cluster.set_done("b0", emptied.done - 1);
+  for (const http::Response& answer :
+       {at.search("{}"), at.request("GET", "/indexes/movies/documents/m1")}) {
+    EXPECT_NE(answer.headers.find("X-Miroir-Degraded"), nullptr);
+    EXPECT_EQ(at.asked.back().node, "b0");
+  }
+  ASSERT_TRUE(cluster.progress("a0").missed_entries());
+}
+
 }  // namespace
 }  // namespace miroir

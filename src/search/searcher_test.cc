@@ -277,43 +277,6 @@ TEST(SearcherTest, ANodeThatCameBackOnAnOlderDiskAnswersNothing) {
   EXPECT_EQ(world.cluster().status("a0").state, ReplicaState::kStale);
 }
 
-TEST(SearcherTest, WithNobodyInSyncTheFreshestAnswersAsDegraded) {
-  SearchWorld at(1);
-  at.load(movies(3));
-  for (const char* node : {"a0", "b0"}) {
-    at.world.await(at.world.cluster().set_state(node, ReplicaState::kStale, "a foreign write"));
-  }
-  at.world.cluster().set_done("b0", 1'000);
-  const http::Response answer = at.search("{}");
-  EXPECT_EQ(answer.status, 200) << answer.body;
-  EXPECT_EQ(at.asked.back().node, "b0");
-  ASSERT_NE(answer.headers.find("X-Miroir-Degraded"), nullptr);
-  EXPECT_TRUE(answer.headers.find("X-Miroir-Degraded")->starts_with("stale="));
-
-  at.world.await(at.world.cluster().set_state("a0", ReplicaState::kInSync, ""));
-  at.world.networks.at("a0").cut = true;
-  at.misbehave = fails("a0", {ErrorCode::kUnavailable, "gone"});
-  EXPECT_EQ(at.search("{}").status, 503) << "a replica in sync is waited for";
-}
-
-TEST(SearcherTest, WhoMissedEntriesIsNotTheFreshestHoweverFarItIs) {
-  SearchWorld at(1);
-  at.load(movies(3));
-  Cluster& cluster = at.world.cluster();
-  for (const char* node : {"a0", "b0"})
-    at.world.await(cluster.set_state(node, ReplicaState::kStale, "a foreign write"));
-  NodeProgress emptied = cluster.progress("a0");
-  emptied.skipped_to = emptied.done + 1;
-  at.world.await(cluster.save_progress("a0", emptied));
-  cluster.set_done("b0", emptied.done - 1);
-  for (const http::Response& answer :
-       {at.search("{}"), at.request("GET", "/indexes/movies/documents/m1")}) {
-    EXPECT_NE(answer.headers.find("X-Miroir-Degraded"), nullptr);
-    EXPECT_EQ(at.asked.back().node, "b0");
-  }
-  ASSERT_TRUE(cluster.progress("a0").missed_entries());
-}
-
 TEST(SearcherTest, ANodeThatDoesNotAnswerIsNotAskedAgain) {
   SearchWorld world(2);
   const std::string node = asked_first(world);
