@@ -97,7 +97,7 @@ class Pass {
     list_indexes();
     for (Position incarnation : incarnations_) MIROIR_CO_CHECK(co_await compare_index(incarnation));
     report_the_rest();
-    MIROIR_CO_CHECK(co_await forget_dropped({incarnations_.begin(), incarnations_.end()}));
+    MIROIR_CO_CHECK(co_await forget_dropped());
     MIROIR_CO_CHECK(co_await promote());
     if (sweep_) MIROIR_CO_CHECK(co_await end_sweep());
     co_return Result<void>{};
@@ -121,15 +121,20 @@ class Pass {
     }
   }
 
-  Async<Result<void>> forget_dropped(std::set<Position> incarnations) {
+  // But not what is known of one whose drop may yet fail: what has its name goes on from that.
+  Async<Result<void>> forget_dropped() {
     std::set<std::string> uids;
     for (const IndexReport& index : report_.indexes) uids.insert(index.uid);
+    const Catalogue& catalogue = tools_.log.catalogue();
+    std::set<Position> incarnations;
+    for (const auto& [uid, index] : catalogue.indexes()) incarnations.insert(index.incarnation);
+    for (const auto& [incarnation, index] : catalogue.dropped()) incarnations.insert(incarnation);
     tools_.instruments.forget_all_but(uids);
+    MIROIR_CO_CHECK(co_await forget_unresolved_but(tools_.store, catalogue.pasts(), incarnations));
     MIROIR_CO_CHECK(co_await tools_.breaker.forget_all_but(incarnations));
-    MIROIR_CO_CHECK(co_await tools_.quarantine.forget_all_but(incarnations));
     tools_.read_in_full.forget_all_but(incarnations);
     tools_.throttles.forget_all_but(incarnations);
-    co_return co_await forget_unresolved_but(tools_.store, std::move(incarnations));
+    co_return co_await tools_.quarantine.forget_all_but(std::move(incarnations));
   }
 
   Async<Result<void>> compare_state() {
@@ -211,16 +216,16 @@ class Pass {
 
   // Of a node that is healed the digests are not enough: a PUT that lands on what should have been
   // replaced has the stamp that it ought to have, and so has what somebody else wrote into a copy.
-  bool to_be_read(const Member& member, Position incarnation) const {
+  bool to_be_read(const Member& member, KnownAs index) const {
     return member.standing == Standing::kHealing &&
            !tools_.cluster.topology().shards_of(member.node).empty() &&
-           !tools_.read_in_full.holds(member.node, incarnation, member.setbacks);
+           !tools_.read_in_full.holds(member.node, index, member.setbacks);
   }
 
   std::vector<ShardId> shards_to_prove(const IndexUnderTest& index, const Roster& roster) const {
     std::set<ShardId> shards;
     for (const auto& [node, member] : roster.members()) {
-      if (!to_be_read(member, index.incarnation) || !has_peers(roster, node)) continue;
+      if (!to_be_read(member, index.known_as()) || !has_peers(roster, node)) continue;
       const std::vector<ShardId>& its = tools_.cluster.topology().shards_of(node);
       shards.insert(its.begin(), its.end());
     }
@@ -307,7 +312,7 @@ class Pass {
         tools_.read_in_full.forget(node, index.incarnation);
       } else if (read && its.moving == 0 && its.problems.empty() &&
                  member.standing == Standing::kHealing && has_peers(roster, node)) {
-        tools_.read_in_full.note(node, index.incarnation, member.setbacks);
+        tools_.read_in_full.note(node, index.known_as(), member.setbacks);
       }
     }
   }
@@ -399,8 +404,8 @@ class Pass {
     for (const auto& [node, member] : roster_.members()) {
       if (member.standing != Standing::kHealing) continue;
       const IndexState* index = tools_.log.catalogue().by_incarnation(its.incarnation);
-      const bool read =
-          index == nullptr || !index->primary_key || !to_be_read(member, its.incarnation);
+      const bool read = index == nullptr || !index->primary_key ||
+                        !to_be_read(member, {index->incarnation, index->named_at});
       bool proven = its.complete && its.problems.empty() && its.moving == 0 &&
                     roster.readable(node) && read && has_peers(roster, node);
       for (ShardId shard : topology.shards_of(node)) {

@@ -94,15 +94,22 @@ Async<Result<void>> Resolver::add(std::vector<std::string> ids) {
 }
 
 Async<Result<void>> Resolver::add_left() {
-  for (const Unresolved kind : kUnresolved) {
-    MIROIR_CO_TRY(saved_[kind], co_await load_unresolved(tools_.store, kind, index_.incarnation));
-  }
-  known_ = saved_[Unresolved::kDiffering];
-  moved_before_ = saved_[Unresolved::kMoving];
-  for (const std::string& id : saved_[Unresolved::kUnlisted])
-    unlisted_before_.emplace(shard_of(id), id);
+  MIROIR_CO_TRY(known_, co_await load(Unresolved::kDiffering));
+  MIROIR_CO_TRY(moved_before_, co_await load(Unresolved::kMoving));
+  MIROIR_CO_TRY(const std::set<std::string> unlisted, co_await load(Unresolved::kUnlisted));
+  for (const std::string& id : unlisted) unlisted_before_.emplace(shard_of(id), id);
   MIROIR_CO_CHECK(co_await add({known_.begin(), known_.end()}));
   co_return co_await add({moved_before_.begin(), moved_before_.end()});
+}
+
+Async<Result<std::set<std::string>>> Resolver::load(Unresolved kind) {
+  MIROIR_CO_TRY(Lists lists,
+                co_await load_unresolved(tools_.store, kind, tools_.log.catalogue().pasts(),
+                                         index_.incarnation));
+  std::set<std::string> ids;
+  for (const auto& [index, its] : lists) ids.insert(its.begin(), its.end());
+  saved_[kind] = std::move(lists);
+  co_return ids;
 }
 
 Async<Result<void>> Resolver::save_left() {
@@ -122,10 +129,27 @@ Async<Result<void>> Resolver::save(Unresolved kind, std::set<std::string> left) 
       tools_.read_in_full.forget(index_.incarnation);
     left.erase(last);
   }
-  if (left == saved_[kind]) co_return Result<void>{};
-  MIROIR_CO_CHECK(co_await save_unresolved(tools_.store, kind, index_.incarnation, left));
-  saved_[kind] = std::move(left);
+  const KnownAs here = index_.known_as();
+  Lists lists;
+  if (!all_known()) {
+    lists = saved_[kind];
+    lists.erase(here);
+    for (const auto& [index, ids] : lists)
+      for (const std::string& id : ids) left.erase(id);
+  }
+  if (!left.empty()) lists.emplace(here, std::move(left));
+  if (lists == saved_[kind]) co_return Result<void>{};
+  MIROIR_CO_CHECK(co_await save_unresolved(tools_.store, kind, saved_[kind], lists));
+  saved_[kind] = std::move(lists);
   co_return Result<void>{};
+}
+
+// Then what gave the index its name is not taken back any more. Until it is known whether it is,
+// lists from before are kept as they are: it may be another's that they are.
+bool Resolver::all_known() const {
+  return std::ranges::none_of(roster_.members(), [](const auto& member) {
+    return member.second.standing == Standing::kUnknown;
+  });
 }
 
 void Resolver::report_unlisted() const {

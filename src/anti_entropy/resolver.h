@@ -59,7 +59,9 @@ class Resolver {
   Handled leave(Judged judged, Position read_at, std::string outcome, Held held) const;
   void count(const Handled& handled);
   void seen_right(const DocumentCopies& copies);
+  Async<Result<std::set<std::string>>> load(Unresolved kind);
   Async<Result<void>> save(Unresolved kind, std::set<std::string> left);
+  bool all_known() const;
   ShardId shard_of(const std::string& id) const;
 
   const Tools& tools_;
@@ -76,7 +78,7 @@ class Resolver {
   std::set<std::string> moving_;
   std::map<ShardId, std::string> unlisted_before_;
   std::map<ShardId, std::string> unlisted_;
-  std::map<Unresolved, std::set<std::string>> saved_;  // as they are written down
+  std::map<Unresolved, Lists> saved_;  // as they are written down
   std::uint64_t repaired_in_round_ = 0;
 };
 

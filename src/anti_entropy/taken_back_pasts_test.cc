@@ -197,6 +197,70 @@ TEST_F(LostSinceTest, DeleteAllThatIsKnownNoMoreIsRememberedThoughTheIndexGotAno
   EXPECT_GE(anti_entropy::horizon_of(world.log(), *world.log().catalogue().index(kOne)), stamp);
 }
 
+// Its copies differ, and no digest shows it.
+class DifferingTest : public LostSinceTest {
+ protected:
+  void SetUp() override {
+    LostSinceTest::SetUp();
+    world.write(kOne, {"1"}, "put", EntryKind::kMergeDocuments);
+    settle();
+    ASSERT_TRUE(node("a0").corrupt(kOne, "1", "v", "flipped"));
+    ASSERT_EQ(number(run_pass(PassKind::kDeep), "unresolved"), 1U);
+  }
+  void expect_known() { EXPECT_EQ(number(run_pass(PassKind::kLight), "unresolved"), 1U); }
+};
+
+TEST_F(DifferingTest, StaysKnownThoughTheIndexGotAnothersPast) {
+  fail_swap();
+  expect_known();
+  restart_after([] {});
+  expect_known();
+  fail_swap();
+  expect_known();
+  world.await_task(world.swap_indexes(kOne, "other"));
+  expect_known();
+}
+
+TEST_F(DifferingTest, AndWhileNobodyKnowsYetWhetherItWill) {
+  world.fail_tasks({"indexSwap"});
+  node("b0").options().automatic = false;
+  const Position swap = world.swap_indexes(kOne, "other");
+  run_pass(PassKind::kLight);
+  node("b0").options().automatic = true;
+  EXPECT_EQ(world.await_task(swap).status, "failed");
+  settle();
+  expect_known();
+}
+
+TEST_F(DifferingTest, NorIsItForgottenBeforeTheDropOfItsIndexIsKnownToHaveFailed) {
+  world.fail_tasks({"indexDeletion"});
+  node("b0").options().automatic = false;
+  world.drop_index(kOne);
+  make(kOne);
+  run_pass(PassKind::kLight);
+  node("b0").options().automatic = true;
+  settle();
+  expect_holds(kOne, {"1", "2"});
+  expect_known();
+}
+
+// It was compared by content, and what has its name by now was not.
+TEST_F(DifferingTest, NobodyIsTrustedWithoutBeingReadUnderTheNameThatAnIndexGot) {
+  const SimulatedNode::Disk disk = node("a0").snapshot();
+  world.write(kIndex, {"9"}, "so that the disk is an older one");
+  settle();
+  node("a0").restore(disk);
+  EXPECT_EQ(number(run_pass(PassKind::kLight, false), "unresolved"), 1U);
+  ASSERT_EQ(world.cluster().status("a0").state, ReplicaState::kStale);
+  fail_swap();
+  world.write("other", {"3"}, "put", EntryKind::kMergeDocuments);
+  settle();
+  ASSERT_TRUE(node("a0").corrupt("other", "3", "v", "flipped"));
+  run_pass(PassKind::kLight);
+  EXPECT_TRUE(node("a0").documents("other") == node("b0").documents("other") ||
+              world.cluster().status("a0").state != ReplicaState::kInSync);
+}
+
 // More than one index remembers of itself.
 TEST_F(LostSinceTest, SwapsThatFailedOneAfterTheOtherAreTakenBackOnceEach) {
   world.write("other", {"8"}, "x");

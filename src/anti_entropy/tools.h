@@ -23,31 +23,42 @@ class Audit;
 class Breaker;
 class Quarantine;
 
-// Which indexes of nodes that are being healed were compared by content since the node was last
-// found not to be in sync: it is compared as if it were filled anew (docs/design.md, invariant 10),
-// but not by every pass again. In memory only.
+// An index as it was when it was asked. What was taken back since may have given its past, and with
+// that what was found out about its documents, to another; both are named anew then.
+struct KnownAs {
+  Position incarnation = 0;
+  Position named_at = 0;
+  auto operator<=>(const KnownAs&) const = default;
+};
+
+// Which indexes of nodes that are being healed were compared by content, under the name that they
+// have, since the node was last found not to be in sync: it is compared as if it were filled anew
+// (docs/design.md, invariant 10), but not by every pass again. In memory only.
 class ReadInFull {
  public:
-  bool holds(const std::string& node, Position incarnation, std::uint64_t setbacks) const {
-    const auto found = setbacks_.find({node, incarnation});
-    return found != setbacks_.end() && found->second == setbacks;
+  bool holds(const std::string& node, KnownAs index, std::uint64_t setbacks) const {
+    const auto found = read_.find({node, index.incarnation});
+    return found != read_.end() && found->second == Read{index.named_at, setbacks};
   }
-  void note(const std::string& node, Position incarnation, std::uint64_t setbacks) {
-    setbacks_[{node, incarnation}] = setbacks;
+  void note(const std::string& node, KnownAs index, std::uint64_t setbacks) {
+    read_[{node, index.incarnation}] = {index.named_at, setbacks};
   }
-  void forget(const std::string& node, Position incarnation) {
-    setbacks_.erase({node, incarnation});
-  }
+  void forget(const std::string& node, Position incarnation) { read_.erase({node, incarnation}); }
   void forget(Position incarnation) {
-    std::erase_if(setbacks_, [&](const auto& entry) { return entry.first.second == incarnation; });
+    std::erase_if(read_, [&](const auto& entry) { return entry.first.second == incarnation; });
   }
   void forget_all_but(const std::set<Position>& incarnations) {
-    std::erase_if(setbacks_,
+    std::erase_if(read_,
                   [&](const auto& entry) { return !incarnations.contains(entry.first.second); });
   }
 
  private:
-  std::map<std::pair<std::string, Position>, std::uint64_t> setbacks_;
+  struct Read {
+    Position named_at = 0;
+    std::uint64_t setbacks = 0;
+    bool operator==(const Read&) const = default;
+  };
+  std::map<std::pair<std::string, Position>, Read> read_;
 };
 
 // What every part of a pass works with. References outlive the pass.
@@ -78,6 +89,8 @@ struct IndexUnderTest {
   bool embedders = false;  // documents carry vectors that must be written back
   // When a recovery took it over, if no pass has found its replicas equal since; else 0.
   EntryStamp taken_over_at = 0;
+
+  KnownAs known_as() const { return {incarnation, named_at}; }
 };
 
 // As the log has it; kConflict: it is no more, or has or had another name.
