@@ -28,8 +28,8 @@ Copy::TakenOver Harvest::taken_over(const Copy& copy) const {
   const NodeProgress progress = tools_.cluster.progress(copy.node);
   // Where somebody else wrote to it, or its disk was put back, or ended before the recovery, it may
   // be an older one.
-  return progress.missed_entries() && progress.skipped_after >= index_.incarnation &&
-                 tools_.log.forgotten() <= index_.incarnation
+  return progress.missed_entries() && progress.skipped_after >= index_.taken_over_by &&
+                 tools_.log.forgotten() <= index_.taken_over_by
              ? Copy::TakenOver::kYes
              : Copy::TakenOver::kObscured;
 }
@@ -42,7 +42,7 @@ Async<Result<void>> Harvest::mark_taken_over(DocumentCopies& copies) {
   for (Copy& copy : copies.owners) {
     copy.taken_over = taken_over(copy);
     if (copy.taken_over != Copy::TakenOver::kYes) continue;
-    MIROIR_CO_TRY(const bool obscured, co_await filter_delete_after(index_.incarnation));
+    MIROIR_CO_TRY(const bool obscured, co_await filter_delete_after(index_.taken_over_by));
     if (obscured) copy.taken_over = Copy::TakenOver::kObscured;
   }
   co_return Result<void>{};

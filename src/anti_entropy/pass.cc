@@ -32,13 +32,14 @@ std::string describe(const Member& member) {
 
 IndexUnderTest under_test(const IndexState& index, Position clean_to) {
   const Json* embedders = index.settings.find("embedders");
-  return {
-      .uid = index.uid,
-      .incarnation = index.incarnation,
-      .named_at = index.named_at,
-      .primary_key = index.primary_key.value_or(""),
-      .embedders = embedders != nullptr && embedders->size() > 0,
-      .taken_over_at = index.taken_over() && clean_to < index.incarnation ? index.created_at : 0};
+  const bool taken_over = index.taken_over() && clean_to < index.taken_over_by;
+  return {.uid = index.uid,
+          .incarnation = index.incarnation,
+          .named_at = index.named_at,
+          .primary_key = index.primary_key.value_or(""),
+          .embedders = embedders != nullptr && embedders->size() > 0,
+          .taken_over_at = taken_over ? index.created_at : 0,
+          .taken_over_by = taken_over ? index.taken_over_by : 0};
 }
 
 template <class T>

@@ -87,8 +87,10 @@ struct IndexUnderTest {
   Position named_at = 0;
   std::string primary_key;
   bool embedders = false;  // documents carry vectors that must be written back
-  // When a recovery took it over, if no pass has found its replicas equal since; else 0.
+  // When a recovery took it over, and by which entry, if no pass has found its replicas equal
+  // since; else 0.
   EntryStamp taken_over_at = 0;
+  Position taken_over_by = 0;
 
   KnownAs known_as() const { return {incarnation, named_at}; }
 };

@@ -43,6 +43,7 @@ class CatalogueChange {
     index.uid = entry_.index_uid;
     index.incarnation = entry_.incarnation;
     index.named_at = entry_.position;
+    index.taken_over_by = entry_.position;
     index.created_at = index.updated_at = entry_.stamp;
     if (const std::string* key = text_of(entry_.arguments, "primaryKey")) index.primary_key = *key;
     if (const Json* settings = entry_.arguments.find("clientSettings")) index.settings = *settings;
@@ -236,6 +237,7 @@ class CatalogueChange {
     const IndexState was_b = b.incarnation > failed ? newborn(b.uid) : b;
     const auto take_past = [&](IndexState& index, const IndexState& other) {
       index.born = other.born;
+      index.taken_over_by = other.taken_over_by;
       index.created_at = other.created_at;
       std::erase_if(index.clears, [&](const auto& clear) { return clear.position < failed; });
       std::vector<IndexState::Clear> past = other.clears;

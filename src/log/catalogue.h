@@ -19,8 +19,9 @@ namespace miroir {
 struct IndexState {
   std::string uid;
   Position incarnation = 0;  // position of its birth; swaps and renames carry it along
-  EntryStamp born = 0;       // stamp of its birth; 0: a recovery took it over, at created_at
-  bool taken_over() const { return born == 0; }
+  EntryStamp born = 0;       // stamp of its birth; 0: a recovery took it over, at created_at, by
+  Position taken_over_by = 0;  // that entry: the past's, as `born` is
+  bool taken_over() const { return taken_over_by != 0; }
   Position named_at = 0;  // position of the entry that gave it its name: birth, swap or rename
   // Whether this is that index under that name, and has been ever since.
   bool is_still(const IndexState& before) const {

@@ -26,6 +26,7 @@ std::string encode_index(const IndexState& index) {
       Json::object({{"uid", index.uid},
                     {"incarnation", index.incarnation},
                     {"born", index.born},
+                    {"takenOverBy", index.taken_over_by},
                     {"namedAt", index.named_at},
                     {"primaryKey", index.primary_key ? Json(*index.primary_key) : Json()},
                     {"keyChanges", key_changes_of(index)},
@@ -114,6 +115,7 @@ Result<void> CatalogueCodec::read_index(Catalogue& catalogue, std::string_view r
   index.uid = uid->as_string();
   index.incarnation = number_at(json, "incarnation");
   index.born = number_at(json, "born");
+  index.taken_over_by = number_at(json, "takenOverBy");
   index.named_at = number_at(json, "namedAt");
   if (const Json* key = json.find("primaryKey"); key != nullptr && key->is_string())
     index.primary_key = key->as_string();

@@ -82,10 +82,11 @@ std::string describe(const Catalogue& catalogue) {
       key_changes.push_back(Json::array({position, before.value_or("(none)")}));
     for (const IndexState::Clear& clear : index.clears)
       clears.push_back(Json::array({clear.position, clear.stamp}));
-    text += to_text(Json::array({uid, index.uid, index.incarnation, index.born, index.named_at,
-                                 index.primary_key.value_or("(none)"), key_changes, index.settings,
-                                 index.settings_version, index.created_at, index.updated_at, clears,
-                                 index.clears_forgotten, index.dropped_at, index.decided_by})) +
+    text += to_text(Json::array({uid, index.uid, index.incarnation, index.born, index.taken_over_by,
+                                 index.named_at, index.primary_key.value_or("(none)"), key_changes,
+                                 index.settings, index.settings_version, index.created_at,
+                                 index.updated_at, clears, index.clears_forgotten, index.dropped_at,
+                                 index.decided_by})) +
             "\n";
   };
   for (const auto& [uid, index] : catalogue.indexes()) add(uid, index);

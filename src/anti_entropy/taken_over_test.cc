@@ -1,0 +1,85 @@
+// What a recovery took over belongs to the past of an index, not to its identity.
+#include "anti_entropy/reconciler_fake.h"
+
+namespace miroir {
+namespace {
+
+class TakenOverTest : public ReconcilerTest {
+ protected:
+  static ForwardWorld::Options forgetful() {
+    ForwardWorld::Options options;
+    options.log.retention_age = Seconds(30);
+    return options;
+  }
+  TakenOverTest() : ReconcilerTest(forgetful()) {}
+
+  void settle() {
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+  Position incarnation() { return world.log().catalogue().index(kIndex)->incarnation; }
+  void fail_swap() {
+    const Position before = incarnation();
+    world.fail_tasks({"indexSwap"});
+    EXPECT_EQ(world.await_task(world.swap_indexes(kIndex, "other")).status, "failed");
+    for (auto& [name, each] : world.nodes) each->fail_tasks({});
+    ASSERT_NE(incarnation(), before);
+  }
+  void stop_victim() {
+    victim = owners("id7")[0];
+    node(victim).options().down = true;
+    ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(victim).healthy; }));
+  }
+  void write_what_is_not_kept() {
+    for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");
+    world.run_for(std::chrono::hours(2));
+  }
+  // It missed that.
+  void start_victim() {
+    ASSERT_GT(world.log().trimmed(), world.cluster().status(victim).done);
+    node(victim).options().down = false;
+    ASSERT_TRUE(world.run_until([&] { return world.cluster().status(victim).healthy; }));
+    settle();
+    ASSERT_EQ(world.cluster().status(victim).state, ReplicaState::kStale);
+  }
+  // Nobody deleted it since, and a peer lost it.
+  void expect_restored() {
+    run_pass(PassKind::kLight);
+    run_pass(PassKind::kLight);
+    for (const std::string& owner : owners("id7"))
+      EXPECT_FALSE(document(node(owner), "id7").is_null()) << owner;
+    EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+  }
+
+  std::string victim;
+};
+
+TEST_F(TakenOverTest, IndexThatGotThePastOfOneTakenOverSinceItsBirthIsTakenOverSince) {
+  world.create_index("other");
+  settle();
+  ASSERT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  world.take_over_index(kIndex);
+  settle();
+  fail_swap();
+  settle();
+  node(owners("id7")[1]).delete_directly(kIndex, "id7");
+  stop_victim();
+  write_what_is_not_kept();
+  start_victim();
+  expect_restored();
+}
+
+TEST_F(TakenOverTest, AndOneThatWasBornSinceFromBeforeItsBirth) {
+  world.take_over_index(kIndex);
+  settle();
+  stop_victim();
+  write_what_is_not_kept();
+  world.create_index("other");
+  world.run_for(Seconds(5));
+  fail_swap();
+  node(owners("id7")[1]).delete_directly(kIndex, "id7");
+  start_victim();
+  expect_restored();
+}
+
+}  // namespace
+}  // namespace miroir
