@@ -204,6 +204,7 @@ class Pass {
     if (deep) {
       MIROIR_CO_TRY(read, co_await read_shards(index, roster, its, resolver, in_any_case));
     }
+    all_read_ = all_read_ && read.size() == tools_.cluster.topology().shard_count();
     MIROIR_CO_CHECK(co_await resolver.stop_moving(
         leaves_none_moving(roster) ? resolver.moving()
                                    : in_both(resolver.moved_before(), resolver.moving())));
@@ -233,14 +234,16 @@ class Pass {
     return {shards.begin(), shards.end()};
   }
 
-  // Whether in each of its shards there is a peer in sync, which it can be compared with.
+  // Whether there is a peer in sync, which it can be compared with.
+  bool has_peer(const Roster& roster, const std::string& node, ShardId shard) const {
+    return std::ranges::any_of(
+        tools_.cluster.topology().owners(shard),
+        [&](const std::string& owner) { return owner != node && roster.in_sync(owner); });
+  }
+  // …in each of its shards.
   bool has_peers(const Roster& roster, const std::string& node) const {
-    const Topology& topology = tools_.cluster.topology();
-    return std::ranges::all_of(topology.shards_of(node), [&](ShardId shard) {
-      return std::ranges::any_of(topology.owners(shard), [&](const std::string& owner) {
-        return owner != node && roster.in_sync(owner);
-      });
-    });
+    return std::ranges::all_of(tools_.cluster.topology().shards_of(node),
+                               [&](ShardId shard) { return has_peer(roster, node, shard); });
   }
 
   // What is proven lets nodes be sources, and what a deep pass proves lets tombstones go, also
@@ -407,19 +410,29 @@ class Pass {
       const IndexState* index = tools_.log.catalogue().by_incarnation(its.incarnation);
       const bool read = index == nullptr || !index->primary_key ||
                         !to_be_read(member, {index->incarnation, index->named_at});
-      bool proven = its.complete && its.problems.empty() && its.moving == 0 &&
-                    roster.readable(node) && read && has_peers(roster, node);
+      const bool compared =
+          its.complete && its.problems.empty() && its.moving == 0 && roster.readable(node);
       for (ShardId shard : topology.shards_of(node)) {
         const auto note = its.notes.find(shard);
-        proven =
-            proven && (note == its.notes.end() ||
-                       (note->second.unresolved == note->second.looping + note->second.doubtful &&
-                        note->second.doubt.empty()));
+        const bool equal =
+            note == its.notes.end() ||
+            (note->second.unresolved == note->second.looping + note->second.doubtful &&
+             note->second.doubt.empty());
+        if (!compared || !equal || !has_peer(roster, node, shard)) unequal_[node].insert(shard);
       }
-      if (!proven) unproven_.insert(node);
+      if (!read) unread_.insert(node);
     }
   }
 
+  std::set<ShardId> equal_shards(const std::string& node) {
+    const std::vector<ShardId>& all = tools_.cluster.topology().shards_of(node);
+    std::set<ShardId> equal(all.begin(), all.end());
+    for (const ShardId shard : unequal_[node]) equal.erase(shard);
+    return equal;
+  }
+
+  // Where some of its shards have no peer, it is a person's word that is missing
+  // (Cluster::promote).
   Async<Result<void>> promote() {
     for (const StateDifference& difference : state_left_) {
       // An index that Miroir does not know is reported; it says nothing of those that it knows.
@@ -428,9 +441,15 @@ class Pass {
     for (const auto& [node, member] : roster_.members()) {
       const auto lost = lost_.find(node);
       std::string state = lost == lost_.end() ? describe(member) : lost->second;
-      if (member.standing == Standing::kHealing && all_compared_ && !unproven_.contains(node)) {
+      const std::set<ShardId>& unequal = unequal_[node];
+      const bool read = unequal.empty() ? !unread_.contains(node) : all_read_;
+      if (member.standing == Standing::kHealing && all_compared_ && read &&
+          !unproven_.contains(node)) {
         auto history = co_await tools_.forwarders.recheck(node, tools_.clock.now() + kReadTimeout);
-        if (history && history->verdict == History::Verdict::kOurs) {
+        const bool ours = history && history->verdict == History::Verdict::kOurs;
+        if (ours && !unequal.empty()) {
+          tools_.cluster.found_equal(node, member.setbacks, equal_shards(node));
+        } else if (ours) {
           const auto proven = co_await tools_.cluster.prove_in_sync(node, member.setbacks);
           if (proven) state = "in_sync: proven equal to its peers";
           if (!proven && proven.error().code != ErrorCode::kConflict)
@@ -458,6 +477,9 @@ class Pass {
   Roster roster_;
   std::vector<StateDifference> state_left_;
   std::set<std::string> unproven_;
+  std::map<std::string, std::set<ShardId>> unequal_;  // or not compared
+  std::set<std::string> unread_;
+  bool all_read_ = true;                     // every document of every index
   std::map<std::string, std::string> lost_;  // while an index was read: how the first one saw it
   std::optional<Sweep> sweep_;  // of a deep pass
 };

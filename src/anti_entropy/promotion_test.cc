@@ -55,6 +55,35 @@ TEST_F(PromotionTest, NobodyIsPromotedWhoIsNotNeededOrLags) {
   EXPECT_NE(away.error().message.find("does not answer"), std::string::npos);
 }
 
+// Of some of its shards a peer in sync is there: what it holds of those is not the truth.
+TEST_F(PromotionTest, WhoIsPromotedForSomeShardsIsHealedInTheOthersFirst) {
+  const std::string deleted = "id5";
+  const std::string stale = owners(deleted)[0];
+  const std::string other = owners(deleted)[1] == "b0" ? "b1" : "b0";
+  const Json old = document(node(stale), deleted);
+  world.remove(kIndex, {deleted});
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  ASSERT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  world.run_for(std::chrono::hours(2));
+  run_pass(PassKind::kDeep);
+  ASSERT_EQ(world.log().tombstone_count(kIndex), 0U);
+
+  for (const std::string& name : {stale, other})
+    ASSERT_TRUE(world.await(world.cluster().set_state(name, ReplicaState::kStale, "a test")));
+  ASSERT_FALSE(world.cluster().can_be_healed(stale));
+  node(stale).write_directly(kIndex, deleted, old);
+  if (const auto promoted = promote(stale); !promoted) {
+    EXPECT_NE(promoted.error().message.find("deep pass"), std::string::npos);
+    run_pass(PassKind::kDeep);
+    ASSERT_TRUE(promote(stale));
+  }
+  for (int i = 0; i < 2; ++i) run_pass(PassKind::kDeep);
+  for (const std::string& owner : owners(deleted))
+    EXPECT_TRUE(document(node(owner), deleted).is_null()) << owner;
+  for (const auto& [name, each] : world.nodes)
+    EXPECT_EQ(world.cluster().status(name).state, ReplicaState::kInSync) << name;
+}
+
 // What it alone holds may be all that is left of what was acknowledged: recovery takes it as it is.
 TEST_F(PromotionTest, WhoTellsOfALostLogIsNeitherReadNorHealed) {
   const std::string teller = owners("id5")[0];

@@ -39,6 +39,9 @@ struct Cluster::State {
     NodeProgress progress;
     bool joined = false;
     std::uint64_t verified = 0;  // connections up to here led to the node that we know
+    // While it is no other than it was after so many setbacks.
+    std::uint64_t equal_at = 0;
+    std::set<ShardId> equal_in = {};
 
     void show(ReplicaState state, std::string why) {
       progress.state = name(state);
@@ -61,6 +64,21 @@ struct Cluster::State {
     const std::map<std::string, NodeProgress> rows = log.progress();
     const auto row = rows.find(id);
     return row == rows.end() || (row->second.state == name(replica) && row->second.reason == why);
+  }
+
+  // Whether a replica of it is in sync, or one of those.
+  bool has_source(ShardId shard, const std::set<std::string>& besides = {}) {
+    return std::ranges::any_of(topology.owners(shard), [&](const std::string& owner) {
+      return node(owner).status.state == ReplicaState::kInSync || besides.contains(owner);
+    });
+  }
+
+  bool is_equal_to_its_peers(const std::string& id) {
+    const Node& its = node(id);
+    return std::ranges::all_of(topology.shards_of(id), [&](ShardId shard) {
+      return !has_source(shard) ||
+             (its.equal_at == its.status.setbacks && its.equal_in.contains(shard));
+    });
   }
 
   // In memory; whether there is something to save.
@@ -261,12 +279,14 @@ Async<Result<void>> Cluster::prove_in_sync(std::string id, std::uint64_t setback
 }
 
 bool Cluster::can_be_healed(const std::string& id, const std::set<std::string>& besides) const {
-  const Topology& topology = state_->topology;
-  return std::ranges::all_of(topology.shards_of(id), [&](ShardId shard) {
-    return std::ranges::any_of(topology.owners(shard), [&](const std::string& owner) {
-      return state_->node(owner).status.state == ReplicaState::kInSync || besides.contains(owner);
-    });
-  });
+  return std::ranges::all_of(state_->topology.shards_of(id),
+                             [&](ShardId shard) { return state_->has_source(shard, besides); });
+}
+
+void Cluster::found_equal(const std::string& id, std::uint64_t setbacks, std::set<ShardId> shards) {
+  State::Node& node = state_->node(id);
+  node.equal_at = setbacks;
+  node.equal_in = std::move(shards);
 }
 
 Async<Result<void>> Cluster::promote(std::string id, Position head) {
@@ -285,6 +305,10 @@ Async<Result<void>> Cluster::promote(std::string id, Position head) {
                      std::string("them up, or take their groups away"));
   if (can_be_healed(id))
     co_return refuse("each of its shards has a replica in sync, and it is healed from those");
+  if (!state_->is_equal_to_its_peers(id))
+    co_return refuse(
+        "some of its shards have a replica in sync, and it has not been found equal to those: run "
+        "a deep pass first");
   log_warning("promoted by a person", {{"node", id}, {"was", status.state_why}});
   co_return co_await set_state(id, ReplicaState::kInSync, "");
 }

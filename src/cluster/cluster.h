@@ -86,8 +86,12 @@ class Cluster {
   // Whether each of the node's shards has a replica in sync (or of those), so that it is healed
   // from it.
   bool can_be_healed(const std::string& node, const std::set<std::string>& besides = {}) const;
-  // A person's word that a stale node is right where nobody in sync is left to compare it with. Of
-  // use only to one that has applied the whole log; kConflict says what is against it.
+  // In these of its shards a pass found all documents of the node equal to those of a peer in sync.
+  // In memory only.
+  void found_equal(const std::string& node, std::uint64_t setbacks, std::set<ShardId> shards);
+  // A person's word that a stale node is right where nobody in sync is left to compare it with: it
+  // must have been found equal in its other shards. Of use only to one that has applied the whole
+  // log; kConflict says what is against it.
   Async<Result<void>> promote(std::string node, Position head);
 
   // Whether what the node just answered may be believed: over a connection opened since the last
