@@ -119,7 +119,7 @@ class ReconcilerTest : public ::testing::Test {
   }
 
   // …while the document is PUT all the time.
-  Json pass_under_puts(PassKind kind, const std::string& id) {
+  Json pass_under_puts(PassKind kind, const std::string& id, Milliseconds step = Milliseconds(20)) {
     const std::uint64_t order = reconciler->start(kind, std::nullopt).value();
     const char* last = kind == PassKind::kDeep ? "lastDeep" : "lastLight";
     const auto ended = [&] {
@@ -128,7 +128,7 @@ class ReconcilerTest : public ::testing::Test {
     };
     while (!ended()) {
       world.write(kIndex, {id}, std::to_string(++puts), EntryKind::kMergeDocuments);
-      world.run_for(Milliseconds(20));
+      world.run_for(step);
     }
     return member(reconciler->status(), last);
   }

@@ -54,6 +54,19 @@ TEST_F(RestlessTest, WhileANodeIsAwayNothingThatMovesIsLeftForTheNext) {
   EXPECT_EQ(moving(pass_under_puts(PassKind::kLight, "id7")), 0U);
 }
 
+TEST_F(RestlessTest, NodeThatLagsUnderWritesIsInSyncAgain) {
+  for (const std::string& lags : owners("id7")) {
+    node(lags).options().task_delay_max = Seconds(16);
+    ASSERT_TRUE(
+        world.await(world.cluster().set_state(owners("id7")[0], ReplicaState::kStale, "a test")));
+    const Json pass = pass_under_puts(PassKind::kLight, "id7", Milliseconds(200));
+    EXPECT_EQ(world.cluster().status(owners("id7")[0]).state, ReplicaState::kInSync)
+        << lags << to_text(pass);
+    node(lags).options().task_delay_max = Milliseconds(200);
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+}
+
 class ManyRestlessTest : public RestlessTest {
  protected:
   ManyRestlessTest() { options.unresolved_kept_max = 0; }

@@ -104,9 +104,8 @@ Async<NodeCopies> read_copies(const Tools& tools, IndexUnderTest index, std::str
   co_return NodeCopies{node, std::move(read)};
 }
 
-Async<std::pair<std::string, bool>> catch_up(const Tools& tools, std::string node, Position fence,
-                                             Milliseconds timeout) {
-  const bool done = co_await wait_done(tools, node, fence, timeout);
+Async<std::pair<std::string, bool>> catch_up(const Tools& tools, std::string node, Position fence) {
+  const bool done = co_await wait_done(tools, node, fence, kCatchUpTimeout);
   co_return std::pair{node, done};
 }
 
@@ -216,16 +215,11 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
 
   std::vector<Async<std::pair<std::string, bool>>> waits;
   for (const std::string& node : roster.readable_nodes()) {
-    waits.push_back(
-        catch_up(tools, node, settled.read_at, standing ? kStandstillMax : kCatchUpTimeout));
+    waits.push_back(catch_up(tools, node, settled.read_at));
   }
   for (const auto& [node, done] : co_await gather(std::move(waits))) {
-    if (done) continue;
-    if (standing) {  // too slow to have others wait for it
-      settled.moving = std::move(ids);
-      co_return settled;
-    }
-    roster.lose(node, "has not applied what was written before the copies were to be read");
+    if (!done)
+      roster.lose(node, "has not applied what was written before the copies were to be read");
   }
   if (tools.stopping()) co_return std::unexpected(cut_off());
 

@@ -101,7 +101,8 @@ Result<const IndexState*> unchanged(const Catalogue& catalogue, const IndexUnder
 // Limits of a pass.
 inline constexpr Milliseconds kReadTimeout{15'000};     // one request to a node
 inline constexpr Milliseconds kCatchUpTimeout{20'000};  // a node to apply what was appended before
-inline constexpr Milliseconds kStandstillMax{10'000};   // that lanes stand while copies are read
+// That lanes stand: until the slowest node that is not lost has caught up, and copies were read.
+inline constexpr Milliseconds kStandstillMax{30'000};
 inline constexpr Milliseconds kHistoryRetry{100};       // while a forwarder settles a history
 inline constexpr Milliseconds kRepairTimeout{120'000};  // a node to apply a repair
 inline constexpr Position kLagMax = 10'000;  // entries; a node further behind is not compared
