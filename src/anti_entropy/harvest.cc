@@ -103,19 +103,8 @@ bool Harvest::is_its(const Entry& entry) const {
   return pasts.owner(entry.incarnation, entry.position) == index_.incarnation;
 }
 
-// Stamps rise with the positions.
 Async<Result<std::shared_ptr<const Entry>>> Harvest::entry_of(Stamp stamp) {
-  Position first = tools_.log.forgotten() + 1;
-  Position last = tools_.log.head();
-  while (first < last) {
-    const Position middle = first + (last - first) / 2;
-    MIROIR_CO_TRY(const auto entries, co_await tools_.log.entries(middle, 1));
-    if (entries.empty() || entries.front()->stamp >= stamp) {
-      last = middle;
-    } else {
-      first = entries.front()->position + 1;
-    }
-  }
+  MIROIR_CO_TRY(const Position first, co_await first_since(tools_.log, stamp));
   MIROIR_CO_TRY(const auto found, co_await tools_.log.entries(first, 1));
   if (found.empty() || found.front()->stamp != stamp) co_return nullptr;
   co_return found.front();

@@ -131,18 +131,20 @@ struct History {
   std::string
       resume_at;    // enqueuedAt of the node's newest task, whose uid is resume_after + offset
   std::string why;  // a sentence for people where the verdict is not kOurs
-  // The newest position of a log that was ahead of this one, and of which the node holds tasks; 0:
-  // none (invariant 11).
-  Position lost = 0;
+  Position lost = 0;  // LostLog::newest
 };
 // Whether a node has carried out what it holds, up to a number: the newest page of those tasks have
 // ended.
 Async<Result<bool>> newest_tasks_ended(
     NodeClient& client, Instant deadline,
     std::int64_t last = std::numeric_limits<std::int64_t>::max());
+// What a node tells of a log that went on otherwise than this one (invariant 11).
+struct LostLog {
+  Position newest = 0;  // of which it holds a task; 0: it tells of none
+  Position shared = 0;  // entries up to here are of both
+};
 // Looks for such tasks in the whole queue of a node that the log never knew.
-Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Position sent,
-                                            Instant deadline);
+Async<Result<LostLog>> find_lost_log(NodeClient& client, Log& log, Position sent, Instant deadline);
 // Tasks are known as ours by their metadata, or, where the route keeps none, by number, kind and
 // index of the log's entry at that position. What the log took that the node was not sent, beyond
 // `sent`, is none of them: a log that was ahead had given the number before.
@@ -151,9 +153,15 @@ Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, 
                                      Position sent = std::numeric_limits<Position>::max());
 // What the node calls the task that an entry of this kind makes; empty for keys, which make none.
 std::string_view node_task_type(EntryKind kind);
+// An entry as its tasks name it: a log that went back gives the same positions again, with other
+// stamps.
+struct EntryMark {
+  Position position = 0;
+  EntryStamp stamp = 0;
+};
 // The metadata of our tasks, and back.
-std::string task_metadata(Position position);
-std::optional<Position> parse_task_metadata(std::string_view metadata);
+std::string task_metadata(EntryMark mark);
+std::optional<EntryMark> parse_task_metadata(std::string_view metadata);
 
 // Asks every node again and again whether it answers.
 class HealthMonitor {

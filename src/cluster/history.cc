@@ -64,20 +64,27 @@ Async<Result<bool>> names_index(std::string index_uid, std::shared_ptr<const Ent
   co_return false;
 }
 
-// Whether the log has, or had, an entry of that position that the node may have been sent.
-Async<Result<bool>> knows(Log& log, Position position, Position sent) {
-  if (position > std::min(sent, log.head())) co_return false;
-  if (position <= log.forgotten()) co_return true;
-  MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, position));
-  co_return entry != nullptr;
+// Whether the log has, or had, that entry, and the node may have been sent it.
+Async<Result<bool>> knows(Log& log, EntryMark mark, Position sent) {
+  if (mark.position > std::min(sent, log.head())) co_return false;
+  if (mark.position <= log.forgotten()) co_return true;
+  MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, mark.position));
+  co_return entry != nullptr && entry->stamp == mark.stamp;
+}
+
+// Up to where the log is the one that had this entry, which it does not know: both rose, in number
+// and in time, from the same.
+Async<Result<Position>> shared_before(Log& log, EntryMark lost, Position sent) {
+  MIROIR_CO_TRY(const Position later, co_await first_since(log, lost.stamp));
+  co_return std::min({lost.position - 1, later - 1, sent});
 }
 
 // The position of a task, if it is one of ours. What cannot be read is not somebody else's.
 Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64_t offset, Log& log,
                                                 Position sent) {
-  if (auto position = parse_task_metadata(task.custom_metadata)) {
-    MIROIR_CO_TRY(const bool known, co_await knows(log, *position, sent));
-    co_return known ? position : std::nullopt;
+  if (const auto mark = parse_task_metadata(task.custom_metadata)) {
+    MIROIR_CO_TRY(const bool known, co_await knows(log, *mark, sent));
+    co_return known ? std::optional(mark->position) : std::nullopt;
   }
   if (task.type == node_task_type(EntryKind::kWriteDocuments) ||
       task.type == node_task_type(EntryKind::kDeleteDocuments)) {
@@ -94,20 +101,28 @@ Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64
   co_return static_cast<Position>(position);
 }
 
-// The newest position that a task of ours carries and the log does not know: it is beyond what the
-// node was sent of it, or left out since another node told of such.
-Async<Result<Position>> lost_in(const std::vector<NodeTask>& tasks, Log& log, Position sent) {
-  Position newest = 0;
-  for (const NodeTask& task : tasks)
-    newest = std::max(newest, parse_task_metadata(task.custom_metadata).value_or(0));
-  if (newest == 0) co_return Position{0};
-  MIROIR_CO_TRY(const bool known, co_await knows(log, newest, sent));
-  co_return known ? Position{0} : newest;
+// What tasks of ours tell that come after all that the log knows: it does not have their entries,
+// or has others under their numbers, or these are beyond what the node was sent of it.
+Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, Log& log, Position sent) {
+  LostLog lost;
+  std::optional<EntryMark> first;
+  for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
+    const auto mark = parse_task_metadata(task->custom_metadata);
+    if (!mark) continue;
+    MIROIR_CO_TRY(const bool known, co_await knows(log, *mark, sent));
+    if (known) break;
+    lost.newest = std::max(lost.newest, mark->position);
+    first = mark;
+  }
+  if (first) {
+    MIROIR_CO_TRY(lost.shared, co_await shared_before(log, *first, sent));
+  }
+  co_return lost;
 }
 
 std::string why_lost(Position lost, Position head) {
-  return std::string(kLogWentBack) + ": the node holds a task of entry " + std::to_string(lost) +
-         ", which the log does not know (its head is " + std::to_string(head) + ")";
+  return std::string(kLogWentBack) + ": the node holds a task of an entry " + std::to_string(lost) +
+         " which the log does not know (its head is " + std::to_string(head) + ")";
 }
 
 // What a node does for itself, or for who runs it: its indexes are as before.
@@ -130,6 +145,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
                   .resume_at = progress.acknowledged_at,
                   .why = {},
                   .lost = 0};
+  std::optional<EntryMark> lost;  // the first
   for (std::int64_t before = first - 1; first <= std::int64_t{newest.uid};) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), newest.uid, kPage, deadline));
@@ -137,9 +153,10 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
       const bool follows = std::int64_t{task.uid} == std::exchange(before, task.uid) + 1;
       MIROIR_CO_TRY(const std::optional<Position> position,
                     co_await identify(task, progress.offset, log, sent));
-      if (!position)
-        history.lost =
-            std::max(history.lost, parse_task_metadata(task.custom_metadata).value_or(0));
+      if (const auto mark = parse_task_metadata(task.custom_metadata); mark && !position) {
+        history.lost = std::max(history.lost, mark->position);
+        if (!lost) lost = mark;
+      }
       if (position &&
           std::int64_t{task.uid} == static_cast<std::int64_t>(*position) + progress.offset) {
         history.resume_after = *position;
@@ -155,9 +172,11 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
     if (page.size() < kPage) break;
     first = std::int64_t{page.back().uid} + 1;
   }
-  if (history.lost > 0) {
+  if (lost) {
     history.why = why_lost(history.lost, log.head());
-    history.resume_after = std::max(history.resume_after, std::min(history.lost, sent));
+    // What was guessed to be ours may be of that log.
+    MIROIR_CO_TRY(const Position shared, co_await shared_before(log, *lost, sent));
+    history.resume_after = std::max(progress.acknowledged, shared);
   }
   history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
   history.resume_at = newest.enqueued_at;
@@ -229,16 +248,16 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
     // Of a node that took newer ones it is the disk that went back.
-    MIROIR_CO_TRY(const Position lost, co_await lost_in(page, log, sent));
-    if (lost > progress.acknowledged) {
-      const Position resume_after = std::min(lost, sent);
+    MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent));
+    if (lost.newest > progress.acknowledged) {
+      const Position resume_after = std::max(progress.acknowledged, lost.shared);
       co_return History{
           .verdict = History::Verdict::kForeign,
           .resume_after = resume_after,
           .offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(resume_after),
           .resume_at = newest.enqueued_at,
-          .why = why_lost(lost, log.head()),
-          .lost = lost};
+          .why = why_lost(lost.newest, log.head()),
+          .lost = lost.newest};
     }
     MIROIR_CO_TRY(const NewestOfOurs ours,
                   co_await newest_of_ours(page, progress.offset, log, sent));
@@ -295,18 +314,23 @@ std::string_view node_task_type(EntryKind kind) {
   return "";
 }
 
-std::string task_metadata(Position position) {
-  return std::string(kMetadataPrefix) + std::to_string(position);
+std::string task_metadata(EntryMark mark) {
+  return std::string(kMetadataPrefix) + std::to_string(mark.position) + ":" +
+         std::to_string(mark.stamp);
 }
 
-std::optional<Position> parse_task_metadata(std::string_view metadata) {
+std::optional<EntryMark> parse_task_metadata(std::string_view metadata) {
   if (!metadata.starts_with(kMetadataPrefix)) return std::nullopt;
   metadata.remove_prefix(kMetadataPrefix.size());
-  Position position = 0;
-  const auto [end, error] =
-      std::from_chars(metadata.data(), metadata.data() + metadata.size(), position);
-  if (error != std::errc() || end != metadata.data() + metadata.size()) return std::nullopt;
-  return position;
+  const char* const last = metadata.data() + metadata.size();
+  EntryMark mark;
+  const auto position = std::from_chars(metadata.data(), last, mark.position);
+  if (position.ec != std::errc() || position.ptr == last || *position.ptr != ':' ||
+      mark.position == 0)
+    return std::nullopt;
+  const auto stamp = std::from_chars(position.ptr + 1, last, mark.stamp);
+  if (stamp.ec != std::errc() || stamp.ptr != last) return std::nullopt;
+  return mark;
 }
 
 Async<Result<bool>> newest_tasks_ended(NodeClient& client, Instant deadline, std::int64_t last) {
@@ -319,8 +343,8 @@ Async<Result<bool>> newest_tasks_ended(NodeClient& client, Instant deadline, std
   co_return std::ranges::all_of(tasks, &NodeTask::ended);
 }
 
-Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Position sent,
-                                            Instant deadline) {
+Async<Result<LostLog>> find_lost_log(NodeClient& client, Log& log, Position sent,
+                                     Instant deadline) {
   MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client.newest_task(deadline));
   std::int64_t last = newest ? std::int64_t{newest->uid} : -1;
   for (int pages = 0; pages < kPagesBackMax && last >= 0; ++pages) {
@@ -328,11 +352,11 @@ Async<Result<Position>> find_lost_positions(NodeClient& client, Log& log, Positi
         std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
-    MIROIR_CO_TRY(const Position lost, co_await lost_in(page, log, sent));
-    if (lost > 0) co_return lost;
+    MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent));
+    if (lost.newest > 0) co_return lost;
     last = first - 1;
   }
-  co_return Position{0};
+  co_return LostLog();
 }
 
 Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, Log& log,

@@ -62,18 +62,19 @@ Async<Result<void>> Forwarder::join(Instant until) {
       nodes, [this](const NodeConfig& node) { return context_.cluster.status(node.id).done == 0; });
   ReplicaState state = ReplicaState::kJoining;
   if (newest) {
-    MIROIR_CO_TRY(const Position lost,
-                  co_await find_lost_positions(client_, context_.log, handed_over_, until));
-    lost_ = std::max(lost_, lost);
-    if (lost_ > 0) {
-      row.acknowledged = row.done = std::min(lost_, handed_over_);
+    MIROIR_CO_TRY(const LostLog lost,
+                  co_await find_lost_log(client_, context_.log, handed_over_, until));
+    if (lost.newest > 0) lost_ = lost;
+    if (lost_.newest > 0) {
+      row.acknowledged = row.done = lost_.shared;
       row.offset = std::int64_t{newest->uid} - static_cast<std::int64_t>(row.done);
     }
   }
-  if (!indexes.empty() || lost_ > 0) {
-    row.reason = lost_ == 0 ? std::string(kHeldIndexes)
-                            : std::string(kLogWentBack) + ": the node holds entries of another";
-    MIROIR_CO_CHECK(co_await raise_log(lost_));
+  if (!indexes.empty() || lost_.newest > 0) {
+    row.reason = lost_.newest == 0
+                     ? std::string(kHeldIndexes)
+                     : std::string(kLogWentBack) + ": the node holds entries of another";
+    MIROIR_CO_CHECK(co_await raise_log(lost_.newest));
   } else if (all_new && awaiting_recovery(context_.cluster).empty()) {
     state = ReplicaState::kInSync;  // empty, as the others are
   } else {
@@ -93,8 +94,9 @@ Async<Result<void>> Forwarder::join(Instant until) {
 
 // Positions go on far above those that the node was sent before the log went back (another may have
 // been sent more), so that what carries such a number is never taken for what is given it again.
+// Once for all that tell, or nearly so.
 Async<Result<void>> Forwarder::raise_log(Position lost) {
-  if (lost <= context_.log.head()) co_return Result<void>();
+  if (lost == 0 || context_.log.head() > lost + kPositionsLeftOut / 2) co_return Result<void>();
   const auto judge = [&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
     Entry entry;
     entry.origin = Origin::kSystem;

@@ -343,8 +343,8 @@ Async<Result<void>> Forwarder::enqueue(std::shared_ptr<const Entry> entry, NodeW
   }
   MIROIR_CO_CHECK(co_await look_before_use(deadline()));
   const auto uid = static_cast<TaskUid>(number);
-  auto enqueued =
-      co_await client_.enqueue(std::move(write), uid, task_metadata(entry->position), deadline());
+  auto enqueued = co_await client_.enqueue(
+      std::move(write), uid, task_metadata({entry->position, entry->stamp}), deadline());
   if (!enqueued && enqueued.error().code == ErrorCode::kInvalid) {
     co_return co_await refused(std::move(entry), enqueued.error());
   }

@@ -95,7 +95,7 @@ class Forwarder {
   int attempts_ = 0;
   int refusals_ = 0;
   // What the node told of before it joined: that the log has no such entry, it may soon forget.
-  Position lost_ = 0;
+  LostLog lost_;
   // A node that was empty when it joined holds everything once it has done everything up to here.
   std::optional<Position> complete_at_;
   Gauge stopped_;

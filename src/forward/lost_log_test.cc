@@ -84,13 +84,14 @@ class LostLogTest : public ::testing::Test {
     await_told();
   }
   void restart_on(const MemoryStore::Tables& tables, bool is_cut = false) {
-    if (world_.process) settle();
+    if (world_.process && !is_cut_) settle();
     world_.crash();
     cut(is_cut);
     world_.store.restore(tables);
     world_.start();
   }
   void cut(bool is_cut) {
+    is_cut_ = is_cut;
     for (auto& [name, network] : world_.networks) network.cut = is_cut;
   }
   void await_told() {
@@ -109,13 +110,19 @@ class LostLogTest : public ::testing::Test {
       EXPECT_NE(documents.at(id).find(value), std::string::npos) << documents.at(id);
     }
   }
+  // Miroir dies once more, before a node told.
+  void restart() {
+    world_.run_for(Seconds(10));
+    restart_on(world_.store.snapshot(), true);
+  }
   // By a copy that lacks so many entries.
-  void expect_taken_is_sent(int lost) {
+  void expect_taken_is_sent(int lost, bool restarted = false) {
     const MemoryStore::Tables older = copy();
     for (int n = 0; n < lost; ++n) world_.await_task(world_.write("books", {"1"}, "new"));
     restart_on(older, true);
     const Position one = world_.write("books", {"2"}, "taken");
     const Position other = world_.write("books", {"3"}, "taken");
+    if (restarted) restart();
     cut(false);
     await_told();
     expect_held("books", "1", "new");
@@ -127,6 +134,7 @@ class LostLogTest : public ::testing::Test {
 
   ForwardWorld world_;
   Position head_ = 0;  // of the copy
+  bool is_cut_ = false;
 };
 
 TEST_F(LostLogTest, NodeWhoseTasksALostEntryDeletedIsNotSentTheLogAgain) {
@@ -204,15 +212,53 @@ TEST_F(LostLogTest, WhatVanishedFromNodesThatTellDidNotFail) {
 TEST_F(LostLogTest, WhatIsTakenBeforeNodesTellIsSent) { expect_taken_is_sent(8); }
 TEST_F(LostLogTest, WhatIsTakenBeforeNodesTellIsSentWhereLessIsLost) { expect_taken_is_sent(1); }
 
-TEST_F(LostLogTest, WhatANewLogTakesBeforeNodesTellIsSent) {
+TEST_F(LostLogTest, WhatIsTakenBeforeNodesTellIsSentThoughMiroirIsRestarted) {
+  expect_taken_is_sent(8, true);
+}
+TEST_F(LostLogTest, WhatIsTakenBeforeNodesTellIsSentThoughMiroirIsRestartedWhereLessIsLost) {
+  expect_taken_is_sent(1, true);
+}
+
+class NewLogTest : public LostLogTest, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(Restarted, NewLogTest, testing::Bool());
+
+TEST_P(NewLogTest, WhatItTakesBeforeNodesTellIsSent) {
   write_on();
   restart_on({}, true);
   world_.create_index("books");
   const Position written = world_.write("books", {"2"}, "taken");
+  if (GetParam()) restart();
   cut(false);
   await_told();
   expect_held("books", "2", "taken");
   EXPECT_EQ(world_.await_task(written).status, "succeeded");
+}
+
+// A request of the Miroir that died was still on its way when the nodes were looked at.
+TEST_F(LostLogTest, WhatComesLateUnderANumberThatWasGivenAgainIsTold) {
+  const MemoryStore::Tables older = copy();
+  std::map<std::string, SimulatedNode::Disk> before;
+  for (auto& [name, node] : world_.nodes) before[name] = node->snapshot();
+  world_.await_task(world_.write("books", {"1"}, "new"));
+  settle();
+  std::map<std::string, std::string> late;
+  for (auto& [name, node] : world_.nodes) {
+    late[name] = node->disk().tasks.rbegin()->second.task.custom_metadata;
+    node->restore(before.at(name));
+  }
+  restart_on(older);
+  settle();
+  for (auto& [name, node] : world_.nodes) {
+    WriteDocuments write{.index_uid = "books",
+                         .primary_key = "id",
+                         .merge = false,
+                         .skip_creation = false,
+                         .ndjson = "{\"id\":\"9\"}\n"};
+    ASSERT_TRUE(node->enqueue(std::move(write), std::nullopt, late.at(name)));
+  }
+  world_.write("books", {"1"}, "taken");
+  await_told();
+  expect_held("books", "1", "taken");
 }
 
 // It was then, and what clients changed since is lost.

@@ -146,7 +146,8 @@ class OvertakenTest : public ::testing::Test {
     const Position position = world_.log().head() + 1;
     for (const std::string& name : on) {
       node(name).fail_alone([position](std::string_view metadata) {
-        return parse_task_metadata(metadata) == position;
+        const auto mark = parse_task_metadata(metadata);
+        return mark && mark->position == position;
       });
     }
     EXPECT_EQ(merge(value), position);

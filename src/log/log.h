@@ -85,8 +85,7 @@ class Log {
                                                   Executor executor, LogOptions options);
   virtual ~Log() = default;
 
-  // Takes records until `next` returns nullopt; pieces are compressed and stored as they fill
-  // (about 1 MiB each).
+  // Takes records until `next` returns nullopt; pieces of about 1 MiB are stored as they fill.
   virtual Async<Result<Body>> write_body(std::function<Result<std::optional<BodyRecord>>()> next,
                                          WhenFull when_full = WhenFull::kRefuse) = 0;
   // Where no entry names the body, none will: it goes soon, and not only after an hour.
@@ -137,7 +136,6 @@ class Log {
   virtual Async<Result<void>> clear_taints(std::vector<Taint> taints) = 0;
   // What the entry alone tainted is so no more: it failed everywhere, and so did not happen.
   virtual Async<Result<void>> untaint(Position position, std::set<std::string> ids) = 0;
-  // In memory: the reconciler and the readers ask often.
   virtual bool tainted(Position incarnation, const std::string& id,
                        const std::string& node) const = 0;
   virtual std::optional<Taint> taint(Position incarnation, const std::string& id,
@@ -194,6 +192,8 @@ class Log {
 
 // The entry of that position; nullptr: it is not kept any more.
 Async<Result<std::shared_ptr<const Entry>>> kept_entry(Log& log, Position position);
+// From which position on entries have this stamp or later ones; of what is forgotten not told.
+Async<Result<Position>> first_since(Log& log, EntryStamp stamp);
 // Under which a node may have the index still, for what failed there.
 Async<Result<std::set<std::string>>> names_not_taken_away(Log& log, Taint taint);
 

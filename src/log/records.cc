@@ -184,6 +184,22 @@ Async<Result<std::shared_ptr<const Entry>>> kept_entry(Log& log, Position positi
   co_return entry;
 }
 
+// Stamps rise with the positions.
+Async<Result<Position>> first_since(Log& log, EntryStamp stamp) {
+  Position first = log.forgotten() + 1;
+  Position last = log.head() + 1;
+  while (first < last) {
+    const Position middle = first + (last - first) / 2;
+    MIROIR_CO_TRY(const auto entries, co_await log.entries(middle, 1));
+    if (entries.empty() || entries.front()->stamp >= stamp) {
+      last = middle;
+    } else {
+      first = entries.front()->position + 1;
+    }
+  }
+  co_return first;
+}
+
 Position kept_under(const Log& log, Position incarnation, Position position) {
   return log.catalogue().pasts().owner(incarnation, position, log.exchanged());
 }

@@ -114,8 +114,11 @@ TEST_F(ProxyTest, IndexesThatASwapFailedOnAreNotReadThereUntilAPassHealedThem) {
     world.answer_read = nullptr;
     return nodes;
   };
-  const std::string swap = task_metadata(world.log().head() + 1);
-  world.nodes.at(owner)->fail_alone([&](std::string_view metadata) { return metadata == swap; });
+  const Position swap = world.log().head() + 1;
+  world.nodes.at(owner)->fail_alone([swap](std::string_view metadata) {
+    const auto mark = parse_task_metadata(metadata);
+    return mark && mark->position == swap;
+  });
   ended(send("POST", "/swap-indexes", R"([{"indexes":["books","films"]}])"));
   ASSERT_TRUE(world.run_until([this] { return world.all_done(); }));
   EXPECT_FALSE(answering().contains(owner));

@@ -130,7 +130,7 @@ TEST_F(RecoveryTest, NodesThatHaveYetToMakeTheirFirstIndexAreNotEmpty) {
                          .merge = false,
                          .skip_creation = false,
                          .ndjson = "{\"id\":1}\n"};
-    ASSERT_TRUE(node->enqueue(std::move(first), 1, task_metadata(1)));
+    ASSERT_TRUE(node->enqueue(std::move(first), 1, task_metadata({1, 1})));
   }
   restart_on({});
   for (auto& [name, node] : world_.nodes) {
@@ -253,7 +253,7 @@ TEST_F(RecoveryTest, WhatWasOnItsWayWhenTheLogWentBackIsRefused) {
 
 // A request of the Miroir that died, which arrives when its successor has already written.
 TEST_F(RecoveryTest, WhatArrivesLateIsTakenToo) {
-  const std::string metadata = task_metadata(world_.log().head());
+  const std::string metadata = task_metadata({world_.log().head(), world_.log().head_stamp()});
   restart_on({});
   ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
   SimulatedNode& node = *world_.nodes.at("a0");

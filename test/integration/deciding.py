@@ -228,7 +228,7 @@ class Canceled(DecidingTest):
     def tasks(self, node, status, positions):
         """{position: uid} of those that have that status on that node. They differ, once a stranger's task took a number."""
         tasks = node.api.get(f"/tasks?statuses={status}&limit=1000")["results"]
-        found = {int(each["customMetadata"].removeprefix("miroir:")): each["uid"] for each in tasks if each.get("customMetadata")}
+        found = {int(each["customMetadata"].split(":")[1]): each["uid"] for each in tasks if each.get("customMetadata")}
         return {position: found[position] for position in positions if position in found}
 
     def test_what_was_canceled_on_one_node_is_repaired_from_its_peers(self):

@@ -10,11 +10,16 @@
 namespace miroir::sim {
 namespace {
 
+bool is_of(const EntryMark& mark, const Ledger::Entries& entries) {
+  const auto found = entries.find(mark.position);
+  return found != entries.end() && found->second->stamp == mark.stamp;
+}
+
 // Tasks of indexes and settings alone look like somebody else's (docs/design.md, invariant 11).
 bool tells_of(const Ledger::Entries& lost, const SimulatedNode& node) {
   return std::ranges::any_of(node.disk().tasks, [&](const auto& task) {
-    const auto position = parse_task_metadata(task.second.task.custom_metadata);
-    return position && lost.contains(*position);
+    const auto mark = parse_task_metadata(task.second.task.custom_metadata);
+    return mark && is_of(*mark, lost);
   });
 }
 
@@ -83,8 +88,10 @@ bool World::store_goes_back(MemoryStore::Tables tables) {
 // Who is ahead, and has no task of an entry any more, is taken to have done it.
 void World::find_untold(const SimulatedNode& node) {
   std::set<Position> told;
-  for (const auto& [uid, task] : node.disk().tasks)
-    told.insert(parse_task_metadata(task.metadata).value_or(0));
+  for (const auto& [uid, task] : node.disk().tasks) {
+    const auto mark = parse_task_metadata(task.metadata);
+    if (mark && is_of(*mark, ledger_.entries())) told.insert(mark->position);
+  }
   for (const Position position : ledger_.left_open()) {
     const Entry& entry = *ledger_.entries().at(position);
     if (concerns(entry, node.options().id, topology_) && !told.contains(position))
@@ -102,9 +109,9 @@ void World::find_ahead(const Ledger::Entries& lost) {
     find_untold(*node);
     if (!plan_.copy_is_old) continue;
     std::erase_if(disk.tasks, [this](const auto& task) {
-      const auto position = parse_task_metadata(task.second.metadata);
+      const auto mark = parse_task_metadata(task.second.metadata);
       // Of what failed nobody would know.
-      return task.second.task.status == "succeeded" && position && *position <= went_back_to_;
+      return task.second.task.status == "succeeded" && mark && mark->position <= went_back_to_;
     });
     node->restore(std::move(disk));
   }
@@ -114,9 +121,9 @@ void World::find_ahead(const Ledger::Entries& lost) {
 void World::check_sent_again() {
   for (const auto& [id, next] : ahead_) {
     for (const auto& [uid, task] : nodes_.at(id)->disk().tasks) {
-      const auto position = parse_task_metadata(task.metadata);
-      if (uid >= next && position && *position <= went_back_to_)
-        wrong_.push_back(fmt::format("node {} is sent entry {} again", id, *position));
+      const auto mark = parse_task_metadata(task.metadata);
+      if (uid >= next && mark && mark->position <= went_back_to_)
+        wrong_.push_back(fmt::format("node {} is sent entry {} again", id, mark->position));
     }
   }
 }

@@ -84,7 +84,8 @@ void Witness::entry_written(std::uint64_t position, const std::string& row) {
 
 void Witness::applied(const std::string& node, const NodeTask& task,
                       const std::map<std::string, SimulatedNode::Index>& before) {
-  const auto position = parse_task_metadata(task.custom_metadata);
+  const auto mark = parse_task_metadata(task.custom_metadata);
+  const auto position = mark ? std::optional(mark->position) : std::nullopt;
   const bool filters = position && filtered_.contains(*position);
   if (!filters && !(position && (repairs_.contains(*position) || sweeps_.contains(*position))))
     return;

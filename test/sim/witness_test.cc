@@ -217,7 +217,7 @@ TEST_F(WitnessTest, WhatARepairChangedIsKept) {
   nodes_["a"]->delete_directly("books", "w1");
   NodeTask task;
   task.index_uid = "books";
-  task.custom_metadata = "miroir:7";
+  task.custom_metadata = "miroir:7:1";
   witness_.applied("a", task, before);
   EXPECT_TRUE(witness_.repaired().empty()) << "no repair";
   witness_.committed(Batch().put(Table::kEntry, key_of(7), encode(entry)));

@@ -103,8 +103,8 @@ void World::add_node(const std::string& id) {
   nodes_[id]->watch(
       [this, id](const NodeTask& task, const auto& before) { witness_.applied(id, task, before); });
   nodes_[id]->fail_alone([this](std::string_view metadata) {
-    const auto position = parse_task_metadata(metadata);
-    return position && cursed_.contains(*position);
+    const auto mark = parse_task_metadata(metadata);
+    return mark && cursed_.contains(mark->position);
   });
   networks_[id];
   journals_[id].reading = &reading_;
