@@ -208,7 +208,6 @@ Result<Worker::Done> Worker::single(const Task& task) {
       break;
   }
   if (!attempt) {
-    done.result.renames.clear();
     done.result.outcomes.push_back(failed(task, std::move(attempt.error())));
     return done;
   }

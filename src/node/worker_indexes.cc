@@ -27,41 +27,46 @@ Result<Worker::Attempt> Worker::index_creation(const Task& task) {
   return Attempt(Apply());
 }
 
+// As Meilisearch: what refuses the primary key has given the name all the same.
 Result<Worker::Attempt> Worker::index_update(const Task& task, Done& done) {
   Index* index = find(task);
   if (index == nullptr) return Attempt(std::unexpected(meili::index_not_found(*task.index_uid)));
   const auto primary_key = text_member(task.content, "primaryKey");
-  const auto new_uid = text_member(task.content, "uid");
-  if (primary_key && index->primary_key != primary_key && !index->documents.empty()) {
-    return Attempt(std::unexpected(meili::api_error("index_primary_key_already_exists",
-                                                    "Index `" + index->uid +
-                                                        "`: Index already has a primary key: `" +
-                                                        index->primary_key.value_or("") + "`.")));
-  }
-  if (new_uid && *new_uid != index->uid && find(*new_uid) != nullptr) {
-    return Attempt(std::unexpected(
-        meili::api_error("index_already_exists", "Index `" + *new_uid + "` already exists.")));
-  }
-  const WallTime now = clock_.wall_now();
-  const std::string uid = new_uid.value_or(index->uid);
-  MIROIR_TRY(
-      sqlite::Statement* const row,
-      database_.cached("UPDATE indexes SET uid=?, primary_key=?, updated_at=? WHERE number=?"));
-  row->bind(1, uid).bind(3, now.time_since_epoch().count()).bind(4, index->number);
-  if (const auto& key = primary_key ? primary_key : index->primary_key) row->bind(2, *key);
-  MIROIR_CHECK(row->run());
+  const std::string uid = text_member(task.content, "uid").value_or(index->uid);
   if (uid != index->uid) {
+    if (find(uid) != nullptr) {
+      return Attempt(std::unexpected(
+          meili::api_error("index_already_exists", "Index `" + uid + "` already exists.")));
+    }
+    MIROIR_TRY(sqlite::Statement* const row,
+               database_.cached("UPDATE indexes SET uid=? WHERE number=?"));
+    row->bind(1, uid).bind(2, index->number);
+    MIROIR_CHECK(row->run());
     done.result.renames.emplace_back(index->uid, uid);
     done.result.renamed_before = task.uid;
+    done.apply = [this, index, uid] {
+      auto node = catalogue_.extract(index->uid);
+      index->uid = uid;
+      node.key() = uid;
+      catalogue_.insert(std::move(node));
+    };
   }
-  return Attempt([this, index, uid, primary_key, now] {
+  if (primary_key && index->primary_key != primary_key && !index->documents.empty()) {
+    return Attempt(
+        std::unexpected(meili::api_error("index_primary_key_already_exists",
+                                         "Index `" + uid + "`: Index already has a primary key: `" +
+                                             index->primary_key.value_or("") + "`.")));
+  }
+  const WallTime now = clock_.wall_now();
+  MIROIR_TRY(sqlite::Statement* const row,
+             database_.cached("UPDATE indexes SET primary_key=?, updated_at=? WHERE number=?"));
+  row->bind(2, now.time_since_epoch().count()).bind(3, index->number);
+  if (const auto& key = primary_key ? primary_key : index->primary_key) row->bind(1, *key);
+  MIROIR_CHECK(row->run());
+  return Attempt([index, primary_key, now, rename = done.apply] {
+    if (rename) rename();
     if (primary_key) index->primary_key = primary_key;
     index->updated_at = now;
-    if (uid == index->uid) return;
-    auto node = catalogue_.extract(index->uid);
-    index->uid = uid;
-    node.key() = uid;
-    catalogue_.insert(std::move(node));
   });
 }
 
@@ -98,13 +103,11 @@ Result<Worker::Attempt> Worker::index_swap(const Task& task, Done& done) {
                                       swap.second + "` first and then do your remove.")));
     }
     names.emplace_back(find(swap.first), swap.second);
-    done.result.renames.emplace_back(swap.first, swap.second);
-    if (swap.rename) continue;
-    names.emplace_back(find(swap.second), swap.first);
-    done.result.renames.emplace_back(swap.second, swap.first);
+    if (!swap.rename) names.emplace_back(find(swap.second), swap.first);
   }
   done.result.renamed_before = task.uid;
   for (const auto& [index, uid] : names) {
+    done.result.renames.emplace_back(index->uid, uid);
     MIROIR_TRY(sqlite::Statement* const row,
                database_.cached("UPDATE indexes SET uid=? WHERE number=?"));
     row->bind(1, uid).bind(2, index->number);

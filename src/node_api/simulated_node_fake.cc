@@ -137,7 +137,7 @@ void SimulatedNode::run_batch(const std::vector<TaskUid>& uids) {
     }
     std::map<std::string, Index> before_task = disk_.indexes;
     outcomes[uid] = apply_simulated_write(disk_, queued.task, *queued.write, options_.names, now);
-    if (outcomes[uid].error) {
+    if (outcomes[uid].error && !outcomes[uid].stays) {
       disk_.indexes = std::move(before_task);
     } else if (watcher_) {
       watcher_(queued.task, before_task);

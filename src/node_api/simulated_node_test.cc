@@ -50,6 +50,16 @@ TEST_F(SimulatedNodeTest, PostReplacesAndPutMerges) {
   EXPECT_EQ(document("1"), R"({"id":1,"z":0})");
 }
 
+TEST_F(SimulatedNodeTest, ANameIsGivenThoughTheKeyIsRefused) {
+  enqueue(write_of("{\"id\":1}"), 0).value();
+  enqueue(UpdateIndex{"i", "sku", "j"}, 1).value();
+  node_.settle();
+  EXPECT_EQ(task(1).status, "failed");
+  EXPECT_EQ(node_.documents("i").size(), 0u);
+  EXPECT_EQ(node_.documents("j").size(), 1u);
+  EXPECT_EQ(node_.disk().indexes.at("j").primary_key, "id");
+}
+
 TEST_F(SimulatedNodeTest, OneBatchHasOneFate) {
   node_.fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
     if (task.uid % 2 == 1) return "invalid_document_geo_field";

@@ -121,16 +121,21 @@ struct Apply {
   SimulatedOutcome operator()(const UpdateIndex& write) const {
     Index* index = find(write.index_uid);
     if (index == nullptr) return missing_index(write.index_uid);
-    if (write.primary_key) {
-      if (index->primary_key && *index->primary_key != *write.primary_key &&
-          !index->documents.empty())
-        return failed("index_primary_key_already_exists", "Index already has a primary key.");
-      index->primary_key = write.primary_key;
-    }
     if (write.new_uid && *write.new_uid != write.index_uid) {
       if (find(*write.new_uid) != nullptr)
         return failed("index_already_exists", "Index `" + *write.new_uid + "` already exists.");
       rename(write.index_uid, *write.new_uid);
+      index = find(*write.new_uid);
+    }
+    if (write.primary_key) {
+      if (index->primary_key && *index->primary_key != *write.primary_key &&
+          !index->documents.empty()) {
+        SimulatedOutcome outcome =
+            failed("index_primary_key_already_exists", "Index already has a primary key.");
+        outcome.stays = true;  // its name
+        return outcome;
+      }
+      index->primary_key = write.primary_key;
     }
     return {};
   }

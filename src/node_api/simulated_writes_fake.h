@@ -14,9 +14,10 @@ std::string simulated_task_index(const NodeWrite& write);
 struct SimulatedOutcome {
   std::optional<Json> error;
   Json details = Json::object();
+  bool stays = false;  // what was changed before the error
 };
 // Applies one task to the disk, as Meilisearch would when the task runs. After an error the disk
-// may be half changed: the caller drops it.
+// may be half changed: the caller drops it, unless that stays.
 SimulatedOutcome apply_simulated_write(SimulatedNode::Disk& disk, const NodeTask& task,
                                        const NodeWrite& write, const FieldNames& names,
                                        const std::string& now);

@@ -119,6 +119,11 @@ def names(node):
           "succeeded")
     check("the renamed index is there", node.call("GET", "/indexes/three")[1]["createdAt"], created)
     check("its old name is not", node.call("GET", "/indexes/two")[0], 404)
+    node.do("POST", "/indexes/three/documents", [{"id": 1}])
+    task = node.do("PATCH", "/indexes/three", {"uid": "four", "primaryKey": "sku"})
+    check("another key is refused", (task["status"], task["error"]["code"], task["error"]["message"]),
+          ("failed", "index_primary_key_already_exists", "Index `four`: Index already has a primary key: `id`."))
+    check("but the name is given", (task["indexUid"], node.ids("four"), node.call("GET", "/indexes/three")[0]), ("three", [1], 404))
 
 
 def tasks(node):
