@@ -29,31 +29,34 @@ class TakenBackTest : public ReconcilerTest {
     ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   }
   void rename(const std::string& from, const std::string& to) {
-    Entry entry;
-    entry.kind = EntryKind::kUpdateIndex;
-    entry.task_type = "indexUpdate";
-    entry.index_uid = from;
-    entry.arguments = Json::object({{"primaryKey", Json()}, {"newUid", to}});
-    world.append(std::move(entry));
+    world.append(update(from, Json(), to));
   }
-  // As a client's: settings come with it.
+  // As a client's: settings come with it, and both are one task.
   void change_key(const std::string& uid, const std::string& key, Json new_uid = Json()) {
-    Entry entry;
-    entry.kind = EntryKind::kUpdateIndex;
-    entry.task_type = "indexUpdate";
-    entry.index_uid = uid;
-    entry.arguments = Json::object({{"primaryKey", key}, {"newUid", new_uid}});
-    world.append(std::move(entry));
+    const IndexState& index = *world.log().catalogue().index(uid);
     Entry settings;
     settings.origin = Origin::kSystem;
     settings.kind = EntryKind::kUpdateSettings;
-    settings.index_uid = new_uid.is_string() ? new_uid.as_string() : uid;
-    const IndexState& index = *world.log().catalogue().index(settings.index_uid);
+    settings.index_uid = uid;
+    settings.primary_key = index.primary_key.value_or("");
     settings.arguments =
         Json::object({{"clientSettings", index.settings},
                       {"previous", index.settings_version},
                       {"settings", settings_for_node(index.settings, index.settings, key)}});
     world.append(std::move(settings));
+    Entry change = update(uid, key, Json());
+    if (new_uid.is_string()) change.task = world.log().head() + 2;
+    world.append(std::move(change));
+    if (new_uid.is_string()) rename(uid, new_uid.as_string());
+  }
+  static Entry update(const std::string& uid, Json key, Json new_uid) {
+    Entry entry;
+    entry.kind = EntryKind::kUpdateIndex;
+    entry.task_type = "indexUpdate";
+    entry.index_uid = uid;
+    entry.arguments =
+        Json::object({{"primaryKey", std::move(key)}, {"newUid", std::move(new_uid)}});
+    return entry;
   }
   // In the log and on every node.
   void expect_key(const std::string& uid, std::optional<std::string> key) {

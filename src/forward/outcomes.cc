@@ -101,6 +101,7 @@ Async<Result<void>> Outcomes::failed(std::shared_ptr<const Entry> entry, std::st
     if (!gone) taints.push_back({what.incarnation, what.id, node, {entry->position}});
   if (!taints.empty())
     MIROIR_CO_CHECK(co_await context_.log.add_taints(std::move(taints), entry->position));
+  if (comes_with_a_name(*entry) && context_.is_open(*entry)) co_return Result<void>();
   co_return co_await end_if_failed_everywhere(entry, std::move(named));
 }
 
@@ -180,7 +181,7 @@ Async<Result<void>> Outcomes::end_skipped(Position first, Position last) {
   }
   for (auto& [position, named] : tainted) {
     MIROIR_CO_TRY(const auto entry, co_await kept_entry(context_.log, position));
-    if (entry == nullptr) continue;
+    if (entry == nullptr || (comes_with_a_name(*entry) && context_.is_open(*entry))) continue;
     MIROIR_CO_TRY(const bool forgotten, co_await is_forgotten(entry));
     if (forgotten) continue;
     MIROIR_CO_CHECK(co_await end_if_failed_everywhere(entry, std::move(named)));

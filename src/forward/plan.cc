@@ -81,6 +81,10 @@ bool unresolved(const Entry& entry) {
   return entry.kind == EntryKind::kDeleteByFilter && !entry.born_failed;
 }
 
+bool comes_with_a_name(const Entry& entry) {
+  return entry.kind == EntryKind::kUpdateIndex && entry.task != entry.position;
+}
+
 std::vector<ShardId> touched_shards(const Entry& entry, const Topology& topology) {
   if (has_records(entry.kind) && entry.records == 0) return {};
   if (tells_shards(entry, topology)) return entry.shards;

@@ -23,6 +23,9 @@ bool reaches_nodes(const Entry& entry);
 bool spares_foreign(const Entry& entry);
 // A delete by filter whose documents nobody has looked up yet.
 bool unresolved(const Entry& entry);
+// An index's new key, with a new name as the next part of its task. It is decided after that: what
+// takes the key back gives settings to the index by its name.
+bool comes_with_a_name(const Entry& entry);
 
 // The shards that the entry touches, rising. All of them where that is not known.
 std::vector<ShardId> touched_shards(const Entry& entry, const Topology& topology);

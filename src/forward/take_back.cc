@@ -281,16 +281,6 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
   const Next& next = seen.next;
   if (next.decided_by != 0) co_return true;
   MIROIR_CO_TRY(pair.around, co_await settings_around(pair.index, entry->position));
-  // Came with it, for a new key, and made an index; unless nodes refused the key once they had
-  // renamed theirs (a Meilisearch does): it is that one.
-  MIROIR_CO_TRY(const auto settings, co_await kept_entry(context_.log, entry->position + 1));
-  MIROIR_CO_TRY(const auto failures,
-                co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
-  const bool its_own = text_of(entry->arguments, "primaryKey") != nullptr && settings != nullptr &&
-                       settings->origin == Origin::kSystem &&
-                       pair.index.settings_version == settings->position &&
-                       !failures.all_are("index_primary_key_already_exists");
-  const EntryStamp stamp = its_own ? settings->stamp : entry->stamp;
   std::vector<IndexState> both = {pair.index};
   if (next.incarnation != 0) {
     const IndexState* other = context_.log.catalogue().there_or_dropped(next.incarnation);
@@ -302,14 +292,14 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
   co_return co_await append(std::move(both), seen.looked,
                             [&](const Catalogue& now, Position position) {
                               const IndexState& its = *now.there_or_dropped(pair.index.incarnation);
-                              const bool untouched = !seen.made && its.updated_at == stamp;
+                              const bool untouched = !seen.made && its.updated_at == entry->stamp;
                               // What has it on nodes, for its drop failed, goes on from this one.
                               const auto waits = [&](const auto& row) {
                                 return row.second.decided_by == entry->position;
                               };
                               pair.unused = untouched && its.dropped_at == 0 &&
                                             std::ranges::none_of(now.dropped(), waits);
-                              if (!pair.other && untouched && its.dropped_at == 0 && !its_own)
+                              if (!pair.other && untouched && its.dropped_at == 0)
                                 return std::vector{back_to(*entry, its, "rename", named.before)};
                               return exchange(*entry, pair, named.before, now, position);
                             });

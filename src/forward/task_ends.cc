@@ -180,12 +180,14 @@ Async<TaskEnds::Looked> TaskEnds::look() {
       if (!unresolved(*open.entry)) looked = Looked::kProgress;
       if (!is_over(open)) break;
     }
+    OpenTask& task = tasks_.at(open.entry->task);
+    const bool last_is_open = !task.complete || task.open.contains(open.entry->task);
+    if (comes_with_a_name(*open.entry) && last_is_open) continue;
     if (!co_await learn_ends(open)) continue;  // the store; looked at again
     if (auto decided = co_await decide(open); !decided || !*decided) continue;
     if (std::ranges::any_of(open.ends, [](const auto& end) { return end.second.failed; }) &&
         !co_await outcomes_.decided(open.entry))
       continue;
-    OpenTask& task = tasks_.at(open.entry->task);
     count(open, task);
     task.open.erase(position);
     const std::shared_ptr<const Entry> entry = open.entry;

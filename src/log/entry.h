@@ -32,7 +32,7 @@ enum class EntryKind {
                      // until it is resolved
   kClearDocuments,   // delete-all
   kCreateIndex,
-  kUpdateIndex,  // arguments.primaryKey, .newUid
+  kUpdateIndex,  // arguments.primaryKey or .newUid; a request with both makes two
   kDropIndex,    // .sparesForeign: not where documents without a stamp are in it
   // Recovery: an index as nodes hold it, of which the log lost the history; no node's business.
   // arguments.primaryKey, .settings, .clientSettings, .replaces (an incarnation)

@@ -128,6 +128,10 @@ Async<bool> IndexWriter::may_hold_documents(std::string index_uid) {
   co_return empty.size() < topology.shard_count();
 }
 
+// A new key and a new name are two entries of one task: a Meilisearch that refuses the key has
+// renamed the index all the same. The key first, for that is of this index, whoever has the new
+// name on the nodes; the settings that go with it before it, so that the task's entries are
+// neighbours.
 Async<http::Response> IndexWriter::update(std::string index_uid, http::Request request) {
   auto judged =
       co_await judge_at_node(context_, "PATCH", request.target, request.body, request.headers);
@@ -143,34 +147,41 @@ Async<http::Response> IndexWriter::update(std::string index_uid, http::Request r
                          *before->primary_key != *primary_key;
   const bool may_hold = other_key && co_await may_hold_documents(index_uid);
 
+  const bool renames = new_uid && *new_uid != index_uid;
+  Json details = Json::object({{"primaryKey", or_null(primary_key)}});
+  if (new_uid) {
+    details.set("oldIndexUid", index_uid);
+    details.set("newIndexUid", *new_uid);
+  }
+
   auto appended = co_await append_for_client(
-      context_, [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
+      context_, [&](const Catalogue& catalogue, Position next) -> Result<std::vector<Entry>> {
         const IndexState* index = catalogue.index(index_uid);
-        Entry entry = client_entry(EntryKind::kUpdateIndex, "indexUpdate", index_uid, index);
-        entry.arguments =
-            Json::object({{"primaryKey", or_null(primary_key)}, {"newUid", or_null(new_uid)}});
-        entry.task_details = Json::object({{"primaryKey", or_null(primary_key)}});
-        if (new_uid) {
-          entry.task_details.set("oldIndexUid", index_uid);
-          entry.task_details.set("newIndexUid", *new_uid);
-        }
+        Entry rename = client_entry(EntryKind::kUpdateIndex, "indexUpdate", index_uid, index);
+        rename.arguments = Json::object({{"primaryKey", Json()}, {"newUid", or_null(new_uid)}});
+        rename.task_details = details;
+        if (renames && catalogue.index(*new_uid) != nullptr)
+          rename.born_failed = already_exists(*new_uid);
+        if (index == nullptr) rename.born_failed = meili::index_not_found(index_uid);
+        if (rename.born_failed || !primary_key) return std::vector{std::move(rename)};
+
         std::vector<Entry> entries;
-        if (index == nullptr) {
-          entry.born_failed = meili::index_not_found(index_uid);
-        } else if (new_uid && *new_uid != index_uid && catalogue.index(*new_uid) != nullptr) {
-          entry.born_failed = already_exists(*new_uid);
-        } else if (primary_key && index->primary_key && *primary_key != *index->primary_key &&
-                   (may_hold || index->updated_at != changed_at)) {
-          entry.born_failed =
-              meili::api_error("index_primary_key_already_exists",
-                               "Index `" + index_uid + "`: Index already has a primary key: `" +
-                                   *index->primary_key + "`.");
-        } else if (primary_key && primary_key != index->primary_key) {
-          IndexState renamed = *index;
-          if (new_uid) renamed.uid = *new_uid;
-          entries.push_back(primary_key_settings(renamed, index->incarnation, *primary_key));
+        Entry change = rename;
+        change.arguments = Json::object({{"primaryKey", *primary_key}, {"newUid", Json()}});
+        if (index->primary_key && *primary_key != *index->primary_key &&
+            (may_hold || index->updated_at != changed_at)) {
+          change.born_failed = meili::api_error("index_primary_key_already_exists",
+                                                "Index `" + new_uid.value_or(index_uid) +
+                                                    "`: Index already has a primary key: `" +
+                                                    *index->primary_key + "`.");
+        } else if (primary_key != index->primary_key) {
+          entries.push_back(primary_key_settings(*index, index->incarnation, *primary_key));
+          entries.back().primary_key = index->primary_key.value_or("");
         }
-        entries.insert(entries.begin(), std::move(entry));
+        const std::size_t parts = renames ? 2 : 1;
+        change.task = rename.task = next + entries.size() + parts - 1;
+        entries.push_back(std::move(change));
+        if (renames) entries.push_back(std::move(rename));
         return entries;
       });
   co_return append_answer(context_, appended);

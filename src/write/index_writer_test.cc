@@ -196,6 +196,69 @@ TEST_F(IndexWriterTest, AnIndexIsRenamedUnlessTheNameIsTaken) {
   EXPECT_EQ(world.documents_of("films").size(), 1u);
 }
 
+TEST_F(IndexWriterTest, ANewNameAndANewKeyAreOneTask) {
+  world.ended(create(R"({"uid":"movies"})"));
+  const auto accepted = update("movies", R"({"uid":"films","primaryKey":"sku"})");
+  EXPECT_EQ(accepted.text("indexUid"), "movies");
+  const Json task = world.ended(accepted);
+  EXPECT_EQ(status_of(task), "succeeded");
+  EXPECT_EQ(*task.find("indexUid"), Json("movies"));
+  EXPECT_EQ(to_text(*task.find("details")),
+            R"({"primaryKey":"sku","oldIndexUid":"movies","newIndexUid":"films"})");
+  EXPECT_EQ(world.index("movies"), nullptr);
+  ASSERT_NE(world.index("films"), nullptr);
+  EXPECT_EQ(world.index("films")->primary_key, "sku");
+  for (const auto& [name, node] : world.world.nodes) {
+    ASSERT_EQ(node->disk().indexes.count("films"), 1u) << name;
+    EXPECT_EQ(node->disk().indexes.size(), 1u) << name;
+    const auto& held = node->disk().indexes.at("films");
+    EXPECT_EQ(held.primary_key, "sku") << name;
+    EXPECT_NE(to_text(held.settings).find("sku"), std::string::npos) << name;
+  }
+}
+
+TEST_F(IndexWriterTest, ANameIsGivenThoughTheKeyIsRefused) {
+  world.ended(world.post("movies", R"({"id":1})"));
+  const Json task = world.ended(update("movies", R"({"uid":"films","primaryKey":"sku"})"));
+  EXPECT_EQ(error_of(task), "index_primary_key_already_exists");
+  EXPECT_NE(task.find("error")->find("message")->as_string().find("`films`"), std::string::npos);
+  EXPECT_EQ(world.index("movies"), nullptr);
+  ASSERT_NE(world.index("films"), nullptr);
+  EXPECT_EQ(world.index("films")->primary_key, "id");
+  EXPECT_EQ(world.documents_of("films").size(), 1u);
+}
+
+TEST_F(IndexWriterTest, ANameIsGivenThoughNodesRefuseTheKey) {
+  world.ended(create(R"({"uid":"movies"})"));
+  for (auto& [name, node] : world.world.nodes)
+    node->write_directly("movies", "1", Json::object({{"id", 1}}));
+  const Json task = world.ended(update("movies", R"({"uid":"films","primaryKey":"sku"})"));
+  EXPECT_EQ(error_of(task), "index_primary_key_already_exists");
+  EXPECT_EQ(world.index("movies"), nullptr);
+  ASSERT_NE(world.index("films"), nullptr);
+  EXPECT_EQ(world.index("films")->primary_key, std::nullopt);
+  ASSERT_TRUE(world.world.run_until([this] { return world.world.all_done(); }));
+  for (const auto& [name, node] : world.world.nodes) {
+    ASSERT_EQ(node->disk().indexes.count("films"), 1u) << name;
+    EXPECT_EQ(node->disk().indexes.size(), 1u) << name;
+    EXPECT_EQ(node->disk().indexes.at("films").documents.size(), 1u) << name;
+    EXPECT_EQ(to_text(node->disk().indexes.at("films").settings).find("sku"), std::string::npos);
+  }
+}
+
+TEST_F(IndexWriterTest, ANameThatIsTakenLeavesTheKeyToo) {
+  world.ended(create(R"({"uid":"movies"})"));
+  world.ended(create(R"({"uid":"taken"})"));
+  const Json task = world.ended(update("movies", R"({"uid":"taken","primaryKey":"sku"})"));
+  EXPECT_EQ(error_of(task), "index_already_exists");
+  EXPECT_EQ(world.index("movies")->primary_key, std::nullopt);
+  EXPECT_EQ(error_of(world.ended(update("none", R"({"uid":"taken","primaryKey":"sku"})"))),
+            "index_not_found");
+  EXPECT_EQ(status_of(world.ended(update("movies", R"({"uid":"movies","primaryKey":"sku"})"))),
+            "succeeded");
+  EXPECT_EQ(world.index("movies")->primary_key, "sku");
+}
+
 TEST_F(IndexWriterTest, ADroppedIndexIsGoneAndItsNextIsAnother) {
   world.ended(world.post("movies", R"([{"id":1},{"id":2}])"));
   const Position first = world.index("movies")->incarnation;

@@ -90,6 +90,17 @@ class Faulty(ClusterTest):
             cluster.miroir.run_pass("deep")
             for node in cluster.nodes:
                 self.assertEqual([(each["uid"], each["primaryKey"]) for each in node.api.get("/indexes")["results"]], [("things", "own")])
+            # A new name is given all the same, as a Meilisearch does.
+            task = cluster.api.expect(202, "PATCH", "/indexes/things", {"primaryKey": "sku", "uid": "renamed"})
+            self.assertEqual(task["indexUid"], "things")
+            ended = cluster.api.ended(task["taskUid"], 60)
+            self.assertEqual((ended["status"], ended["error"]["code"], ended["indexUid"], ended["details"]),
+                             ("failed", "index_primary_key_already_exists", "things", {"primaryKey": "sku", "oldIndexUid": "things", "newIndexUid": "renamed"}))
+            self.assertEqual([(each["uid"], each["primaryKey"]) for each in cluster.api.get("/indexes")["results"]], [("renamed", None)])
+            self.settle(cluster)
+            for node in cluster.nodes:
+                self.assertEqual([(each["uid"], each["primaryKey"]) for each in node.api.get("/indexes")["results"]], [("renamed", "own")])
+                self.assertEqual(node.api.get("/indexes/renamed/documents")["total"], 1)
 
     def set_faults(self, node, **what):
         try: node.faults(**what)
