@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "cluster/present_taints.h"
+
 namespace miroir::anti_entropy {
 
 std::vector<Taint> indexes_in_doubt(const Tools& tools, const Roster& roster,
                                     Position incarnation) {
-  std::vector<Taint> taints = tools.log.taints(incarnation);
+  std::vector<Taint> taints = present_taints(tools.log, tools.cluster.topology(), incarnation);
   std::erase_if(taints, [&](const Taint& taint) {
     return !taint.id.empty() || !roster.readable(taint.node);
   });

@@ -6,6 +6,7 @@
 #include "anti_entropy/doubt.h"
 #include "anti_entropy/sweep.h"
 #include "cluster/entry_failures.h"
+#include "cluster/present_taints.h"
 #include "forward/plan.h"
 
 namespace miroir::anti_entropy {
@@ -110,7 +111,7 @@ Async<Result<std::shared_ptr<const Entry>>> failed_entry(const Tools& tools, Tai
 
 Async<Result<NamesOnNodes>> names_left(const Tools& tools, const Catalogue& catalogue) {
   NamesOnNodes left;
-  for (const Taint& taint : tools.log.index_taints()) {
+  for (const Taint& taint : present_index_taints(tools.log, tools.cluster.topology())) {
     MIROIR_CO_TRY(const auto names, co_await names_not_taken_away(tools.log, taint));
     for (const std::string& name : names)
       if (catalogue.index(name) == nullptr) left.emplace(taint.node, name);
@@ -136,7 +137,7 @@ Async<Result<bool>> may_come_back(const Tools& tools, const Catalogue& catalogue
 Async<Result<NamesOnNodes>> names_kept(const Tools& tools, const Catalogue& catalogue,
                                        const Roster& roster) {
   NamesOnNodes kept;
-  for (const Taint& taint : tools.log.index_taints()) {
+  for (const Taint& taint : present_index_taints(tools.log, tools.cluster.topology())) {
     const IndexState* index = catalogue.by_incarnation(taint.incarnation);
     MIROIR_CO_TRY(const bool dropped, co_await may_come_back(tools, catalogue, taint.incarnation));
     if (!dropped && (index == nullptr || has_trusted_peers(tools, roster, taint))) continue;
@@ -405,7 +406,7 @@ bool differs(const Snapshot& snapshot, const std::string& node, const std::strin
 // index whose drop had failed. Only reading them all can tell (pass.cc).
 Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
   std::vector<Taint> ended;
-  for (const Taint& taint : tools.log.index_taints()) {
+  for (const Taint& taint : present_index_taints(tools.log, tools.cluster.topology())) {
     // What failed after the nodes were read is not in what was read.
     if (!snapshot.nodes.contains(taint.node) || taint.newest() > snapshot.head) continue;
     MIROIR_CO_TRY(const auto entry, co_await failed_entry(tools, taint));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cluster/entry_failures.h"
+#include "cluster/present_taints.h"
 #include "forward/filter_slice.h"
 #include "forward/plan.h"
 #include "forward/voiding.h"
@@ -139,7 +140,7 @@ std::map<std::string, std::set<ShardId>> FilterResolver::tainted_shards(const En
   const Topology& topology = context_.cluster.topology();
   std::map<std::string, std::set<ShardId>> shards;
   const Position incarnation = kept_under(context_.log, entry.incarnation, entry.position);
-  for (const Taint& taint : context_.log.taints(incarnation)) {
+  for (const Taint& taint : present_taints(context_.log, topology, incarnation)) {
     std::set<ShardId>& of_node = shards[taint.node];
     if (!taint.id.empty()) {
       of_node.insert(topology.shard_of(slot_of(taint.id)));

@@ -74,6 +74,18 @@ TEST_F(FilterResolverTest, EmptiedDiskThatItsLaneNoticedFirstSaysNothing) {
   expect_deleted_in_spite_of_a_disk_that_fell_back();
 }
 
+TEST_F(FilterResolverTest, NodeOfAGroupThatWasTakenAwayHasNoDocumentsInDoubt) {
+  world_.fail_tasks({"documentDeletion"}, "b0");
+  world_.await_task(world_.clear("books"));
+  ASSERT_EQ(world_.log().index_taints().size(), 1U);
+  world_.crash();
+  world_.remove_group();
+  world_.start();
+  world_.await_task(world_.write("books", {"4"}, "a"));
+  EXPECT_EQ(world_.await_task(world_.remove_by_filter("books", "v = a")).status, "succeeded");
+  EXPECT_TRUE(world_.documents_of_group(0, "books").empty());
+}
+
 // A log that went back by so little that nobody tells of it: to before it was known what matched,
 // which a0 has carried out, and b0 was away for.
 class CarriedOutBeforeTest : public FilterResolverTest {
