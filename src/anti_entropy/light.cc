@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "cluster/present_taints.h"
+
 namespace miroir::anti_entropy {
 namespace {
 
@@ -85,7 +87,8 @@ Async<Result<void>> LightComparison::run() {
 
 Async<Result<LightComparison::Progress>> LightComparison::round() {
   std::set<std::string> tainted;
-  for (const Taint& taint : tools_.log.taints(index_.incarnation)) {
+  for (const Taint& taint :
+       present_taints(tools_.log, tools_.cluster.topology(), index_.incarnation)) {
     if (!taint.id.empty()) tainted.insert(taint.id);
   }
   MIROIR_CO_CHECK(co_await resolver_.add({tainted.begin(), tainted.end()}));

@@ -5,6 +5,7 @@
 
 #include "base/logging.h"
 #include "cluster/clears.h"
+#include "cluster/present_taints.h"
 #include "node_api/document_filter.h"
 #include "node_api/exact_copies.h"
 #include "ttl/agreement.h"
@@ -165,7 +166,9 @@ class Sweep {
   // reconciler's.
   Async<Result<std::vector<BodyRecord>>> without_unsettled(std::vector<BodyRecord> records) {
     std::set<std::string> tainted;
-    for (const Taint& taint : tools_.log.taints(index_.incarnation)) tainted.insert(taint.id);
+    const Topology& topology = tools_.cluster.topology();
+    for (Taint& taint : present_taints(tools_.log, topology, index_.incarnation))
+      tainted.insert(std::move(taint.id));
     MIROIR_CO_TRY(const Clears clears, co_await Clears::of(tools_.log, tools_.cluster, index_));
     std::vector<BodyRecord> settled;
     for (BodyRecord& record : records) {

@@ -135,6 +135,21 @@ TEST_F(SweeperTest, ReadsInTurnsWithOthers) {
   }(others));
 }
 
+TEST_F(SweeperTest, WhatFailedOnANodeOfAGroupThatWasTakenAwayKeepsNothing) {
+  world.fail_tasks({"documentAdditionOrUpdate"}, owner(1, "a"));
+  put("a", from_now(-1));
+  reads.reset();
+  world.crash();
+  world.remove_group();
+  world.start();
+  reads.emplace(world.process->io->get_executor(), 1);
+  settle();
+  ASSERT_TRUE(world.log().any_tainted(world.log().catalogue().index("books")->incarnation));
+  start();
+  sweep();
+  EXPECT_EQ(held(0), "");
+}
+
 TEST_F(SweeperTest, WhatADeleteCannotTellFromALiveDocumentIsKept) {
   const auto [dead, alive] = alike_ids();
   const std::string expiry = R"(","_miroir_expires_at":)" + std::to_string(from_now(-1)) + "}";
