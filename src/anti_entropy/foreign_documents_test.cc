@@ -185,6 +185,17 @@ TEST_F(ForeignDocumentsTest, RemovedWhereverTheyAre) {
   EXPECT_TRUE(kept) << "its content was nowhere else";
 }
 
+TEST_F(ForeignDocumentsTest, RemovedWhateverIsInThePlaceOfTheirStamp) {
+  choose(ForeignDocuments::kRemove);
+  for (const Json& stamp : {Json(), Json(5), Json(true), Json("soon"), Json("2026-11-30")}) {
+    Json its = alien("alien");
+    its.set("_miroir_updated_at", stamp);
+    owner("alien").write_directly(kIndex, "alien", its);
+    EXPECT_EQ(number(run_pass(PassKind::kLight), "repaired"), 1U) << to_text(stamp);
+    EXPECT_TRUE(document(owner("alien"), "alien").is_null()) << to_text(stamp);
+  }
+}
+
 TEST_F(ForeignDocumentsTest, RemovingThemStopsAtTheBreaker) {
   options.breaker = {.share = 0, .min_documents = 3};
   choose(ForeignDocuments::kRemove);

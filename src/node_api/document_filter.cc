@@ -96,7 +96,7 @@ Json exact_copies_filter(const DeleteExactCopies& write, const FieldNames& names
         copy.stamp ? stamp + " = " + filter_quoted(encode_stamp(*copy.stamp)) + " AND " +
                          std::string(kSlotField) + (copy.slot == slot ? " = " : " != ") +
                          filter_quoted(encode_slot(slot))
-                   : stamp + " NOT EXISTS";
+                   : without_stamp_condition(names);
     copies.push_back('(' + version + " AND " + filter_quoted(write.primary_key) + id + ')');
   }
   return Json::array({std::move(copies)});

@@ -93,7 +93,7 @@ TEST(DocumentFilterTest, ExactCopiesSurviveTheGrammar) {
   const auto& foreign = copies[2].children;
   ASSERT_EQ(foreign.size(), 2u) << "it has no slot";
   ASSERT_EQ(foreign[0].kind, meili::Filter::Kind::kNot);
-  EXPECT_EQ(foreign[0].children[0].operation, meili::FilterOperator::kExists);
+  EXPECT_EQ(foreign[0].children[0].operation, meili::FilterOperator::kBetween);
   EXPECT_EQ(foreign[0].children[0].field.text, kNames.updated_at);
   EXPECT_EQ(foreign[1].values[0].text, "alien");
 }
