@@ -62,5 +62,21 @@ TEST_F(ManyRememberedTest, APassSaysThatThereAreMore) {
       << to_text(deep);
 }
 
+class MoreThanAPassListsTest : public RememberedTest {
+ protected:
+  MoreThanAPassListsTest() { options.unresolved_max = 2; }
+};
+
+TEST_F(MoreThanAPassListsTest, OthersAreRepaired) {
+  for (const std::string id : {"id1", "id2", "id3"}) tie(id);
+  ASSERT_EQ(unresolved(PassKind::kDeep), 3U);
+  ASSERT_TRUE(owner("id8").corrupt(kIndex, "id8", "v", "flipped"));
+  const Json deep = run_pass(PassKind::kDeep);
+  EXPECT_EQ(number(deep, "repaired"), 1U) << to_text(deep);
+  EXPECT_EQ(number(deep, "unresolved"), 2U) << to_text(deep);
+  EXPECT_NE(to_text(deep).find("than are known by id"), std::string::npos) << to_text(deep);
+  EXPECT_EQ(document(owner("id8", 0), "id8"), document(owner("id8", 1), "id8"));
+}
+
 }  // namespace
 }  // namespace miroir

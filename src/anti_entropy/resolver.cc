@@ -76,11 +76,6 @@ Resolver::Resolver(const Tools& tools, IndexUnderTest index, Roster& roster, std
       report_(report) {}
 
 Async<Result<void>> Resolver::add(std::vector<std::string> ids) {
-  if (ids.empty()) co_return Result<void>{};
-  if (given_up_.size() >= tools_.options.unresolved_max) {
-    for (const std::string& id : ids) unlisted_.emplace(shard_of(id), id);
-    co_return Result<void>{};
-  }
   for (std::string& id : ids) {
     if (!given_up_.contains(id)) pending_.insert(std::move(id));
   }
@@ -209,6 +204,7 @@ Async<Result<std::vector<std::string>>> Resolver::resolve_first(std::vector<std:
         co_await tools_.log.add_taints(std::move(sorted.doubtful), sorted.repairable.read_at));
 
   std::vector<Handled> handled = std::move(sorted.left);
+  std::erase_if(handled, [this](const Handled& one) { return !can_list(one.judged.copies.id); });
   if (!sorted.repairable.documents.empty()) {
     std::set<std::string> sent;
     for (const Judged& judged : sorted.repairable.documents) sent.insert(judged.copies.id);
@@ -335,9 +331,16 @@ void Resolver::count(const Handled& handled) {
     note.looping += handled.held == Held::kQuarantine ? 1 : 0;
     note.undecided += handled.judged.decision.action == Action::kQuarantine ? 1 : 0;
     note.doubtful += repairs_ && is_doubtful(handled.judged) ? 1 : 0;
-    given_up_.insert(id);
+    if (can_list(id)) given_up_.insert(id);
     moved_before_.erase(id);
   }
+}
+
+// Where more is left than can be, the shard is known instead.
+bool Resolver::can_list(const std::string& id) {
+  if (given_up_.size() < tools_.options.unresolved_max) return true;
+  unlisted_.emplace(shard_of(id), id);
+  return false;
 }
 
 // Of an owner that is unknown nobody knows whether its copy is.
