@@ -22,7 +22,8 @@ class Person {
 
   // With so many deletes and tie-breaks.
   bool agree();
-  // Where nobody is left to be equal to, one group is right, in the person's eyes.
+  // Where nobody is left to be equal to, one group is right, in the person's eyes: one that
+  // nothing befell.
   bool promote();
   // What a node holds that was damaged, or that missed entries, and a log that was lost cannot tell
   // of, and what strangers wrote: a person has such documents deleted (docs/deciding.md).
@@ -31,6 +32,7 @@ class Person {
   std::optional<Result<Json>> read_audit();
 
  private:
+  std::optional<int> who_is_right() const;  // which group
   bool made_by_clients(const std::string& index);
   bool remove(const std::pair<std::string, std::string>& document);
   bool remove_unknown();
