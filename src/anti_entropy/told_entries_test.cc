@@ -91,13 +91,34 @@ class GroupTakenAwayTest : public ToldEntriesTest {
   void take_away(Position undecided) {
     world.run_for(Seconds(20));
     ASSERT_FALSE(world.task_end(undecided));
-    restart_after([&] {
-      world.remove_group();
-      world.nodes.erase("c0");
-    });
+    remove_group();
     EXPECT_EQ(told(undecided), "failed");
     settle();
   }
+  void remove_group() {
+    restart_after([&] {
+      world.remove_group();
+      away_ = world.nodes.extract("c0");
+    });
+  }
+  // With what it had.
+  void come_back() {
+    restart_after([&] {
+      world.nodes.insert(std::move(away_));
+      world.add_group();
+      node("c0").options().down = false;
+    });
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+  void expect_not_swapped() {
+    for (const char* name : {"a0", "b0", "c0"}) {
+      EXPECT_EQ(node(name).documents("other").size(), 1U) << name;
+      EXPECT_EQ(node(name).documents(kIndex).size(), 200U) << name;
+    }
+  }
+
+ private:
+  std::map<std::string, std::unique_ptr<SimulatedNode>>::node_type away_;
 };
 
 TEST_F(GroupTakenAwayTest, ASwapThatFailedOnAllThatAreLeftIsTakenBack) {
@@ -108,6 +129,33 @@ TEST_F(GroupTakenAwayTest, ASwapThatFailedOnAllThatAreLeftIsTakenBack) {
     EXPECT_EQ(node(name).documents("other").size(), 1U) << name;
     EXPECT_EQ(node(name).documents(kIndex).size(), 200U) << name;
   }
+}
+
+TEST_F(GroupTakenAwayTest, ASwapThatFailedWithoutItIsNotSentToItWhenItComesBack) {
+  remove_group();
+  fail("indexSwap", {"a0", "b0"});
+  ASSERT_EQ(told(world.swap_indexes(kIndex, "other")), "failed");
+  settle();
+  come_back();
+  expect_not_swapped();
+  expect_clean();
+  expect_not_swapped();
+}
+
+TEST_F(GroupTakenAwayTest, ASwapThatItAloneMadeIsUndoneWhereItWasTakenBackWithoutIt) {
+  node("c0").options().down = false;
+  node("c0").options().automatic = false;
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status("c0").healthy; }));
+  fail("indexSwap", {"a0", "b0"});
+  const Position swap = world.swap_indexes(kIndex, "other");
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().progress("c0").acknowledged >= swap; }));
+  node("c0").options().down = true;
+  node("c0").options().automatic = true;
+  take_away(swap);
+  come_back();
+  EXPECT_EQ(node("c0").documents("other").size(), 200U) << "it is swapped there";
+  expect_clean();
+  expect_not_swapped();
 }
 
 TEST_F(GroupTakenAwayTest, ADeleteThatFailedOnAllThatAreLeftIsForgotten) {

@@ -72,7 +72,11 @@ bool EntryFailures::awaited(ShardId shard) const {
 bool EntryFailures::everywhere() const {
   if (told_ && told_->size() < cluster_->topology().shard_count()) return false;
   std::vector<std::string> everyone;
-  for (const NodeConfig& node : cluster_->topology().nodes()) everyone.push_back(node.id);
+  for (const NodeConfig& node : cluster_->topology().nodes()) {
+    // Who was taken away meanwhile and is here again shall not make of it what nobody did.
+    const bool comes_late = told_ && !ended_.contains(node.id);
+    if (!comes_late || failures_.contains(node.id)) everyone.push_back(node.id);
+  }
   return on_each(everyone);
 }
 

@@ -1,5 +1,7 @@
 #include "forward/doubt_indexes.h"
 
+#include <set>
+
 namespace miroir {
 
 Async<Result<void>> doubt_indexes(Log& log, std::string node, Position last) {
@@ -10,6 +12,14 @@ Async<Result<void>> doubt_indexes(Log& log, std::string node, Position last) {
     taints.push_back({index.incarnation, "", node, {Taint::kUnnamed, last}});
   if (taints.empty()) co_return Result<void>();
   co_return co_await log.add_taints(std::move(taints), now);
+}
+
+Async<Result<void>> doubt_indexes_of_others(Log& log, const Topology& topology, Position last) {
+  std::set<std::string> others;
+  for (const auto& [node, progress] : log.progress()) others.insert(node);
+  for (const NodeConfig& node : topology.nodes()) others.erase(node.id);
+  for (const std::string& node : others) MIROIR_CO_CHECK(co_await doubt_indexes(log, node, last));
+  co_return Result<void>();
 }
 
 }  // namespace miroir
