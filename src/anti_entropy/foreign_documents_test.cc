@@ -187,12 +187,14 @@ TEST_F(ForeignDocumentsTest, RemovedWhereverTheyAre) {
 
 TEST_F(ForeignDocumentsTest, RemovedWhateverIsInThePlaceOfTheirStamp) {
   choose(ForeignDocuments::kRemove);
+  int number_of_them = 0;
   for (const Json& stamp : {Json(), Json(5), Json(true), Json("soon"), Json("2026-11-30")}) {
-    Json its = alien("alien");
+    const std::string id = "alien" + std::to_string(number_of_them++);
+    Json its = alien(id);
     its.set("_miroir_updated_at", stamp);
-    owner("alien").write_directly(kIndex, "alien", its);
+    owner(id).write_directly(kIndex, id, its);
     EXPECT_EQ(number(run_pass(PassKind::kLight), "repaired"), 1U) << to_text(stamp);
-    EXPECT_TRUE(document(owner("alien"), "alien").is_null()) << to_text(stamp);
+    EXPECT_TRUE(document(owner(id), id).is_null()) << to_text(stamp);
   }
 }
 

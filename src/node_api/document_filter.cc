@@ -58,8 +58,11 @@ std::string slot_condition(const SlotRange& range) {
 }
 
 std::string without_stamp_condition(const FieldNames& names) {
-  return "NOT " +
-         between(filter_quoted(names.updated_at), encode_stamp(0), encode_stamp(kStampMax));
+  // Two halves: what begins with a decimal digit, as a date does, sorts between them.
+  const std::string field = filter_quoted(names.updated_at);
+  constexpr Stamp kMiddle = kStampMax / 2;
+  return "NOT " + between(field, encode_stamp(0), encode_stamp(kMiddle)) + " AND NOT " +
+         between(field, encode_stamp(kMiddle + 1), encode_stamp(kStampMax));
 }
 
 std::optional<Json> document_filter(const DocumentQuery& query) {
