@@ -353,14 +353,17 @@ class Pass {
     });
   }
 
-  // Of a node in doubt all documents were compared with those of a peer that is not, and nothing is
-  // unlike any more.
+  // Of a node in doubt all documents were compared with those of a peer that is not, and it holds
+  // nothing any more that none of them does.
   Async<Result<void>> end_doubts(std::vector<Taint> in_doubt, const Roster& roster,
                                  const IndexReport& its) {
     std::erase_if(in_doubt, [&](const Taint& taint) {
-      return !roster.readable(taint.node) || !has_trusted_peers(tools_, roster, taint);
+      return !roster.readable(taint.node) || !has_trusted_peers(tools_, roster, taint) ||
+             its.unequal.contains(taint.node) || its.dubious.contains(taint.node);
     });
-    if (in_doubt.empty() || its.unresolved > 0 || its.moving > 0) co_return Result<void>{};
+    const bool any_unlisted =
+        std::ranges::any_of(its.notes, [](const auto& note) { return !note.second.doubt.empty(); });
+    if (in_doubt.empty() || any_unlisted || its.moving > 0) co_return Result<void>{};
     for (const Taint& taint : in_doubt) {
       const auto since = std::ranges::upper_bound(taint.failed, Taint::kUnnamed);
       MIROIR_CO_CHECK(co_await tools_.cluster.end_doubt(
@@ -402,7 +405,7 @@ class Pass {
   }
 
   // A node that is being healed must have been compared with a peer in sync, in all of its shards
-  // of every index, and nothing of it may be left.
+  // of every index, and of what is left it may hold nothing that none of them does.
   void judge_healing(const Roster& roster, const IndexReport& its) {
     const Topology& topology = tools_.cluster.topology();
     for (const auto& [node, member] : roster_.members()) {
@@ -410,14 +413,11 @@ class Pass {
       const IndexState* index = tools_.log.catalogue().by_incarnation(its.incarnation);
       const bool read = index == nullptr || !index->primary_key ||
                         !to_be_read(member, {index->incarnation, index->named_at});
-      const bool compared =
-          its.complete && its.problems.empty() && its.moving == 0 && roster.readable(node);
+      const bool compared = its.complete && its.problems.empty() && its.moving == 0 &&
+                            roster.readable(node) && !its.unequal.contains(node);
       for (ShardId shard : topology.shards_of(node)) {
         const auto note = its.notes.find(shard);
-        const bool equal =
-            note == its.notes.end() ||
-            (note->second.unresolved == note->second.looping + note->second.doubtful &&
-             note->second.doubt.empty());
+        const bool equal = note == its.notes.end() || note->second.doubt.empty();
         if (!compared || !equal || !has_peer(roster, node, shard)) unequal_[node].insert(shard);
       }
       if (!read) unread_.insert(node);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,11 @@ struct IndexReport {
   std::uint64_t repaired = 0;
   std::uint64_t unresolved = 0;
   std::uint64_t moving = 0;
+  // Nodes whose copy of an unresolved document is none that a trusted peer holds: they are not
+  // proven equal. Where nobody can tell, or it lies where it does not belong, that is no reason to
+  // keep them from being in sync, but an index that is in doubt there stays so.
+  std::set<std::string> unequal;
+  std::set<std::string> dubious;
   bool complete = false;  // nothing cut it short
 
   // Of an index that no pass has come to.

@@ -51,6 +51,14 @@ std::vector<Taint> doubts(const IndexUnderTest& index, Position read_at, const J
   return taints;
 }
 
+bool held_by_trusted_peer(const std::vector<Copy>& owners, const Copy& copy) {
+  return copy.presence != Presence::kUnknown && std::ranges::any_of(owners, [&](const Copy& peer) {
+           return &peer != &copy && peer.in_sync && !peer.tainted &&
+                  peer.presence == copy.presence && peer.stored == copy.stored &&
+                  peer.content == copy.content;
+         });
+}
+
 template <class Set>
 Set both(Set a, const Set& b) {
   a.insert(b.begin(), b.end());
@@ -332,8 +340,24 @@ void Resolver::count(const Handled& handled) {
     note.undecided += handled.judged.decision.action == Action::kQuarantine ? 1 : 0;
     note.doubtful += repairs_ && is_doubtful(handled.judged) ? 1 : 0;
     if (can_list(id)) given_up_.insert(id);
+    note_unequal(handled);
     moved_before_.erase(id);
   }
+}
+
+// Of what is repaired again and again, those alone are left that are neither healed nor in doubt.
+void Resolver::note_unequal(const Handled& handled) {
+  if (handled.held == Held::kQuarantine) return;
+  const auto& [copies, knowledge, decision] = handled.judged;
+  const bool doubtful = repairs_ && is_doubtful(handled.judged);
+  for (std::size_t i = 0; i < copies.owners.size(); ++i) {
+    const Copy& copy = copies.owners[i];
+    const bool was_sent =
+        handled.held == Held::kNo && decision.owners[i].treatment != Treatment::kLeave;
+    if (was_sent || !held_by_trusted_peer(copies.owners, copy))
+      (doubtful ? report_.dubious : report_.unequal).insert(copy.node);
+  }
+  for (const Copy& stray : copies.strays) report_.dubious.insert(stray.node);
 }
 
 // Where more is left than can be, the shard is known instead.

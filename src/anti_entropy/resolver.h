@@ -59,6 +59,7 @@ class Resolver {
   Handled leave(Judged judged, Position read_at, std::string outcome, Held held) const;
   void count(const Handled& handled);
   bool can_list(const std::string& id);
+  void note_unequal(const Handled& handled);
   void seen_right(const DocumentCopies& copies);
   Async<Result<std::set<std::string>>> load(Unresolved kind);
   Async<Result<void>> save(Unresolved kind, std::set<std::string> left);
