@@ -23,15 +23,21 @@ Instruments::Instruments(Metrics& metrics)
                           "Settled documents, settings, keys and indexes found to differ.")),
       documents_repaired(metrics.counter("miroir_antientropy_docs_repaired_total",
                                          "Documents repaired, verified by reading them again.")),
-      last_scan_completed(metrics.gauge("miroir_antientropy_last_scan_completed_seconds",
-                                        "UNIX time of the last completed pass.")),
-      last_deep_scan_completed(metrics.gauge("miroir_antientropy_last_deep_scan_completed_seconds",
-                                             "UNIX time at which deep passes had last been "
-                                             "through all shards.")),
       light_bytes(scanned_bytes(metrics, "light")),
       deep_bytes(scanned_bytes(metrics, "deep")),
       metrics_(metrics) {
   of(kOther);
+}
+
+void Instruments::show_completed(WallTime pass, WallTime deep) {
+  const auto show_time = [this](const char* name, const char* help, WallTime when) {
+    const auto seconds = std::chrono::duration_cast<Seconds>(when.time_since_epoch());
+    metrics_.gauge(name, help).set(static_cast<double>(seconds.count()));
+  };
+  show_time("miroir_antientropy_last_scan_completed_seconds",
+            "UNIX time of the last completed pass.", pass);
+  show_time("miroir_antientropy_last_deep_scan_completed_seconds",
+            "UNIX time at which deep passes had last been through all shards.", deep);
 }
 
 Instruments::OfLabel& Instruments::of(const std::string& index) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/metrics.h"
 
@@ -22,11 +23,12 @@ class Instruments {
   Counter shards_scanned;
   Counter mismatches_found;
   Counter documents_repaired;
-  Gauge last_scan_completed;
-  Gauge last_deep_scan_completed;
   Counter light_bytes;
   Counter deep_bytes;
 
+  // When passes last completed, 0 where none did. Not shown where passes are switched off: alerts
+  // on it would fire for ever.
+  void show_completed(WallTime pass, WallTime deep);
   void show(const IndexReport& index);
   // The same of a report that was kept, as IndexReport::to_json makes it.
   void show_again(const Json& index);

@@ -33,17 +33,8 @@ Async<Result<void>> Reconciler::State::recall_completed() {
   };
   completed = time("pass");
   deep_completed = time("deepScan");
-  show_completed();
+  instruments.show_completed(completed, deep_completed);
   co_return Result<void>{};
-}
-
-void Reconciler::State::show_completed() {
-  const auto show = [](Gauge& gauge, WallTime when) {
-    gauge.set(
-        static_cast<double>(std::chrono::duration_cast<Seconds>(when.time_since_epoch()).count()));
-  };
-  show(instruments.last_scan_completed, completed);
-  show(instruments.last_deep_scan_completed, deep_completed);
 }
 
 Json Reconciler::State::nothing_compared() {
@@ -213,7 +204,7 @@ Async<void> Reconciler::State::execute(PassOrder order) {
   if (report.state == PassState::kCompleted) {
     completed = clock.wall_now();
     if (report.whole) deep_completed = completed;
-    show_completed();
+    instruments.show_completed(completed, deep_completed);
   }
   if (report.mismatches > 0 || report.state != PassState::kCompleted) {
     log_warning("pass found differences", {{"pass", report.number},
@@ -252,6 +243,7 @@ Async<void> Reconciler::run() {
   State& state = *state_;
   if (!state.options.enabled || state.stopping) co_return;
   state.running = true;
+  state.instruments.show_completed(state.completed, state.deep_completed);
   TaskGroup renewal(state.executor);
   renewal.spawn("reconciler's lease", state.lease.run());
   for (auto recovered = co_await state.recover(); !recovered;

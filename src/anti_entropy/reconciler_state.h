@@ -50,7 +50,6 @@ struct Reconciler::State {
   void show_again(const std::vector<Json>& passes);
   Json nothing_compared();
   Async<Result<void>> recall_completed();
-  void show_completed();
   Async<void> wait_until_due();
   std::optional<anti_entropy::PassOrder> next_order();
   Async<void> execute(anti_entropy::PassOrder order);

@@ -13,8 +13,6 @@ TEST(InstrumentsTest, CountersStandAtZeroFromTheStart) {
     for (const char* name :
          {"miroir_antientropy_shards_scanned_total 0",
           "miroir_antientropy_mismatches_found_total 0", "miroir_antientropy_docs_repaired_total 0",
-          "miroir_antientropy_last_scan_completed_seconds 0",
-          "miroir_antientropy_last_deep_scan_completed_seconds 0",
           "miroir_antientropy_scanned_bytes_total{tier=\"light\"} 0",
           "miroir_antientropy_scanned_bytes_total{tier=\"deep\"} 0",
           "miroir_antientropy_unresolved_documents{index=\"other\"} 0",
@@ -61,6 +59,15 @@ TEST(InstrumentsTest, OtherIsTheSumOfTheIndexesWithoutALabel) {
   EXPECT_EQ(other("unresolved_documents"), 0);
   EXPECT_EQ(other("shard_state", quarantined), 0);
   EXPECT_EQ(other("shard_state", {{"state", "in_sync"}, {"reason", "equal"}}), 16);
+}
+
+// Else the alerts on them would fire for ever.
+TEST_F(ReconcilerTest, WhereNoPassRunsNothingTellsWhenTheLastWas) {
+  options.enabled = false;
+  restart_after([] {});
+  const std::string text = world.process->metrics.text();
+  EXPECT_EQ(text.find("scan_completed_seconds"), std::string::npos) << text;
+  EXPECT_NE(text.find("miroir_antientropy_mismatches_found_total 0"), std::string::npos);
 }
 
 TEST_F(ReconcilerTest, WhenPassesCompletedIsKnownAfterARestart) {

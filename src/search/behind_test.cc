@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "cluster/state_reasons.h"
 #include "search/search_world_fake.h"
 
 namespace miroir {
@@ -170,6 +171,21 @@ TEST(LastResortTest, WhoMissedEntriesIsNotTheFreshestHoweverFarItIs) {
     EXPECT_EQ(at.asked.back().node, "b0");
   }
   ASSERT_TRUE(cluster.progress("a0").missed_entries());
+}
+
+TEST(LastResortTest, WhileRecoveryWaitsWhoTheLogKnewAnswersAsDegraded) {
+  SearchWorld at(1);
+  at.load({Json::object({{"id", "m1"}, {"score", 1.0}})});
+  const auto set_states = [&](ReplicaState state) {
+    for (const char* node : {"a0", "b0"})
+      at.world.await(at.world.cluster().set_state(node, state, std::string(kLogWentBack)));
+  };
+  set_states(ReplicaState::kStale);
+  const http::Response answer = at.search("{}");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_NE(answer.headers.find("X-Miroir-Degraded"), nullptr);
+  set_states(ReplicaState::kJoining);
+  EXPECT_EQ(at.search("{}").status, 503) << "of a log that is lost nothing is known";
 }
 
 }  // namespace
