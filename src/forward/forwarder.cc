@@ -55,7 +55,7 @@ Async<void> Forwarder::run() {
       looked_ = true;
       context_.cluster.report_healthy(node_);
       last_contact_ = context_.clock.now();
-      watcher_.resume();
+      watcher_.resume(looked_over_);
       why = co_await forward();
       watcher_.pause();
     } else {
