@@ -451,9 +451,7 @@ Async<void> Forwarder::miss(Position last) {
     return context_.cluster.set_state(
         node_, state == ReplicaState::kInSync ? ReplicaState::kStale : state, why);
   });
-  const bool before = progress_.skipped_to > 0;
-  progress_.skipped_after = before ? std::min(progress_.skipped_after, first) : first;
-  progress_.skipped_to = std::max(progress_.skipped_to, last);
+  progress_.skip(first, last);
   if (first < context_.log.operations_forgotten() ||
       context_.cluster.progress(node_).doubted(first)) {
     co_await insist(context_.clock, "doubts",
