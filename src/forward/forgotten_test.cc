@@ -306,6 +306,19 @@ TEST_F(SkippedFailuresTest, AnIndexIsNotInDoubtForADeleteAllThatDidNotHappen) {
   EXPECT_TRUE(world_.log().index_taints().empty());
 }
 
+TEST_F(SkippedFailuresTest, AnOperationThatDidNotHappenIsNotSentToWhoSkippedIt) {
+  world_.create_index("films");
+  world_.fail_tasks({"indexSwap"}, "a0");
+  world_.write("books", {"2"}, "b");
+  const Position swapped = world_.swap_indexes("books", "films");
+  world_.write("books", {"1"}, "b");
+  ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status("a0").done > swapped; }));
+  ASSERT_FALSE(world_.task_end(swapped)) << "b0 is awaited";
+  skip();
+  ASSERT_TRUE(world_.cluster().progress("b0").skipped(swapped));
+  EXPECT_FALSE(world_.nodes.at("b0")->disk().tasks.contains(static_cast<TaskUid>(swapped)));
+}
+
 TEST_F(SkippedFailuresTest, WhatANodeAppliedBetweenTwoGapsItDoesNotLack) {
   world_.fail_tasks({});
   const Position first = world_.write("books", {"1"}, "b");

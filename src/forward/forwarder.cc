@@ -461,6 +461,7 @@ Async<void> Forwarder::miss(Position last) {
   co_await insist(context_.clock, "taints",
                   [this, first, last] { return outcomes_.skipped(first, last); });
   handed_over_ = std::max(handed_over_, last);
+  looked_up_to_ = std::max(looked_up_to_, last);  // what is left of it may not have happened
   missed_ = last;
 }
 
