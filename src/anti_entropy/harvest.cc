@@ -28,7 +28,8 @@ Copy::TakenOver Harvest::taken_over(const Copy& copy) const {
   const NodeProgress progress = tools_.cluster.progress(copy.node);
   // Where somebody else wrote to it, or its disk was put back, or ended before the recovery, it may
   // be an older one.
-  return progress.missed_entries() && progress.skipped_after >= index_.taken_over_by &&
+  const NodeProgress::Gap* missed = progress.missed();
+  return missed != nullptr && missed->after >= index_.taken_over_by &&
                  tools_.log.forgotten() <= index_.taken_over_by
              ? Copy::TakenOver::kYes
              : Copy::TakenOver::kObscured;

@@ -1,6 +1,7 @@
 #include "forward/filter_resolver.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "cluster/entry_failures.h"
 #include "cluster/present_taints.h"
@@ -43,11 +44,8 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
   MIROIR_CO_TRY(const auto entry, co_await kept_entry(context_.log, position));
   if (entry == nullptr || !unresolved(*entry)) co_return true;
   const std::optional<Sources> sources = choose_sources(*entry);
-  if (!sources) {
-    MIROIR_CO_CHECK(co_await give_up_waiting(entry));
-    co_return false;
-  }
-  waiting_since_.reset();
+  if (!sources) co_return co_await give_up_waiting(entry);
+  waiting_.reset();
 
   // Each source is asked once, for all the shards that it is a source of.
   std::map<std::string, std::vector<ShardId>> asked;
@@ -215,35 +213,57 @@ bool FilterResolver::carried_out(const Entry& entry, const std::string& node) co
          context_.cluster.progress(node).acknowledged >= entry.position;
 }
 
-// Who alone could tell what matched, because its peers have carried it out, is not waited for for
-// ever: without the delete it is no replica in sync.
-Async<Result<void>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry> entry) {
+// Who alone could tell what matched is not waited for for ever. Where its peers have carried the
+// delete out, it is no replica in sync without it. Where something failed on them, nobody knows
+// what matches, and the delete fails: all writes wait behind it.
+Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry> entry) {
   const Topology& topology = context_.cluster.topology();
-  std::set<std::string> awaited;
+  const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(*entry);
+  const auto is_away = [this](const std::string& owner) {
+    const NodeStatus status = context_.cluster.status(owner);
+    return !status.healthy || status.stopped;
+  };
+  std::set<std::string> behind;
+  std::set<std::string> missing;
   for (const ShardId shard : shards_of(*entry)) {
     std::vector<std::string> owners = topology.owners(shard);
     std::erase_if(owners, [this](const std::string& owner) { return !in_sync(owner); });
     const bool known = std::erase_if(owners, [&](const std::string& owner) {
                          return carried_out(*entry, owner);
                        }) > 0;
-    const bool all_away = std::ranges::all_of(owners, [this](const std::string& owner) {
-      const NodeStatus status = context_.cluster.status(owner);
-      return !status.healthy || status.stopped;
+    const bool all_away = std::ranges::all_of(owners, is_away);
+    if (known && all_away) behind.insert(owners.begin(), owners.end());
+    if (known || all_away) continue;
+    std::vector<std::string> asked;  // as choose_sources does
+    std::ranges::copy_if(owners, std::back_inserter(asked), [&](const std::string& owner) {
+      const auto taints = tainted.find(owner);
+      return taints == tainted.end() || !taints->second.contains(shard);
     });
-    if (known && all_away) awaited.insert(owners.begin(), owners.end());
+    const bool any_will_do = !asked.empty();
+    if (!any_will_do) asked = std::move(owners);
+    if (std::erase_if(asked, std::not_fn(is_away)) == 0 || !any_will_do)
+      missing.insert(asked.begin(), asked.end());
   }
-  if (awaited.empty()) {
-    waiting_since_.reset();
-    co_return Result<void>();
+  if (behind.empty() && missing.empty()) {
+    waiting_.reset();
+    co_return false;
   }
-  if (!waiting_since_) waiting_since_ = context_.clock.now();
-  if (context_.clock.now() - *waiting_since_ < kPeersAwaitedFor) co_return Result<void>();
-  waiting_since_.reset();
-  for (const std::string& node : awaited) {
+  if (!waiting_ || waiting_->task != entry->task) waiting_ = {entry->task, context_.clock.now()};
+  if (context_.clock.now() - waiting_->since < kPeersAwaitedFor) co_return false;
+  for (const std::string& node : behind) {
     MIROIR_CO_CHECK(co_await context_.cluster.set_state(
         node, ReplicaState::kStale, "it was away while a delete by filter waited for it alone"));
   }
-  co_return Result<void>();
+  if (missing.empty()) co_return false;
+  log_warning("delete by filter fails: who could tell what matches is away",
+              {{"position", entry->position}, {"node", *missing.begin()}});
+  MIROIR_CO_CHECK(co_await context_.log.fail_entry(
+      entry->position,
+      meili::api_error("miroir_shard_unavailable",
+                       "Index `" + entry->index_uid +
+                           "`: it cannot be told which documents match while a node is away, for "
+                           "a write failed on the others.")));
+  co_return true;
 }
 
 Async<Result<std::set<std::string>>> FilterResolver::read_matching(

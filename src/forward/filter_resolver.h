@@ -37,6 +37,10 @@ class FilterResolver {
 
  private:
   using Sources = std::vector<std::vector<std::string>>;  // by shard
+  struct Waiting {
+    Position task = 0;
+    Instant since{};
+  };
   // Whether the entry is unresolved no more.
   Async<Result<bool>> resolve(Position position);
   std::vector<ShardId> shards_of(const Entry& entry) const;
@@ -44,7 +48,8 @@ class FilterResolver {
   bool in_sync(const std::string& node) const;
   bool is_filled(const std::string& node) const;
   bool carried_out(const Entry& entry, const std::string& node) const;
-  Async<Result<void>> give_up_waiting(std::shared_ptr<const Entry> entry);
+  // Whether the entry failed for it.
+  Async<Result<bool>> give_up_waiting(std::shared_ptr<const Entry> entry);
   std::map<std::string, std::set<ShardId>> tainted_shards(const Entry& entry) const;
   Async<Result<std::set<std::string>>> read_matching(std::shared_ptr<const Entry> entry,
                                                      std::string node, std::vector<ShardId> shards);
@@ -56,7 +61,9 @@ class FilterResolver {
   ForwardContext context_;
   Recheck recheck_;
   std::set<Position> wanted_;
-  std::optional<Instant> waiting_since_;  // for owners that are away, before the first of these
+  // For owners that are away, before the first of these entries, while others are there; as long as
+  // its task's other entries need it.
+  std::optional<Waiting> waiting_;
 };
 
 }  // namespace miroir

@@ -86,6 +86,30 @@ TEST_F(FilterResolverTest, NodeOfAGroupThatWasTakenAwayHasNoDocumentsInDoubt) {
   EXPECT_TRUE(world_.documents_of_group(0, "books").empty());
 }
 
+// Whether its document matches only the other knows.
+TEST_F(FilterResolverTest, WhereOnlyWhoFailedIsThereItFailsInsteadOfHoldingUpAllWrites) {
+  world_.create_index("films");
+  world_.fail_tasks({"documentAdditionOrUpdate"}, "a0");
+  world_.await_task(world_.write("books", {"1"}, "b"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.fail_tasks({});
+  world_.nodes.at("b0")->options().down = true;
+  ASSERT_TRUE(world_.run_until([&] { return !world_.cluster().status("b0").healthy; }));
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.write("films", {"1"}, "a");
+  world_.run_for(Seconds(30));
+  EXPECT_FALSE(world_.task_end(removed)) << "it may be back soon";
+  ASSERT_TRUE(world_.run_until([&] { return world_.documents_of_group(0, "films").size() == 1; },
+                               Seconds(60)));
+  world_.nodes.at("b0")->options().down = false;
+  const TaskEnd end = world_.await_task(removed);
+  EXPECT_EQ(end.status, "failed");
+  EXPECT_EQ(*end.error.find("code"), Json("miroir_shard_unavailable"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  for (const int group : {0, 1}) EXPECT_EQ(world_.documents_of_group(group, "books").size(), 3U);
+  EXPECT_EQ(world_.cluster().status("b0").state, ReplicaState::kInSync);
+}
+
 // A log that went back by so little that nobody tells of it: to before it was known what matched,
 // which a0 has carried out, and b0 was away for.
 class CarriedOutBeforeTest : public FilterResolverTest {

@@ -366,6 +366,38 @@ TEST_F(SkippedFailuresTest, AnIndexIsNotInDoubtForADeleteAllThatDidNotHappen) {
   EXPECT_TRUE(world_.log().index_taints().empty());
 }
 
+TEST_F(SkippedFailuresTest, AnOperationThatDidNotHappenIsNotSentToWhoSkippedIt) {
+  world_.create_index("films");
+  world_.fail_tasks({"indexSwap"}, "a0");
+  world_.write("books", {"2"}, "b");
+  const Position swapped = world_.swap_indexes("books", "films");
+  world_.write("books", {"1"}, "b");
+  ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status("a0").done > swapped; }));
+  ASSERT_FALSE(world_.task_end(swapped)) << "b0 is awaited";
+  skip();
+  ASSERT_TRUE(world_.cluster().progress("b0").skipped(swapped));
+  EXPECT_FALSE(world_.nodes.at("b0")->disk().tasks.contains(static_cast<TaskUid>(swapped)));
+}
+
+TEST_F(SkippedFailuresTest, WhatANodeAppliedBetweenTwoGapsItDoesNotLack) {
+  world_.fail_tasks({});
+  const Position first = world_.write("books", {"1"}, "b");
+  skip();
+  const auto proven =
+      world_.await(world_.cluster().prove_in_sync("b0", world_.cluster().status("b0").setbacks));
+  ASSERT_TRUE(proven) << proven.error().message;
+  const Position between = world_.write("books", {"1"}, "c");
+  world_.await_task(between);
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  down(world_, "b0", true);
+  const Position second = world_.write("books", {"1"}, "d");
+  skip();
+  const NodeProgress progress = world_.cluster().progress("b0");
+  EXPECT_TRUE(progress.lacks(first));
+  EXPECT_FALSE(progress.lacks(between));
+  EXPECT_TRUE(progress.lacks(second));
+}
+
 TEST(ForgottenTest, ANodeThatJoinsLaterIsNotSentWhatWasCancelledOrFailedBefore) {
   Options options;
   options.nodes_per_group = 1;

@@ -55,7 +55,7 @@ Async<void> Forwarder::run() {
       looked_ = true;
       context_.cluster.report_healthy(node_);
       last_contact_ = context_.clock.now();
-      watcher_.resume();
+      watcher_.resume(looked_over_);
       why = co_await forward();
       watcher_.pause();
     } else {
@@ -451,9 +451,7 @@ Async<void> Forwarder::miss(Position last) {
     return context_.cluster.set_state(
         node_, state == ReplicaState::kInSync ? ReplicaState::kStale : state, why);
   });
-  const bool before = progress_.skipped_to > 0;
-  progress_.skipped_after = before ? std::min(progress_.skipped_after, first) : first;
-  progress_.skipped_to = std::max(progress_.skipped_to, last);
+  progress_.skip(first, last);
   if (first < context_.log.operations_forgotten() ||
       context_.cluster.progress(node_).doubted(first)) {
     co_await insist(context_.clock, "doubts",
@@ -463,6 +461,7 @@ Async<void> Forwarder::miss(Position last) {
   co_await insist(context_.clock, "taints",
                   [this, first, last] { return outcomes_.skipped(first, last); });
   handed_over_ = std::max(handed_over_, last);
+  looked_up_to_ = std::max(looked_up_to_, last);  // what is left of it may not have happened
   missed_ = last;
 }
 

@@ -66,5 +66,20 @@ TEST_F(ReconnectTest, NewConnectionToTheSameNodeIsNoReasonToLookAtAllItsHistory)
   EXPECT_TRUE(is_verified());
 }
 
+TEST_F(ReconnectTest, TasksThatAnEmptiedNodeLostDidNotEnd) {
+  SimulatedNode& node = *world_.nodes.at("a0");
+  const SimulatedNode::Disk older = node.snapshot();
+  node.options().automatic = false;
+  world_.write("books", ids(), "second");
+  world_.run_for(Seconds(1));
+  world_.crash();
+  world_.start();
+  world_.run_for(Seconds(1));  // its lane has seen them
+  node.restore(older);
+  node.options().automatic = true;
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  EXPECT_EQ(world_.documents_of_group(0, "books"), world_.documents_of_group(1, "books"));
+}
+
 }  // namespace
 }  // namespace miroir

@@ -44,11 +44,11 @@ class TaskEndsTest : public testing::Test {
     world_.start();
   }
 
-  void change_row(const std::string& node, const std::map<std::string, Position>& members) {
+  void change_row(const std::string& node, const std::map<std::string, Json>& members) {
     MemoryStore::Tables tables = world_.store.snapshot();
     std::string& row = tables[static_cast<std::size_t>(Table::kNode)].at(node);
     Json progress = *parse_json(row);
-    for (const auto& [name, position] : members) progress.set(name, position);
+    for (const auto& [name, value] : members) progress.set(name, value);
     row = to_text(progress);
     world_.store.restore(std::move(tables));
   }
@@ -160,7 +160,8 @@ TEST_F(TaskEndsTest, WhatAllOfItsOwnersSkippedEnds) {
   world_.crash();
   // As after a disk that was put back, and a log that no longer held it.
   for (const char* node : {"a0", "b0"})
-    change_row(node, {{"skippedAfter", written - 1}, {"skippedTo", written}});
+    change_row(node,
+               {{"gaps", Json::array({Json::object({{"after", written - 1}, {"to", written}})})}});
   restart();
   EXPECT_TRUE(settles());
   EXPECT_TRUE(world_.task_end(written));

@@ -70,7 +70,8 @@ void TaskWatcher::restart(Position passed) {
   context_.stirred.notify_all();
 }
 
-void TaskWatcher::resume() {
+void TaskWatcher::resume(std::uint64_t looked_over) {
+  looked_over_ = looked_over;
   for (auto& [position, task] : in_flight_) task.recovered = true;
   paused_ = false;
   trouble_.reset();
@@ -146,7 +147,8 @@ Async<Result<bool>> TaskWatcher::poll() {
     const InFlight& task = found->second;
     auto answered = by_uid.find(task.uid);
     if (answered == by_uid.end()) {
-      if (!task.recovered) {
+      // Over a new connection the node may have answered from another disk.
+      if (!task.recovered || context_.cluster.client(node_).connections() != looked_over_) {
         co_return fail(ErrorCode::kConflict,
                        "task " + std::to_string(task.uid) + " is gone from the node");
       }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,7 +39,9 @@ class TaskWatcher {
   // Forgets all tasks and goes back to a position.
   void restart(Position passed);
   void pause() { paused_ = true; }
-  void resume();  // from here on tasks that are not on the node were refused by it, or vanished
+  // From here on tasks that are not on the node were refused by it, or vanished. `looked_over`:
+  // connections up to here led to the node that was looked at.
+  void resume(std::uint64_t looked_over);
   void report_trouble(Error error);
   std::optional<Error> take_trouble() { return std::exchange(trouble_, std::nullopt); }
   bool has_trouble() const { return trouble_.has_value(); }
@@ -75,6 +78,7 @@ class TaskWatcher {
   std::map<Position, EndedTask> recent_;
   std::uint64_t epoch_ = 0;  // what was asked before a restart says nothing after it
   bool paused_ = true;
+  std::uint64_t looked_over_ = 0;
   std::optional<Error> trouble_;
 };
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "log/entry.h"
 
@@ -19,15 +21,26 @@ struct NodeProgress {
   std::string reason;             // why it is not in sync
   // When it joined, entries up to here had ended on the others: it was no owner of them.
   Position joined = 0;
-  // Entries that it was never sent, because they were not kept: after the first, up to the last.
-  Position skipped_after = 0;
-  Position skipped_to = 0;
+  // Entries that it was never sent, because they were not kept. Rising; what it applied between two
+  // gaps it does not lack.
+  struct Gap {
+    Position after = 0;
+    Position to = 0;
+  };
+  std::vector<Gap> gaps = {};
+  void skip(Position after, Position to);
   bool skipped(Position position) const {
-    return skipped_after < position && position <= skipped_to;
+    return std::ranges::any_of(
+        gaps, [&](const Gap& gap) { return gap.after < position && position <= gap.to; });
   }
   Position settled = 0;  // the clients' tasks up to here had ended when it was saved
   Position proven = 0;  // how far it was when it was last found to be in sync
-  bool missed_entries() const { return skipped_to > proven; }  // since then
+  // The first gap since then; nullptr: none.
+  const Gap* missed() const {
+    const auto gap = std::ranges::find_if(gaps, [&](const Gap& each) { return each.to > proven; });
+    return gap == gaps.end() ? nullptr : &*gap;
+  }
+  bool missed_entries() const { return missed() != nullptr; }
   // An index was in doubt there at times, from the one on, and was no more by the other: a disk
   // from in between may hold another under its name.
   Position doubted_from = 0;
@@ -38,5 +51,16 @@ struct NodeProgress {
   // Whether what it made of the entry says nothing: it was not there, or skipped it.
   bool lacks(Position position) const { return position <= joined || skipped(position); }
 };
+
+inline void NodeProgress::skip(Position after, Position to) {
+  std::erase_if(gaps, [&](const Gap& gap) {
+    const bool meets = gap.after <= to && after <= gap.to;
+    if (meets) after = std::min(after, gap.after);
+    if (meets) to = std::max(to, gap.to);
+    return meets;
+  });
+  const auto next = std::ranges::find_if(gaps, [&](const Gap& gap) { return gap.after > after; });
+  gaps.insert(next, {after, to});
+}
 
 }  // namespace miroir

@@ -56,6 +56,22 @@ Result<TaskEnd::FailedParts> parts_from_json(const Json& json) {
   return parts;
 }
 
+Json gaps_to_json(const std::vector<NodeProgress::Gap>& gaps) {
+  Json all = Json::array();
+  for (const NodeProgress::Gap& gap : gaps)
+    all.push_back(Json::object({{"after", gap.after}, {"to", gap.to}}));
+  return all;
+}
+
+std::vector<NodeProgress::Gap> gaps_at(const Json& json, std::string_view key) {
+  std::vector<NodeProgress::Gap> gaps;
+  const Json* all = json.find(key);
+  if (all == nullptr || !all->is_array()) return gaps;
+  for (const Json& gap : all->as_array())
+    gaps.push_back({position_at(gap, "after"), position_at(gap, "to")});
+  return gaps;
+}
+
 }  // namespace
 
 std::string pending_body_row(std::uint64_t body) {
@@ -137,8 +153,7 @@ std::string encode(const NodeProgress& progress) {
                                {"state", progress.state},
                                {"reason", progress.reason},
                                {"joined", progress.joined},
-                               {"skippedAfter", progress.skipped_after},
-                               {"skippedTo", progress.skipped_to},
+                               {"gaps", gaps_to_json(progress.gaps)},
                                {"settled", progress.settled},
                                {"proven", progress.proven},
                                {"doubtedFrom", progress.doubted_from},
@@ -155,8 +170,7 @@ Result<NodeProgress> decode_progress(std::string_view text) {
                       .state = text_of(json, "state"),
                       .reason = text_of(json, "reason"),
                       .joined = position_at(json, "joined"),
-                      .skipped_after = position_at(json, "skippedAfter"),
-                      .skipped_to = position_at(json, "skippedTo"),
+                      .gaps = gaps_at(json, "gaps"),
                       .settled = position_at(json, "settled"),
                       .proven = position_at(json, "proven"),
                       .doubted_from = position_at(json, "doubtedFrom"),

@@ -188,7 +188,7 @@ class Replay {
         operation.valid = false;
         return;
       }
-      const bool fails = chronicle_.cursed.contains(operation.task);
+      const bool fails = chronicle_.cursed.contains(operation.task) || is_given_up(operation, end);
       operation.valid =
           fails ? history_.model.apply_failed(operation.request) : history_.model.apply(done);
       if (fails && operation.request.act == Act::kCreate) make_up_for(operation);
@@ -231,6 +231,12 @@ class Replay {
     const std::string code = text_at(end->error, "code");
     return (act == Act::kCreate && code == "index_already_exists") ||
            ((act == Act::kDrop || deletes_documents(act)) && code == "index_not_found");
+  }
+
+  // Who could tell what matches was away, and on those that were there something had failed.
+  static bool is_given_up(const Operation& operation, const TaskEnd* end) {
+    return operation.request.act == Act::kDeleteFilter && end != nullptr && !end->error.is_null() &&
+           text_at(end->error, "code") == "miroir_shard_unavailable";
   }
 
   // A creation that failed is none, but where clients used the index since. Of one that is there,
