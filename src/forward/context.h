@@ -31,6 +31,8 @@ struct ForwardContext {
   // The newest of the clients' entries that ended: every node that was there had done it. At first
   // no older than that.
   Position& newest_ended;
+  // The log's head at the start: earlier entries are of other processes too, with other nodes.
+  Position began_with;
   // Whether `settled` tells: what was in the log at the start has been looked at.
   bool& backlog_read;
   const std::list<Standstill>& standstills;

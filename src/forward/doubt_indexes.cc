@@ -1,7 +1,5 @@
 #include "forward/doubt_indexes.h"
 
-#include <set>
-
 namespace miroir {
 
 Async<Result<void>> doubt_indexes(Log& log, std::string node, Position last) {
@@ -14,11 +12,13 @@ Async<Result<void>> doubt_indexes(Log& log, std::string node, Position last) {
   co_return co_await log.add_taints(std::move(taints), now);
 }
 
-Async<Result<void>> doubt_indexes_of_others(Log& log, const Topology& topology, Position last) {
-  std::set<std::string> others;
-  for (const auto& [node, progress] : log.progress()) others.insert(node);
-  for (const NodeConfig& node : topology.nodes()) others.erase(node.id);
-  for (const std::string& node : others) MIROIR_CO_CHECK(co_await doubt_indexes(log, node, last));
+Async<Result<void>> doubt_indexes_of_others(ForwardContext context, Position position) {
+  MIROIR_CO_TRY(const auto failures, co_await context.log.failures(position));
+  for (const auto& [node, progress] : context.log.progress()) {
+    const bool is_here = context.cluster.topology().node(node) != nullptr;
+    if (is_here || failures.contains(node) || progress.lacks(position)) continue;
+    MIROIR_CO_CHECK(co_await doubt_indexes(context.log, node, position));
+  }
   co_return Result<void>();
 }
 

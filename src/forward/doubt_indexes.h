@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/async.h"
-#include "cluster/topology.h"
+#include "forward/context.h"
 #include "log/log.h"
 
 namespace miroir {
@@ -13,8 +13,8 @@ namespace miroir {
 // what it holds under any name is in doubt until it was compared as a whole.
 Async<Result<void>> doubt_indexes(Log& log, std::string node, Position last);
 
-// What failed on all nodes was perhaps carried out by those of groups that were taken away, which
-// may come back.
-Async<Result<void>> doubt_indexes_of_others(Log& log, const Topology& topology, Position last);
+// A swap or a renaming failed on all nodes; who was taken away before that was known, and may come
+// back, perhaps carried it out.
+Async<Result<void>> doubt_indexes_of_others(ForwardContext context, Position position);
 
 }  // namespace miroir

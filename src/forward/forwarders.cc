@@ -24,8 +24,9 @@ struct Forwarders::State {
         Executor executor, ForwardOptions options)
       : stirred(executor),
         settling(executor),
-        context{log,     cluster, clock,    random,       executor,     std::move(options),
-                stirred, settled, settling, newest_ended, backlog_read, standstills},
+        context{log,        cluster, clock,    random,       executor,   std::move(options),
+                stirred,    settled, settling, newest_ended, log.head(), backlog_read,
+                standstills},
         outcomes(context),
         resolver(context, [this](std::string node) { return recheck(std::move(node)); }),
         group(executor),

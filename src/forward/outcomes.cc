@@ -6,7 +6,6 @@
 #include <set>
 
 #include "cluster/entry_failures.h"
-#include "forward/doubt_indexes.h"
 #include "forward/overtaken.h"
 #include "forward/plan.h"
 #include "forward/take_back.h"
@@ -126,10 +125,7 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   const Topology& topology = context_.cluster.topology();
   const bool whole = !has_records(entry->kind);
   const bool all_failed = whole && did_not_happen(*entry, failures);
-  if (all_failed) {
-    MIROIR_CO_CHECK(co_await doubt_indexes_of_others(context_.log, topology, entry->position));
-    MIROIR_CO_CHECK(co_await TakeBack(context_).of(entry));
-  }
+  if (all_failed) MIROIR_CO_CHECK(co_await TakeBack(context_).of(entry));
   std::set<std::string> over;
   std::vector<std::string> not_deleted;
   const auto failed_on_owners = [&](ShardId shard) { return failures.on_all(shard); };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cluster/state_reasons.h"
+#include "forward/doubt_indexes.h"
 #include "node_api/node_settings.h"
 
 namespace miroir {
@@ -71,7 +72,10 @@ Async<Result<void>> TakeBack::of(std::shared_ptr<const Entry> entry) {
   if (entry->kind == EntryKind::kCreateIndex) co_return co_await creation(std::move(entry));
   if (entry->kind == EntryKind::kDropIndex)
     co_return co_await drop(entry, entry->incarnation, entry->position);
-  for (const Named& named : named_by(*entry)) {
+  const std::vector<Named> all = named_by(*entry);
+  if (!all.empty() && entry->position <= context_.began_with)
+    MIROIR_CO_CHECK(co_await doubt_indexes_of_others(context_, entry->position));
+  for (const Named& named : all) {
     for (bool done = false; !done;) {
       if (named.is_swap()) {
         MIROIR_CO_TRY(done, co_await swap(entry, named));

@@ -57,7 +57,6 @@ TaskEnds::TaskEnds(ForwardContext context, Outcomes& outcomes, Voiding& voiding,
       forwarders_(forwarders),
       succeeded_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "succeeded"}})),
       failed_(metrics.counter(kTasksTotal, kTasksHelp, {{"status", "failed"}})) {
-  began_with_ = context_.log.head();
   // Whichever nodes there were: what was settled once is.
   for (const auto& [node, row] : context_.log.progress()) read_ = std::max(read_, row.settled);
   for (const NodeConfig& node : context_.cluster.topology().nodes()) {
@@ -78,7 +77,7 @@ Async<void> TaskEnds::run() {
     const Position settled =
         entries_.empty() ? read_ : std::min(read_, entries_.begin()->first - 1);
     if (std::exchange(context_.settled, settled) != settled) context_.settling.notify_all();
-    context_.backlog_read |= read_ >= began_with_ || entries_.size() >= kOpenMax;
+    context_.backlog_read |= read_ >= context_.began_with || entries_.size() >= kOpenMax;
     if (read_ < context_.log.head() && entries_.size() < kOpenMax) {
       if (!read) co_await context_.clock.sleep_for(kInsistDelay);
       continue;
@@ -118,7 +117,7 @@ Async<Result<void>> TaskEnds::read_new() {
       const Position position = entry->position;
       if (!entry->task_type.empty()) {
         bool ended = false;
-        if (position <= began_with_) {
+        if (position <= context_.began_with) {
           // Also where a client deleted it since.
           MIROIR_CO_TRY(const auto end, co_await context_.log.failed_parts(entry->task));
           ended = end.has_value();

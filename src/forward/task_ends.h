@@ -77,7 +77,6 @@ class TaskEnds {
   std::map<Position, OpenEntry> entries_;
   std::map<Position, OpenTask> tasks_;
   Position read_ = 0;        // entries up to here were read
-  Position began_with_ = 0;  // the head at the start: earlier tasks may have ended already
   Counter succeeded_;
   Counter failed_;
   std::vector<Position> dropped_;  // and not yet taken out of the above

@@ -162,7 +162,7 @@ TEST(LastResortTest, WhoMissedEntriesIsNotTheFreshestHoweverFarItIs) {
   for (const char* node : {"a0", "b0"})
     at.world.await(cluster.set_state(node, ReplicaState::kStale, "a foreign write"));
   NodeProgress emptied = cluster.progress("a0");
-  emptied.skipped_to = emptied.done + 1;
+  emptied.skip(emptied.done, emptied.done + 1);
   at.world.await(cluster.save_progress("a0", emptied));
   cluster.set_done("b0", emptied.done - 1);
   for (const http::Response& answer :
