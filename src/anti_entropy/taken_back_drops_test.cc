@@ -206,6 +206,27 @@ TEST_F(TakenBackDropsTest, DropThatFailedEverywhereSurvivesACrashAtAnyMoment) {
   expect_holds(kOne, {"2", "3"});
 }
 
+TEST_F(TakenBackDropsTest, SettingsThatFailedBeforeADropAreTakenBackThoughMiroirCrashes) {
+  world.write(kOne, {"1"}, "x");
+  stop_word(kOne, "the");
+  settle();
+  stop_reconciler();  // which would take its time before the crash
+  world.store.take_time(world.clock, Milliseconds(50), 1);
+  world.fail_tasks({"settingsUpdate", "indexDeletion"});
+  for (auto& [name, each] : world.nodes) each->options().automatic = false;
+  stop_word(kOne, "failed");
+  world.drop_index(kOne);
+  world.run_for(Seconds(1));
+  for (auto& [name, each] : world.nodes) each->process_next_batch();
+  world.run_for(Seconds(1));  // so that nobody asks for the settings again
+  for (auto& [name, each] : world.nodes) each->options().automatic = true;
+  ASSERT_TRUE(world.run_until([&] { return world.log().catalogue().index(kOne) != nullptr; }));
+  restart_after([] {});
+  settle();
+  EXPECT_EQ(settings(kOne), Json::object({{"stopWords", Json::array({"the"})}}));
+  expect_clean();
+}
+
 TEST_F(TakenBackDropsTest, DropThatFailedIsNotReplayed) {
   world.write(kOne, {"1"}, "x");
   settle();

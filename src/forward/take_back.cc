@@ -173,7 +173,7 @@ Async<Result<void>> TakeBack::drop(std::shared_ptr<const Entry> entry, Position 
     const auto found = dropped.find(incarnation);
     if (found == dropped.end() || found->second.dropped_at != entry->position ||
         found->second.decided_by != decided_by || has_taken_back(*entry, incarnation))
-      co_return Result<void>();
+      break;
     const IndexState index = found->second;
     MIROIR_CO_TRY(const Since seen, co_await since(entry->position, incarnation, index.uid));
     MIROIR_CO_TRY(done, co_await restore(entry, index, seen));
