@@ -41,6 +41,26 @@ TEST_F(TakenBackDropsTest, WhatClientsUsedSinceItsCreationFailedIsAnIndex) {
   expect_holds("made", {"1"});
 }
 
+// What nodes read back alike is not what the log says.
+TEST_F(TakenBackDropsTest, SettingsOfAnIndexThatFailedEverywhereAreGivenToNodesAgain) {
+  for (const bool repairs : {false, true}) {
+    world.fail_tasks({"settingsUpdate"});
+    make("made" + std::to_string(repairs));
+    world.write("made" + std::to_string(repairs), {"1"}, "x");
+    settle();
+    run_pass(PassKind::kLight, repairs);
+  }
+  expect_clean(true);
+  for (const auto& [name, each] : world.nodes) {
+    for (const char* uid : {"made0", "made1"})
+      EXPECT_NE(each->disk().indexes.at(uid).settings.find("filterableAttributes"), nullptr)
+          << uid << " on " << name;
+  }
+  const Position head = world.log().head();
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(world.log().head(), head) << "once";
+}
+
 TEST_F(TakenBackDropsTest, DropThatFailedEverywhereLeavesTheIndexWhatItWas) {
   const std::string copy = fill();
   const Position incarnation = world.log().catalogue().index(kOne)->incarnation;

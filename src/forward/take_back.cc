@@ -55,9 +55,9 @@ const std::string* text_of(const Json& json, std::string_view key) {
 }  // namespace
 
 bool did_not_happen(const Entry& entry, const EntryFailures& failures) {
-  if (!failures.everywhere()) return false;
-  if (entry.kind != EntryKind::kDropIndex) return true;
-  return !entry.task_type.empty() && !failures.all_are("index_not_found");
+  const bool drops = entry.kind == EntryKind::kDropIndex;
+  if (entry.task_type.empty() && (drops || entry.kind == EntryKind::kUpdateSettings)) return false;
+  return failures.everywhere() && !(drops && failures.all_are("index_not_found"));
 }
 
 // Once, when it is decided: what is replayed later was. So was, perhaps, what the log forgot: nodes
