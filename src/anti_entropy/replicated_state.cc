@@ -72,10 +72,11 @@ Async<Result<std::map<std::string, Json>>> remembered_settings(const Tools& tool
 Async<Result<void>> remember_settings(const Tools& tools, const Catalogue& catalogue,
                                       const Roster& roster,
                                       const std::map<std::string, NodeState>& nodes,
-                                      const std::map<std::string, Json>& expected) {
+                                      const Expectations& expected) {
   Batch batch;
   for (const auto& [uid, index] : catalogue.indexes()) {
-    if (expected.contains(uid) || !roster.all_in_sync()) continue;
+    if (expected.settings.contains(uid) || expected.refused.contains(uid)) continue;
+    if (!roster.all_in_sync()) continue;
     const IndexState* now = tools.log.catalogue().index(uid);
     if (now == nullptr || !now->is_still(index)) continue;  // another's may have been read
     const Json* first = nullptr;
@@ -148,6 +149,18 @@ Async<Result<NamesOnNodes>> names_kept(const Tools& tools, const Catalogue& cata
   co_return kept;
 }
 
+// What they read back of them may be what they had before.
+std::set<std::string> refused_settings(const Tools& tools, const Snapshot& snapshot) {
+  std::set<std::string> uids;
+  for (const Taint& taint : tools.log.index_taints()) {
+    const IndexState* index = snapshot.catalogue.by_incarnation(taint.incarnation);
+    if (index != nullptr && snapshot.nodes.contains(taint.node) &&
+        std::ranges::count(taint.failed, index->settings_version) > 0)
+      uids.insert(index->uid);
+  }
+  return uids;
+}
+
 NamesOnNodes names_in_doubt(const Tools& tools, const Catalogue& catalogue, const Roster& roster) {
   NamesOnNodes names;
   for (const auto& [uid, index] : catalogue.indexes()) {
@@ -187,6 +200,7 @@ Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster) {
     MIROIR_CO_TRY(snapshot.expected.settings,
                   co_await remembered_settings(tools, snapshot.catalogue));
     MIROIR_CO_TRY(snapshot.expected.left, co_await names_left(tools, snapshot.catalogue));
+    snapshot.expected.refused = refused_settings(tools, snapshot);
     snapshot.expected.now = tools.clock.wall_now();
     snapshot.expected.in_doubt = names_in_doubt(tools, snapshot.catalogue, roster);
     MIROIR_CO_TRY(snapshot.expected.kept, co_await names_kept(tools, snapshot.catalogue, roster));
@@ -445,24 +459,29 @@ Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& ro
       report.cut_off = true;
       co_return report;
     }
+    const Catalogue before = std::move(snapshot.catalogue);
     MIROIR_CO_TRY(snapshot, std::move(after));
     // The nodes have just applied the log's version: what they now read back alike is right,
     // whatever was remembered (another version of the node normalises otherwise).
     std::map<std::string, bool> given;
     for (const StateDifference& difference : snapshot.differences) {
       if (difference.defect != StateDefect::kSettings) continue;
+      const IndexState* old = before.index(difference.name);
+      const IndexState& now = *snapshot.catalogue.index(difference.name);
       bool& all = given.try_emplace(difference.name, true).first->second;
-      all = all && was_applied(sent, difference);
+      all = all && was_applied(sent, difference) && old != nullptr &&
+            old->settings_version == now.settings_version;
     }
     for (const auto& [name, all] : given) {
       if (!all) continue;
       snapshot.expected.settings.erase(name);
+      snapshot.expected.refused.erase(name);
       snapshot.expected.given_again.insert(name);
     }
     snapshot.differences = compare(snapshot);
   }
   MIROIR_CO_CHECK(co_await remember_settings(tools, snapshot.catalogue, roster, snapshot.nodes,
-                                             snapshot.expected.settings));
+                                             snapshot.expected));
   MIROIR_CO_CHECK(co_await end_taints(tools, snapshot));
   co_return report_of(std::move(found), std::move(snapshot), sent, repairs);
 }

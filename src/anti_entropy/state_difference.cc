@@ -188,9 +188,12 @@ void compare_settings(const Catalogue& catalogue, const std::map<std::string, No
                       const Expectations& expected, std::vector<StateDifference>& differences) {
   for (const auto& [uid, index] : catalogue.indexes()) {
     const auto remembered = expected.settings.find(uid);
-    const std::optional<Json> wanted = remembered != expected.settings.end()
-                                           ? std::optional(remembered->second)
-                                           : agreed(nodes, uid, expected.given_again.contains(uid));
+    std::optional<Json> wanted;
+    if (remembered != expected.settings.end()) {
+      wanted = remembered->second;
+    } else if (!expected.refused.contains(uid)) {
+      wanted = agreed(nodes, uid, expected.given_again.contains(uid));
+    }
     for (const auto& [node, state] : nodes) {
       const auto held = state.settings.find(uid);
       if (held == state.settings.end() || (wanted && held->second == *wanted)) continue;

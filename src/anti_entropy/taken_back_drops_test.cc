@@ -41,6 +41,26 @@ TEST_F(TakenBackDropsTest, WhatClientsUsedSinceItsCreationFailedIsAnIndex) {
   expect_holds("made", {"1"});
 }
 
+// What nodes read back alike is not what the log says.
+TEST_F(TakenBackDropsTest, SettingsOfAnIndexThatFailedEverywhereAreGivenToNodesAgain) {
+  for (const bool repairs : {false, true}) {
+    world.fail_tasks({"settingsUpdate"});
+    make("made" + std::to_string(repairs));
+    world.write("made" + std::to_string(repairs), {"1"}, "x");
+    settle();
+    run_pass(PassKind::kLight, repairs);
+  }
+  expect_clean(true);
+  for (const auto& [name, each] : world.nodes) {
+    for (const char* uid : {"made0", "made1"})
+      EXPECT_NE(each->disk().indexes.at(uid).settings.find("filterableAttributes"), nullptr)
+          << uid << " on " << name;
+  }
+  const Position head = world.log().head();
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(world.log().head(), head) << "once";
+}
+
 TEST_F(TakenBackDropsTest, DropThatFailedEverywhereLeavesTheIndexWhatItWas) {
   const std::string copy = fill();
   const Position incarnation = world.log().catalogue().index(kOne)->incarnation;
@@ -204,6 +224,27 @@ TEST_F(TakenBackDropsTest, DropThatFailedEverywhereSurvivesACrashAtAnyMoment) {
   settle();
   expect_clean(true);
   expect_holds(kOne, {"2", "3"});
+}
+
+TEST_F(TakenBackDropsTest, SettingsThatFailedBeforeADropAreTakenBackThoughMiroirCrashes) {
+  world.write(kOne, {"1"}, "x");
+  stop_word(kOne, "the");
+  settle();
+  stop_reconciler();  // which would take its time before the crash
+  world.store.take_time(world.clock, Milliseconds(50), 1);
+  world.fail_tasks({"settingsUpdate", "indexDeletion"});
+  for (auto& [name, each] : world.nodes) each->options().automatic = false;
+  stop_word(kOne, "failed");
+  world.drop_index(kOne);
+  world.run_for(Seconds(1));
+  for (auto& [name, each] : world.nodes) each->process_next_batch();
+  world.run_for(Seconds(1));  // so that nobody asks for the settings again
+  for (auto& [name, each] : world.nodes) each->options().automatic = true;
+  ASSERT_TRUE(world.run_until([&] { return world.log().catalogue().index(kOne) != nullptr; }));
+  restart_after([] {});
+  settle();
+  EXPECT_EQ(settings(kOne), Json::object({{"stopWords", Json::array({"the"})}}));
+  expect_clean();
 }
 
 TEST_F(TakenBackDropsTest, DropThatFailedIsNotReplayed) {

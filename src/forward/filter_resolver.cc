@@ -248,7 +248,10 @@ Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry>
     waiting_.reset();
     co_return false;
   }
-  if (!waiting_ || waiting_->task != entry->task) waiting_ = {entry->task, context_.clock.now()};
+  if (!waiting_ || waiting_->task != entry->task) {
+    waiting_ = {entry->task, context_.clock.now()};
+    log_warning("delete by filter waits for nodes that are away", {{"position", entry->position}});
+  }
   if (context_.clock.now() - waiting_->since < kPeersAwaitedFor) co_return false;
   for (const std::string& node : behind) {
     MIROIR_CO_CHECK(co_await context_.cluster.set_state(

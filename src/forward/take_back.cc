@@ -56,9 +56,9 @@ const std::string* text_of(const Json& json, std::string_view key) {
 }  // namespace
 
 bool did_not_happen(const Entry& entry, const EntryFailures& failures) {
-  if (!failures.everywhere()) return false;
-  if (entry.kind != EntryKind::kDropIndex) return true;
-  return !entry.task_type.empty() && !failures.all_are("index_not_found");
+  const bool drops = entry.kind == EntryKind::kDropIndex;
+  if (entry.task_type.empty() && (drops || entry.kind == EntryKind::kUpdateSettings)) return false;
+  return failures.everywhere() && !(drops && failures.all_are("index_not_found"));
 }
 
 // Once, when it is decided: what is replayed later was. So was, perhaps, what the log forgot: nodes
@@ -177,7 +177,7 @@ Async<Result<void>> TakeBack::drop(std::shared_ptr<const Entry> entry, Position 
     const auto found = dropped.find(incarnation);
     if (found == dropped.end() || found->second.dropped_at != entry->position ||
         found->second.decided_by != decided_by || has_taken_back(*entry, incarnation))
-      co_return Result<void>();
+      break;
     const IndexState index = found->second;
     MIROIR_CO_TRY(const Since seen, co_await since(entry->position, incarnation, index.uid));
     MIROIR_CO_TRY(done, co_await restore(entry, index, seen));

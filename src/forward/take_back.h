@@ -13,7 +13,8 @@
 namespace miroir {
 
 // Whether an operation did not happen, and nothing is to be done about it. What no node has that it
-// should drop is gone; what no client asked to be dropped the reconciler drops.
+// should drop is gone; what no client asked to be dropped the reconciler drops, and settings that
+// none asked for it sends again.
 bool did_not_happen(const Entry& entry, const EntryFailures& failures);
 
 // What failed on every node did not happen; but the catalogue went on from what it makes of an

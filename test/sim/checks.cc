@@ -78,6 +78,10 @@ class ModelCheck {
           to_text(index.stop_words));
     } else if (found.is_array() && found != Json::array({"foreign"})) {
       check_other_settings(node, uid, found, held.settings);
+    } else if (const Json* filters = held.settings.find("filterableAttributes");
+               found.is_null() &&
+               (filters == nullptr || !to_text(*filters).contains("_miroir_*"))) {
+      say("{} has not Miroir's settings in {}: {}", node, uid, to_text(held.settings));
     }
   }
 

@@ -32,7 +32,11 @@ class ChecksTest : public ::testing::Test {
       nodes[config.id] = std::make_unique<SimulatedNode>(clock, 1, options);
       for (const auto& [id, document] : model.indexes().at("books").documents)
         nodes[config.id]->write_directly("books", id, document);
+      nodes[config.id]->set_directly("books", "filterableAttributes", filters());
     }
+  }
+  static Json filters() {
+    return Json::array({Json::object({{"attributePatterns", Json::array({"_miroir_*"})}})});
   }
 
   std::vector<std::string> check() { return check_against_model(model, topology, nodes); }
@@ -69,7 +73,7 @@ TEST_F(ChecksTest, ShardThatIsCalledInSyncAndIsNotIsFound) {
 
 TEST_F(ChecksTest, SettingsAndPrimaryKeysThatDifferAreFound) {
   nodes["b0"]->set_directly("books", "synonyms", Json::object());
-  EXPECT_THAT(check_replicas_equal(nodes), ElementsAre(HasSubstr("books has the settings {} on")));
+  EXPECT_THAT(check_replicas_equal(nodes), ElementsAre(HasSubstr("books has the settings ")));
   SimulatedNode::Disk disk = nodes["b0"]->snapshot();
   disk.indexes["books"] = nodes["a0"]->disk().indexes.at("books");
   disk.indexes["books"].primary_key = "isbn";
@@ -82,17 +86,22 @@ TEST_F(ChecksTest, SettingsAndPrimaryKeysThatDifferAreFound) {
 TEST_F(ChecksTest, SettingsThatAreNotThoseThatCameWithTheStopWordsAreFound) {
   const Json words = Json::array({"u1"});
   model.apply(request(Act::kSettings, {}, "u1"));
-  const Json filters =
-      Json::array({Json::object({{"attributePatterns", Json::array({"_miroir_*"})}}), Json("u1")});
+  Json with_words = filters();
+  with_words.push_back("u1");
   for (const auto& [id, node] : nodes) {
     node->set_directly("books", "stopWords", words);
     node->set_directly("books", "sortableAttributes", words);
-    node->set_directly("books", "filterableAttributes", filters);
+    node->set_directly("books", "filterableAttributes", with_words);
     node->set_directly("books", "synonyms", Json::object({{"u1", Json::array({"x"})}}));
   }
   EXPECT_THAT(check(), IsEmpty());
   nodes["a0"]->set_directly("books", "filterableAttributes", words);
   EXPECT_THAT(check(), ElementsAre(HasSubstr("and not the settings that came with them")));
+}
+
+TEST_F(ChecksTest, AnIndexWithoutMiroirsSettingsIsFound) {
+  nodes["b0"]->set_directly("books", "filterableAttributes", Json::array({"u1"}));
+  EXPECT_THAT(check(), ElementsAre(HasSubstr("b0 has not Miroir's settings in books")));
 }
 
 TEST_F(ChecksTest, LostWriteIsFound) {

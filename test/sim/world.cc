@@ -56,9 +56,10 @@ World::World(const Plan& plan)
   });
 }
 
-// Only what clients ask for can be cursed: the reconciler's own deletes follow an expiry whatever
-// becomes of it. Of settings a log that keeps little may forget that they failed; and of an index
-// on which another operation fails on one replica nothing tells which is right.
+// Only what clients ask for can be cursed, and the settings that come with it: the reconciler's own
+// deletes follow an expiry whatever becomes of it. Of settings a log that keeps little may forget
+// that they failed; and of an index on which another operation fails on one replica nothing tells
+// which is right.
 void World::lift_curses() {
   const bool one_fails =
       std::ranges::any_of(plan_.phases, [](const Phase& phase) { return damages(phase); });
@@ -67,7 +68,7 @@ void World::lift_curses() {
       case EntryKind::kTaskOperation:
         return false;
       case EntryKind::kUpdateSettings:
-        return entry.origin == Origin::kClient && !plan_.trims() && !one_fails;
+        return entry.origin != Origin::kAntiEntropy && !plan_.trims() && !one_fails;
       case EntryKind::kCreateIndex:
       case EntryKind::kDropIndex:
       case EntryKind::kUpdateIndex:
