@@ -104,10 +104,16 @@ struct Snapshot {
   std::vector<StateDifference> differences;
 };
 
-// The entry that a taint of a whole index stands for; nullptr: several, or it is not kept any more.
-Async<Result<std::shared_ptr<const Entry>>> failed_entry(const Tools& tools, Taint taint) {
-  if (taint.failed.size() > 1) co_return nullptr;
-  co_return co_await kept_entry(tools.log, taint.newest());
+// Whether all that failed is seen in what the node reads back: settings, and keys.
+Async<Result<bool>> is_read_back(const Tools& tools, Taint taint) {
+  for (const Position position : taint.failed) {
+    if (position == Taint::kUnnamed) co_return false;
+    MIROIR_CO_TRY(const auto entry, co_await kept_entry(tools.log, position));
+    if (entry == nullptr) co_return false;
+    const bool of_key = entry->kind == EntryKind::kUpdateIndex && names_taken_away(*entry).empty();
+    if (entry->kind != EntryKind::kUpdateSettings && !of_key) co_return false;
+  }
+  co_return true;
 }
 
 Async<Result<NamesOnNodes>> names_left(const Tools& tools, const Catalogue& catalogue) {
@@ -149,15 +155,18 @@ Async<Result<NamesOnNodes>> names_kept(const Tools& tools, const Catalogue& cata
   co_return kept;
 }
 
-// What they read back of them may be what they had before.
+// What all read back of them alike may be what they had before.
 std::set<std::string> refused_settings(const Tools& tools, const Snapshot& snapshot) {
-  std::set<std::string> uids;
+  std::map<std::string, std::size_t> refusals;
   for (const Taint& taint : tools.log.index_taints()) {
     const IndexState* index = snapshot.catalogue.by_incarnation(taint.incarnation);
     if (index != nullptr && snapshot.nodes.contains(taint.node) &&
         std::ranges::count(taint.failed, index->settings_version) > 0)
-      uids.insert(index->uid);
+      ++refusals[index->uid];
   }
+  std::set<std::string> uids;
+  for (const auto& [uid, nodes] : refusals)
+    if (nodes == snapshot.nodes.size()) uids.insert(uid);
   return uids;
 }
 
@@ -423,7 +432,7 @@ Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
   for (const Taint& taint : present_index_taints(tools.log, tools.cluster.topology())) {
     // What failed after the nodes were read is not in what was read.
     if (!snapshot.nodes.contains(taint.node) || taint.newest() > snapshot.head) continue;
-    MIROIR_CO_TRY(const auto entry, co_await failed_entry(tools, taint));
+    MIROIR_CO_TRY(const bool read_back, co_await is_read_back(tools, taint));
     const IndexState* index = snapshot.catalogue.by_incarnation(taint.incarnation);
     MIROIR_CO_TRY(const bool dropped,
                   co_await may_come_back(tools, snapshot.catalogue, taint.incarnation));
@@ -431,13 +440,10 @@ Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
     MIROIR_CO_TRY(const auto names, co_await names_not_taken_away(tools.log, taint));
     const bool left = std::ranges::any_of(
         names, [&](const auto& name) { return differs(snapshot, taint.node, name); });
-    const bool seen_here =
-        index == nullptr ||
-        (entry != nullptr &&
-         (entry->kind == EntryKind::kUpdateSettings ||
-          (entry->kind == EntryKind::kUpdateIndex && names_taken_away(*entry).empty())));
-    if (seen_here && !left && (index == nullptr || !differs(snapshot, taint.node, index->uid)))
-      ended.push_back(taint);
+    const bool is_as_it_should =
+        index == nullptr || (read_back && !differs(snapshot, taint.node, index->uid) &&
+                             !snapshot.expected.refused.contains(index->uid));
+    if (is_as_it_should && !left) ended.push_back(taint);
   }
   if (ended.empty()) co_return Result<void>{};
   co_return co_await tools.log.clear_taints(std::move(ended));
@@ -468,14 +474,15 @@ Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& ro
       if (difference.defect != StateDefect::kSettings) continue;
       const IndexState* old = before.index(difference.name);
       const IndexState& now = *snapshot.catalogue.index(difference.name);
+      const bool applied = was_applied(sent, difference) && old != nullptr &&
+                           old->settings_version == now.settings_version;
       bool& all = given.try_emplace(difference.name, true).first->second;
-      all = all && was_applied(sent, difference) && old != nullptr &&
-            old->settings_version == now.settings_version;
+      all = all && applied;
+      if (applied) snapshot.expected.refused.erase(difference.name);
     }
     for (const auto& [name, all] : given) {
       if (!all) continue;
       snapshot.expected.settings.erase(name);
-      snapshot.expected.refused.erase(name);
       snapshot.expected.given_again.insert(name);
     }
     snapshot.differences = compare(snapshot);

@@ -60,7 +60,7 @@ using NamesOnNodes = std::set<std::pair<std::string, std::string>>;
 struct Expectations {
   WallTime now = {};                       // of keys that have expired nothing is expected
   std::map<std::string, Json> settings;    // as they ought to be read back, by index
-  std::set<std::string> refused = {};      // indexes whose newest settings failed on a node
+  std::set<std::string> refused = {};      // indexes whose newest settings failed on all nodes
   std::set<std::string> given_again = {};  // indexes whose settings all nodes have just applied
   NamesOnNodes left;                       // indexes that are no more, or have another name
   NamesOnNodes in_doubt;                   // that may be another index, while their peers are not
@@ -68,8 +68,8 @@ struct Expectations {
 };
 
 // What of the nodes' states is not as the catalogue says. An index without expected settings is
-// compared among the nodes: where they are not alike, or refused them, all are suspect, whatever
-// most of them say, for they may have missed the same entry. Pure.
+// compared among the nodes: where they are not alike, or all refused them, all are suspect,
+// whatever most of them say, for they may have missed the same entry. Pure.
 std::vector<StateDifference> compare_states(const Catalogue& catalogue,
                                             const std::map<std::string, NodeState>& nodes,
                                             const Expectations& expected);

@@ -16,7 +16,7 @@ Async<Result<void>> doubt_indexes_of_others(ForwardContext context, Position pos
   MIROIR_CO_TRY(const auto failures, co_await context.log.failures(position));
   for (const auto& [node, progress] : context.log.progress()) {
     const bool is_here = context.cluster.topology().node(node) != nullptr;
-    if (is_here || failures.contains(node) || progress.lacks(position)) continue;
+    if (is_here || failures.contains(node) || position <= progress.joined) continue;
     MIROIR_CO_CHECK(co_await doubt_indexes(context.log, node, position));
   }
   co_return Result<void>();

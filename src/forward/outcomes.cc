@@ -126,6 +126,8 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   const bool whole = !has_records(entry->kind);
   const bool all_failed = whole && did_not_happen(*entry, failures);
   if (all_failed) MIROIR_CO_CHECK(co_await TakeBack(context_).of(entry));
+  if (entry->kind == EntryKind::kUpdateSettings && failures.everywhere() && !all_failed)
+    co_return co_await forget_older_settings(entry);
   std::set<std::string> over;
   std::vector<std::string> not_deleted;
   const auto failed_on_owners = [&](ShardId shard) { return failures.on_all(shard); };
@@ -149,6 +151,20 @@ Async<Result<void>> Outcomes::end_if_failed_everywhere(std::shared_ptr<const Ent
   }
   if (over.empty()) co_return Result<void>();
   co_return co_await context_.log.untaint(entry->position, std::move(over));
+}
+
+// All that are to be sent again are the newest.
+Async<Result<void>> Outcomes::forget_older_settings(std::shared_ptr<const Entry> newest) {
+  std::set<Position> older;
+  for (const Taint& taint : context_.log.taints(index_of(*newest)))
+    if (taint.id.empty()) older.insert(taint.failed.begin(), taint.failed.end());
+  for (const Position position : older) {
+    if (position == Taint::kUnnamed || position >= newest->position) continue;
+    MIROIR_CO_TRY(const auto entry, co_await kept_entry(context_.log, position));
+    if (entry != nullptr && entry->kind == EntryKind::kUpdateSettings)
+      MIROIR_CO_CHECK(co_await context_.log.untaint(position, {""}));
+  }
+  co_return Result<void>();
 }
 
 // Again where pasts were exchanged meanwhile: documents that were found may be another index's.
@@ -272,9 +288,13 @@ Async<Result<void>> Outcomes::applied(std::shared_ptr<const Entry> entry, std::s
       MIROIR_CO_TRY(auto names, co_await names_not_taken_away(context_.log, taint));
       names.erase(entry->index_uid);
       superseded = names.empty();
-    } else if (taint.failed.size() == 1) {
-      const auto earlier = co_await context_.log.entry(taint.newest());
-      superseded = earlier && supersedes_index_failure(kind, (*earlier)->kind);
+    } else {
+      superseded = true;
+      for (const Position position : taint.failed) {
+        if (!superseded) break;
+        const auto earlier = co_await context_.log.entry(position);
+        superseded = earlier && supersedes_index_failure(kind, (*earlier)->kind);
+      }
     }
     if (superseded) over.push_back(taint);
   }

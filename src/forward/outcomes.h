@@ -38,6 +38,7 @@ class Outcomes {
   Async<Result<void>> end_if_failed_everywhere(std::shared_ptr<const Entry> entry,
                                                std::vector<Named> named);
   Async<Result<void>> end_skipped(Position first, Position last);
+  Async<Result<void>> forget_older_settings(std::shared_ptr<const Entry> newest);
   Position index_of(const Entry& entry) const;  // that has its taints by now
   Async<Result<bool>> is_forgotten(std::shared_ptr<const Entry> entry);
   // Takes back the document's newest deletes in between that no owner carried out.
