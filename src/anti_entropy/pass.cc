@@ -413,11 +413,13 @@ class Pass {
       const IndexState* index = tools_.log.catalogue().by_incarnation(its.incarnation);
       const bool read = index == nullptr || !index->primary_key ||
                         !to_be_read(member, {index->incarnation, index->named_at});
-      const bool compared = its.complete && its.problems.empty() && its.moving == 0 &&
-                            roster.readable(node) && !its.unequal.contains(node);
+      const bool compared =
+          its.complete && its.problems.empty() && its.moving == 0 && roster.readable(node);
+      const auto unequal = its.unequal.find(node);
       for (ShardId shard : topology.shards_of(node)) {
         const auto note = its.notes.find(shard);
-        const bool equal = note == its.notes.end() || note->second.doubt.empty();
+        const bool equal = (note == its.notes.end() || note->second.doubt.empty()) &&
+                           (unequal == its.unequal.end() || !unequal->second.contains(shard));
         if (!compared || !equal || !has_peer(roster, node, shard)) unequal_[node].insert(shard);
       }
       if (!read) unread_.insert(node);

@@ -84,6 +84,22 @@ TEST_F(PromotionTest, WhoIsPromotedForSomeShardsIsHealedInTheOthersFirst) {
     EXPECT_EQ(world.cluster().status(name).state, ReplicaState::kInSync) << name;
 }
 
+TEST_F(PromotionTest, WhatIsLeftWhereNobodyIsInSyncKeepsNobodyFromBeingPromoted) {
+  // Both owners of it: in their other shards they have peers.
+  const std::string left = "id5";
+  const std::vector<std::string> both = owners(left);
+  for (const std::string& name : both) {
+    ASSERT_TRUE(world.await(
+        world.cluster().set_state(name, ReplicaState::kStale, "somebody else wrote to it")));
+  }
+  node(both[1]).corrupt(kIndex, left, "v", "corrupt");
+  run_pass(PassKind::kDeep);
+  for (const std::string& name : both)
+    ASSERT_EQ(world.cluster().status(name).state, ReplicaState::kStale) << name;
+  const auto promoted = promote(both[0]);
+  EXPECT_TRUE(promoted) << promoted.error().message;
+}
+
 // What it alone holds may be all that is left of what was acknowledged: recovery takes it as it is.
 TEST_F(PromotionTest, WhoTellsOfALostLogIsNeitherReadNorHealed) {
   const std::string teller = owners("id5")[0];

@@ -49,10 +49,10 @@ struct IndexReport {
   std::uint64_t repaired = 0;
   std::uint64_t unresolved = 0;
   std::uint64_t moving = 0;
-  // Nodes whose copy of an unresolved document is none that a trusted peer holds: they are not
+  // Nodes, and shards of theirs, whose copy of an unresolved document no trusted peer holds: not
   // proven equal. Where nobody can tell, or it lies where it does not belong, that is no reason to
   // keep them from being in sync, but an index that is in doubt there stays so.
-  std::set<std::string> unequal;
+  std::map<std::string, std::set<ShardId>> unequal;
   std::set<std::string> dubious;
   bool complete = false;  // nothing cut it short
 

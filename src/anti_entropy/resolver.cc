@@ -354,8 +354,12 @@ void Resolver::note_unequal(const Handled& handled) {
     const Copy& copy = copies.owners[i];
     const bool was_sent =
         handled.held == Held::kNo && decision.owners[i].treatment != Treatment::kLeave;
-    if (was_sent || !held_by_trusted_peer(copies.owners, copy))
-      (doubtful ? report_.dubious : report_.unequal).insert(copy.node);
+    if (!was_sent && held_by_trusted_peer(copies.owners, copy)) continue;
+    if (doubtful) {
+      report_.dubious.insert(copy.node);
+    } else {
+      report_.unequal[copy.node].insert(shard_of(copies.id));
+    }
   }
   for (const Copy& stray : copies.strays) report_.dubious.insert(stray.node);
 }
