@@ -89,6 +89,13 @@ bool Breaker::depends_on_size(const Place& place, std::uint64_t documents) const
   return before + documents > options_.min_documents;
 }
 
+bool Breaker::awaits(const Place& place) {
+  const Key key{place.incarnation, place.shard};
+  const auto trip = trips_.find(key);
+  if (trip == trips_.end() || trip->second.approved) return false;
+  return tallies_[key].more = true;
+}
+
 Async<Result<bool>> Breaker::admit(Place place, std::uint64_t documents, std::uint64_t size) {
   const Key key{place.incarnation, place.shard};
   Tally& tally = tallies_[key];
@@ -127,7 +134,9 @@ Async<Result<void>> Breaker::compared(Position incarnation, std::set<ShardId> sh
   for (const ShardId shard : shards) {
     const auto found = trips_.find({incarnation, shard});
     if (found == trips_.end()) continue;
-    const std::uint64_t waiting = tallies_[found->first].waiting;
+    const Tally& tally = tallies_[found->first];
+    const std::uint64_t waiting =
+        tally.more ? std::max(tally.waiting, found->second.documents) : tally.waiting;
     if (waiting == found->second.documents && waiting > 0) continue;
     if (waiting > 0) {
       Trip trip = found->second;

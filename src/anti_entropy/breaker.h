@@ -48,6 +48,9 @@ class Breaker {
   // Whether so many more documents of a shard of `size` documents may be deleted or overwritten
   // now; otherwise they wait.
   Async<Result<bool>> admit(Place place, std::uint64_t documents, std::uint64_t size);
+  // Whether nothing is let through until a person agrees. Then what waits there in this pass is not
+  // all counted.
+  bool awaits(const Place& place);
   // Whether admit() depends on the shard's size at all.
   bool depends_on_size(const Place& place, std::uint64_t documents) const;
   // The pass has compared these shards of the index, whole, and some of them by content: what does
@@ -67,6 +70,7 @@ class Breaker {
   struct Tally {
     std::uint64_t admitted = 0;  // that nobody had to agree to
     std::uint64_t waiting = 0;
+    bool more = false;  // wait than were counted
   };
   Async<Result<void>> save(Trip trip);
   Async<Result<void>> erase(Key key);

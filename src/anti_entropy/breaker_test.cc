@@ -129,6 +129,36 @@ TEST_F(BreakerTest, AgreementIsForOnceThoughThePassIsCutOff) {
   EXPECT_GT(number(run_pass(PassKind::kLight), "unresolved"), 0U);
 }
 
+class BreakerBeyondTheListTest : public BreakerTest {
+ protected:
+  BreakerBeyondTheListTest() { options.unresolved_max = 10; }
+  std::uint64_t waiting() {
+    std::uint64_t documents = 0;
+    for (const Json& trip : member(reconciler->divergence(), "breaker").as_array())
+      documents += number(trip, "documents");
+    return documents;
+  }
+};
+
+TEST_F(BreakerBeyondTheListTest, EachDocumentWaitsOnce) {
+  revive(0, 150);
+  owner("id190").delete_directly(kIndex, "id190");  // restored: all are looked at once more
+  const Json first = run_pass(PassKind::kDeep);
+  ASSERT_EQ(number(first, "repaired"), 1U);
+  EXPECT_EQ(waiting(), 150U);
+  for (const PassKind kind : {PassKind::kLight, PassKind::kDeep}) {
+    EXPECT_EQ(number(run_pass(kind), "repaired"), 0U) << "not a few more by every pass";
+    EXPECT_EQ(waiting(), 150U);
+  }
+  const auto approved = world.await(reconciler->approve(number(first, "pass")));
+  ASSERT_TRUE(approved);
+  EXPECT_EQ(number(*approved, "approved"), 150U);
+  run_pass(PassKind::kDeep);
+  EXPECT_EQ(revived(0, 150), 0U);
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  EXPECT_EQ(waiting(), 0U);
+}
+
 TEST_F(BreakerTest, DryRunTripsNothing) {
   revive(0, 150);
   const Json dry = run_pass(PassKind::kLight, false);

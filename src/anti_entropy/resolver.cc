@@ -85,7 +85,9 @@ Resolver::Resolver(const Tools& tools, IndexUnderTest index, Roster& roster, std
 
 Async<Result<void>> Resolver::add(std::vector<std::string> ids) {
   for (std::string& id : ids) {
-    if (!given_up_.contains(id)) pending_.insert(std::move(id));
+    if (given_up_.contains(id)) continue;
+    // Where nothing is repaired, what cannot be listed is read to no avail.
+    if (repairs_ || can_list(id)) pending_.insert(std::move(id));
   }
   while (pending_.size() >= kBatchDocuments) {
     const auto end = std::next(pending_.begin(), kBatchDocuments);
@@ -288,9 +290,13 @@ Async<Result<Resolver::Sorted>> Resolver::sort(Settled settled) {
 Async<Result<void>> Resolver::ask_breaker(ShardId shard, std::vector<Judged> documents,
                                           Sorted& sorted) {
   const Breaker::Place place{index_.uid, index_.incarnation, shard};
-  const bool sized = tools_.breaker.depends_on_size(place, documents.size());
-  const std::uint64_t size = sized ? co_await documents_in(shard) : 0;
-  MIROIR_CO_TRY(const bool admitted, co_await tools_.breaker.admit(place, documents.size(), size));
+  bool admitted = false;
+  // What cannot be listed is judged again in this pass, and would be counted again.
+  if (!is_full() || !tools_.breaker.awaits(place)) {
+    const bool sized = tools_.breaker.depends_on_size(place, documents.size());
+    const std::uint64_t size = sized ? co_await documents_in(shard) : 0;
+    MIROIR_CO_TRY(admitted, co_await tools_.breaker.admit(place, documents.size(), size));
+  }
   for (Judged& judged : documents) {
     if (admitted) {
       sorted.repairable.documents.push_back(std::move(judged));
@@ -364,9 +370,11 @@ void Resolver::note_unequal(const Handled& handled) {
   for (const Copy& stray : copies.strays) report_.dubious.insert(stray.node);
 }
 
+bool Resolver::is_full() const { return given_up_.size() >= tools_.options.unresolved_max; }
+
 // Where more is left than can be, the shard is known instead.
 bool Resolver::can_list(const std::string& id) {
-  if (given_up_.size() < tools_.options.unresolved_max) return true;
+  if (!is_full()) return true;
   unlisted_.emplace(shard_of(id), id);
   return false;
 }

@@ -58,6 +58,7 @@ class Resolver {
   Async<std::uint64_t> documents_in(ShardId shard);
   Handled leave(Judged judged, Position read_at, std::string outcome, Held held) const;
   void count(const Handled& handled);
+  bool is_full() const;
   bool can_list(const std::string& id);
   void note_unequal(const Handled& handled);
   void seen_right(const DocumentCopies& copies);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "cluster/entry_failures.h"
 #include "cluster/present_taints.h"
@@ -153,7 +154,7 @@ bool FilterResolver::in_sync(const std::string& node) const {
   return context_.cluster.status(node).state == ReplicaState::kInSync;
 }
 
-std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entry& entry) const {
+std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entry& entry) {
   const Topology& topology = context_.cluster.topology();
   const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(entry);
   Sources sources(topology.shard_count());
@@ -182,16 +183,19 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
     const bool known = std::erase_if(asked, [&](const std::string& owner) {
                          return carried_out(entry, owner);
                        }) > 0;
+    if (known && (asked.empty() || (trusted.empty() && std::ranges::none_of(others, ready))))
+      continue;
     // The log does not give it all: what it does not hold is not absent where another owner is.
     const auto filled = [this](const std::string& owner) { return is_filled(owner); };
     if (!std::ranges::all_of(others, filled)) std::erase_if(others, filled);
-    if (known && (asked.empty() || (trusted.empty() && std::ranges::none_of(others, ready))))
-      continue;
     std::ranges::copy_if(trusted, std::back_inserter(untainted), clean);
     if (!untainted.empty() || trusted.empty()) {
       const std::vector<std::string>& any = trusted.empty() ? others : untainted;
       const auto chosen = std::ranges::find_if(any, ready);
-      if (chosen == any.end()) return std::nullopt;
+      if (chosen == any.end()) {
+        if (trusted.empty()) tell_awaited(entry, others);
+        return std::nullopt;
+      }
       sources[shard] = {*chosen};
     } else {
       if (!std::ranges::all_of(trusted, ready)) return std::nullopt;
@@ -199,6 +203,15 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
     }
   }
   return sources;
+}
+
+// Nobody is in sync, and all writes wait behind the entry.
+void FilterResolver::tell_awaited(const Entry& entry, const std::vector<std::string>& nodes) {
+  if (std::exchange(told_, entry.position) == entry.position) return;
+  std::string names;
+  for (const std::string& node : nodes) names += (names.empty() ? "" : ", ") + node;
+  log_warning("delete by filter waits: nobody in sync can tell what matches",
+              {{"position", entry.position}, {"nodes", names}});
 }
 
 // By comparison, with what it lacks.

@@ -44,7 +44,8 @@ class FilterResolver {
   // Whether the entry is unresolved no more.
   Async<Result<bool>> resolve(Position position);
   std::vector<ShardId> shards_of(const Entry& entry) const;
-  std::optional<Sources> choose_sources(const Entry& entry) const;
+  std::optional<Sources> choose_sources(const Entry& entry);
+  void tell_awaited(const Entry& entry, const std::vector<std::string>& nodes);
   bool in_sync(const std::string& node) const;
   bool is_filled(const std::string& node) const;
   bool carried_out(const Entry& entry, const std::string& node) const;
@@ -61,6 +62,7 @@ class FilterResolver {
   ForwardContext context_;
   Recheck recheck_;
   std::set<Position> wanted_;
+  Position told_ = 0;  // whom this entry waits for, was logged
   // For owners that are away, before the first of these entries, while others are there; as long as
   // its task's other entries need it.
   std::optional<Waiting> waiting_;

@@ -159,6 +159,36 @@ TEST_F(CarriedOutBeforeTest, WhereAllHaveNothingMatches) {
   for (const int group : {0, 1}) EXPECT_EQ(world_.documents_of_group(group, "books").size(), 1U);
 }
 
+// a0 has carried it out, c0 is there and is filled by comparison, and b0 is awaited.
+TEST(FilterResolverOfThreeGroupsTest, WhereOneWhoIsFilledHasNotTheOthersAreAwaited) {
+  ForwardWorld::Options options = two_nodes();
+  options.groups = 3;
+  ForwardWorld world(81, options);
+  world.start();
+  world.create_index("books");
+  world.await_task(world.write("books", {"1", "2", "3"}, "a"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  for (const char* name : {"b0", "c0"}) world.nodes.at(name)->options().down = true;
+  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status("c0").healthy; }));
+  const Position removed = world.remove_by_filter("books", "v = a");
+  const MemoryStore::Tables open = world.store.snapshot();
+  ASSERT_TRUE(world.run_until([&] { return world.nodes.at("a0")->documents("books").empty(); }));
+  world.crash();
+  world.store.restore(open);
+  world.start();
+  ASSERT_TRUE(
+      world.await(world.cluster().set_states({{"a0", {ReplicaState::kStale, "a test"}},
+                                              {"b0", {ReplicaState::kStale, "a test"}},
+                                              {"c0", {ReplicaState::kJoining, "a test"}}})));
+  world.nodes.at("c0")->options().down = false;
+  world.run_for(Seconds(30));
+  EXPECT_FALSE(world.task_end(removed));
+  world.nodes.at("b0")->options().down = false;
+  EXPECT_EQ(world.await_task(removed).status, "succeeded");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  for (const int group : {1, 2}) EXPECT_TRUE(world.documents_of_group(group, "books").empty());
+}
+
 // b0 lacks what the log does not hold any more, and a0 has an index more than Miroir made.
 class NobodyInSyncTest : public testing::Test {
  protected:
@@ -187,9 +217,14 @@ class NobodyInSyncTest : public testing::Test {
     ASSERT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
 
     down("a0", true);
+    testing::internal::CaptureStderr();
     const Position removed = world_.remove_by_filter("books", "v = a");
     world_.run_for(Seconds(120));
+    const std::string logged = testing::internal::GetCapturedStderr();
     EXPECT_FALSE(world_.task_end(removed)) << "a0 knows";
+    const std::size_t told = logged.find("nodes=\"a0\"");
+    EXPECT_NE(told, std::string::npos) << logged;
+    EXPECT_EQ(logged.find("nodes=", told + 1), std::string::npos) << logged;
     down("a0", false);
     EXPECT_EQ(world_.await_task(removed).status, "succeeded");
     EXPECT_TRUE(world_.documents_of_group(0, "books").empty());

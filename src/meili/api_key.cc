@@ -9,6 +9,19 @@ std::string derive_key(std::string_view master_key, std::string_view uid) {
   return hmac_sha256(master_key, uid);
 }
 
+std::string printed_uid(std::string_view uid) {
+  constexpr std::string_view kUrn = "urn:uuid:";
+  if (uid.starts_with(kUrn)) uid.remove_prefix(kUrn.size());
+  std::string printed;
+  for (const char c : uid) {
+    if (c == '-' || c == '{' || c == '}') continue;
+    const std::size_t at = printed.size();
+    if (at == 8 || at == 13 || at == 18 || at == 23) printed += '-';
+    printed += c >= 'A' && c <= 'F' ? static_cast<char>(c | 0x20) : c;
+  }
+  return printed;
+}
+
 bool action_allowed(const Json& actions, std::string_view action) {
   if (!actions.is_array()) return false;
   for (const Json& each : actions.as_array()) {

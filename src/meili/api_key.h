@@ -14,6 +14,10 @@ namespace miroir::meili {
 // node with that master key.
 std::string derive_key(std::string_view master_key, std::string_view uid);
 
+// A key's uid as nodes print it. Clients may write it in upper case, without hyphens, in braces or
+// as a URN.
+std::string printed_uid(std::string_view uid);
+
 // Whether a key's `actions` allow an action: itself, "*", or a group like "documents.*".
 bool action_allowed(const Json& actions, std::string_view action);
 // Whether a key's `indexes` allow an index: its uid, "*", or a prefix like "movies*".

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "meili/api_key.h"
 #include "meili/settings_check.h"
 #include "meili/task.h"
 
@@ -181,11 +182,7 @@ std::expected<Json, ApiError> parse_new_key(const Json& body, const std::string&
     if (!is_uuid(text->as_string()))
       return std::unexpected(
           invalid_value("`" + text->as_string() + "` is not a valid uuid", place));
-    std::string lower = text->as_string();
-    for (char& c : lower) {
-      if (c >= 'A' && c <= 'F') c = static_cast<char>(c | 0x20);
-    }
-    uid = Json(std::move(lower));
+    uid = Json(printed_uid(text->as_string()));
   }
   auto actions = read_actions(body);
   if (!actions) return actions;

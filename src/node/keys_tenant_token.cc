@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/base64url.h"
+#include "meili/api_key.h"
 
 namespace miroir::node {
 namespace {
@@ -80,7 +81,8 @@ std::optional<TenantToken> read_tenant_token(std::string_view token, std::string
   const EVP_MD* digest = digest_of(*header);
   const Json* uid = payload->find("apiKeyUid");
   const Json* rules = payload->find("searchRules");
-  if (digest == nullptr || uid == nullptr || *uid != Json(key_uid) || rules == nullptr)
+  if (digest == nullptr || uid == nullptr || !uid->is_string() ||
+      meili::printed_uid(uid->as_string()) != key_uid || rules == nullptr)
     return std::nullopt;
   if (!is_signed(token.substr(0, second), key, digest, *signature)) return std::nullopt;
   if (const Json* expiry = payload->find("exp"); expiry != nullptr && !expiry->is_null()) {

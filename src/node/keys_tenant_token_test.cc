@@ -39,6 +39,14 @@ TEST(TenantTokenTest, SignedOnesAreRead) {
   }
 }
 
+// {"apiKeyUid":"ABCDEF","searchRules":["*"]}
+TEST(TenantTokenTest, TheUidMayBeInUpperCase) {
+  constexpr const char* kUpper =
+      "eyJhbGciOiJIUzI1NiJ9.eyJhcGlLZXlVaWQiOiJBQkNERUYiLCJzZWFyY2hSdWxlcyI6WyIqIl19."
+      "KBaETgn8aIHhaVt-Ua59yepdE0EYJ_6E87m0j4o95xA";
+  EXPECT_TRUE(read_tenant_token(kUpper, kKey, "abcdef", kNow));
+}
+
 TEST(TenantTokenTest, EverythingElseIsRefused) {
   EXPECT_FALSE(read_tenant_token(kToken256, "another key", kUid, kNow));
   EXPECT_FALSE(read_tenant_token(kToken256, kKey, "u2", kNow));

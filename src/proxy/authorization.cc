@@ -34,7 +34,8 @@ const KeyState* parent_of(std::string_view token, const Catalogue& catalogue) {
   const auto text = decode_base64url(token.substr(first + 1, second - first - 1));
   const auto payload = text ? parse_json(*text) : std::unexpected(Error{});
   const Json* uid = payload ? payload->find("apiKeyUid") : nullptr;
-  return uid != nullptr && uid->is_string() ? catalogue.key(uid->as_string()) : nullptr;
+  if (uid == nullptr || !uid->is_string()) return nullptr;
+  return catalogue.key(meili::printed_uid(uid->as_string()));
 }
 
 meili::ApiError invalid_key() {

@@ -107,6 +107,22 @@ TEST(AuthorizationTest, ATenantTokenIsJudgedByNodesAndOnlyForSearches) {
   EXPECT_EQ(judged(with("header.payload"), "search", "movies", catalogue), "invalid_api_key");
 }
 
+// In upper case, without hyphens, as a URN, in braces.
+TEST(AuthorizationTest, ATenantTokenMayWriteTheUidOfItsKeyInAnyWay) {
+  const Catalogue catalogue = with_key(R"(["search"])", R"(["movies"])");
+  for (const std::string payload :
+       {"eyJhcGlLZXlVaWQiOiAiNjA2MkFCREEtQTVBQS00NDE0LUFDOTEtRUNENzk0NEMwRjhEIiwgInNlYXJjaFJ1bGVzIj"
+        "ogWyIqIl19",
+        "eyJhcGlLZXlVaWQiOiAiNjA2MmFiZGFhNWFhNDQxNGFjOTFlY2Q3OTQ0YzBmOGQiLCAic2VhcmNoUnVsZXMiOiBbIi"
+        "oiXX0",
+        "eyJhcGlLZXlVaWQiOiAidXJuOnV1aWQ6NjA2MmFiZGEtYTVhYS00NDE0LWFjOTEtZWNkNzk0NGMwZjhkIiwgInNlYX"
+        "JjaFJ1bGVzIjogWyIqIl19",
+        "eyJhcGlLZXlVaWQiOiAiezYwNjJhYmRhLWE1YWEtNDQxNC1hYzkxLWVjZDc5NDRjMGY4ZH0iLCAic2VhcmNoUnVsZX"
+        "MiOiBbIioiXX0"})
+    EXPECT_EQ(judged(with("header." + payload + ".signature"), "search", "movies", catalogue), "")
+        << payload;
+}
+
 // A node that comes back may still have the key.
 TEST(AuthorizationTest, ATenantTokenOpensNothingWithoutItsKey) {
   EXPECT_EQ(judged(with(tenant_token()), "search", "movies"), "invalid_api_key");

@@ -163,10 +163,7 @@ Answer<Json> checked_key(const Json& body, WallTime now, std::string fresh_uid) 
                   "Invalid value at `.uid`: `" + *uid + "` is not a valid uuid.");
   }
   // Keys are computed from the uid as nodes print it.
-  if (uid) {
-    std::ranges::transform(*uid, uid->begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  }
+  if (uid) uid = meili::printed_uid(*uid);
   MIROIR_TRY(Json actions, checked_actions(body));
   MIROIR_TRY(Json indexes, checked_indexes(body));
   MIROIR_TRY(Json expires, checked_expiry(body, now));

@@ -1,6 +1,7 @@
 #include "write/write_context.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "cluster/state_reasons.h"
 #include "forward/voiding.h"
@@ -22,6 +23,19 @@ std::vector<NodeConfig> likeliest_first(const Cluster& cluster) {
   std::ranges::stable_partition(
       nodes, [&](const NodeConfig& node) { return cluster.status(node.id).healthy; });
   return nodes;
+}
+
+Answer<Json> judgement(const http::Response& answer) {
+  auto json = answer.body.empty() ? Result<Json>(Json()) : parse_json(answer.body);
+  if (answer.status >= 200 && answer.status < 300) return json ? std::move(*json) : Json();
+  auto error =
+      json ? meili::parse_api_error(*json) : Result<meili::ApiError>(fail(ErrorCode::kCorrupt, ""));
+  if (!error) {
+    return std::unexpected(
+        meili::api_error("bad_request", "the node refused the request: " + answer.body));
+  }
+  error->status = answer.status;
+  return std::unexpected(std::move(*error));
 }
 
 }  // namespace
@@ -120,38 +134,40 @@ Async<Answer<Json>> judge_at_node(WriteContext context, std::string method, std:
   }
   const Instant deadline = context.clock.now() + context.options.request_timeout;
   const bool clients_key = headers.find("Authorization") != nullptr;
-  const std::vector<NodeConfig> nodes = likeliest_first(context.cluster);
-  std::size_t refusals = 0;  // of the key
+  // A node that does not take a client's key, which Miroir admitted, may lack it. That the key does
+  // not allow the indexes which the body names, all nodes say.
+  std::optional<http::Response> refusal;
+  Position refused_at = 0;  // done by those in sync that refuse the key
+  Position silent_at = 0;   // …and by those that say nothing
   Error last{ErrorCode::kUnavailable, "no node answers"};
-  for (const NodeConfig& node : nodes) {
+  for (const NodeConfig& node : likeliest_first(context.cluster)) {
+    const NodeStatus status = context.cluster.status(node.id);
+    const bool in_sync = context.cluster.readable(node.id);
+    const auto is_silent = [&](Error error) {
+      last = std::move(error);
+      silent_at = std::max(silent_at, status.done);
+    };
+    if (refusal && !status.healthy) {
+      is_silent({ErrorCode::kUnavailable, "node " + node.id + " is away"});
+      continue;
+    }
     http::ClientRequest request{method, target, headers, body};
     auto answer = co_await context.cluster.client(node.id).dry_run(std::move(request), deadline);
+    const bool key_refused = answer && (answer->status == 401 || answer->status == 403);
     if (!answer) {
-      last = std::move(answer).error().with_context("node " + node.id);
-      continue;
+      is_silent(std::move(answer).error().with_context("node " + node.id));
+    } else if (answer->status >= 500 || answer->status == 429 || (key_refused && !clients_key)) {
+      is_silent({ErrorCode::kUnavailable,
+                 "node " + node.id + " answered " + std::to_string(answer->status)});
+    } else if (key_refused) {
+      refusal = std::move(*answer);
+      if (in_sync) refused_at = std::max(refused_at, status.done);
+    } else {
+      co_return judgement(*answer);
     }
-    // A node that has no time, or does not take the key, has not judged the request: it may lack a
-    // client's key that Miroir admitted. That it does not allow the indexes which the body names,
-    // all nodes say.
-    const bool key_refused = answer->status == 401 || answer->status == 403;
-    if (key_refused) ++refusals;
-    const bool all_refuse = clients_key && refusals == nodes.size();
-    if (answer->status >= 500 || answer->status == 429 || (key_refused && !all_refuse)) {
-      last = Error{ErrorCode::kUnavailable,
-                   "node " + node.id + " answered " + std::to_string(answer->status)};
-      continue;
-    }
-    auto json = answer->body.empty() ? Result<Json>(Json()) : parse_json(answer->body);
-    if (answer->status >= 200 && answer->status < 300) co_return json ? std::move(*json) : Json();
-    auto error = json ? meili::parse_api_error(*json)
-                      : Result<meili::ApiError>(fail(ErrorCode::kCorrupt, ""));
-    if (!error) {
-      co_return std::unexpected(
-          meili::api_error("bad_request", "the node refused the request: " + answer->body));
-    }
-    error->status = answer->status;
-    co_return std::unexpected(std::move(*error));
   }
+  // Whoever is silent may hold a key that those which refuse it do not have yet.
+  if (refusal && refused_at >= silent_at) co_return judgement(*refusal);
   co_return std::unexpected(to_api_error(last));
 }
 

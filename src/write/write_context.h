@@ -52,7 +52,7 @@ Entry primary_key_settings(const IndexState& index, Position incarnation,
                            const std::string& primary_key);
 
 // Asks a healthy node what it would answer to the request (DryRun: true). Anything but a 2xx is the
-// client's answer; that its key is refused, only where all nodes do.
+// client's answer; that its key is refused, only where no node that is silent may hold more keys.
 Async<Answer<Json>> judge_at_node(WriteContext context, std::string method, std::string target,
                                   std::string body, http::Headers headers);
 
