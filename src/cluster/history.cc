@@ -110,6 +110,7 @@ Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, Log& log, Position s
     const auto mark = parse_task_metadata(task->custom_metadata);
     if (!mark) continue;
     MIROIR_CO_TRY(const bool known, co_await knows(log, *mark, sent));
+    lost.any_known = known;
     if (known) break;
     lost.newest = std::max(lost.newest, mark->position);
     first = mark;
@@ -353,7 +354,7 @@ Async<Result<LostLog>> find_lost_log(NodeClient& client, Log& log, Position sent
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
     MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent));
-    if (lost.newest > 0) co_return lost;
+    if (lost.newest > 0 || lost.any_known) co_return lost;
     last = first - 1;
   }
   co_return LostLog();
