@@ -147,6 +147,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
                   .why = {},
                   .lost = 0};
   std::optional<EntryMark> lost;  // the first
+  Position told = 0;              // by metadata, of the log's: it was sent all before, too
   for (std::int64_t before = first - 1; first <= std::int64_t{newest.uid};) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), newest.uid, kPage, deadline));
@@ -154,7 +155,9 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
       const bool follows = std::int64_t{task.uid} == std::exchange(before, task.uid) + 1;
       MIROIR_CO_TRY(const std::optional<Position> position,
                     co_await identify(task, progress.offset, log, sent));
-      if (const auto mark = parse_task_metadata(task.custom_metadata); mark && !position) {
+      const auto mark = parse_task_metadata(task.custom_metadata);
+      if (mark && position) told = std::max(told, *position);
+      if (mark && !position) {
         history.lost = std::max(history.lost, mark->position);
         if (!lost) lost = mark;
       }
@@ -177,7 +180,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
     history.why = why_lost(history.lost, log.head());
     // What was guessed to be ours may be of that log.
     MIROIR_CO_TRY(const Position shared, co_await shared_before(log, *lost, sent));
-    history.resume_after = std::max(progress.acknowledged, shared);
+    history.resume_after = std::max({progress.acknowledged, shared, told});
   }
   history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
   history.resume_at = newest.enqueued_at;
