@@ -89,6 +89,8 @@ class Cluster {
   // In these of its shards a pass found all documents of the node equal to those of a peer in sync.
   // In memory only.
   void found_equal(const std::string& node, std::uint64_t setbacks, std::set<ShardId> shards);
+  // …a later one did not.
+  void found_unequal(const std::string& node, const std::set<ShardId>& shards);
   // A person's word that a stale node is right where nobody in sync is left to compare it with: it
   // must have been found equal in its other shards. Of use only to one that has applied the whole
   // log; kConflict says what is against it.
