@@ -79,5 +79,16 @@ TEST_F(BesideUnresolvedTest, ANodeIsInSyncWhosePeersAreNotAtOne) {
   EXPECT_EQ(state(healing), ReplicaState::kInSync) << to_text(light);
 }
 
+// As an older Miroir wrote them, by the index alone.
+TEST_F(BesideUnresolvedTest, RowsOfAnOlderStoreAreForgotten) {
+  const Position index = world.log().catalogue().index(kIndex)->incarnation;
+  const std::string key = key_join("moving documents", key_of(index));
+  Batch batch;
+  batch.put(Table::kMeta, key, "[\"id5\"]");
+  ASSERT_TRUE(world.await(world.store.commit(std::move(batch))));
+  EXPECT_EQ(member(run_pass(PassKind::kLight), "clean"), Json(true));
+  EXPECT_FALSE(world.store.snapshot()[static_cast<std::size_t>(Table::kMeta)].contains(key));
+}
+
 }  // namespace
 }  // namespace miroir

@@ -421,6 +421,7 @@ class Pass {
         const bool equal = (note == its.notes.end() || note->second.doubt.empty()) &&
                            (unequal == its.unequal.end() || !unequal->second.contains(shard));
         if (!compared || !equal || !has_peer(roster, node, shard)) unequal_[node].insert(shard);
+        if (!equal || its.unequal.contains(node)) differing_[node].insert(shard);
       }
       if (!read) unread_.insert(node);
     }
@@ -443,6 +444,7 @@ class Pass {
     for (const auto& [node, member] : roster_.members()) {
       const auto lost = lost_.find(node);
       std::string state = lost == lost_.end() ? describe(member) : lost->second;
+      tools_.cluster.found_unequal(node, differing_[node]);
       const std::set<ShardId>& unequal = unequal_[node];
       const bool read = unequal.empty() ? !unread_.contains(node) : all_read_;
       if (member.standing == Standing::kHealing && all_compared_ && read &&
@@ -479,7 +481,8 @@ class Pass {
   Roster roster_;
   std::vector<StateDifference> state_left_;
   std::set<std::string> unproven_;
-  std::map<std::string, std::set<ShardId>> unequal_;  // or not compared
+  std::map<std::string, std::set<ShardId>> unequal_;    // or not compared
+  std::map<std::string, std::set<ShardId>> differing_;  // of those
   std::set<std::string> unread_;
   bool all_read_ = true;                     // every document of every index
   std::map<std::string, std::string> lost_;  // while an index was read: how the first one saw it

@@ -100,6 +100,42 @@ TEST_F(PromotionTest, WhatIsLeftWhereNobodyIsInSyncKeepsNobodyFromBeingPromoted)
   EXPECT_TRUE(promoted) << promoted.error().message;
 }
 
+class PromotedForSomeShardsTest : public PromotionTest {
+ protected:
+  void SetUp() override {
+    ReconcilerTest::SetUp();
+    for (const std::string& name : {stale, other})
+      ASSERT_TRUE(world.await(world.cluster().set_state(name, ReplicaState::kStale, "a test")));
+    ASSERT_FALSE(world.cluster().can_be_healed(stale));
+  }
+  const std::string stale = owners("id5")[0];
+  const std::string peer = owners("id5")[1];
+  const std::string other = peer == "b0" ? "b1" : "b0";
+};
+
+TEST_F(PromotedForSomeShardsTest, ThePeerThatIsMissedIsNamed) {
+  node(peer).options().down = true;
+  ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(peer).healthy; }));
+  run_pass(PassKind::kDeep);
+  const auto refused = promote(stale);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find(peer), std::string::npos) << refused.error().message;
+  node(peer).options().down = false;
+  ASSERT_TRUE(world.run_until([&] { return world.cluster().status(peer).healthy; }));
+  run_pass(PassKind::kDeep);
+  EXPECT_TRUE(promote(stale));
+}
+
+TEST_F(PromotedForSomeShardsTest, WhoWasFoundEqualAndIsNoMoreIsNotPromoted) {
+  run_pass(PassKind::kDeep);
+  node(stale).delete_directly(kIndex, "id5");
+  ASSERT_EQ(number(run_pass(PassKind::kLight, false), "unresolved"), 1U);
+  EXPECT_FALSE(promote(stale));
+  run_pass(PassKind::kDeep);
+  run_pass(PassKind::kDeep);
+  EXPECT_TRUE(promote(stale));
+}
+
 // What it alone holds may be all that is left of what was acknowledged: recovery takes it as it is.
 TEST_F(PromotionTest, WhoTellsOfALostLogIsNeitherReadNorHealed) {
   const std::string teller = owners("id5")[0];

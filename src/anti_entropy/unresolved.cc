@@ -6,6 +6,7 @@ namespace miroir::anti_entropy {
 namespace {
 
 constexpr std::size_t kListsMax = 100'000;
+constexpr std::size_t kNumberBytes = sizeof(Position);
 
 std::string_view rows_of(Unresolved kind) {
   switch (kind) {
@@ -36,9 +37,12 @@ Async<Result<std::vector<List>>> lists(Store& store, Unresolved kind, std::strin
                 co_await store.scan(Table::kMeta, first, prefix_end(first), kListsMax));
   std::vector<List> all;
   for (Row& row : rows) {
-    const Position incarnation = number_of(row.key.substr(numbers_at));
-    const Position named_at = number_of(row.key.substr(numbers_at + key_of(incarnation).size()));
-    all.push_back({{incarnation, named_at}, std::move(row)});
+    KnownAs index;  // of what an older Miroir wrote: none, so that it is forgotten
+    if (row.key.size() >= numbers_at + 2 * kNumberBytes) {
+      index.incarnation = number_of(row.key.substr(numbers_at));
+      index.named_at = number_of(row.key.substr(numbers_at + kNumberBytes));
+    }
+    all.push_back({index, std::move(row)});
   }
   co_return all;
 }

@@ -73,12 +73,32 @@ struct Cluster::State {
     });
   }
 
-  bool is_equal_to_its_peers(const std::string& id) {
+  bool was_found_equal(const std::string& id, ShardId shard) {
     const Node& its = node(id);
+    return its.equal_at == its.status.setbacks && its.equal_in.contains(shard);
+  }
+
+  bool is_equal_to_its_peers(const std::string& id) {
     return std::ranges::all_of(topology.shards_of(id), [&](ShardId shard) {
-      return !has_source(shard) ||
-             (its.equal_at == its.status.setbacks && its.equal_in.contains(shard));
+      return !has_source(shard) || was_found_equal(id, shard);
     });
+  }
+
+  // One in sync that it can be compared with, in one of its shards, only once that answers.
+  std::optional<std::string> missed_peer(const std::string& id) {
+    for (const ShardId shard : topology.shards_of(id)) {
+      if (was_found_equal(id, shard)) continue;
+      std::optional<std::string> missed;
+      bool any_answers = false;
+      for (const std::string& owner : topology.owners(shard)) {
+        const NodeStatus& status = node(owner).status;
+        if (status.state != ReplicaState::kInSync) continue;
+        any_answers = any_answers || status.healthy;
+        missed = owner;
+      }
+      if (missed && !any_answers) return missed;
+    }
+    return std::nullopt;
   }
 
   // In memory; whether there is something to save.
@@ -289,6 +309,10 @@ void Cluster::found_equal(const std::string& id, std::uint64_t setbacks, std::se
   node.equal_in = std::move(shards);
 }
 
+void Cluster::found_unequal(const std::string& id, const std::set<ShardId>& shards) {
+  for (const ShardId shard : shards) state_->node(id).equal_in.erase(shard);
+}
+
 Async<Result<void>> Cluster::promote(std::string id, Position head) {
   const NodeStatus& status = state_->node(id).status;
   const auto refuse = [&](const std::string& why) {
@@ -303,6 +327,10 @@ Async<Result<void>> Cluster::promote(std::string id, Position head) {
   if (awaiting_recovery(*this).contains(id))
     co_return refuse("the log went back, and it is taken as it is once all nodes answer: bring " +
                      std::string("them up, or take their groups away"));
+  if (const auto missed = state_->missed_peer(id))
+    co_return refuse("node " + *missed +
+                     ", which is in sync for some of its shards, does not answer: bring it up, or "
+                     "take its group away");
   if (can_be_healed(id))
     co_return refuse("each of its shards has a replica in sync, and it is healed from those");
   if (!state_->is_equal_to_its_peers(id))

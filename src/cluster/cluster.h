@@ -89,6 +89,8 @@ class Cluster {
   // In these of its shards a pass found all documents of the node equal to those of a peer in sync.
   // In memory only.
   void found_equal(const std::string& node, std::uint64_t setbacks, std::set<ShardId> shards);
+  // …a later one did not.
+  void found_unequal(const std::string& node, const std::set<ShardId>& shards);
   // A person's word that a stale node is right where nobody in sync is left to compare it with: it
   // must have been found equal in its other shards. Of use only to one that has applied the whole
   // log; kConflict says what is against it.
@@ -142,8 +144,9 @@ Async<Result<bool>> newest_tasks_ended(
 struct LostLog {
   Position newest = 0;  // of which it holds a task; 0: it tells of none
   Position shared = 0;  // entries up to here are of both
+  bool any_known = false;  // before those it holds a task of an entry that the log has
 };
-// Looks for such tasks in the whole queue of a node that the log never knew.
+// Looks for such tasks in the queue of a node that the log never knew, up to one that it has.
 Async<Result<LostLog>> find_lost_log(NodeClient& client, Log& log, Position sent, Instant deadline);
 // Tasks are known as ours by their metadata, or, where the route keeps none, by number, kind and
 // index of the log's entry at that position. What the log took that the node was not sent, beyond

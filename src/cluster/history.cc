@@ -110,6 +110,7 @@ Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, Log& log, Position s
     const auto mark = parse_task_metadata(task->custom_metadata);
     if (!mark) continue;
     MIROIR_CO_TRY(const bool known, co_await knows(log, *mark, sent));
+    lost.any_known = known;
     if (known) break;
     lost.newest = std::max(lost.newest, mark->position);
     first = mark;
@@ -146,6 +147,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
                   .why = {},
                   .lost = 0};
   std::optional<EntryMark> lost;  // the first
+  Position told = 0;              // by metadata, of the log's: it was sent all before, too
   for (std::int64_t before = first - 1; first <= std::int64_t{newest.uid};) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), newest.uid, kPage, deadline));
@@ -153,7 +155,9 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
       const bool follows = std::int64_t{task.uid} == std::exchange(before, task.uid) + 1;
       MIROIR_CO_TRY(const std::optional<Position> position,
                     co_await identify(task, progress.offset, log, sent));
-      if (const auto mark = parse_task_metadata(task.custom_metadata); mark && !position) {
+      const auto mark = parse_task_metadata(task.custom_metadata);
+      if (mark && position) told = std::max(told, *position);
+      if (mark && !position) {
         history.lost = std::max(history.lost, mark->position);
         if (!lost) lost = mark;
       }
@@ -176,7 +180,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
     history.why = why_lost(history.lost, log.head());
     // What was guessed to be ours may be of that log.
     MIROIR_CO_TRY(const Position shared, co_await shared_before(log, *lost, sent));
-    history.resume_after = std::max(progress.acknowledged, shared);
+    history.resume_after = std::max({progress.acknowledged, shared, told});
   }
   history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
   history.resume_at = newest.enqueued_at;
@@ -353,7 +357,7 @@ Async<Result<LostLog>> find_lost_log(NodeClient& client, Log& log, Position sent
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
     MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent));
-    if (lost.newest > 0) co_return lost;
+    if (lost.newest > 0 || lost.any_known) co_return lost;
     last = first - 1;
   }
   co_return LostLog();

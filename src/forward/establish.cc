@@ -64,7 +64,10 @@ Async<Result<void>> Forwarder::join(Instant until) {
   if (newest) {
     MIROIR_CO_TRY(const LostLog lost,
                   co_await find_lost_log(client_, context_.log, handed_over_, until));
-    if (lost.newest > 0) lost_ = lost;
+    // Who is empty where others are not was once another Miroir's: it holds nothing of the log's.
+    const bool told = !indexes.empty() || all_new;
+    if (!told) MIROIR_CO_CHECK(co_await raise_log(lost.newest));
+    if (told && lost.newest > 0) lost_ = lost;
     if (lost_.newest > 0) {
       row.acknowledged = row.done = lost_.shared;
       row.offset = std::int64_t{newest->uid} - static_cast<std::int64_t>(row.done);

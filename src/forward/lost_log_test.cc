@@ -167,6 +167,33 @@ TEST_F(LostLogTest, WhatACopyHoldsIsNotSentToNodesThatCameLater) {
   expect_held("books", "1", "new");
 }
 
+// Once of another Miroir, whose indexes were deleted: its tasks are all that is left of that.
+TEST_F(LostLogTest, WhoJoinsEmptyTellsNothingOfTheLog) {
+  settle();
+  world_.crash();
+  world_.add_group();
+  SimulatedNode& added = *world_.nodes.at("c0");
+  for (const Position position : {Position{5}, Position{2'000'000}}) {
+    WriteDocuments write{.index_uid = "films",
+                         .primary_key = "id",
+                         .merge = false,
+                         .skip_creation = false,
+                         .ndjson = "{\"id\":\"9\"}\n"};
+    ASSERT_TRUE(added.enqueue(std::move(write), std::nullopt, task_metadata({position, 77})));
+  }
+  ASSERT_TRUE(added.enqueue(DropIndex{"films"}, std::nullopt, ""));
+  added.settle();
+  world_.start();
+  const auto is_in_sync = [&](const auto& node) {
+    return world_.cluster().status(node.first).state == ReplicaState::kInSync;
+  };
+  EXPECT_TRUE(
+      world_.run_until([&] { return std::ranges::all_of(world_.nodes, is_in_sync); }, Seconds(60)))
+      << world_.cluster().status("c0").state_why;
+  EXPECT_GT(world_.log().head(), 2'000'000);
+  expect_held("books", "1", "old");
+}
+
 // A lost swap gave the copy's last task another name.
 TEST_F(LostLogTest, WhatALostSwapRenamedIsNotSentAgain) {
   create("films");

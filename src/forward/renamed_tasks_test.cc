@@ -38,5 +38,35 @@ TEST(RenamedTasksTest, RenamesOwnTaskIsKnownByTheOldNameToo) {
   }
 }
 
+// A lost entry's task came under a number that the log gave again: what a known entry follows is
+// there, though the task itself tells nothing.
+TEST(RenamedTasksTest, SwapBeforeAKnownEntryIsKnownThoughALostOneCameBefore) {
+  ForwardWorld world(7, {});
+  world.start();
+  world.create_index("books");
+  world.create_index("other");
+  const Position before = world.log().head();
+  const Position given_again = world.write("books", {"1"}, "first");
+  const EntryStamp stamp = world.log().head_stamp();
+  world.swap_indexes("books", "other");
+  for (int id = 0; id < 20; ++id) world.write("other", {std::to_string(id)}, "second");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+
+  SimulatedNode::Disk disk = world.nodes.at("a0")->snapshot();
+  NodeProgress progress = world.cluster().progress("a0");
+  progress.acknowledged = before;
+  progress.acknowledged_at = disk.tasks.at(static_cast<TaskUid>(before)).task.enqueued_at;
+  disk.tasks[static_cast<TaskUid>(given_again)].task = disk.tasks.rbegin()->second.task;
+  disk.tasks.at(static_cast<TaskUid>(given_again)).task.uid = static_cast<TaskUid>(given_again);
+  disk.tasks.at(static_cast<TaskUid>(given_again)).task.custom_metadata =
+      task_metadata({given_again, stamp - 1});
+  world.nodes.at("a0")->restore(disk);
+  const auto history = world.await(check_history(world.cluster().client("a0"), progress,
+                                                 world.log(), world.clock.now() + Seconds(5)));
+  ASSERT_TRUE(history) << history.error().message;
+  EXPECT_EQ(history->lost, given_again);
+  EXPECT_EQ(history->resume_after, disk.tasks.rbegin()->first);
+}
+
 }  // namespace
 }  // namespace miroir

@@ -14,6 +14,7 @@ namespace {
 
 // One commit takes no more than this many proposals: the first of them should not wait for ever.
 constexpr std::size_t kGroupMax = 1'024;
+constexpr EntryStamp kStampsSkippedMax = 1'000'000;  // a second
 
 struct Waiting {
   Waiting(Executor executor, Appender::Proposal what)
@@ -40,6 +41,12 @@ struct Appender::State {
         durable(std::move(its_head)),
         appended(its_executor) {
     forget_tentative();
+    const EntryStamp now = clock_stamp();
+    if (durable.stamp >= now) stamps_from = durable.stamp + 1 + now % kStampsSkippedMax;
+  }
+
+  EntryStamp clock_stamp() const {
+    return static_cast<EntryStamp>(clock.wall_now().time_since_epoch().count());
   }
 
   void forget_tentative() {
@@ -69,6 +76,9 @@ struct Appender::State {
   // durable: the numbers may be spent (a log that went back).
   Position left_out = 0;
   EntryStamp tentative_stamp = 0;
+  // Where the log is ahead of the clock: another life of it, since put back, may have given the
+  // next ones under the same numbers, and by the two an entry is known on nodes.
+  EntryStamp stamps_from = 0;
   Line line;
   bool flushing = false;
 };
@@ -103,12 +113,12 @@ Position Appender::next_position() const {
 }
 
 void Appender::number(std::vector<Entry>& entries) {
-  const auto now = static_cast<EntryStamp>(state_->clock.wall_now().time_since_epoch().count());
+  const EntryStamp now = state_->clock_stamp();
   for (Entry& entry : entries) {
     if (entry.position > next_position()) state_->left_out = entry.position - 1;
     entry.position = next_position();
     state_->tentative_position = entry.position;
-    entry.stamp = std::max({state_->tentative_stamp + 1, now, entry.stamp});
+    entry.stamp = std::max({state_->tentative_stamp + 1, state_->stamps_from, now, entry.stamp});
     state_->tentative_stamp = entry.stamp;
     if (entry.task == 0) entry.task = entry.position;
     const bool born = entry.kind == EntryKind::kCreateIndex || entry.kind == EntryKind::kAdoptIndex;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "log/log_process_test_fake.h"
 
 namespace miroir {
@@ -44,6 +46,24 @@ TEST_F(LogTest, PositionsBeginAtOneAndStampsRiseThoughTheClockGoesBack) {
   EXPECT_EQ(second[1].stamp, first[0].stamp + 2);
   EXPECT_EQ(log().head(), 3);
   EXPECT_EQ(log().head_stamp(), second[1].stamp);
+}
+
+// By the two an entry is known on nodes.
+TEST_F(LogTest, TwoLivesOfOneLogDoNotGiveOneNumberTheSameStampThoughTheClockIsBehind) {
+  ASSERT_TRUE(process_->append({plain_entry(EntryKind::kCreateIndex, "a")}));
+  clock_.set_wall_offset(-std::chrono::hours(1));
+  const MemoryStore::Tables copy = store_.snapshot();
+  std::set<EntryStamp> stamps;
+  for (int life = 0; life < 2; ++life) {
+    process_.reset();
+    store_.restore(copy);
+    clock_.advance(Microseconds(1'234'567));
+    restart();
+    for (int n = 0; n < 2; ++n) {
+      const auto entry = process_->append({plain_entry(EntryKind::kClearDocuments, "a")}).value();
+      EXPECT_TRUE(stamps.insert(entry[0].stamp).second) << entry[0].position;
+    }
+  }
 }
 
 TEST_F(LogTest, RefusedJudgementAppendsNothing) {
