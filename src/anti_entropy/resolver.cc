@@ -201,8 +201,7 @@ Async<Result<void>> Resolver::resolve(std::vector<std::string> ids, Lanes lanes)
 Async<Result<std::vector<std::string>>> Resolver::resolve_first(std::vector<std::string> ids,
                                                                 Lanes lanes) {
   if (tools_.stopping()) co_return std::unexpected(cut_off());
-  for (const std::string& id : ids)
-    if (moving_.erase(id) > 0) moved_.insert(id);
+  for (const std::string& id : ids) moving_.erase(id);
   MIROIR_CO_TRY(Settled settled,
                 co_await settle_and_judge(tools_, index_, roster_, std::move(ids), bytes_, lanes));
   for (const std::string& id : settled.moving) moving_.insert(id);
@@ -382,10 +381,7 @@ bool Resolver::can_list(const std::string& id) {
 
 // Of an owner that is unknown nobody knows whether its copy is.
 void Resolver::seen_right(const DocumentCopies& copies) {
-  if (std::ranges::count(copies.owners, Presence::kUnknown, &Copy::presence) > 0) {
-    if (moved_.contains(copies.id)) moved_before_.insert(copies.id);
-    return;
-  }
+  if (std::ranges::count(copies.owners, Presence::kUnknown, &Copy::presence) > 0) return;
   known_.erase(copies.id);
   moved_before_.erase(copies.id);
 }

@@ -79,7 +79,6 @@ class Resolver {
   std::set<std::string> moved_before_;
   std::set<std::string> given_up_;
   std::set<std::string> moving_;
-  std::set<std::string> moved_;  // in this pass, once
   std::map<ShardId, std::string> unlisted_before_;
   std::map<ShardId, std::string> unlisted_;
   std::map<Unresolved, Lists> saved_;  // as they are written down

@@ -54,25 +54,6 @@ TEST_F(RestlessTest, WhileANodeIsAwayNothingThatMovesIsLeftForTheNext) {
   EXPECT_EQ(moving(pass_under_puts(PassKind::kLight, "id7")), 0U);
 }
 
-// Neither does its digest show what it holds, nor was it known before.
-TEST_F(RestlessTest, WhatMovedStaysKnownWhereItsNodeIsLostWhileTheLanesStand) {
-  SimulatedNode& lost = owner("id7");
-  ASSERT_TRUE(lost.corrupt(kIndex, "id7", "v", "flipped"));
-  int reads = 0;
-  world.before_documents = [&](const std::string& name, const DocumentQuery& query) {
-    if (name != owners("id7")[0] || std::ranges::count(query.ids, "id7") == 0) return;
-    if (++reads == 2) lost.options().down = true;
-  };
-  const Json pass = pass_under_puts(PassKind::kDeep, "id7");
-  ASSERT_GE(reads, 2);
-  ASSERT_EQ(number(pass, "repaired"), 0U) << to_text(pass);
-  world.before_documents = nullptr;
-  lost.options().down = false;
-  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  EXPECT_EQ(number(run_pass(PassKind::kLight), "repaired"), 1U);
-  expect_groups_equal();
-}
-
 TEST_F(RestlessTest, NodeThatLagsUnderWritesIsInSyncAgain) {
   for (const std::string& lags : owners("id7")) {
     node(lags).options().task_delay_max = Seconds(16);
