@@ -421,7 +421,7 @@ class Pass {
         const bool equal = (note == its.notes.end() || note->second.doubt.empty()) &&
                            (unequal == its.unequal.end() || !unequal->second.contains(shard));
         if (!compared || !equal || !has_peer(roster, node, shard)) unequal_[node].insert(shard);
-        if (!equal || its.unequal.contains(node)) differing_[node].insert(shard);
+        if (!equal) differing_[node].insert(shard);
       }
       if (!read) unread_.insert(node);
     }
