@@ -48,6 +48,9 @@ class CatalogueChange {
     if (const std::string* key = text_of(entry_.arguments, "primaryKey")) index.primary_key = *key;
     if (const Json* settings = entry_.arguments.find("clientSettings")) index.settings = *settings;
     index.settings_version = entry_.position;
+    // What failed on a node's documents of the one before is of this one.
+    if (const Json* replaced = entry_.arguments.find("replaces"))
+      pasts_.add({entry_.position, entry_.position, replaced->as_uint64(), index.incarnation});
     indexes_.insert_or_assign(entry_.index_uid, std::move(index));
     for (auto& [incarnation, dropped] : dropped_)
       if (dropped.uid == entry_.index_uid) dropped.decided_by = 0;  // whatever became of it

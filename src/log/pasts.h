@@ -7,10 +7,11 @@
 
 namespace miroir {
 
-// An operation that failed everywhere, and what its index was then given back.
+// An operation that failed everywhere, and what its index was then given back. Or the entry by
+// which a recovery took an index over in the place of another.
 struct TakenBack {
-  Position at = 0;      // of the entry that takes it back
-  Position failed = 0;  // of the operation
+  Position at = 0;      // of the entry that takes it back, or over
+  Position failed = 0;  // of the operation; where it was taken over, `at`
   Position index = 0;   // incarnations
   Position other = 0;   // with which it exchanged all that was before the operation; 0: with none
   bool operator==(const TakenBack&) const = default;

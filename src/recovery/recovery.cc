@@ -58,11 +58,45 @@ Entry settings_for_all(const Entry& adopted) {
 
 }  // namespace
 
+Async<Result<Recovery::Doubts>> Recovery::doubts() const {
+  Doubts doubts;
+  for (const Taint& taint : log_.index_taints()) {
+    MIROIR_CO_TRY(auto names, co_await names_not_taken_away(log_, taint));
+    if (const IndexState* index = log_.catalogue().by_incarnation(taint.incarnation))
+      names.insert(index->uid);
+    for (const std::string& name : names) doubts.emplace(taint.node, name);
+  }
+  co_return doubts;
+}
+
+// No single entry's failure: nothing but comparing it as a whole ends this.
+Async<Result<void>> Recovery::keep(Doubts doubts) {
+  std::vector<Taint> taints;
+  const Position now = log_.head();
+  for (const auto& [node, name] : doubts) {
+    const IndexState* index = log_.catalogue().index(name);
+    if (index != nullptr && !log_.tainted(index->incarnation, "", node))
+      taints.push_back({index->incarnation, "", node, {Taint::kUnnamed, now}});
+  }
+  if (taints.empty()) co_return Result<void>();
+  co_return co_await log_.add_taints(std::move(taints), now);
+}
+
+std::vector<const Recovery::NodeHolds*> Recovery::holders(const std::string& uid,
+                                                          const std::vector<NodeHolds>& nodes) {
+  std::vector<const NodeHolds*> holders;
+  for (const bool in_doubt : {false, true}) {
+    for (const NodeHolds& node : nodes)
+      if (node.holds(uid) && node.in_doubt.contains(uid) == in_doubt) holders.push_back(&node);
+  }
+  return holders;
+}
+
 // A node that missed the index's creation, or what is written into it, knows none.
 std::optional<std::string> Recovery::primary_key_of(const std::string& uid,
-                                                    const std::vector<NodeHolds>& nodes) {
-  for (const NodeHolds& holds : nodes) {
-    for (const NodeIndex& index : holds.indexes)
+                                                    const std::vector<const NodeHolds*>& nodes) {
+  for (const NodeHolds* holds : nodes) {
+    for (const NodeIndex& index : holds->indexes)
       if (index.uid == uid && index.primary_key) return index.primary_key;
   }
   return std::nullopt;
@@ -94,11 +128,14 @@ std::set<std::string> Recovery::ready_nodes() const {
 // The log was lost together with a node's disk: by that log the empty node is all that it should
 // be. Whoever lacks an index that a waiting node holds is neither read nor a source.
 Async<Result<void>> Recovery::set_empty_aside(std::set<std::string> waiting) {
+  if (waiting.empty()) co_return Result<void>();
+  MIROIR_CO_TRY(const Doubts in_doubt, co_await doubts());
   std::set<std::string> held;
   for (const std::string& node : waiting) {
     if (!cluster_.status(node).healthy) continue;
     MIROIR_CO_TRY(const auto indexes, co_await cluster_.client(node).indexes(deadline()));
-    for (const NodeIndex& index : indexes) held.insert(index.uid);
+    for (const NodeIndex& index : indexes)
+      if (!in_doubt.contains({node, index.uid})) held.insert(index.uid);
   }
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     if (held.empty() || !cluster_.readable(node.id)) continue;
@@ -144,12 +181,14 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
   for (const NodeConfig& node : cluster_.topology().nodes()) {
     MIROIR_CO_TRY(nodes[node.id], co_await read(node.id));
   }
-  std::vector<Position> replaced;
-  for (const auto& [uid, index] : log_.catalogue().indexes()) replaced.push_back(index.incarnation);
+  MIROIR_CO_TRY(const Doubts in_doubt, co_await doubts());
+  for (const auto& [node, name] : in_doubt)
+    if (nodes.contains(node)) nodes[node].in_doubt.insert(name);
   // All of them were read: those too that did not answer before.
   std::set<std::string> held;
   for (const std::string& node : waiting) {
-    for (const NodeIndex& index : nodes.at(node).indexes) held.insert(index.uid);
+    for (const NodeIndex& index : nodes.at(node).indexes)
+      if (!in_doubt.contains({node, index.uid})) held.insert(index.uid);
   }
   for (const auto& [node, holds] : nodes) {
     if (cluster_.status(node).state == ReplicaState::kInSync)
@@ -161,21 +200,19 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
     (is_source(cluster_.status(node), waiting.contains(node)) ? sources : others)
         .push_back(std::move(holds));
   if (sources.empty()) std::swap(sources, others);
+  std::string adopted;
   const auto judge = [&](const Catalogue& catalogue, Position) {
-    return adopt(catalogue, sources, others);
+    auto entries = adopt(catalogue, sources, others);
+    for (const Entry& entry : *entries) {
+      if (entry.kind == EntryKind::kAdoptIndex)
+        adopted += (adopted.empty() ? "" : ", ") + entry.index_uid;
+    }
+    return entries;
   };
-  MIROIR_CO_TRY(const auto entries, co_await log_.append(judge, WhenFull::kTake));
-  for (Position incarnation : replaced) {
-    if (log_.catalogue().by_incarnation(incarnation) == nullptr)
-      MIROIR_CO_CHECK(co_await log_.clear_taints(log_.taints(incarnation)));
-  }
+  MIROIR_CO_CHECK(co_await log_.take_back(judge));
+  MIROIR_CO_CHECK(co_await keep(in_doubt));
   MIROIR_CO_CHECK(co_await take(std::move(waiting)));
 
-  std::string adopted;
-  for (const Entry& entry : entries) {
-    if (entry.kind == EntryKind::kAdoptIndex)
-      adopted += (adopted.empty() ? "" : ", ") + entry.index_uid;
-  }
   log_warning("recovered: the nodes were ahead of the log, and are taken as they are",
               {{"indexes", adopted}, {"position", log_.head()}});
   co_return Result<void>();
@@ -291,8 +328,9 @@ Async<Result<Stamp>> Recovery::newest_stamp(std::string node, NodeIndex index) {
 }
 
 // Entries that make the catalogue what the nodes hold. An index that several nodes hold is taken
-// with the settings of the first, of the sources before others; one that none holds stays, and is
-// made again, empty.
+// with the settings of the first, of the sources before others, and last of those where it is in
+// doubt; where only these hold one that was dropped, it is left to them. One that none holds stays,
+// and is made again, empty.
 Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
                                            const std::vector<NodeHolds>& sources,
                                            const std::vector<NodeHolds>& others) const {
@@ -306,15 +344,21 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
     for (const NodeIndex& index : holds.indexes) {
       if (!adopted.insert(index.uid).second) continue;
       const IndexState* known = catalogue.index(index.uid);
-      const auto key = primary_key_of(index.uid, nodes);
-      Json settings = settings_from_node(holds.settings.at(index.uid), key.value_or(""));
+      const auto held = holders(index.uid, nodes);
+      const bool dropped = std::ranges::any_of(sources, [&](const NodeHolds& source) {
+        return !source.holds(index.uid) && !source.in_doubt.contains(index.uid);
+      });
+      if (known == nullptr && dropped && held.front()->in_doubt.contains(index.uid)) continue;
+      const Json& taken = held.front()->settings.at(index.uid);
+      const auto key = primary_key_of(index.uid, held);
+      Json settings = settings_from_node(taken, key.value_or(""));
       // A node never tells the keys of embedders.
       if (const Json* embedders = known == nullptr ? nullptr : known->settings.find("embedders"))
         settings.set("embedders", *embedders);
       entries.push_back(adopted_index(index.uid, key, std::move(settings), known));
       const bool alike = std::ranges::all_of(nodes, [&](const NodeHolds& other) {
         const auto theirs = other.settings.find(index.uid);
-        return theirs != other.settings.end() && theirs->second == holds.settings.at(index.uid);
+        return theirs != other.settings.end() && theirs->second == taken;
       });
       if (!alike) entries.push_back(settings_for_all(entries.back()));
     }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -19,8 +20,10 @@ namespace miroir {
 // was still on its way from the Miroir that died; then they are taken as they are: the catalogue
 // becomes what they hold, stamps go on above theirs, and all are sources again, so that the
 // reconciler restores on each what others have; a node that is known to be behind is one only where
-// there is no other, else it is healed from them. Nothing is deleted but keys that no node holds;
-// what was deleted last, and not on every node, may come back.
+// there is no other, else it is healed from them. What the log knows to have failed on a node stays
+// known: no index is taken from one where it is in doubt as long as another node holds it, and none
+// that was dropped from those that failed to. Nothing is deleted but keys that no node holds; what
+// was deleted last, and not on every node, may come back.
 class Recovery {
  public:
   Recovery(Log& log, Cluster& cluster, Clock& clock, FieldNames names)
@@ -33,9 +36,19 @@ class Recovery {
     std::map<std::string, Json> settings;  // by index
     std::map<std::string, Json> keys;      // by uid
     Stamp newest = 0;                      // stamp of a document, where it is beyond the log's
+    std::set<std::string> in_doubt;        // names of indexes: another may have it here
+    bool holds(const std::string& uid) const { return settings.contains(uid); }
   };
+  // Names of indexes on nodes that may have another under them; of those that were dropped, too.
+  using Doubts = std::set<std::pair<std::string, std::string>>;  // node, name
+  Async<Result<Doubts>> doubts() const;
+  // Of the indexes that are now under these names.
+  Async<Result<void>> keep(Doubts doubts);
+  // A node that is not in doubt before others.
+  static std::vector<const NodeHolds*> holders(const std::string& uid,
+                                               const std::vector<NodeHolds>& nodes);
   static std::optional<std::string> primary_key_of(const std::string& uid,
-                                                   const std::vector<NodeHolds>& nodes);
+                                                   const std::vector<const NodeHolds*>& nodes);
   // Known to be behind: taken only where there is nobody else.
   static bool is_behind(const NodeStatus& status);
   static bool is_source(const NodeStatus& status, bool waits);
