@@ -55,6 +55,8 @@ void draw_store_loss(Phase& phase, Random& random, const FaultSet& faults) {
     copy.kind = FaultKind::kStoreSnapshot;
     phase.steps.push_back({between(random, Milliseconds(0), when), std::move(copy)});
   }
+  if (kind == FaultKind::kStoreBack && random.chance(0.4))
+    back.handlers = 7 + static_cast<int>(random.below(10));
   phase.steps.push_back({when, std::move(back)});
   std::ranges::stable_sort(phase.steps, {}, &Step::at);
 }

@@ -35,7 +35,8 @@ enum class FaultKind {
   kStorm,              // a document vanishes, or is back, and clients write while it is repaired
   // Of Miroir's own store.
   kStoreSnapshot,  // it is copied…
-  kStoreBack,      // …Miroir dies, and finds the copy in its place…
+  kStoreBack,      // …Miroir dies, and finds the copy in its place (and for `handlers` seconds no
+                   // node, and dies again)…
   kStoreLost,      // …or nothing
   kLateGroup,      // Miroir is started again with another group, empty
   kStranger,       // a document is written on a node, without anything of Miroir's

@@ -199,7 +199,7 @@ void World::begin(const Fault& fault) {
       audit_witness_.store_copied();
       break;
     case FaultKind::kStoreBack:
-      if (store_copy_ && store_goes_back(*store_copy_)) crash(fault.duration);
+      if (store_copy_ && store_goes_back(*store_copy_)) die_before_nodes_tell(fault);
       break;
     case FaultKind::kStoreLost:
       if (store_goes_back({})) crash(fault.duration);

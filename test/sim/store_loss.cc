@@ -85,6 +85,23 @@ bool World::store_goes_back(MemoryStore::Tables tables) {
   return true;
 }
 
+// Where it does not find them for so long, it gives numbers again that nodes have tasks of.
+void World::die_before_nodes_tell(const Fault& fault) {
+  if (fault.handlers > 0 && !plan_.trims()) {
+    const Microseconds away = fault.duration + Seconds(fault.handlers);
+    for (auto& [id, network] : networks_) network.cut = true;
+    say("no node answers");
+    later(away - Seconds(1), [this] {
+      handlers_to_crash_ = 0;
+      away_after_crash_ = Seconds(2);
+    });
+    later(away, [this] {
+      for (auto& [id, network] : networks_) network.cut = false;
+    });
+  }
+  crash(fault.duration);
+}
+
 // Who is ahead, and has no task of an entry any more, is taken to have done it.
 void World::find_untold(const SimulatedNode& node) {
   std::set<Position> told;

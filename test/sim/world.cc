@@ -208,7 +208,8 @@ void World::begin(Request request, bool by_person) {
   }
   operations_.back().in_recovery = in_recovery();
   const bool taken = !adoptions_.empty() && adoptions_.back().position > went_back_to_;
-  if (in_recovery_ && !by_person && !holds_in_recovery(request.act, taken)) {
+  const bool known = taken || process_->log().catalogue().index(request.index) != nullptr;
+  if (in_recovery_ && !by_person && !(known && holds_in_recovery(request.act, taken))) {
     operations_.back().status = 503;
     return;
   }

@@ -116,6 +116,7 @@ class World {
   void blow();
   void gather_storm(Fault fault);
   bool store_goes_back(MemoryStore::Tables tables);
+  void die_before_nodes_tell(const Fault& fault);
   void find_ahead(const Ledger::Entries& lost);
   void find_untold(const SimulatedNode& node);
   void check_sent_again();
