@@ -1,6 +1,7 @@
 #include "anti_entropy/harvest.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "cluster/entry_failures.h"
 
@@ -37,6 +38,8 @@ Copy::TakenOver Harvest::taken_over(const Copy& copy) const {
 
 Async<Result<void>> Harvest::mark_taken_over(DocumentCopies& copies) {
   if (index_.taken_over_at == 0) co_return Result<void>{};
+  for (auto* group : {&copies.owners, &copies.strays})
+    for (Copy& copy : *group) MIROIR_CO_CHECK(co_await limit_doubt(copies.id, copy));
   const IndexState* state = tools_.log.catalogue().by_incarnation(index_.incarnation);
   if (state == nullptr || horizon_of(tools_.log, *state) > index_.taken_over_at)
     co_return Result<void>{};
@@ -47,6 +50,25 @@ Async<Result<void>> Harvest::mark_taken_over(DocumentCopies& copies) {
     if (obscured) copy.taken_over = Copy::TakenOver::kObscured;
   }
   co_return Result<void>{};
+}
+
+// The failure was by name, and so were later writes: those are this index's. The log of them is
+// lost, and nobody else may have them.
+Async<Result<void>> Harvest::limit_doubt(const std::string& id, Copy& copy) {
+  if (!copy.tainted || !copy.stored.stamp || !is_before_recovery(*copy.stored.stamp))
+    co_return Result<void>{};
+  MIROIR_CO_TRY(const Stamp index, co_await failed_up_to("", copy.node));
+  MIROIR_CO_TRY(const Stamp document, co_await failed_up_to(id, copy.node));
+  copy.in_doubt = *copy.stored.stamp <= index;
+  copy.tainted = copy.stored.base.value_or(0) <= std::max(index, document);
+  co_return Result<void>{};
+}
+
+Async<Result<Stamp>> Harvest::failed_up_to(std::string id, std::string node) {
+  const auto taint = tools_.log.taint(index_.incarnation, id, node);
+  if (!taint) co_return Stamp{0};
+  MIROIR_CO_TRY(const auto entry, co_await kept_entry(tools_.log, taint->newest()));
+  co_return entry == nullptr ? std::numeric_limits<Stamp>::max() : entry->stamp;
 }
 
 Async<Result<void>> Harvest::ask_log(DocumentCopies& copies) {

@@ -25,7 +25,8 @@ class Harvest {
  public:
   Harvest(const Tools& tools, IndexUnderTest index) : tools_(tools), index_(std::move(index)) {}
   // Marks those that a recovery took over, on nodes that were away since for longer than the log
-  // lasts.
+  // lasts. What was written to one after something failed on its node is in doubt no more; what it
+  // was merged into may be.
   Async<Result<void>> mark_taken_over(DocumentCopies& copies);
   // Fills in the standing of such copies.
   Async<Result<void>> ask_log(DocumentCopies& copies);
@@ -48,6 +49,9 @@ class Harvest {
   bool is_before_recovery(Stamp stamp) const {
     return index_.taken_over_at > 0 && stamp <= index_.taken_over_at;
   }
+  Async<Result<void>> limit_doubt(const std::string& id, Copy& copy);
+  // Stamp of the newest entry that failed there; 0: none did.
+  Async<Result<Stamp>> failed_up_to(std::string id, std::string node);
   Copy::TakenOver taken_over(const Copy& copy) const;
   Async<Result<bool>> filter_delete_after(Position position);
 

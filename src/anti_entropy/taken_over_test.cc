@@ -81,5 +81,31 @@ TEST_F(TakenOverTest, AndOneThatWasBornSinceFromBeforeItsBirth) {
   expect_restored();
 }
 
+// What failed on a node before a log went back that did not know what came then.
+TEST_F(TakenOverTest, WhatWasWrittenToAnIndexInDoubtBeforeItWasTakenOverIsNotDeleted) {
+  victim = owners("id7")[0];
+  std::vector<std::string> ids;
+  for (int i = 0; ids.size() < 3; ++i)
+    if (owners("id" + std::to_string(i)) == owners("id7")) ids.push_back("id" + std::to_string(i));
+  world.fail_tasks({"documentDeletion"}, victim);
+  world.clear(kIndex);
+  settle();
+  world.fail_tasks({});
+  world.write(kIndex, {ids[0]}, "later");
+  world.write(kIndex, {ids[1]}, "merged", EntryKind::kMergeDocuments);
+  settle();
+  for (const std::string& id : {ids[0], ids[1]}) owner("id7", 1).delete_directly(kIndex, id);
+  world.take_over_index(kIndex);
+  settle();
+  run_pass(PassKind::kLight);
+  run_pass(PassKind::kLight);
+  for (const std::string& owner : owners("id7")) {
+    EXPECT_FALSE(document(node(owner), ids[0]).is_null()) << owner;
+    EXPECT_TRUE(document(node(owner), ids[2]).is_null()) << owner;
+  }
+  EXPECT_FALSE(document(node(victim), ids[1]).is_null());
+  EXPECT_EQ(member(repair_of(ids[1]), "reason"), Json("no_source"));
+}
+
 }  // namespace
 }  // namespace miroir

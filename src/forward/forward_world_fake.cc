@@ -243,7 +243,11 @@ Position ForwardWorld::take_over_index(const std::string& uid) {
                                   {"settings", Json::object()},
                                   {"clientSettings", Json::object()},
                                   {"replaces", log().catalogue().index(uid)->incarnation}});
-  return append(std::move(entry));
+  const auto judge = [&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
+    return std::vector{entry};
+  };
+  MIROIR_ASSERT(await(log().take_back(judge)));
+  return log().head();
 }
 
 Position ForwardWorld::clear(const std::string& uid) {

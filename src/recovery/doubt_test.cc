@@ -68,6 +68,35 @@ TEST_F(RecoveryDoubtTest, DocumentsThatFailedOnANodeStayTainted) {
   EXPECT_TRUE(tainted("books", "id1", owner));
 }
 
+TEST_F(RecoveryDoubtTest, ANodeThatFailedToMakeAnIndexOrToSetItIsASource) {
+  fail_on("a0", "indexCreation", [&] { return world_.create_index("songs"); });
+  fail_on("a0", "settingsUpdate", [&] {
+    Entry entry;
+    entry.kind = EntryKind::kUpdateSettings;
+    entry.index_uid = "books";
+    entry.task_type = "settingsUpdate";
+    entry.arguments = Json::object({{"settings", Json::object()}});
+    return world_.append(std::move(entry));
+  });
+  recover();
+  EXPECT_FALSE(tainted("songs", "", "a0"));
+  EXPECT_FALSE(tainted("books", "", "a0"));
+}
+
+// One that the log forgot to have dropped is made again by what was written to it before the nodes
+// told.
+TEST_F(RecoveryDoubtTest, AnIndexThatAllNodesHaveWithoutOurSettingsIsGivenThem) {
+  copy_ = world_.store.snapshot();
+  for (auto& [name, node] : world_.nodes)
+    node->set_directly("books", "filterableAttributes", Json::array());
+  recover();
+  for (auto& [name, node] : world_.nodes) {
+    const Json* rules = node->disk().indexes.at("books").settings.find("filterableAttributes");
+    ASSERT_NE(rules, nullptr) << name;
+    EXPECT_TRUE(to_text(*rules).contains("_miroir_*")) << name;
+  }
+}
+
 TEST_F(RecoveryDoubtTest, AnIndexThatANodeFailedToDropDoesNotComeBack) {
   fail_on("b0", "indexDeletion", [&] { return world_.drop_index("films"); });
   recover();

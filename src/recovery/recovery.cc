@@ -14,7 +14,7 @@ namespace {
 constexpr Microseconds kInterval = Seconds(1);
 constexpr Microseconds kRequestTimeout = Seconds(60);
 constexpr std::size_t kPage = 1'000;
-// How the reason of a node begins that was set aside.
+constexpr std::string_view kFilters = "filterableAttributes";
 // The year 2255, and half of what can be written: no clock says so.
 constexpr Stamp kStampEnd = Stamp{1} << 53;
 
@@ -56,6 +56,17 @@ Entry settings_for_all(const Entry& adopted) {
   return entry;
 }
 
+// Whether what failed there would have changed which documents the index has.
+Async<Result<bool>> may_be_another(Log& log, const Taint& taint) {
+  for (const Position position : taint.failed) {
+    MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, position));
+    if (entry == nullptr ||
+        (entry->kind != EntryKind::kCreateIndex && entry->kind != EntryKind::kUpdateSettings))
+      co_return true;
+  }
+  co_return false;
+}
+
 }  // namespace
 
 Async<Result<Recovery::Doubts>> Recovery::doubts() const {
@@ -64,22 +75,36 @@ Async<Result<Recovery::Doubts>> Recovery::doubts() const {
     MIROIR_CO_TRY(auto names, co_await names_not_taken_away(log_, taint));
     if (const IndexState* index = log_.catalogue().by_incarnation(taint.incarnation))
       names.insert(index->uid);
-    for (const std::string& name : names) doubts.emplace(taint.node, name);
+    MIROIR_CO_TRY(const bool another, co_await may_be_another(log_, taint));
+    for (const std::string& name : names) {
+      Position& failed = doubts[{taint.node, name}];
+      if (!another) continue;
+      const bool named = taint.newest() != Taint::kUnnamed;
+      failed = std::max(failed, named ? taint.newest() : log_.head());
+    }
   }
   co_return doubts;
 }
 
-// No single entry's failure: nothing but comparing it as a whole ends this.
+// Nothing but comparing it as a whole ends this. Who failed to make the index or to set it has what
+// was taken over, and is healed as anybody else.
 Async<Result<void>> Recovery::keep(Doubts doubts) {
-  std::vector<Taint> taints;
-  const Position now = log_.head();
-  for (const auto& [node, name] : doubts) {
+  std::vector<Taint> kept;
+  std::vector<Taint> ended;
+  for (const auto& [where, failed] : doubts) {
+    const auto& [node, name] = where;
     const IndexState* index = log_.catalogue().index(name);
-    if (index != nullptr && !log_.tainted(index->incarnation, "", node))
-      taints.push_back({index->incarnation, "", node, {Taint::kUnnamed, now}});
+    if (index == nullptr) continue;
+    const auto taint = log_.taint(index->incarnation, "", node);
+    if (failed == 0) {
+      if (taint && taint->newest() < index->incarnation) ended.push_back(*taint);
+    } else if (!taint) {
+      kept.push_back({index->incarnation, "", node, {Taint::kUnnamed, failed}});
+    }
   }
-  if (taints.empty()) co_return Result<void>();
-  co_return co_await log_.add_taints(std::move(taints), now);
+  MIROIR_CO_CHECK(co_await log_.clear_taints(std::move(ended)));
+  if (kept.empty()) co_return Result<void>();
+  co_return co_await log_.add_taints(std::move(kept), log_.head());
 }
 
 std::vector<const Recovery::NodeHolds*> Recovery::holders(const std::string& uid,
@@ -182,8 +207,8 @@ Async<Result<void>> Recovery::recover(std::set<std::string> waiting) {
     MIROIR_CO_TRY(nodes[node.id], co_await read(node.id));
   }
   MIROIR_CO_TRY(const Doubts in_doubt, co_await doubts());
-  for (const auto& [node, name] : in_doubt)
-    if (nodes.contains(node)) nodes[node].in_doubt.insert(name);
+  for (const auto& [where, failed] : in_doubt)
+    if (nodes.contains(where.first)) nodes[where.first].in_doubt.insert(where.second);
   // All of them were read: those too that did not answer before.
   std::set<std::string> held;
   for (const std::string& node : waiting) {
@@ -360,7 +385,11 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
         const auto theirs = other.settings.find(index.uid);
         return theirs != other.settings.end() && theirs->second == taken;
       });
-      if (!alike) entries.push_back(settings_for_all(entries.back()));
+      // One that documents made again, after a drop which the log forgot, is without our rules.
+      const Json* rules = taken.find(kFilters);
+      const bool ours =
+          rules != nullptr && *rules == *entries.back().arguments.find("settings")->find(kFilters);
+      if (!alike || !ours) entries.push_back(settings_for_all(entries.back()));
     }
   }
   for (const auto& [uid, index] : catalogue.indexes()) {

@@ -39,8 +39,10 @@ class Recovery {
     std::set<std::string> in_doubt;        // names of indexes: another may have it here
     bool holds(const std::string& uid) const { return settings.contains(uid); }
   };
-  // Names of indexes on nodes that may have another under them; of those that were dropped, too.
-  using Doubts = std::set<std::pair<std::string, std::string>>;  // node, name
+  // Names of indexes on nodes where something failed that is not told by a document; of those that
+  // were dropped, too. With the newest entry for which it may be another index there; 0: there is
+  // none.
+  using Doubts = std::map<std::pair<std::string, std::string>, Position>;  // node, name
   Async<Result<Doubts>> doubts() const;
   // Of the indexes that are now under these names.
   Async<Result<void>> keep(Doubts doubts);
