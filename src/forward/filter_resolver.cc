@@ -6,6 +6,7 @@
 
 #include "cluster/entry_failures.h"
 #include "cluster/present_taints.h"
+#include "cluster/state_reasons.h"
 #include "forward/filter_slice.h"
 #include "forward/plan.h"
 #include "forward/voiding.h"
@@ -164,6 +165,12 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
     // The slices before it say nothing of its documents, and nodes take deletes together.
     return status.healthy && status.done + 1 >= first;
   };
+  const std::function<bool(const std::string&)> filled = [this](const std::string& owner) {
+    return is_filled(owner);
+  };
+  const std::function<bool(const std::string&)> emptied = [&](const std::string& owner) {
+    return may_lack_taken_over(entry, owner);
+  };
   for (const ShardId shard : shards_of(entry)) {
     std::vector<std::string> untainted;  // and in sync: any of them will do
     std::vector<std::string> trusted;    // otherwise all of these, in sync
@@ -186,8 +193,8 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
     if (known && (asked.empty() || (trusted.empty() && std::ranges::none_of(others, ready))))
       continue;
     // The log does not give it all: what it does not hold is not absent where another owner is.
-    const auto filled = [this](const std::string& owner) { return is_filled(owner); };
-    if (!std::ranges::all_of(others, filled)) std::erase_if(others, filled);
+    for (const auto& lacks : {filled, emptied})
+      if (!std::ranges::all_of(others, lacks)) std::erase_if(others, lacks);
     std::ranges::copy_if(trusted, std::back_inserter(untainted), clean);
     if (!untainted.empty() || trusted.empty()) {
       const std::vector<std::string>& any = trusted.empty() ? others : untainted;
@@ -218,6 +225,14 @@ void FilterResolver::tell_awaited(const Entry& entry, const std::vector<std::str
 bool FilterResolver::is_filled(const std::string& node) const {
   return context_.cluster.status(node).state == ReplicaState::kJoining ||
          context_.cluster.progress(node).missed_entries();
+}
+
+// Its disk may be an older one, filled from a log that does not hold what a recovery took over.
+bool FilterResolver::may_lack_taken_over(const Entry& entry, const std::string& node) const {
+  const Position incarnation = kept_under(context_.log, entry.incarnation, entry.position);
+  const IndexState* index = context_.log.catalogue().there_or_dropped(incarnation);
+  return index != nullptr && index->taken_over() &&
+         !context_.cluster.status(node).state_why.starts_with(kForeignTask);
 }
 
 // A log that went back has forgotten what matched: it was deleted there already, or will be.

@@ -20,10 +20,10 @@ namespace miroir {
 // does not answer is waited for); where all are tainted, from all of them, and each document is
 // judged by an owner where it is not, or, tainted on all, by any; where none is in sync, from an
 // owner that stands before the entry, for what nobody else holds is all there is: not from one that
-// is being filled by comparison while there is another. Repairs come later in the log, so waiting
-// for them would be for ever. After a log went back owners may have carried it out: these are not
-// asked, those in sync that have not are waited for a while, and where all have nothing is left
-// that matches, or it failed there.
+// is being filled by comparison, or was from a log that lacks what a recovery took over, while
+// there is another. Repairs come later in the log, so waiting for them would be for ever. After a
+// log went back owners may have carried it out: these are not asked, those in sync that have not
+// are waited for a while, and where all have nothing is left that matches, or it failed there.
 class FilterResolver {
  public:
   // Whether a node's history still is the log's.
@@ -48,6 +48,7 @@ class FilterResolver {
   void tell_awaited(const Entry& entry, const std::vector<std::string>& nodes);
   bool in_sync(const std::string& node) const;
   bool is_filled(const std::string& node) const;
+  bool may_lack_taken_over(const Entry& entry, const std::string& node) const;
   bool carried_out(const Entry& entry, const std::string& node) const;
   // Whether the entry failed for it.
   Async<Result<bool>> give_up_waiting(std::shared_ptr<const Entry> entry);

@@ -202,13 +202,15 @@ class NobodyInSyncTest : public testing::Test {
     world_.nodes.at(name)->options().down = down;
     ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status(name).healthy == !down; }));
   }
-  void expect_that_a0_is_asked(ReplicaState state_of_b0) {
+  void miss_entries_on_b0() {
     down("b0", true);
     world_.await_task(world_.write("books", {"1", "2"}, "a"));
     const Position head = world_.log().head();
     ASSERT_TRUE(world_.run_until([&] { return world_.log().trimmed() >= head; }));
     down("b0", false);
     ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  }
+  void expect_that_a0_is_asked(ReplicaState state_of_b0) {
     ASSERT_EQ(world_.cluster().status("b0").state, state_of_b0);
     ASSERT_TRUE(world_.nodes.at("a0")->enqueue(CreateIndex{"films", {}}, std::nullopt, ""));
     ASSERT_TRUE(
@@ -235,13 +237,30 @@ class NobodyInSyncTest : public testing::Test {
 TEST_F(NobodyInSyncTest, WhoMissedEntriesDoesNotSayThatNothingMatches) {
   world_.create_index("books");
   ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  miss_entries_on_b0();
   expect_that_a0_is_asked(ReplicaState::kStale);
 }
 
 TEST_F(NobodyInSyncTest, WhoJoinsDoesNotSayThatNothingMatches) {
   world_.nodes.at("b0")->options().down = true;
   world_.create_index("books");
+  miss_entries_on_b0();
   expect_that_a0_is_asked(ReplicaState::kJoining);
+}
+
+TEST_F(NobodyInSyncTest, WhoIsFilledFromALogThatLacksWhatWasTakenOverDoesNot) {
+  world_.create_index("books");
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.await_task(world_.write("books", {"1", "2"}, "a"));
+  world_.take_over_index("books");
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.nodes.at("b0")->restore({});
+  ASSERT_TRUE(
+      world_.await(world_.process->forwarders->recheck("b0", world_.clock.now() + Seconds(5))));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  ASSERT_FALSE(world_.cluster().progress("b0").missed_entries());
+  for (const char* id : {"1", "2"}) world_.nodes.at("b0")->delete_directly("books", id);
+  expect_that_a0_is_asked(ReplicaState::kStale);
 }
 
 }  // namespace
