@@ -242,26 +242,35 @@ bool FilterResolver::carried_out(const Entry& entry, const std::string& node) co
 }
 
 // Who alone could tell what matched is not waited for for ever. Where its peers have carried the
-// delete out, it is no replica in sync without it. Where something failed on them, nobody knows
-// what matches, and the delete fails: all writes wait behind it.
+// delete out, it is no replica in sync without it. Where something failed on them, or none is here,
+// nobody knows what matches, and the delete fails, for all writes wait behind it: but not while no
+// lane could go on anyway.
 Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry> entry) {
   const Topology& topology = context_.cluster.topology();
   const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(*entry);
-  const auto is_away = [this](const std::string& owner) {
+  const auto is_away = [&, first = slice_of(*entry).first](const std::string& owner) {
     const NodeStatus status = context_.cluster.status(owner);
-    return !status.healthy || status.stopped;
+    return !status.healthy || (status.stopped && status.done + 1 < first);
   };
+  if (std::ranges::all_of(topology.nodes(), is_away, &NodeConfig::id)) {
+    waiting_.reset();
+    co_return false;
+  }
+  const auto trusted = [this](const std::string& owner) { return in_sync(owner); };
   std::set<std::string> behind;
   std::set<std::string> missing;
   for (const ShardId shard : shards_of(*entry)) {
     std::vector<std::string> owners = topology.owners(shard);
-    std::erase_if(owners, [this](const std::string& owner) { return !in_sync(owner); });
+    const bool any_trusted = std::ranges::any_of(owners, trusted);
+    // Who of the others is waited for, choose_sources tells.
+    if (!any_trusted && !std::ranges::all_of(owners, is_away)) continue;
+    if (any_trusted) std::erase_if(owners, std::not_fn(trusted));
     const bool known = std::erase_if(owners, [&](const std::string& owner) {
                          return carried_out(*entry, owner);
                        }) > 0;
-    const bool all_away = std::ranges::all_of(owners, is_away);
-    if (known && all_away) behind.insert(owners.begin(), owners.end());
-    if (known || all_away) continue;
+    if (known && any_trusted && std::ranges::all_of(owners, is_away))
+      behind.insert(owners.begin(), owners.end());
+    if (known) continue;
     std::vector<std::string> asked;  // as choose_sources does
     std::ranges::copy_if(owners, std::back_inserter(asked), [&](const std::string& owner) {
       const auto taints = tainted.find(owner);
@@ -292,8 +301,8 @@ Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry>
       entry->position,
       meili::api_error("miroir_shard_unavailable",
                        "Index `" + entry->index_uid +
-                           "`: it cannot be told which documents match while a node is away, for "
-                           "a write failed on the others.")));
+                           "`: it cannot be told which documents match while nodes are away: no "
+                           "other holds them all, without a write that failed there.")));
   co_return true;
 }
 

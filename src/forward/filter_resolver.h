@@ -17,13 +17,14 @@ namespace miroir {
 // that can be read stands right before it, the matching ids are read and written into the entry.
 //
 // It cannot wait for itself: a shard is read from an in-sync owner without taint there (one that
-// does not answer is waited for); where all are tainted, from all of them, and each document is
-// judged by an owner where it is not, or, tainted on all, by any; where none is in sync, from an
-// owner that stands before the entry, for what nobody else holds is all there is: not from one that
-// is being filled by comparison, or was from a log that lacks what a recovery took over, while
-// there is another. Repairs come later in the log, so waiting for them would be for ever. After a
-// log went back owners may have carried it out: these are not asked, those in sync that have not
-// are waited for a while, and where all have nothing is left that matches, or it failed there.
+// does not answer is waited for, a minute if none does while other nodes do); where all are
+// tainted, from all of them, and each document is judged by an owner where it is not, or, tainted
+// on all, by any; where none is in sync, from an owner that stands before the entry, for what
+// nobody else holds is all there is: not from one that is being filled by comparison, or was from a
+// log that lacks what a recovery took over, while there is another. Repairs come later in the log,
+// so waiting for them would be for ever. After a log went back owners may have carried it out:
+// these are not asked, those in sync that have not are waited for a while, and where all have
+// nothing is left that matches, or it failed there.
 class FilterResolver {
  public:
   // Whether a node's history still is the log's.
