@@ -319,6 +319,27 @@ TEST_F(FailedEntriesTest, DeleteAllThatFailedEverywhereBuriesNothing) {
   expect_groups_equal();
 }
 
+// What is there of other shards on those nodes is to be compared with their peers.
+TEST_F(FailedEntriesTest, DeleteAllThatFailedOnAllOwnersOfAShardLeavesNoDoubtThere) {
+  const std::set<std::string> failing = {"a0", "b0"};
+  for (const std::string& name : failing) fail_on(name, "documentDeletion");
+  EXPECT_EQ(world.await_task(world.clear(kIndex)).status, "failed");
+  work_again();
+  std::vector<std::string> kept;
+  for (int i = 0; i < 200; ++i) {
+    const std::string id = "id" + std::to_string(i);
+    if (std::ranges::all_of(owners(id), [&](auto& owner) { return failing.contains(owner); }))
+      kept.push_back(id);
+  }
+  ASSERT_GT(kept.size(), 0U);
+  node("a0").delete_directly(kIndex, kept[0]);
+  run_pass(PassKind::kLight);
+  EXPECT_TRUE(world.log().index_taints().empty());
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  expect_groups_equal();
+  EXPECT_EQ(world.documents_of_group(world.topology().groups()[0], kIndex).size(), kept.size());
+}
+
 TEST_F(FailedEntriesTest, TaintLastsUntilTheCopyWasComparedWithOneThatIsRight) {
   const Position index = world.log().catalogue().index(kIndex)->incarnation;
   const std::string right = owners("m1")[0];
@@ -420,10 +441,12 @@ class OneGroupTest : public ReconcilerTest {
 };
 
 TEST_F(OneGroupTest, DoubtThatNobodyCanEndIsReportedAndNoPassIsClean) {
+  world.create_index("other");
+  set_settings(Json::object({{"stopWords", Json::array({"a"})}}), "other");
   node("a0").fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
-    return task.type == "documentDeletion" ? std::optional<std::string>("internal") : std::nullopt;
+    return task.type == "indexSwap" ? std::optional<std::string>("internal") : std::nullopt;
   });
-  world.clear(kIndex);
+  world.swap_indexes(kIndex, "other");
   world.run_until([&] { return world.all_done(); });
   node("a0").fail_tasks({});
   for (const PassKind kind : {PassKind::kDeep, PassKind::kLight}) {

@@ -166,7 +166,8 @@ class Pass {
     Result<void> compared;
     if (index.primary_key.empty()) {
       // Without a primary key there is no document yet, on the nodes neither (compare_state).
-      compared = co_await end_doubts(indexes_in_doubt(tools_, roster, incarnation), roster, its);
+      compared =
+          co_await end_doubts(tools_, roster, its, indexes_in_doubt(tools_, roster, incarnation));
     } else {
       const std::vector<std::string> asked = roster.readable_nodes();
       compared = co_await compare_documents(index, roster, its);
@@ -181,7 +182,7 @@ class Pass {
     its.complete = compared.has_value();
     note_shards(roster, its);
     judge_healing(roster, its);
-    report_doubts(roster, its);
+    MIROIR_CO_CHECK(co_await report_doubts(roster, its));
     tools_.instruments.shards_scanned.increment(its.shards_compared);
     tools_.instruments.show(its);
     report_.indexes.push_back(std::move(its));
@@ -213,7 +214,7 @@ class Pass {
     MIROIR_CO_CHECK(unchanged(tools_.log.catalogue(), index));
     note_read_in_full(index, roster, !in_any_case.empty(), its);
     if (order_.repairs) MIROIR_CO_CHECK(co_await end_restraints(index, roster, std::move(read)));
-    co_return co_await end_doubts(in_doubt, roster, its);
+    co_return co_await end_doubts(tools_, roster, its, in_doubt);
   }
 
   // Of a node that is healed the digests are not enough: a PUT that lands on what should have been
@@ -353,32 +354,14 @@ class Pass {
     });
   }
 
-  // Of a node in doubt all documents were compared with those of a peer that is not, and it holds
-  // nothing any more that none of them does.
-  Async<Result<void>> end_doubts(std::vector<Taint> in_doubt, const Roster& roster,
-                                 const IndexReport& its) {
-    std::erase_if(in_doubt, [&](const Taint& taint) {
-      return !roster.readable(taint.node) || !has_trusted_peers(tools_, roster, taint) ||
-             its.unequal.contains(taint.node) || its.dubious.contains(taint.node);
-    });
-    const bool any_unlisted =
-        std::ranges::any_of(its.notes, [](const auto& note) { return !note.second.doubt.empty(); });
-    if (in_doubt.empty() || any_unlisted || its.moving > 0) co_return Result<void>{};
-    for (const Taint& taint : in_doubt) {
-      const auto since = std::ranges::upper_bound(taint.failed, Taint::kUnnamed);
-      MIROIR_CO_CHECK(co_await tools_.cluster.end_doubt(
-          taint.node, since == taint.failed.end() ? taint.newest() : *since));
-    }
-    co_return co_await tools_.log.clear_taints(std::move(in_doubt));
-  }
-
   // Those that are left. They keep no other node from being in sync: judge_healing() comes first.
-  void report_doubts(const Roster& roster, IndexReport& its) const {
+  Async<Result<void>> report_doubts(const Roster& roster, IndexReport& its) const {
     for (const auto& [shard, note] : its.notes)
       if (!note.doubt.empty()) its.add_problem(note.doubt);
     for (const Taint& taint : indexes_in_doubt(tools_, roster, its.incarnation)) {
       std::string why = "node " + taint.node + ": something failed for the index as a whole, and ";
-      why += has_trusted_peers(tools_, roster, taint)
+      MIROIR_CO_TRY(const bool comparable, co_await is_comparable(tools_, roster, taint));
+      why += comparable
                  ? "it has yet to be found equal to its peers"
                  : "not every shard has a replica in sync, and without such a failure, to compare "
                    "it with";
@@ -386,6 +369,7 @@ class Pass {
         its.notes[shard].doubt = why;
       its.add_problem(std::move(why));
     }
+    co_return Result<void>{};
   }
 
   void note_shards(const Roster& roster, IndexReport& its) const {

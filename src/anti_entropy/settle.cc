@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "anti_entropy/doubt.h"
 #include "anti_entropy/harvest.h"
 #include "cluster/clears.h"
 #include "cluster/entry_failures.h"
@@ -145,8 +146,8 @@ DocumentCopies assemble(const Tools& tools, const IndexUnderTest& index, const R
   return document;
 }
 
-// Of copies that are tainted, whether what failed there is known not to have happened. One for each
-// batch of documents.
+// Of copies that are tainted, or in doubt, whether what failed there is known not to have happened.
+// One for each batch of documents.
 class Failures {
  public:
   Failures(const Tools& tools, Position incarnation) : tools_(tools), incarnation_(incarnation) {}
@@ -157,6 +158,10 @@ class Failures {
     const ShardId shard = topology.shard_of(slot_of(copies.id));
     for (Copy& copy : copies.owners) {
       const auto failed = failed_->find({copies.id, copy.node});
+      if (copy.in_doubt) {
+        MIROIR_CO_TRY(copy.in_doubt, co_await in_doubt(copy.node, shard));
+        copy.tainted = copy.in_doubt || failed != failed_->end();
+      }
       if (failed == failed_->end()) continue;
       copy.harmless = true;
       for (const Position position : failed->second) {
@@ -168,6 +173,16 @@ class Failures {
   }
 
  private:
+  Async<Result<bool>> in_doubt(std::string node, ShardId shard) {
+    const auto failed = failed_->find({"", node});
+    if (failed == failed_->end()) co_return true;  // since then
+    if (!doubts_.contains(node)) {
+      const Taint doubt{incarnation_, "", node, failed->second};
+      MIROIR_CO_TRY(doubts_[node], co_await shards_in_doubt(tools_, doubt));
+    }
+    co_return doubts_[node].contains(shard);
+  }
+
   void collect() {
     failed_.emplace();
     for (Taint& taint : tools_.log.taints(incarnation_))
@@ -192,6 +207,7 @@ class Failures {
   Position incarnation_;
   std::optional<std::map<std::pair<std::string, std::string>, std::vector<Position>>> failed_;
   std::map<Position, std::vector<ShardId>> told_;
+  std::map<std::string, std::set<ShardId>> doubts_;
 };
 
 }  // namespace
