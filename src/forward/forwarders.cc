@@ -1,6 +1,7 @@
 #include "forward/forwarders.h"
 
 #include <algorithm>
+#include <iterator>
 #include <list>
 #include <set>
 
@@ -52,8 +53,7 @@ struct Forwarders::State {
     return recheck(std::move(node), context.clock.now() + context.options.request_timeout);
   }
   Async<Result<History>> recheck(std::string node, Instant deadline);
-  Async<Result<void>> cancel(std::vector<Position> tasks,
-                             std::function<Async<Result<Position>>(std::size_t)> announce);
+  Async<Result<void>> cancel(std::vector<Position> tasks, Announce announce);
   Async<void> pass_on_appends();
   Async<void> watch_health();
   std::optional<Position> done_by(const std::set<std::string>& nodes) const;
@@ -88,9 +88,9 @@ Async<Result<History>> Forwarders::State::recheck(std::string node, Instant dead
   co_return fail(ErrorCode::kNotFound, "no node " + node);
 }
 
-Async<Result<void>> Forwarders::State::cancel(
-    std::vector<Position> tasks, std::function<Async<Result<Position>>(std::size_t)> announce) {
+Async<Result<void>> Forwarders::State::cancel(std::vector<Position> tasks, Announce announce) {
   std::map<Position, std::vector<Voiding::Part>> held;
+  Voided voided{{}, canceled_by};
   const auto let_go = [&] {
     for (const auto& [task, parts] : held) voiding.let_go(parts);
   };
@@ -100,9 +100,11 @@ Async<Result<void>> Forwarders::State::cancel(
       let_go();
       co_return std::unexpected(std::move(parts).error());
     }
-    if (!parts->empty() && voiding.hold(*parts)) held.emplace(task, std::move(*parts));
+    if (parts->empty() || !voiding.hold(*parts)) continue;
+    std::ranges::copy(voiding.places_of(*parts), std::back_inserter(voided.where));
+    held.emplace(task, std::move(*parts));
   }
-  auto by = co_await announce(held.size());
+  auto by = co_await announce(held.size(), std::move(voided));
   if (!by) {
     let_go();
     co_return std::unexpected(std::move(by).error());
@@ -238,8 +240,7 @@ bool Forwarders::processing(Position task) const {
                              [&](const auto& f) { return f->tasks().has_begun(task); });
 }
 
-Async<Result<void>> Forwarders::cancel(
-    std::vector<Position> tasks, std::function<Async<Result<Position>>(std::size_t)> announce) {
+Async<Result<void>> Forwarders::cancel(std::vector<Position> tasks, Announce announce) {
   return state_->cancel(std::move(tasks), std::move(announce));
 }
 

@@ -46,10 +46,10 @@ class Forwarders {
   // Whether a node has begun on this client's task (for the tasks view).
   bool processing(Position task) const;
   // Cancels those of the tasks whose documents no node was sent yet: they end as canceled, by the
-  // task that `announce` appends, which is told how many they are. Tasks of indexes, settings and
-  // keys are not cancelled: what was judged after them counts on them.
-  Async<Result<void>> cancel(std::vector<Position> tasks,
-                             std::function<Async<Result<Position>>(std::size_t)> announce);
+  // task that `announce` appends, with what is void by it. Tasks of indexes, settings and keys are
+  // not cancelled: what was judged after them counts on them.
+  using Announce = std::function<Async<Result<Position>>(std::size_t canceled, Voided voided)>;
+  Async<Result<void>> cancel(std::vector<Position> tasks, Announce announce);
   // What became of the clients' entries up to here is known. Lower after a restart, until it is
   // known again. The signal is raised when it moves.
   Position settled() const;

@@ -47,12 +47,17 @@ void Voiding::let_go(const std::vector<Part>& parts) {
   }
 }
 
-Async<void> Voiding::make_void(std::vector<Part> parts, Json outcome) {
-  // All or none, whatever befalls us: what is void on one node only would happen on the others.
+Log::Places Voiding::places_of(const std::vector<Part>& parts) const {
   Log::Places where;
   for (const Part& part : parts)
     for (std::size_t node : part.nodes)
       where.emplace_back(part.entry->position, forwarders_[node]->node());
+  return where;
+}
+
+Async<void> Voiding::make_void(std::vector<Part> parts, Json outcome) {
+  // All or none, whatever befalls us: what is void on one node only would happen on the others.
+  const Log::Places where = places_of(parts);
   co_await insist(context_.clock, "outcome",
                   [&] { return context_.log.record_failures(where, outcome); });
   for (const Part& part : parts) {

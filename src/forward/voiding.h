@@ -32,6 +32,7 @@ class Voiding {
   bool hold(const std::vector<Part>& parts);
   void let_go(const std::vector<Part>& parts);
   // Of parts that are held; durable when it returns. Repeats what the store does not take.
+  Log::Places places_of(const std::vector<Part>& parts) const;
   Async<void> make_void(std::vector<Part> parts, Json outcome);
 
  private:

@@ -47,7 +47,7 @@ class VoidingTest : public testing::Test {
 
   // At the next opportunity; counts what was cancelled.
   void begin_cancel(Position task, std::size_t& canceled) {
-    const auto announce = [this, &canceled](std::size_t count) -> Async<Result<Position>> {
+    const auto announce = [this, &canceled](std::size_t count, Voided) -> Async<Result<Position>> {
       canceled = count;
       co_return world_.log().head() + 1;
     };
@@ -63,7 +63,7 @@ class VoidingTest : public testing::Test {
   std::pair<std::size_t, Position> cancel(std::vector<Position> tasks) {
     std::size_t canceled = 0;
     const Position by = world_.log().head() + 1;
-    const auto announce = [&](std::size_t count) -> Async<Result<Position>> {
+    const auto announce = [&](std::size_t count, Voided voided) -> Async<Result<Position>> {
       canceled = count;
       Entry entry;
       entry.kind = EntryKind::kTaskOperation;
@@ -72,7 +72,9 @@ class VoidingTest : public testing::Test {
                     co_await world_.log().append(
                         [&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
                           return std::vector{entry};
-                        }));
+                        },
+                        WhenFull::kRefuse, std::move(voided)));
+      announced_ = world_.store.snapshot();
       co_return appended.front().position;
     };
     EXPECT_TRUE(world_.await(world_.process->forwarders->cancel(std::move(tasks), announce)));
@@ -92,7 +94,34 @@ class VoidingTest : public testing::Test {
   }
 
   ForwardWorld world_;
+  MemoryStore::Tables announced_;  // what is durable when a cancellation is
 };
+
+TEST_F(VoidingTest, WhatWasAnnouncedAsCancelledIsThoughMiroirCrashesThen) {
+  lose_documents({"a0", "b0"});
+  world_.write("books", {"1"}, "first");
+  world_.run_for(Seconds(1));
+  down("a0", true);
+  down("b0", true);
+  const Position write = world_.write("books", {"1"}, "second");
+  const Position remove = world_.remove("books", {"2"});
+  const auto [canceled, by] = cancel({write, remove});
+  EXPECT_EQ(canceled, 2U);
+  world_.crash();
+  world_.store.restore(announced_);
+  lose_documents({});
+  world_.start();
+  down("a0", false);
+  down("b0", false);
+  for (const Position task : {write, remove}) {
+    EXPECT_EQ(world_.await_task(task).status, "canceled");
+    EXPECT_EQ(world_.task_end(task)->canceled_by, by);
+  }
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  for (const char* node : {"a0", "b0"})
+    for (const char* id : {"1", "2"}) EXPECT_EQ(value(node, id), "first");
+  for (const char* id : {"1", "2"}) EXPECT_FALSE(tainted(id));
+}
 
 TEST_F(VoidingTest, WhatNoNodeWasSentIsCancelledAndNeverSent) {
   lose_documents({"a0", "b0"});

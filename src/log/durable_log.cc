@@ -109,13 +109,14 @@ Async<Result<void>> DurableLog::refuse_if_full() {
                      " bytes (log.retention.bytes) for nodes that have not applied them");
 }
 
-Async<Result<std::vector<Entry>>> DurableLog::append(Judge judge, WhenFull when_full) {
+Async<Result<std::vector<Entry>>> DurableLog::append(Judge judge, WhenFull when_full,
+                                                     Voided voided) {
   if (when_full == WhenFull::kRefuse) MIROIR_CO_CHECK(co_await refuse_if_full());
   if (exchange_due_) {
     const Semaphore::Permit permit = co_await one_exchange_.acquire();
     if (exchange_due_) MIROIR_CO_CHECK(co_await exchange_pasts());
   }
-  co_return co_await append_judged(std::move(judge));
+  co_return co_await append_judged(std::move(judge), std::move(voided));
 }
 
 // Others wait until it is made: a drop behind it would take what is not its index's yet.
@@ -128,11 +129,14 @@ Async<Result<void>> DurableLog::take_back(Judge judge) {
   co_return Result<void>();
 }
 
-Async<Result<std::vector<Entry>>> DurableLog::append_judged(Judge judge) {
+Async<Result<std::vector<Entry>>> DurableLog::append_judged(Judge judge, Voided voided) {
   MIROIR_CO_TRY(std::vector<Entry> entries,
                 judge(appender_.tentative_catalogue(), appender_.next_position()));
   if (entries.empty()) co_return entries;
   MIROIR_CO_TRY(Appender::Proposal proposal, propose(entries));
+  for (const auto& [position, node] : voided.where)
+    proposal.batch.put(Table::kOutcome, outcome_row(position, node),
+                       to_text(voided.outcome(entries.front().position)));
   MIROIR_CO_CHECK(co_await appender_.commit(std::move(proposal)));
   if (std::ranges::all_of(entries, only_writes_documents)) {
     views_->metrics.show(appender_.head());

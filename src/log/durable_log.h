@@ -35,7 +35,7 @@ class DurableLog final : public Log {
   Async<Result<Body>> write_body(std::function<Result<std::optional<BodyRecord>>()> next,
                                  WhenFull when_full) override;
   void discard(const Body& body) override;
-  Async<Result<std::vector<Entry>>> append(Judge judge, WhenFull when_full) override;
+  Async<Result<std::vector<Entry>>> append(Judge judge, WhenFull when_full, Voided voided) override;
 
   Async<Result<void>> take_back(Judge judge) override;
   Position exchanged() const override { return exchanged_; }
@@ -105,7 +105,7 @@ class DurableLog final : public Log {
   std::uint64_t add_tombstones(const Entry& entry, const PendingBody& body, Batch& batch) const;
   // Another version of an entry that is in the log takes its place.
   Async<Result<void>> change_entry(Entry changed, Appender::Proposal proposal);
-  Async<Result<std::vector<Entry>>> append_judged(Judge judge);
+  Async<Result<std::vector<Entry>>> append_judged(Judge judge, Voided voided = {});
   // What entries that take something back exchange beside the catalogue. Once for each of them.
   Async<Result<void>> exchange_pasts();
   // What was dropped by entries that have ended is gone.

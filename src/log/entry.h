@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -99,6 +101,13 @@ struct Entry {
   Json task_details;  // as at enqueueing
   std::string custom_metadata;
   std::optional<meili::ApiError> born_failed;  // judged at the append; reaches no node
+};
+
+// Where entries are never to be sent: as durable as the entry that says so, whose position their
+// outcome names.
+struct Voided {
+  std::vector<std::pair<Position, std::string>> where = {};  // with the node
+  std::function<Json(Position by)> outcome = {};
 };
 
 // The names of indexes that the entry concerns: its own, a new one, all of a swap.

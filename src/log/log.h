@@ -92,13 +92,13 @@ class Log {
   virtual void discard(const Body& body) = 0;
 
   // Judges and appends, all or nothing. `judge` runs at the head of the log, with the catalogue as
-  // it is there; it returns the entries to append in order (position, stamp and, where 0, `task`
-  // are filled in by the log), or an error that refuses the request. It may be called only once and
-  // must not suspend. When this returns the entries are durable. kUnavailable: the store is full or
-  // gone; nothing happened.
+  // it is there, once at the most, and must not suspend; it returns the entries in order (position,
+  // stamp and, where 0, `task` are filled in by the log), or an error that refuses the request.
+  // When this returns they are durable. kUnavailable: the store is full or gone; nothing happened.
   using Judge = std::function<Result<std::vector<Entry>>(const Catalogue&, Position next)>;
   virtual Async<Result<std::vector<Entry>>> append(Judge judge,
-                                                   WhenFull when_full = WhenFull::kRefuse) = 0;
+                                                   WhenFull when_full = WhenFull::kRefuse,
+                                                   Voided voided = {}) = 0;
   // The same for entries that take something back, with what they exchange beside the catalogue.
   virtual Async<Result<void>> take_back(Judge judge) = 0;
   virtual Position exchanged() const = 0;  // up to which entry that was done

@@ -192,13 +192,14 @@ std::expected<TaskFilter, meili::ApiError> filter_to_change(Proxy::State* state,
 
 // The request itself becomes a task, done as it is appended.
 Async<Result<std::vector<Entry>>> append_operation(Proxy::State* state, std::string type,
-                                                   Json details) {
+                                                   Json details, Voided voided = {}) {
   co_return co_await state->parts.log.append(
       [&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
         Entry entry = client_entry(EntryKind::kTaskOperation, type, "", nullptr);
         entry.task_details = details;
         return std::vector{std::move(entry)};
-      });
+      },
+      WhenFull::kRefuse, std::move(voided));
 }
 
 http::Response operation_answer(Proxy::State* state, const Result<std::vector<Entry>>& appended) {
@@ -228,12 +229,13 @@ Async<http::Response> cancel_tasks(Proxy::State* state, http::Request request) {
   if (!open) co_return error_answer(to_api_error(open.error(), "miroir_store_unavailable"));
 
   http::Response answer;
-  const auto announce = [&](std::size_t canceled) -> Async<Result<Position>> {
+  const auto announce = [&](std::size_t canceled, Voided voided) -> Async<Result<Position>> {
     Result<std::vector<Entry>> appended = co_await append_operation(
         state, "taskCancelation",
         Json::object({{"matchedTasks", Json(std::uint64_t{matched->size()})},
                       {"canceledTasks", Json(std::uint64_t{canceled})},
-                      {"originalFilter", "?" + request.query}}));
+                      {"originalFilter", "?" + request.query}}),
+        std::move(voided));
     answer = operation_answer(state, appended);
     if (!appended) co_return std::unexpected(std::move(appended).error());
     co_return appended->front().position;

@@ -271,15 +271,16 @@ void Process::serve(Request request, int number, std::function<void(http::Respon
 
 void Process::cancel(std::vector<Position> tasks) {
   spawn([](Process& self, std::vector<Position> its_tasks) -> Async<void> {
-    const auto announce = [&](std::size_t) -> Async<Result<Position>> {
+    const auto announce = [&](std::size_t, Voided voided) -> Async<Result<Position>> {
       Entry entry;
       entry.kind = EntryKind::kTaskOperation;
       entry.task_type = "taskCancelation";
-      MIROIR_CO_TRY(
-          const auto appended,
-          co_await self.log_->append([&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
-            return std::vector{entry};
-          }));
+      MIROIR_CO_TRY(const auto appended,
+                    co_await self.log_->append(
+                        [&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
+                          return std::vector{entry};
+                        },
+                        WhenFull::kRefuse, std::move(voided)));
       co_return appended.front().position;
     };
     (void)co_await self.forwarders_->cancel(std::move(its_tasks), announce);
