@@ -51,11 +51,21 @@ class Recovery(ClusterTest):
         self.cluster.miroir.start()
         self.check_everything()
 
-    def test_yesterdays_store(self):
+    def keep_store(self):
+        """Of a Miroir that is down meanwhile."""
         self.cluster.miroir.end()
-        kept = self.cluster.miroir.data + "-yesterday"
-        shutil.copytree(self.cluster.miroir.data, kept)
+        self.kept = self.cluster.miroir.data + "-yesterday"
+        shutil.copytree(self.cluster.miroir.data, self.kept)
         self.cluster.miroir.start()
+
+    def put_store_back(self):
+        self.cluster.miroir.end()
+        shutil.rmtree(self.cluster.miroir.data)
+        os.rename(self.kept, self.cluster.miroir.data)
+        self.cluster.miroir.start()
+
+    def test_yesterdays_store(self):
+        self.keep_store()
         self.api.write("POST", PATH, things(100, 300, "second"))
         self.api.write("DELETE", PATH + "/1")
         self.api.write("POST", "/indexes", {"uid": "newer", "primaryKey": "id"})
@@ -64,12 +74,37 @@ class Recovery(ClusterTest):
         del self.model["1"]
         self.cluster.wait_equal()
 
-        self.cluster.miroir.end()
-        shutil.rmtree(self.cluster.miroir.data)
-        os.rename(kept, self.cluster.miroir.data)
-        self.cluster.miroir.start()
+        self.put_store_back()
         self.check_everything()
         self.check_equal(self.cluster, "newer", {"1": {"id": 1}})
+
+    def test_numbers_that_are_given_twice(self):
+        """Clients write before any node can tell that the log went back, and Miroir dies once more."""
+        self.keep_store()
+        for n in range(200, 220): self.api.write("POST", PATH, things(n, n + 1, "second"))
+        self.model.update({str(d["id"]): d for d in things(200, 220, "second")})
+        self.cluster.wait_equal()
+        for node in self.cluster.nodes: node.end()
+        self.put_store_back()
+        tasks = [self.api.expect(202, "POST", PATH, things(n, n + 1, "between"))["taskUid"] for n in range(400, 410)]
+        self.model.update({str(d["id"]): d for d in things(400, 410, "between")})
+        self.cluster.miroir.end()
+        self.cluster.miroir.start()
+        for node in self.cluster.nodes: node.start()
+        for task in tasks: self.assertEqual(self.api.ended(task, 120)["status"], "succeeded")
+        self.check_everything()
+
+    def test_a_node_that_is_away_and_one_that_is_damaged(self):
+        self.keep_store()
+        self.cluster["b1"].end()
+        self.api.write("POST", PATH, things(100, 300, "second"))
+        self.model.update({str(d["id"]): d for d in things(100, 300, "second")})
+        self.put_store_back()
+        wait_for("the node that is away is waited for", lambda: not self.cluster.miroir.nodes()["a1"]["state"] == "in_sync", 60)
+        lost = self.cluster["b2"].documents("things")[:7]
+        self.cluster["b2"].api.call("POST", PATH + "/delete-batch", [document["id"] for document in lost])
+        self.cluster["b1"].start()
+        self.check_everything()
 
 
 if __name__ == "__main__": unittest.main()
