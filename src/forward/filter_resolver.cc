@@ -165,12 +165,6 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
     // The slices before it say nothing of its documents, and nodes take deletes together.
     return status.healthy && status.done + 1 >= first;
   };
-  const std::function<bool(const std::string&)> filled = [this](const std::string& owner) {
-    return is_filled(owner);
-  };
-  const std::function<bool(const std::string&)> emptied = [&](const std::string& owner) {
-    return may_lack_taken_over(entry, owner);
-  };
   for (const ShardId shard : shards_of(entry)) {
     std::vector<std::string> untainted;  // and in sync: any of them will do
     std::vector<std::string> trusted;    // otherwise all of these, in sync
@@ -192,9 +186,7 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
                        }) > 0;
     if (known && (asked.empty() || (trusted.empty() && std::ranges::none_of(others, ready))))
       continue;
-    // The log does not give it all: what it does not hold is not absent where another owner is.
-    for (const auto& lacks : {filled, emptied})
-      if (!std::ranges::all_of(others, lacks)) std::erase_if(others, lacks);
+    leave_out_lacking(entry, others);
     std::ranges::copy_if(trusted, std::back_inserter(untainted), clean);
     if (!untainted.empty() || trusted.empty()) {
       const std::vector<std::string>& any = trusted.empty() ? others : untainted;
@@ -219,6 +211,18 @@ void FilterResolver::tell_awaited(const Entry& entry, const std::vector<std::str
   for (const std::string& node : nodes) names += (names.empty() ? "" : ", ") + node;
   log_warning("delete by filter waits: nobody in sync can tell what matches",
               {{"position", entry.position}, {"nodes", names}});
+}
+
+// The log does not give it all: what it does not hold is not absent where another owner is.
+void FilterResolver::leave_out_lacking(const Entry& entry, std::vector<std::string>& owners) const {
+  const std::function<bool(const std::string&)> filled = [this](const std::string& owner) {
+    return is_filled(owner);
+  };
+  const std::function<bool(const std::string&)> emptied = [&](const std::string& owner) {
+    return may_lack_taken_over(entry, owner);
+  };
+  for (const auto& lacks : {filled, emptied})
+    if (!std::ranges::all_of(owners, lacks)) std::erase_if(owners, lacks);
 }
 
 // By comparison, with what it lacks.
@@ -262,12 +266,13 @@ Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry>
   for (const ShardId shard : shards_of(*entry)) {
     std::vector<std::string> owners = topology.owners(shard);
     const bool any_trusted = std::ranges::any_of(owners, trusted);
-    // Who of the others is waited for, choose_sources tells.
-    if (!any_trusted && !std::ranges::all_of(owners, is_away)) continue;
     if (any_trusted) std::erase_if(owners, std::not_fn(trusted));
     const bool known = std::erase_if(owners, [&](const std::string& owner) {
                          return carried_out(*entry, owner);
                        }) > 0;
+    if (!any_trusted) leave_out_lacking(*entry, owners);
+    // Who of the others is waited for, choose_sources tells.
+    if (!any_trusted && !std::ranges::all_of(owners, is_away)) continue;
     if (known && any_trusted && std::ranges::all_of(owners, is_away))
       behind.insert(owners.begin(), owners.end());
     if (known) continue;

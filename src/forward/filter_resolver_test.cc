@@ -272,18 +272,20 @@ class NobodyInSyncTest : public testing::Test {
     down("b0", false);
     ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
   }
-  void expect_that_a0_is_asked(ReplicaState state_of_b0) {
+  void lose_a0(ReplicaState state_of_b0) {
     ASSERT_EQ(world_.cluster().status("b0").state, state_of_b0);
     ASSERT_TRUE(world_.nodes.at("a0")->enqueue(CreateIndex{"films", {}}, std::nullopt, ""));
     ASSERT_TRUE(
         world_.await(world_.process->forwarders->recheck("a0", world_.clock.now() + Seconds(5))));
     ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
     ASSERT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
-
     down("a0", true);
+  }
+  void expect_that_a0_is_asked(ReplicaState state_of_b0) {
+    lose_a0(state_of_b0);
     testing::internal::CaptureStderr();
     const Position removed = world_.remove_by_filter("books", "v = a");
-    world_.run_for(Seconds(120));
+    world_.run_for(Seconds(40));
     const std::string logged = testing::internal::GetCapturedStderr();
     EXPECT_FALSE(world_.task_end(removed)) << "a0 knows";
     const std::size_t told = logged.find("nodes=\"a0\"");
@@ -301,6 +303,20 @@ TEST_F(NobodyInSyncTest, WhoMissedEntriesDoesNotSayThatNothingMatches) {
   ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
   miss_entries_on_b0();
   expect_that_a0_is_asked(ReplicaState::kStale);
+}
+
+TEST_F(NobodyInSyncTest, WhereWhoKnowsStaysAwayItFails) {
+  world_.create_index("books");
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  miss_entries_on_b0();
+  lose_a0(ReplicaState::kStale);
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.run_for(Seconds(120));
+  down("a0", false);
+  const TaskEnd end = world_.await_task(removed);
+  EXPECT_EQ(end.status, "failed");
+  EXPECT_EQ(*end.error.find("code"), Json("miroir_shard_unavailable"));
+  EXPECT_EQ(world_.documents_of_group(0, "books").size(), 2U);
 }
 
 TEST_F(NobodyInSyncTest, WhoJoinsDoesNotSayThatNothingMatches) {
