@@ -336,9 +336,8 @@ std::vector<Taint> ended_taints(const Tools& tools, const IndexUnderTest& index,
                       });
   for (std::size_t i = 0; i < judged.copies.owners.size(); ++i) {
     const Copy& copy = judged.copies.owners[i];
-    if (!copy.tainted || judged.decision.owners[i].finding != Finding::kRight ||
-        !(compared || agreed))
-      continue;
+    if (judged.decision.owners[i].finding != Finding::kRight || !(compared || agreed)) continue;
+    // The log knows of those too that were found harmless only until the first clean pass.
     auto taint = tools.log.taint(index.incarnation, judged.copies.id, copy.node);
     if (taint && taint->newest() <= read_at) ended.push_back(std::move(*taint));
   }

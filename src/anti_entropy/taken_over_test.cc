@@ -107,5 +107,25 @@ TEST_F(TakenOverTest, WhatWasWrittenToAnIndexInDoubtBeforeItWasTakenOverIsNotDel
   EXPECT_EQ(member(repair_of(ids[1]), "reason"), Json("no_source"));
 }
 
+// The log that went back knows of what failed, and not of the writes that came then.
+TEST_F(TakenOverTest, WhatFailedOnAllIsOverWithTheRecoveryWhereWholeWritesCameAfter) {
+  std::vector<Taint> failed;
+  for (const std::string& owner : owners("id7")) {
+    world.fail_tasks({"documentDeletion"}, owner);
+    failed.push_back({incarnation(), "id7", owner, {world.remove(kIndex, {"id7"})}});
+    settle();
+    world.fail_tasks({});
+    world.write(kIndex, {"id7"}, "later");
+    settle();
+  }
+  ASSERT_TRUE(world.await(world.log().add_taints(failed, world.log().head())));
+  world.take_over_index(kIndex);
+  settle();
+  ASSERT_TRUE(world.log().tainted(incarnation(), "id7", owners("id7")[0]));
+  for (int pass = 0; pass < 4; ++pass) run_pass(PassKind::kDeep);
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
+  EXPECT_FALSE(world.log().any_tainted(incarnation()));
+}
+
 }  // namespace
 }  // namespace miroir
