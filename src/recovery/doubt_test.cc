@@ -30,6 +30,9 @@ class RecoveryDoubtTest : public RecoveryTest {
     ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
     EXPECT_TRUE(all_in_sync());
   }
+  Position incarnation(const std::string& uid) {
+    return world_.log().catalogue().index(uid)->incarnation;
+  }
   bool tainted(const std::string& uid, const std::string& id, const std::string& node) {
     const IndexState* index = world_.log().catalogue().index(uid);
     return index != nullptr && index->taken_over() &&
@@ -113,6 +116,27 @@ TEST_F(RecoveryDoubtTest, ANodeThatFailedToDropAnIndexIsNoSourceOfTheNextOfThatN
   recover();
   EXPECT_TRUE(tainted("films", "", "a0"));
   EXPECT_FALSE(tainted("films", "", "b0"));
+}
+
+TEST_F(RecoveryDoubtTest, NorWhereTheNextIsFoundNotToHaveBeenMade) {
+  fail_on("a0", "indexDeletion", [&] { return world_.drop_index("films"); });
+  world_.await_task(world_.create_index("films"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  copy_ = world_.store.snapshot();
+  recover();
+  ASSERT_TRUE(tainted("films", "", "a0"));
+  const auto doubt = world_.log().taint(incarnation("films"), "", "a0");
+  EXPECT_EQ(doubt->failed.front(), Taint::kUnnamed);
+}
+
+TEST_F(RecoveryDoubtTest, NorIsOneThatHadAnotherOfItsName) {
+  world_.nodes.at("a0")->write_directly("songs", "1", Json::object({{"id", "1"}}));
+  world_.await_task(world_.create_index("songs"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  copy_ = world_.store.snapshot();
+  recover();
+  EXPECT_TRUE(tainted("songs", "", "a0"));
+  EXPECT_FALSE(tainted("songs", "", "b0"));
 }
 
 }  // namespace

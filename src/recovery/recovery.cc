@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/logging.h"
+#include "cluster/entry_failures.h"
 #include "cluster/state_reasons.h"
 #include "node_api/node_settings.h"
 
@@ -60,9 +61,13 @@ Entry settings_for_all(const Entry& adopted) {
 Async<Result<bool>> may_be_another(Log& log, const Taint& taint) {
   for (const Position position : taint.failed) {
     MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, position));
-    if (entry == nullptr ||
-        (entry->kind != EntryKind::kCreateIndex && entry->kind != EntryKind::kUpdateSettings))
-      co_return true;
+    if (entry == nullptr) co_return true;
+    if (entry->kind == EntryKind::kUpdateSettings) continue;
+    if (entry->kind != EntryKind::kCreateIndex) co_return true;
+    MIROIR_CO_TRY(const auto failures, co_await log.failures(position));
+    const auto failure = failures.find(taint.node);
+    if (failure == failures.end() || is_error(failure->second, "index_already_exists"))
+      co_return true;  // it may be this node's older one
   }
   co_return false;
 }
@@ -76,11 +81,10 @@ Async<Result<Recovery::Doubts>> Recovery::doubts() const {
     if (const IndexState* index = log_.catalogue().by_incarnation(taint.incarnation))
       names.insert(index->uid);
     MIROIR_CO_TRY(const bool another, co_await may_be_another(log_, taint));
+    const bool named = taint.newest() != Taint::kUnnamed;
     for (const std::string& name : names) {
-      Position& failed = doubts[{taint.node, name}];
-      if (!another) continue;
-      const bool named = taint.newest() != Taint::kUnnamed;
-      failed = std::max(failed, named ? taint.newest() : log_.head());
+      std::set<Position>& failed = doubts[{taint.node, name}];
+      if (another) failed.insert(named ? taint.newest() : log_.head());
     }
   }
   co_return doubts;
@@ -96,10 +100,10 @@ Async<Result<void>> Recovery::keep(Doubts doubts) {
     const IndexState* index = log_.catalogue().index(name);
     if (index == nullptr) continue;
     const auto taint = log_.taint(index->incarnation, "", node);
-    if (failed == 0) {
+    if (failed.empty()) {
       if (taint && taint->newest() < index->incarnation) ended.push_back(*taint);
-    } else if (!taint) {
-      kept.push_back({index->incarnation, "", node, {Taint::kUnnamed, failed}});
+    } else if (!taint || !std::ranges::includes(taint->failed, failed)) {
+      kept.push_back({index->incarnation, "", node, {Taint::kUnnamed, *failed.rbegin()}});
     }
   }
   MIROIR_CO_CHECK(co_await log_.clear_taints(std::move(ended)));

@@ -40,9 +40,8 @@ class Recovery {
     bool holds(const std::string& uid) const { return settings.contains(uid); }
   };
   // Names of indexes on nodes where something failed that is not told by a document; of those that
-  // were dropped, too. With the newest entry for which it may be another index there; 0: there is
-  // none.
-  using Doubts = std::map<std::pair<std::string, std::string>, Position>;  // node, name
+  // were dropped, too. With the entries for which it may be another index there.
+  using Doubts = std::map<std::pair<std::string, std::string>, std::set<Position>>;  // node, name
   Async<Result<Doubts>> doubts() const;
   // Of the indexes that are now under these names.
   Async<Result<void>> keep(Doubts doubts);
