@@ -14,6 +14,7 @@ namespace {
 bool newest_copies_tell(FaultKind kind) {
   switch (kind) {
     case FaultKind::kFailTasks:
+    case FaultKind::kFailIndexTasks:  // a copy of the store may know of it, or not
     case FaultKind::kCancelTasks:
     case FaultKind::kCorrupt:
     case FaultKind::kRemember:
