@@ -79,6 +79,9 @@ Result<Enqueued> SimulatedNode::enqueue(NodeWrite write, std::optional<TaskUid> 
   queued.ready =
       clock_.now() + Microseconds(static_cast<std::int64_t>(
                          random_.unit() * static_cast<double>(options_.task_delay_max.count())));
+  // Which tasks one deletes is settled when it arrives: none that come after it.
+  if (auto* forget = std::get_if<ForgetTasks>(&write))
+    forget->before = std::min(forget->before, number);
   queued.write = std::move(write);
   Enqueued answer{number, queued.task.enqueued_at};
   disk_.tasks.emplace(number, std::move(queued));

@@ -206,6 +206,13 @@ TEST_F(SimulatedNodeTest, ALateOrDoubledRequestIsRefusedByItsNumber) {
   EXPECT_EQ(document("1"), R"({"id":1,"v":"new"})");
 }
 
+TEST_F(SimulatedNodeTest, ADeletionOfTasksLeavesThoseThatCameAfterIt) {
+  enqueue(ForgetTasks{.first = 0, .before = 4}, 0).value();
+  node_.make_task("snapshotCreation");
+  node_.settle();
+  EXPECT_TRUE(node_.disk().tasks.contains(1));
+}
+
 TEST_F(SimulatedNodeTest, ALateRequestLandsWhereItsNumberIsFree) {
   network_.delay_request = 1;
   EXPECT_FALSE(enqueue(write_of(R"({"id":1})"), 4));
