@@ -6,12 +6,7 @@ namespace {
 
 class BesideUnresolvedTest : public ReconcilerTest {
  protected:
-  BesideUnresolvedTest() : ReconcilerTest(three_groups()) {}
-  static ForwardWorld::Options three_groups() {
-    ForwardWorld::Options options;
-    options.groups = 3;
-    return options;
-  }
+  BesideUnresolvedTest() : ReconcilerTest({.groups = 3}) {}
   void settle() {
     ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   }

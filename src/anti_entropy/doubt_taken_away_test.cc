@@ -6,12 +6,7 @@ namespace {
 
 class DoubtTakenAwayTest : public ReconcilerTest {
  protected:
-  DoubtTakenAwayTest() : ReconcilerTest(three_groups()) {}
-  static ForwardWorld::Options three_groups() {
-    ForwardWorld::Options options;
-    options.groups = 3;
-    return options;
-  }
+  DoubtTakenAwayTest() : ReconcilerTest({.groups = 3}) {}
 
   void settle() {
     ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));

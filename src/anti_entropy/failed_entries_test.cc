@@ -432,12 +432,7 @@ TEST_F(LostAfterwardsTest, WhatFailedInAnotherShardOnlyMayBeLost) {
 
 class OneGroupTest : public ReconcilerTest {
  protected:
-  OneGroupTest() : ReconcilerTest(one_group()) {}
-  static ForwardWorld::Options one_group() {
-    ForwardWorld::Options options;
-    options.groups = 1;
-    return options;
-  }
+  OneGroupTest() : ReconcilerTest({.groups = 1}) {}
 };
 
 TEST_F(OneGroupTest, DoubtThatNobodyCanEndIsReportedAndNoPassIsClean) {

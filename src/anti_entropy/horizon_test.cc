@@ -66,10 +66,7 @@ class HorizonTest : public ReconcilerTest {
     node(owners(id)[1]).delete_directly(kIndex, id);
     node(victim).restore(disk);
   }
-  void stop_victim() {
-    node(victim).options().down = true;
-    ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(victim).healthy; }));
-  }
+  void stop_victim() { ASSERT_TRUE(world.set_down(victim, true)); }
   void write_what_is_not_kept() {
     for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");
     world.run_for(std::chrono::hours(2));

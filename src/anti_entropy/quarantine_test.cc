@@ -118,12 +118,7 @@ TEST_F(QuarantineTest, ReplicaThatIsBeingHealedIsGivenItAllTheSame) {
 
 class ThreeGroupsTest : public QuarantineTest {
  protected:
-  ThreeGroupsTest() : QuarantineTest(three_groups()) {}
-  static ForwardWorld::Options three_groups() {
-    ForwardWorld::Options world_options;
-    world_options.groups = 3;
-    return world_options;
-  }
+  ThreeGroupsTest() : QuarantineTest({.groups = 3}) {}
 };
 
 TEST_F(ThreeGroupsTest, WhatIsLeftIsNotRepairedByWhatAReplicaThatIsBeingHealedIsGiven) {

@@ -21,13 +21,12 @@ class TakenOverTest : public ReconcilerTest {
     const Position before = incarnation();
     world.fail_tasks({"indexSwap"});
     EXPECT_EQ(world.await_task(world.swap_indexes(kIndex, "other")).status, "failed");
-    for (auto& [name, each] : world.nodes) each->fail_tasks({});
+    world.fail_tasks({});
     ASSERT_NE(incarnation(), before);
   }
   void stop_victim() {
     victim = owners("id7")[0];
-    node(victim).options().down = true;
-    ASSERT_TRUE(world.run_until([&] { return !world.cluster().status(victim).healthy; }));
+    ASSERT_TRUE(world.set_down(victim, true));
   }
   void write_what_is_not_kept() {
     for (int i = 0; i < 20; ++i) world.write(kIndex, {"id150"}, "not kept");

@@ -186,10 +186,7 @@ class CarriedOutBeforeTest : public FilterResolverTest {
     world_.store.restore(open);
     world_.start();
   }
-  void down(const std::string& name, bool down) {
-    world_.nodes.at(name)->options().down = down;
-    ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status(name).healthy == !down; }));
-  }
+  void down(const std::string& name, bool down) { ASSERT_TRUE(world_.set_down(name, down)); }
   SimulatedNode& other() { return *world_.nodes.at("b0"); }
   Position position_ = 0;
 };
@@ -260,10 +257,7 @@ class NobodyInSyncTest : public testing::Test {
     options.log.retention_age = Seconds(20);
     return options;
   }
-  void down(const std::string& name, bool down) {
-    world_.nodes.at(name)->options().down = down;
-    ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status(name).healthy == !down; }));
-  }
+  void down(const std::string& name, bool down) { ASSERT_TRUE(world_.set_down(name, down)); }
   void miss_entries_on_b0() {
     down("b0", true);
     world_.await_task(world_.write("books", {"1", "2"}, "a"));

@@ -18,8 +18,7 @@ Options forgetful() {
 }
 
 void down(ForwardWorld& world, const std::string& node, bool down) {
-  world.nodes.at(node)->options().down = down;
-  ASSERT_TRUE(world.run_until([&] { return world.cluster().status(node).healthy == !down; }));
+  ASSERT_TRUE(world.set_down(node, down));
 }
 
 TEST(ForgottenTest, ANodeThatMissedForgottenEntriesIsNotInSync) {

@@ -133,6 +133,11 @@ void ForwardWorld::remove_group() {
   topology_ = make_topology(options);
 }
 
+bool ForwardWorld::set_down(const std::string& node, bool down) {
+  nodes.at(node)->options().down = down;
+  return run_until([&] { return cluster().status(node).healthy == !down; });
+}
+
 void ForwardWorld::spawn(Async<void> coroutine) {
   boost::asio::co_spawn(*process->io, std::move(coroutine), [](std::exception_ptr error) {
     if (error) std::rethrow_exception(error);

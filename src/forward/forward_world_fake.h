@@ -27,9 +27,9 @@ class ForwardWorld {
     int groups = 2;
     int nodes_per_group = 2;
     std::uint32_t shards = 8;
-    ForwardOptions forward;
-    LogOptions log;
-    SimulatedNetwork network;
+    ForwardOptions forward = {};
+    LogOptions log = {};
+    SimulatedNetwork network = {};
     Microseconds task_delay_max{200'000};
   };
   ForwardWorld(std::uint64_t seed, Options options);
@@ -40,6 +40,8 @@ class ForwardWorld {
   // Between the two: the configuration has one group more.
   void add_group();
   void remove_group();  // the last
+  // And runs until that is known; whether it is.
+  bool set_down(const std::string& node, bool down);
   // Runs until `until` holds, at most for so long; whether it holds.
   bool run_until(const std::function<bool()>& until, Microseconds at_most = Seconds(600));
   void run_for(Microseconds time);
