@@ -209,6 +209,35 @@ TEST_F(TakenBackDropsTest, SettingsAreWhatTheLastThatWasTakenBackLeft) {
   expect_clean();
 }
 
+// What it was before is told of it only where its drop was taken back: no node is given it.
+TEST_F(TakenBackDropsTest, SettingsGoOnFromWhatWasDroppedBeforeItsRenameWasTakenBack) {
+  stop_word(kOne, "the");
+  settle();
+  for (auto& [name, each] : world.nodes) {
+    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      const bool drops_it = task.type == "indexDeletion" && task.index_uid == kOne;
+      const bool makes_it = task.type == "settingsUpdate" && !to_text(task.details).contains("the");
+      return drops_it || makes_it || task.type == "indexUpdate" ? std::optional("internal")
+                                                                : std::nullopt;
+    });
+  }
+  node("b0").options().automatic = false;  // until all of it is there
+  world.drop_index(kOne);
+  make(kOne);
+  rename(kOne, "renamed");
+  make(kOne);
+  world.write(kOne, {"1"}, "x");
+  world.drop_index("renamed");
+  node("b0").options().automatic = true;
+  settle();
+  EXPECT_EQ(settings(kOne), Json::object({{"stopWords", Json::array({"the"})}}));
+  expect_clean(true);
+  for (const auto& [name, each] : world.nodes) {
+    const Json* words = each->disk().indexes.at(kOne).settings.find("stopWords");
+    EXPECT_TRUE(words != nullptr && *words == Json::array({"the"})) << name;
+  }
+}
+
 TEST_F(TakenBackDropsTest, DropThatFailedEverywhereSurvivesACrashAtAnyMoment) {
   world.write(kOne, {"1", "2"}, "old");
   world.remove(kOne, {"1"});

@@ -218,22 +218,25 @@ Async<Result<bool>> TakeBack::restore(std::shared_ptr<const Entry> failed, Index
   });
 }
 
-// Where something before it was taken back since then, it has another's past.
 Async<Result<TakeBack::Around>> TakeBack::settings_of_dropped(IndexState index) {
-  if (index.named_at < index.dropped_at)
-    co_return co_await settings_around(index, index.dropped_at);
+  MIROIR_CO_TRY(const Past past, co_await past_of_dropped(index));
+  const Position position = past.since == 0 ? index.dropped_at : past.since;
+  MIROIR_CO_TRY(Around around, co_await settings_around(std::move(index), position));
+  around.since = past.since;
+  co_return around;
+}
+
+// Where something before the drop was taken back since, it has another's.
+Async<Result<TakeBack::Past>> TakeBack::past_of_dropped(IndexState index) {
+  Past its;
+  if (index.dropped_at == 0 || index.named_at < index.dropped_at) co_return its;
   MIROIR_CO_TRY(const auto back, co_await kept_entry(context_.log, index.named_at));
-  const Json* failed = back == nullptr ? nullptr : back->arguments.find("entry");
   const Json* pasts = back == nullptr ? nullptr : back->arguments.find("pasts");
-  if (failed == nullptr) co_return Around{.before = index.settings};
-  MIROIR_CO_TRY(Around around, co_await settings_around(index, failed->as_uint64()));
-  around.since = failed->as_uint64();
   for (const Json& past : pasts == nullptr ? Json::Array() : pasts->as_array()) {
     if (*past.find("incarnation") != Json(index.incarnation)) continue;
-    around.before = *past.find("settings");
-    around.given = merge_settings(around.given, *past.find("given"));
+    its = {back->arguments.find("entry")->as_uint64(), *past.find("settings"), *past.find("given")};
   }
-  co_return around;
+  co_return its;
 }
 
 // What waited for what became of the rename.
@@ -424,6 +427,7 @@ Json TakeBack::Around::after() const {
 
 // By the kept versions of them, without what failed everywhere.
 Async<Result<TakeBack::Around>> TakeBack::settings_around(IndexState index, Position position) {
+  MIROIR_CO_TRY(const Past past, co_await past_of_dropped(index));
   std::vector<std::shared_ptr<const Entry>> versions;  // newest first
   Around around{.before = index.settings};
   bool has_base = false;
@@ -444,19 +448,21 @@ Async<Result<TakeBack::Around>> TakeBack::settings_around(IndexState index, Posi
     if (version->arguments.find("change") != nullptr) versions.push_back(std::move(version));
   }
   if (!versions.empty() && !has_base) around.before = *versions.back()->arguments.find("before");
+  if (past.since > 0) around.before = past.settings;
   for (const std::shared_ptr<const Entry>& version : std::views::reverse(versions)) {
     const Json& change = *version->arguments.find("change");
     around.given = merge_settings(around.given, *version->arguments.find("clientSettings"));
     MIROIR_CO_TRY(const auto failures,
                   co_await EntryFailures::of(context_.log, context_.cluster, version->position));
     if (failures.everywhere()) around.failed.insert(version->position);
-    if (around.failed.contains(version->position)) continue;
+    if (around.failed.contains(version->position) || version->position <= past.since) continue;
     if (version->position <= position) {
       make(around.before, change);
     } else {
       around.changes.push_back(change);
     }
   }
+  around.given = merge_settings(around.given, past.given);
   co_return around;
 }
 

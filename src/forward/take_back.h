@@ -46,6 +46,12 @@ class TakeBack {
     Position since = 0;              // if something was taken back
     Json after() const;
   };
+  // The settings that a dropped index has of another's past.
+  struct Past {
+    Position since = 0;  // the entry that was taken back; 0: it has its own
+    Json settings = Json::object();
+    Json given = Json::object();  // what else nodes may have
+  };
   // What had a name first since it was taken away.
   struct Next {
     Position incarnation = 0;  // 0: nothing had it
@@ -82,6 +88,7 @@ class TakeBack {
                            Position decided_by);
   Async<Result<bool>> restore(std::shared_ptr<const Entry> failed, IndexState index, Since since);
   Async<Result<Around>> settings_of_dropped(IndexState index);
+  Async<Result<Past>> past_of_dropped(IndexState index);
   Async<Result<void>> drops_decided_by(Position rename);
   Async<Result<bool>> swap(std::shared_ptr<const Entry> entry, Named named);
   Async<Result<bool>> rename(std::shared_ptr<const Entry> entry, Named named);
