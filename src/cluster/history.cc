@@ -6,6 +6,7 @@
 
 #include "cluster/cluster.h"
 #include "cluster/state_reasons.h"
+#include "node_api/node_settings.h"
 
 namespace miroir {
 namespace {
@@ -79,6 +80,14 @@ Async<Result<Position>> shared_before(Log& log, EntryMark lost, Position sent) {
   co_return std::min({lost.position - 1, later - 1, sent});
 }
 
+// Whether it says of a task without metadata what the entry sent. Settings alone are told apart.
+bool may_be_of(const NodeTask& task, const Entry& entry) {
+  if (node_task_type(entry.kind) != task.type) return false;
+  const Json* settings = entry.arguments.find("settings");
+  if (entry.kind != EntryKind::kUpdateSettings || settings == nullptr) return true;
+  return !task.details.is_object() || may_show(task.details, *settings);
+}
+
 // The position of a task, if it is one of ours. What cannot be read is not somebody else's.
 Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64_t offset, Log& log,
                                                 Position sent) {
@@ -94,8 +103,7 @@ Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64
   if (position < 1 || static_cast<Position>(position) > std::min(sent, log.head()))
     co_return std::nullopt;
   MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, static_cast<Position>(position)));
-  if (entry == nullptr || entry->born_failed || node_task_type(entry->kind) != task.type)
-    co_return std::nullopt;
+  if (entry == nullptr || entry->born_failed || !may_be_of(task, *entry)) co_return std::nullopt;
   MIROIR_CO_TRY(const bool names, co_await names_index(task.index_uid, entry, log));
   if (!names) co_return std::nullopt;
   co_return static_cast<Position>(position);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "forward/forward_world_fake.h"
+#include "node_api/node_settings.h"
 
 namespace miroir {
 namespace {
@@ -113,6 +114,43 @@ TEST_F(SentAgainTest, ADropIsToldAsTheCatalogueSays) {
   const bool succeeded = world.await_task(dropped).status == "succeeded";
   ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   EXPECT_EQ(world.log().catalogue().index("books") == nullptr, succeeded);
+}
+
+// Whether Miroir is started on it.
+class StrangersSettingsTest : public SentAgainTest, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(MiroirIsAway, StrangersSettingsTest, testing::Values(true));
+
+// Such tasks carry no position: what it says tells a stranger's from Miroir's own.
+TEST_P(StrangersSettingsTest, AreNotTakenForThoseThatHadTheirNumberBefore) {
+  ForwardWorld world(6, options(1));
+  start(world);
+  SimulatedNode& node = *world.nodes.at("a0");
+  const SimulatedNode::Disk old = node.snapshot();
+  node.options().automatic = false;
+  world.fail_tasks({"settingsUpdate"});
+  Entry change;
+  change.kind = EntryKind::kUpdateSettings;
+  change.task_type = "settingsUpdate";
+  change.index_uid = "books";
+  const Json settings = Json::object({{"stopWords", Json::array({"the"})}});
+  change.arguments =
+      Json::object({{"clientSettings", settings},
+                    {"settings", settings_for_node(settings, Json::object(), "id")}});
+  const Position changed = world.append(std::move(change));
+  const auto number = static_cast<TaskUid>(changed);
+  ASSERT_TRUE(world.run_until([&] {
+    return node.disk().tasks.contains(number) && world.cluster().status("b0").done >= changed;
+  }));
+  if (GetParam()) world.crash();
+  node.fail_tasks(nullptr);
+  node.restore(old);
+  const UpdateSettings theirs{"books", Json::object({{"stopWords", Json::array({"theirs"})}})};
+  ASSERT_EQ(node.enqueue(theirs, std::nullopt, "").value().uid, number);
+  node.settle();
+  world.fail_tasks({"settingsUpdate"}, "a0");
+  node.options().automatic = true;
+  if (GetParam()) world.start();
+  EXPECT_EQ(world.await_task(changed).status, "failed");
 }
 
 // Of its parts only those are sent that did not fail on all owners.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <set>
 #include <utility>
 
 #include "meili/filterable.h"
@@ -108,6 +110,29 @@ Json filter_rules(const Json* clients, const std::string& primary_key) {
   return rules;
 }
 
+// By value, as a float of 32 bits may keep it.
+bool is_near(double one, double other) {
+  constexpr double kPrecision = 1e-6;
+  return std::abs(one - other) <= kPrecision * std::max(std::abs(one), std::abs(other));
+}
+
+// None where others are among them.
+std::optional<std::set<std::string>> texts_of(const Json::Array& list) {
+  std::set<std::string> texts;
+  for (const Json& each : list) {
+    if (!each.is_string()) return std::nullopt;
+    texts.insert(each.as_string());
+  }
+  return texts;
+}
+
+bool may_show_list(const Json::Array& shown, const Json::Array& sent) {
+  const auto its = texts_of(shown);
+  const auto texts = texts_of(sent);
+  if (!its || !texts) return std::ranges::equal(shown, sent, may_show);
+  return its == texts || (texts->contains("*") && its == std::set<std::string>{"*"});
+}
+
 bool names_reserved(const Json& value) {
   if (value.is_string()) {
     return value.as_string().find(kReservedPrefix) != std::string::npos;
@@ -199,6 +224,17 @@ Json settings_from_node(Json answer, const std::string& primary_key) {
   }
   answer.set("filterableAttributes", std::move(clients));
   return answer;
+}
+
+bool may_show(const Json& shown, const Json& sent) {
+  if (sent.is_null()) return shown.is_null() || shown == Json::array({"*"});
+  if (sent.is_number() && shown.is_number()) return is_near(shown.as_double(), sent.as_double());
+  if (sent.is_array() && shown.is_array()) return may_show_list(shown.as_array(), sent.as_array());
+  if (!sent.is_object() || !shown.is_object()) return shown == sent;
+  return std::ranges::all_of(sent.as_object(), [&shown](const auto& member) {
+    const Json* its = shown.find(member.first);
+    return member.first == "apiKey" || may_show(its == nullptr ? Json() : *its, member.second);
+  });
 }
 
 Json details_of_reset() {

@@ -30,6 +30,11 @@ Json settings_for_client(Json answer, const Json& settings);
 // `primary_key`: the index's, which the node itself may not know; empty: nobody knows one.
 Json settings_from_node(Json answer, const std::string& primary_key);
 
+// Whether a node that was given `sent` may show `shown`: settings, or a part of them. It shows null
+// in some places as a list of everything, lists of texts in an order of its own and once each,
+// numbers by value, secrets shortened, and more members than it was given.
+bool may_show(const Json& shown, const Json& sent);
+
 // What a task says of a reset of all settings: each of them null, but for the two that are lists of
 // everything.
 Json details_of_reset();

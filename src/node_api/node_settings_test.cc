@@ -184,5 +184,39 @@ TEST(NodeSettingsTest, MembersThatAreGoneAreReset) {
   EXPECT_TRUE(complete.find("pagination")->is_null());
 }
 
+// As measured with Meilisearch 1.50 (and `task_view.rs` there).
+TEST(NodeSettingsTest, ATaskShowsTheSettingsThatItWasSentInTheNodesOwnWay) {
+  const Json sent = settings_for_node(
+      parsed(R"({"stopWords":["the","a","the"],"searchableAttributes":["title","*"],
+                 "filterableAttributes":["genre",{"attributePatterns":["x"]}],
+                 "typoTolerance":{"enabled":false,"disableOnWords":["b","a"]},
+                 "embedders":{"e":{"source":"openAi","apiKey":"a secret",
+                                   "distribution":{"mean":0.123456789,"sigma":0.1}}}})"),
+      kNone, "id");
+  Json shown = sent;
+  shown.set("stopWords", Json::array({"a", "the"}));
+  shown.set("searchableAttributes", Json::array({"*"}));
+  shown.set("displayedAttributes", Json::array({"*"}));
+  shown["typoTolerance"].set("disableOnWords", Json::array({"a", "b"}));
+  shown["embedders"]["e"].set("apiKey", "XXX...");
+  shown["embedders"]["e"]["distribution"].set("mean", 0.12345679);
+  shown["filterableAttributes"].as_array().back().set("features", Json::object());
+  EXPECT_TRUE(may_show(shown, sent));
+  const auto shows = [&](std::string_view name, Json value) {
+    Json other = shown;
+    other.set(name, std::move(value));
+    return may_show(other, sent);
+  };
+  EXPECT_FALSE(shows("stopWords", Json::array({"a"})));
+  EXPECT_FALSE(shows("stopWords", Json()));
+  EXPECT_FALSE(shows("rankingRules", Json::array({"words"}))) << "it was reset";
+  EXPECT_FALSE(shows("searchableAttributes", Json::array({"title"})));
+  EXPECT_FALSE(shows("typoTolerance", Json::object({{"enabled", false}})));
+  EXPECT_FALSE(shows("filterableAttributes", Json::array({"genre"})));
+  EXPECT_FALSE(shows("embedders", Json::object()));
+  EXPECT_FALSE(may_show(Json::object({{"stopWords", Json::array({"a", "the"})}}), sent))
+      << "a stranger's change of one setting";
+}
+
 }  // namespace
 }  // namespace miroir

@@ -179,7 +179,7 @@ struct Apply {
     }
     if (!write.settings.is_object()) return failed("invalid_settings", "Not an object.");
     index->settings = merge_settings(index->settings, write.settings);
-    return {};
+    return {std::nullopt, write.settings};
   }
 
   SimulatedOutcome operator()(const ForgetTasks& write) const {
