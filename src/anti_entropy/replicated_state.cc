@@ -4,6 +4,7 @@
 
 #include "anti_entropy/audit.h"
 #include "anti_entropy/doubt.h"
+#include "anti_entropy/refused_settings.h"
 #include "anti_entropy/sweep.h"
 #include "cluster/entry_failures.h"
 #include "cluster/present_taints.h"
@@ -155,21 +156,6 @@ Async<Result<NamesOnNodes>> names_kept(const Tools& tools, const Catalogue& cata
   co_return kept;
 }
 
-// What all read back of them alike may be what they had before.
-std::set<std::string> refused_settings(const Tools& tools, const Snapshot& snapshot) {
-  std::map<std::string, std::size_t> refusals;
-  for (const Taint& taint : tools.log.index_taints()) {
-    const IndexState* index = snapshot.catalogue.by_incarnation(taint.incarnation);
-    if (index != nullptr && snapshot.nodes.contains(taint.node) &&
-        std::ranges::count(taint.failed, index->settings_version) > 0)
-      ++refusals[index->uid];
-  }
-  std::set<std::string> uids;
-  for (const auto& [uid, nodes] : refusals)
-    if (nodes == snapshot.nodes.size()) uids.insert(uid);
-  return uids;
-}
-
 NamesOnNodes names_in_doubt(const Tools& tools, const Catalogue& catalogue, const Roster& roster) {
   NamesOnNodes names;
   for (const auto& [uid, index] : catalogue.indexes()) {
@@ -209,7 +195,9 @@ Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster) {
     MIROIR_CO_TRY(snapshot.expected.settings,
                   co_await remembered_settings(tools, snapshot.catalogue));
     MIROIR_CO_TRY(snapshot.expected.left, co_await names_left(tools, snapshot.catalogue));
-    snapshot.expected.refused = refused_settings(tools, snapshot);
+    MIROIR_CO_TRY(snapshot.expected.refused,
+                  co_await refused_settings(tools, snapshot.catalogue, snapshot.nodes,
+                                            snapshot.expected.settings));
     snapshot.expected.now = tools.clock.wall_now();
     snapshot.expected.in_doubt = names_in_doubt(tools, snapshot.catalogue, roster);
     MIROIR_CO_TRY(snapshot.expected.kept, co_await names_kept(tools, snapshot.catalogue, roster));

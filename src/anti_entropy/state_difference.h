@@ -60,7 +60,7 @@ using NamesOnNodes = std::set<std::pair<std::string, std::string>>;
 struct Expectations {
   WallTime now = {};                       // of keys that have expired nothing is expected
   std::map<std::string, Json> settings;    // as they ought to be read back, by index
-  std::set<std::string> refused = {};      // indexes whose newest settings failed on all nodes
+  std::set<std::string> refused = {};      // indexes whose newest settings no node has
   std::set<std::string> given_again = {};  // indexes whose settings all nodes have just applied
   NamesOnNodes left;                       // indexes that are no more, or have another name
   NamesOnNodes in_doubt;                   // that may be another index, while their peers are not

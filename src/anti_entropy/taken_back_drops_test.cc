@@ -61,6 +61,43 @@ TEST_F(TakenBackDropsTest, SettingsOfAnIndexThatFailedEverywhereAreGivenToNodesA
   EXPECT_EQ(world.log().head(), head) << "once";
 }
 
+// Of a heal that failed nothing is remembered.
+TEST_F(TakenBackDropsTest, AndWhereAHealCouldNotGiveThem) {
+  world.fail_tasks({"settingsUpdate"}, "b0");
+  make("made");
+  settle();
+  SimulatedNode::Disk disk = node("a0").snapshot();
+  disk.indexes.erase("made");
+  node("a0").restore(std::move(disk));
+  world.fail_tasks({"settingsUpdate"});
+  run_pass(PassKind::kLight);
+  settle();
+  expect_clean(true);
+  for (const auto& [name, each] : world.nodes)
+    EXPECT_NE(each->disk().indexes.at("made").settings.find("filterableAttributes"), nullptr)
+        << name;
+}
+
+TEST_F(TakenBackDropsTest, AndWhereMoreFailedSinceThanIsNamed) {
+  const Json words = Json::array({"the"});
+  world.fail_tasks({"settingsUpdate"});
+  set_settings(Json::object({{"stopWords", words}}), kOne);  // no client's
+  settle();
+  for (int i = 0; i < 10; ++i) {
+    for (const char* failing : {"a0", "b0"}) {
+      world.fail_tasks({"documentDeletion"}, failing);
+      world.clear(kOne);
+      settle();
+    }
+  }
+  run_pass(PassKind::kLight);
+  for (const auto& [name, each] : world.nodes) {
+    const Json* held = each->disk().indexes.at(kOne).settings.find("stopWords");
+    ASSERT_NE(held, nullptr) << name;
+    EXPECT_EQ(*held, words) << name;
+  }
+}
+
 TEST_F(TakenBackDropsTest, DropThatFailedEverywhereLeavesTheIndexWhatItWas) {
   const std::string copy = fill();
   const Position incarnation = world.log().catalogue().index(kOne)->incarnation;
