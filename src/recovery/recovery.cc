@@ -359,7 +359,8 @@ Async<Result<Stamp>> Recovery::newest_stamp(std::string node, NodeIndex index) {
 // Entries that make the catalogue what the nodes hold. An index that several nodes hold is taken
 // with the settings of the first, of the sources before others, and last of those where it is in
 // doubt; where only these hold one that was dropped, it is left to them. One that none holds stays,
-// and is made again, empty.
+// and is made again, empty. One that no source holds, and the log knows, keeps its settings: who is
+// behind may have missed them.
 Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
                                            const std::vector<NodeHolds>& sources,
                                            const std::vector<NodeHolds>& others) const {
@@ -380,7 +381,10 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
       if (known == nullptr && dropped && held.front()->in_doubt.contains(index.uid)) continue;
       const Json& taken = held.front()->settings.at(index.uid);
       const auto key = primary_key_of(index.uid, held);
-      Json settings = settings_from_node(taken, key.value_or(""));
+      const bool missed = std::ranges::none_of(
+          sources, [&](const NodeHolds& source) { return source.holds(index.uid); });
+      const bool keeps = known != nullptr && missed;
+      Json settings = keeps ? known->settings : settings_from_node(taken, key.value_or(""));
       // A node never tells the keys of embedders.
       if (const Json* embedders = known == nullptr ? nullptr : known->settings.find("embedders"))
         settings.set("embedders", *embedders);
@@ -393,7 +397,7 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
       const Json* rules = taken.find(kFilters);
       const bool ours =
           rules != nullptr && *rules == *entries.back().arguments.find("settings")->find(kFilters);
-      if (!alike || !ours) entries.push_back(settings_for_all(entries.back()));
+      if (keeps || !alike || !ours) entries.push_back(settings_for_all(entries.back()));
     }
   }
   for (const auto& [uid, index] : catalogue.indexes()) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cluster/state_reasons.h"
+#include "node_api/node_settings.h"
 #include "recovery/recovery_world_fake.h"
 
 namespace miroir {
@@ -207,6 +208,41 @@ TEST_F(RecoverySourcesTest, ANodeThatIsNotTakenDecidesNeitherSettingsNorKeys) {
     EXPECT_TRUE(node->disk().keys.contains("k")) << name;
   }
   EXPECT_NE(world_.log().catalogue().key("k"), nullptr);
+}
+
+// The log forgot that the others dropped it.
+TEST_F(RecoverySourcesTest, NorTheSettingsOfAnIndexThatTheLogKnowsAndNoSourceHolds) {
+  const auto set = [&](const char* word) {
+    const Json settings = Json::object({{"stopWords", Json::array({word})}});
+    Entry entry;
+    entry.kind = EntryKind::kUpdateSettings;
+    entry.index_uid = "books";
+    entry.arguments =
+        Json::object({{"clientSettings", settings},
+                      {"settings", settings_for_node(settings, Json::object(), "id")}});
+    world_.append(std::move(entry));
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  };
+  set("older");
+  const SimulatedNode::Index missed = world_.nodes.at("a0")->disk().indexes.at("books");
+  set("newer");
+  set_behind("a0", ReplicaState::kStale);
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  write("second", 0, 40);
+  world_.await_task(world_.drop_index("books"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  SimulatedNode::Disk disk = world_.nodes.at("a0")->snapshot();
+  disk.indexes["books"] = missed;
+  world_.nodes.at("a0")->restore(std::move(disk));
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return is_recovered() && world_.all_done(); }));
+  const Json newer = Json::array({"newer"});
+  EXPECT_EQ(*world_.log().catalogue().index("books")->settings.find("stopWords"), newer);
+  for (auto& [name, node] : world_.nodes) {
+    const Json* read = node->disk().indexes.at("books").settings.find("stopWords");
+    ASSERT_NE(read, nullptr) << name;
+    EXPECT_EQ(*read, newer) << name;
+  }
 }
 
 TEST_F(RecoverySourcesTest, AnIndexThatOnlyANodeWhichIsNotTakenHoldsIsTakenOverToo) {

@@ -61,10 +61,28 @@ class Remains {
     }
     for (const auto& [uid, words] : told) {
       const auto taken = adoption_.stop_words.find(uid);
-      const bool held =
-          taken != adoption_.stop_words.end() && std::ranges::count(words, taken->second) != 0;
-      model_.indexes()[uid].stop_words = held ? taken->second : words.front();
+      const bool stays = !of_sources || is_unset(uid);
+      const bool is_one = taken != adoption_.stop_words.end() &&
+                          (std::ranges::count(words, taken->second) != 0 ||
+                           (stays && taken->second == stop_words_before(uid)));
+      model_.indexes()[uid].stop_words = is_one ? taken->second : words.front();
     }
+  }
+
+  // Whether no source was given Miroir's rules for it: it was dropped by what the log forgot, and
+  // documents that were taken since made it again, maybe only after Miroir had read that no source
+  // holds it. Then it stays what the store knew (docs/design.md, invariant 11).
+  bool is_unset(const std::string& uid) const {
+    return std::ranges::none_of(adoption_.disks, [&](const auto& disk) {
+      const auto held = disk.second.indexes.find(uid);
+      return adoption_.sources.contains(disk.first) && held != disk.second.indexes.end() &&
+             held->second.settings.find("filterableAttributes") != nullptr;
+    });
+  }
+
+  Json stop_words_before(const std::string& uid) const {
+    const auto index = before_.indexes().find(uid);
+    return index == before_.indexes().end() ? Json() : index->second.stop_words;
   }
 
   void note(const std::string& uid, const std::string& id, const Json& document, bool of_source) {

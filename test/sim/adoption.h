@@ -21,8 +21,9 @@ struct Adoption {
 };
 
 // What must remain: of every document the newest copy that an owner holds, whoever else lacks it,
-// and every index that a node holds, with its settings; where sources differ, either's. `before`:
-// what the store still knew, which decides where no node says anything.
+// and every index that a node holds, with its settings; where sources differ, either's, and where
+// none of them was given any, maybe the store's. `before`: what the store still knew, which decides
+// where no node says anything.
 Model what_remains(const Model& before, const Adoption& adoption, const Topology& topology);
 
 }  // namespace miroir::sim

@@ -86,6 +86,21 @@ TEST_F(AdoptionTest, WhereSourcesDifferInSettingsEithersRemain) {
   EXPECT_EQ(words(), Json()) << "b0 is behind";
 }
 
+// Between Miroir's reading of the nodes and its entry.
+TEST_F(AdoptionTest, WhereDocumentsAloneMadeAnIndexAgainTheStoresSettingsMayRemain) {
+  const Json the = Json::array({"the"});
+  const auto words = [this] { return remains().indexes().at("books").stop_words; };
+  before.apply({Act::kSettings, "books", {}, "the"});
+  adoption.sources = {"a0", "b0"};
+  EXPECT_EQ(words(), Json());
+  adoption.stop_words["books"] = the;
+  EXPECT_EQ(words(), the);
+  adoption.disks["a0"].indexes["books"].settings.set("filterableAttributes", Json::array());
+  EXPECT_EQ(words(), Json()) << "somebody set it";
+  adoption.sources = {"b0"};
+  EXPECT_EQ(words(), the) << "a0 is behind";
+}
+
 TEST_F(AdoptionTest, KeysThatEveryNodeHoldsOrTheStoreKnewRemain) {
   hold_key("a0", "name");
   EXPECT_TRUE(remains().keys().empty());
