@@ -202,7 +202,7 @@ Async<void> Forwarder::recover_tasks(Position last) {
       if (unresolved(*entry)) resolver_.want(entry->position);  // a log that went back forgot it
       const auto uid =
           static_cast<TaskUid>(static_cast<std::int64_t>(entry->position) + progress_.offset);
-      watcher_.add(std::move(entry), uid, true);
+      watcher_.add(std::move(entry), uid, "");
     }
   }
 }

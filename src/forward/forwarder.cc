@@ -363,9 +363,9 @@ Async<Result<void>> Forwarder::enqueue(std::shared_ptr<const Entry> entry, NodeW
   accepted();
   last_contact_ = context_.clock.now();
   progress_.acknowledged = entry->position;
-  progress_.acknowledged_at = std::move(enqueued->enqueued_at);
+  progress_.acknowledged_at = enqueued->enqueued_at;
   unsaved_ = true;
-  watcher_.add(std::move(entry), uid, false);
+  watcher_.add(std::move(entry), uid, std::move(enqueued->enqueued_at));
   co_return Result<void>();
 }
 

@@ -116,9 +116,9 @@ TEST_F(SentAgainTest, ADropIsToldAsTheCatalogueSays) {
   EXPECT_EQ(world.log().catalogue().index("books") == nullptr, succeeded);
 }
 
-// Whether Miroir is started on it.
+// Whether Miroir is there to see it, or is started on it.
 class StrangersSettingsTest : public SentAgainTest, public testing::WithParamInterface<bool> {};
-INSTANTIATE_TEST_SUITE_P(MiroirIsAway, StrangersSettingsTest, testing::Values(true));
+INSTANTIATE_TEST_SUITE_P(MiroirIsAway, StrangersSettingsTest, testing::Bool());
 
 // Such tasks carry no position: what it says tells a stranger's from Miroir's own.
 TEST_P(StrangersSettingsTest, AreNotTakenForThoseThatHadTheirNumberBefore) {

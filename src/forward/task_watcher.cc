@@ -49,9 +49,13 @@ void TaskWatcher::pass(Position position) {
   context_.stirred.notify_all();
 }
 
-void TaskWatcher::add(std::shared_ptr<const Entry> entry, TaskUid uid, bool recovered) {
+void TaskWatcher::add(std::shared_ptr<const Entry> entry, TaskUid uid, std::string enqueued_at) {
   const Position position = entry->position;
-  in_flight_[position] = {.entry = std::move(entry), .uid = uid, .recovered = recovered};
+  const bool recovered = enqueued_at.empty();
+  in_flight_[position] = {.entry = std::move(entry),
+                          .uid = uid,
+                          .enqueued_at = std::move(enqueued_at),
+                          .recovered = recovered};
   pass(position);
 }
 
@@ -153,6 +157,9 @@ Async<Result<bool>> TaskWatcher::poll() {
                        "task " + std::to_string(task.uid) + " is gone from the node");
       }
       co_await settle_vanished(task.entry, task.uid);
+    } else if (!task.recovered && answered->second->enqueued_at != task.enqueued_at) {
+      co_return fail(ErrorCode::kConflict, "task " + std::to_string(task.uid) +
+                                               " is not the one that the node acknowledged");
     } else if (!answered->second->ended()) {
       found->second.processing = answered->second->status == "processing";
       continue;

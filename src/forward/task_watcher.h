@@ -33,8 +33,8 @@ class TaskWatcher {
   // Everything up to here was handed over, or is not for the node.
   Position passed() const { return passed_; }
   void pass(Position position);
-  // `recovered`: only the node's history tells that it has the task.
-  void add(std::shared_ptr<const Entry> entry, TaskUid uid, bool recovered);
+  // `enqueued_at`: as the node acknowledged it; empty: only its history tells that it has the task.
+  void add(std::shared_ptr<const Entry> entry, TaskUid uid, std::string enqueued_at);
   void add_refused(Position position, Json error);
   // Forgets all tasks and goes back to a position.
   void restart(Position passed);
@@ -58,7 +58,8 @@ class TaskWatcher {
   struct InFlight {
     std::shared_ptr<const Entry> entry;
     TaskUid uid = 0;
-    bool recovered = false;
+    std::string enqueued_at;
+    bool recovered = false;  // its history told of it since it was acknowledged
     bool processing = false;
     bool ended = false;
   };
