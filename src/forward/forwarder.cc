@@ -451,6 +451,8 @@ Async<void> Forwarder::miss(Position last) {
     return context_.cluster.set_state(
         node_, state == ReplicaState::kInSync ? ReplicaState::kStale : state, why);
   });
+  progress_.forget_gaps(
+      std::min(context_.log.forgotten(), context_.cluster.progress(node_).proven));
   progress_.skip(first, last);
   if (first < context_.log.operations_forgotten() ||
       context_.cluster.progress(node_).doubted(first)) {

@@ -29,6 +29,11 @@ struct NodeProgress {
   };
   std::vector<Gap> gaps = {};
   void skip(Position after, Position to);
+  // Those that end by there: where the node was found to be in sync since, and the log has
+  // forgotten their entries, nobody asks about them.
+  void forget_gaps(Position last) {
+    std::erase_if(gaps, [last](const Gap& gap) { return gap.to <= last; });
+  }
   bool skipped(Position position) const {
     return std::ranges::any_of(
         gaps, [&](const Gap& gap) { return gap.after < position && position <= gap.to; });
