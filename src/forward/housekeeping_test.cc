@@ -135,6 +135,21 @@ TEST_F(HousekeepingTest, WhatWasUnderWayWhenItsTaskWasDeletedEverywhereDidNotFai
   }
 }
 
+TEST_F(HousekeepingTest, ATaskThatIsGoneEndsAlsoWhereEachRequestOpensAConnection) {
+  node_.options().keeps_connections = false;
+  node_.options().automatic = false;
+  const Position written = world_.write("books", {"4"}, "a");
+  world_.run_for(Seconds(1));
+  world_.crash();
+  forget_tasks(node_, 0, node_.disk().next_uid - 1);
+  forget_tasks(node_, 0, node_.disk().next_uid);
+  node_.options().automatic = true;
+  world_.start();
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }, Seconds(60)));
+  EXPECT_EQ(world_.await_task(written).status, "succeeded");
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale) << "it is compared";
+}
+
 // A disk that was put back lacks what came after it, whoever deleted its tasks.
 TEST_F(HousekeepingTest, WhereTheFinishedTasksOfAnOlderDiskAreDeletedItIsSentTheLog) {
   const SimulatedNode::Disk old = node_.snapshot();

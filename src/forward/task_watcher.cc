@@ -76,6 +76,7 @@ void TaskWatcher::restart(Position passed) {
 
 void TaskWatcher::resume(std::uint64_t looked_over) {
   looked_over_ = looked_over;
+  ++looks_;
   for (auto& [position, task] : in_flight_) task.recovered = true;
   paused_ = false;
   trouble_.reset();
@@ -130,6 +131,7 @@ Async<void> TaskWatcher::run() {
 
 Async<Result<bool>> TaskWatcher::poll() {
   const std::uint64_t epoch = epoch_;
+  const std::uint64_t looks = looks_;
   const TaskUid first = in_flight_.begin()->second.uid;
   const TaskUid last = in_flight_.rbegin()->second.uid;
   auto answer = co_await context_.cluster.client(node_).tasks(
@@ -148,11 +150,15 @@ Async<Result<bool>> TaskWatcher::poll() {
   for (Position position : asked) {
     auto found = in_flight_.find(position);
     if (found == in_flight_.end()) continue;
-    const InFlight& task = found->second;
+    InFlight& task = found->second;
     auto answered = by_uid.find(task.uid);
     if (answered == by_uid.end()) {
-      // Over a new connection the node may have answered from another disk.
-      if (!task.recovered || context_.cluster.client(node_).connections() != looked_over_) {
+      // Over a new connection the node may have answered from another disk: it is looked at. Where
+      // that finds its history right, so was the answer before.
+      const bool same = context_.cluster.client(node_).connections() == looked_over_;
+      const bool looked = task.gone_at != 0 && task.gone_at < looks;
+      if (!task.recovered || !(same || looked)) {
+        if (task.gone_at == 0 && looks == looks_ && !paused_) task.gone_at = looks;
         co_return fail(ErrorCode::kConflict,
                        "task " + std::to_string(task.uid) + " is gone from the node");
       }

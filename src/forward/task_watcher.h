@@ -62,6 +62,8 @@ class TaskWatcher {
     bool recovered = false;  // its history told of it since it was acknowledged
     bool processing = false;
     bool ended = false;
+    std::uint64_t gone_at =
+        0;  // the look at the node after which it was found to be gone; 0: never
   };
   // Whether anything ended.
   Async<Result<bool>> poll();
@@ -80,6 +82,7 @@ class TaskWatcher {
   std::uint64_t epoch_ = 0;  // what was asked before a restart says nothing after it
   bool paused_ = true;
   std::uint64_t looked_over_ = 0;
+  std::uint64_t looks_ = 0;  // at the node, as far as is known here
   std::optional<Error> trouble_;
 };
 

@@ -55,6 +55,7 @@ Async<Result<SimulatedNodeClient::Fate>> SimulatedNodeClient::travel(Instant dea
   co_await clock_.sleep_until(arrival);
   if (refused || network_.cut || node_.options().down)
     co_return fail(ErrorCode::kUnavailable, "node " + node_.options().id + ": connection refused");
+  if (!node_.options().keeps_connections) ++opened_;
   node_.catch_up();
   co_return answer_lost ? Fate::kAnswerLost : Fate::kDelivered;
 }

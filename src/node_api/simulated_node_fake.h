@@ -28,6 +28,7 @@ class SimulatedNode {
     bool full = false;        // a full disk: no writes
     bool down = false;        // refuses connections
     bool speaks_task_ids = true;
+    bool keeps_connections = true;  // false: each request opens one
     Microseconds clock_offset{0};  // its wall clock's, from the true time
   };
   // Text as the node answers it: top-level members of a document.
