@@ -169,6 +169,34 @@ TEST_F(IndexWriterTest, AKeyOfTheClientsIsRefusedWhereNoOtherNodeMayHoldIt) {
   EXPECT_EQ(create_with_key("books", away).status, 503) << "one that is away may have the key";
 }
 
+// Which its lane has yet to give it.
+TEST_F(IndexWriterTest, WhoWasNotGivenANewKeyYetDoesNotRefuseIt) {
+  for (auto& [name, node] : world.world.nodes) node->options().full = true;
+  Entry key;
+  key.kind = EntryKind::kPutKey;
+  key.arguments = Json::object({{"uid", "k"}, {"name", "new"}});
+  world.world.append(std::move(key));
+  bool one_is_silent = true;
+  world.world.answer_dry_run =
+      [&](const std::string& node,
+          const http::ClientRequest&) -> std::optional<Result<http::Response>> {
+    if (one_is_silent && node == "b0") return fail(ErrorCode::kUnavailable, "connection refused");
+    return http::json_response(
+        403, R"({"message":"no","code":"invalid_api_key","type":"auth","link":""})");
+  };
+  const auto create_with_key = [&] {
+    http::Request request = WriteWorld::json_request("POST", R"({"uid":"books"})");
+    request.headers.set("Authorization", "Bearer clients");
+    return world.answer(world.indexes().create(request)).status;
+  };
+  EXPECT_EQ(create_with_key(), 503);
+  one_is_silent = false;
+  EXPECT_EQ(create_with_key(), 503);
+  for (auto& [name, node] : world.world.nodes) node->options().full = false;
+  MIROIR_ASSERT(world.world.run_until([&] { return world.world.all_done(); }));
+  EXPECT_EQ(create_with_key(), 403) << "all have it";
+}
+
 TEST_F(IndexWriterTest, WithNobodyToJudgeNothingIsAccepted) {
   world.world.answer_dry_run =
       [](const std::string&, const http::ClientRequest&) -> std::optional<Result<http::Response>> {

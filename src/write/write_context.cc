@@ -12,6 +12,9 @@ namespace {
 
 // Groups that lag more entries than this are named in X-Miroir-Degraded.
 constexpr Position kLagTolerated = 1'000;
+// Entries that a node has yet to do, and that are looked through for a key.
+constexpr Position kKeyLookedForMax = 10'000;
+constexpr std::size_t kEntriesPage = 1'000;
 
 WallTime wall_time(EntryStamp stamp) {
   return WallTime(Microseconds(static_cast<std::int64_t>(stamp)));
@@ -23,6 +26,19 @@ std::vector<NodeConfig> likeliest_first(const Cluster& cluster) {
   std::ranges::stable_partition(
       nodes, [&](const NodeConfig& node) { return cluster.status(node.id).healthy; });
   return nodes;
+}
+
+// Whether the log has a key that a node which has done so much of it was not given yet.
+Async<Result<bool>> lacks_a_key(Log& log, Position done) {
+  if (log.head() > done + kKeyLookedForMax) co_return true;
+  for (Position next = done + 1; next <= log.head();) {
+    MIROIR_CO_TRY(const auto entries, co_await log.entries(next, kEntriesPage));
+    if (entries.empty()) break;
+    for (const std::shared_ptr<const Entry>& entry : entries)
+      if (entry->kind == EntryKind::kPutKey) co_return true;
+    next = entries.back()->position + 1;
+  }
+  co_return false;
 }
 
 Answer<Json> judgement(const http::Response& answer) {
@@ -136,7 +152,8 @@ Async<Answer<Json>> judge_at_node(WriteContext context, std::string method, std:
   const bool clients_key = headers.find("Authorization") != nullptr;
   // A node that does not take a client's key, which Miroir admitted, may lack it. That the key does
   // not allow the indexes which the body names, all nodes say.
-  std::optional<http::Response> refusal;
+  std::optional<http::Response> refusal;  // of one that was given all keys
+  bool refused = false;
   Position refused_at = 0;  // done by those in sync that refuse the key
   Position silent_at = 0;   // …and by those that say nothing
   Error last{ErrorCode::kUnavailable, "no node answers"};
@@ -147,7 +164,7 @@ Async<Answer<Json>> judge_at_node(WriteContext context, std::string method, std:
       last = std::move(error);
       silent_at = std::max(silent_at, status.done);
     };
-    if (refusal && !status.healthy) {
+    if (refused && !status.healthy) {
       is_silent({ErrorCode::kUnavailable, "node " + node.id + " is away"});
       continue;
     }
@@ -160,6 +177,12 @@ Async<Answer<Json>> judge_at_node(WriteContext context, std::string method, std:
       is_silent({ErrorCode::kUnavailable,
                  "node " + node.id + " answered " + std::to_string(answer->status)});
     } else if (key_refused) {
+      refused = true;
+      const auto lacks = co_await lacks_a_key(context.log, status.done);
+      if (!lacks || *lacks) {
+        is_silent({ErrorCode::kUnavailable, "node " + node.id + " has yet to be given a key"});
+        continue;
+      }
       refusal = std::move(*answer);
       if (in_sync) refused_at = std::max(refused_at, status.done);
     } else {
