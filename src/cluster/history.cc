@@ -164,11 +164,17 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
       MIROIR_CO_TRY(const std::optional<Position> position,
                     co_await identify(task, progress.offset, log, sent));
       const auto mark = parse_task_metadata(task.custom_metadata);
-      if (mark && position) told = std::max(told, *position);
+      if (mark && position) {
+        told = std::max(told, *position);
+        history.held.push_back(*position);
+        history.obscured = std::min(history.obscured, *position - 1);
+      }
       if (mark && !position) {
         history.lost = std::max(history.lost, mark->position);
         if (!lost) lost = mark;
       }
+      if (!position && task.type == node_task_type(EntryKind::kForgetNodeTasks))
+        history.obscured = std::numeric_limits<Position>::max();
       if (position &&
           std::int64_t{task.uid} == static_cast<std::int64_t>(*position) + progress.offset) {
         history.resume_after = *position;
@@ -269,7 +275,8 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
           .offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(resume_after),
           .resume_at = newest.enqueued_at,
           .why = why_lost(lost.newest, log.head()),
-          .lost = lost.newest};
+          .lost = lost.newest,
+          .obscured = std::numeric_limits<Position>::max()};
     }
     MIROIR_CO_TRY(const NewestOfOurs ours,
                   co_await newest_of_ours(page, progress.offset, log, sent));

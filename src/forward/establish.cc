@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cluster/state_reasons.h"
+#include "forward/doubt_indexes.h"
 #include "forward/forwarder.h"
 #include "forward/plan.h"
 
@@ -151,7 +152,13 @@ Async<Result<void>> Forwarder::adopt(History history) {
       missed_ = 0;
     }
   }
-  co_await recover_tasks(history.resume_after);
+  Position unsent = 0;
+  if (history.lost > 0) {
+    MIROIR_CO_TRY(unsent, co_await newest_unsent(history));
+  }
+  // Recovery takes it for what it holds of later entries.
+  if (unsent > 0) MIROIR_CO_CHECK(co_await doubt_indexes(context_.log, node_, unsent));
+  co_await recover_tasks(history, unsent);
   if (history.offset != progress_.offset) {
     // Tasks under the old numbers must have ended before the offset moves: no row tells which
     // number was whose.
@@ -174,8 +181,40 @@ Async<Result<void>> Forwarder::drain() {
   co_return Result<void>();
 }
 
-// The tasks that the node has and nobody watches: sent before a crash, or without an answer.
-Async<void> Forwarder::recover_tasks(Position last) {
+// A log that went back may not know that the node was never sent an entry: the body was gone, or it
+// was refused or cancelled. Between the tasks before and behind such entries theirs are missing.
+bool Forwarder::was_unsent(const Entry& entry, const History& history) const {
+  return history.lost > 0 && entry.body != 0 &&
+         entry.position > std::max(progress_.acknowledged, history.obscured) &&
+         concerns(entry, node_, context_.cluster.topology()) &&
+         !std::ranges::binary_search(history.held, entry.position);
+}
+
+// The newest of those whose bodies are gone; 0: none.
+Async<Result<Position>> Forwarder::newest_unsent(History history) const {
+  const Position last = std::min(history.resume_after, context_.log.trimmed());
+  std::vector<Position> unsent;
+  for (Position next = std::max(watcher_.passed(), progress_.acknowledged) + 1; next <= last;) {
+    MIROIR_CO_TRY(const auto entries, co_await context_.log.entries(next, kEntriesAtOnce));
+    if (entries.empty()) break;
+    for (const std::shared_ptr<const Entry>& entry : entries) {
+      const Position position = entry->position;
+      if (position <= last && has_lost_body(*entry) && was_unsent(*entry, history))
+        unsent.push_back(position);
+    }
+    next = entries.back()->position + 1;
+  }
+  for (; !unsent.empty(); unsent.pop_back()) {
+    MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(unsent.back()));
+    if (!failures.contains(node_)) co_return unsent.back();
+  }
+  co_return 0;
+}
+
+// The tasks that the node has and nobody watches: sent before a crash, or without an answer. Up to
+// `unsent` it was not sent those whose bodies are gone.
+Async<void> Forwarder::recover_tasks(History history, Position unsent) {
+  const Position last = history.resume_after;
   while (watcher_.passed() < last) {
     std::vector<std::shared_ptr<const Entry>> entries;
     co_await insist(context_.clock, "reading the log", [this, &entries] {
@@ -198,6 +237,27 @@ Async<void> Forwarder::recover_tasks(Position last) {
       if (unknown || is_key(entry->kind) || !concerns(*entry, node_, context_.cluster.topology())) {
         watcher_.pass(entry->position);
         continue;
+      }
+      if (has_lost_body(*entry)) {
+        if (entry->position > progress_.acknowledged && entry->position <= unsent)
+          co_await miss(unsent);
+        if (progress_.skipped(entry->position)) {
+          watcher_.pass(entry->position);
+          continue;
+        }
+      } else if (was_unsent(*entry, history)) {
+        std::map<std::string, Json> failures;
+        co_await insist(context_.clock, "outcomes", [this, &entry, &failures] {
+          return [](Log& log, Position position,
+                    std::map<std::string, Json>& out) -> Async<Result<void>> {
+            MIROIR_CO_TRY(out, co_await log.failures(position));
+            co_return Result<void>();
+          }(context_.log, entry->position, failures);
+        });
+        if (!failures.contains(node_)) {
+          co_await not_sent(entry, "it was not sent before the log went back");
+          continue;
+        }
       }
       if (unresolved(*entry)) resolver_.want(entry->position);  // a log that went back forgot it
       const auto uid =

@@ -54,7 +54,9 @@ class Forwarder {
   bool holds_less(const History& history) const;
   std::string reason_of(const History& history) const;
   Async<Result<void>> drain();
-  Async<void> recover_tasks(Position last);
+  Async<void> recover_tasks(History history, Position unsent);
+  bool was_unsent(const Entry& entry, const History& history) const;
+  Async<Result<Position>> newest_unsent(History history) const;
   Async<Error> forward();
   Async<Result<void>> hand_over(std::shared_ptr<const Entry> entry);
   Async<bool> held_back(std::shared_ptr<const Entry> entry);

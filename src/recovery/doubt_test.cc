@@ -139,5 +139,97 @@ TEST_F(RecoveryDoubtTest, NorIsOneThatHadAnotherOfItsName) {
   EXPECT_FALSE(tainted("songs", "", "b0"));
 }
 
+// It is away, deletes are trimmed, and the store is copied before or after: that it was never sent
+// them is known to nothing but its tasks.
+class UnknownGapTest : public RecoveryDoubtTest {
+ protected:
+  UnknownGapTest() {
+    world_.options.log.retention_age = Seconds(20);
+    restart_on(world_.store.snapshot());
+    settle();
+    MIROIR_ASSERT(world_.set_down("a0", true));
+    for (int n = 0; n < 40; ++n) ids_.push_back("id" + std::to_string(n));
+    removed_ = world_.remove("books", ids_);
+  }
+  void settle() {
+    MIROIR_ASSERT(world_.run_until([&] { return world_.all_done(); }));
+    world_.run_for(Seconds(1));
+  }
+  void await_trimmed() {
+    MIROIR_ASSERT(world_.run_until([&] { return world_.log().trimmed() >= removed_; }));
+  }
+  void come_back() {
+    MIROIR_ASSERT(world_.set_down("a0", false));
+    settle();
+  }
+  // That it alone was sent, and all others forgot to have been, as the log did.
+  void write_to_it_alone() {
+    for (const char* node : {"a1", "b0", "b1"}) MIROIR_ASSERT(world_.set_down(node, true));
+    world_.write("books", ids_, "told by its metadata");
+    world_.run_for(Seconds(1));
+    for (const char* node : {"a1", "b0", "b1"}) world_.nodes.at(node)->options().down = false;
+  }
+
+  std::vector<std::string> ids_;
+  Position removed_ = 0;
+};
+
+TEST_F(UnknownGapTest, ANodeThatWasNotSentWhatTheLogNoLongerHeldIsNoSourceOfIt) {
+  await_trimmed();
+  copy_ = world_.store.snapshot();
+  come_back();
+  ASSERT_TRUE(world_.cluster().progress("a0").skipped(removed_));
+  recover();
+  EXPECT_TRUE(tainted("books", "", "a0"));
+  for (const char* node : {"a1", "b0", "b1"}) EXPECT_FALSE(tainted("books", "", node)) << node;
+  EXPECT_TRUE(world_.cluster().progress("a0").skipped(removed_));
+}
+
+TEST_F(UnknownGapTest, OfThoseWhoseBodiesTheCopyHasTheDocumentsAreTainted) {
+  world_.run_for(Seconds(5));
+  ASSERT_LT(world_.log().trimmed(), removed_);
+  copy_ = world_.store.snapshot();
+  await_trimmed();
+  come_back();
+  ASSERT_TRUE(world_.cluster().progress("a0").skipped(removed_));
+  recover();
+  EXPECT_FALSE(tainted("books", "", "a0"));
+  EXPECT_FALSE(world_.cluster().progress("a0").skipped(removed_));
+  for (const std::string& id : ids_) {
+    for (const auto& [name, node] : world_.nodes) {
+      const bool owns = world_.topology().owns(name, slot_of(id));
+      EXPECT_EQ(tainted("books", id, name), owns && name == "a0") << id << " on " << name;
+    }
+  }
+}
+
+TEST_F(UnknownGapTest, ANodeThatHasTheirTasksOrHadLacksNothing) {
+  for (const bool deleted : {false, true}) {
+    MIROIR_ASSERT(world_.set_down("a0", true));
+    removed_ = world_.remove("books", ids_);
+    world_.run_for(Seconds(5));
+    copy_ = world_.store.snapshot();
+    come_back();
+    SimulatedNode& node = *world_.nodes.at("a0");
+    const auto uid = static_cast<TaskUid>(static_cast<std::int64_t>(removed_) +
+                                          world_.cluster().progress("a0").offset);
+    ASSERT_TRUE(node.disk().tasks.contains(uid));
+    if (deleted) ASSERT_TRUE(node.enqueue(ForgetTasks{uid, uid + 1}, std::nullopt, ""));
+    node.settle();
+    write_to_it_alone();
+    world_.networks.at("a0").cut = true;
+    restart_on(copy_);
+    await_trimmed();
+    world_.networks.at("a0").cut = false;
+    ASSERT_TRUE(world_.run_until([&] { return !awaiting_recovery(world_.cluster()).empty(); }));
+    ASSERT_TRUE(world_.run_until([&] { return awaiting_recovery(world_.cluster()).empty(); }));
+    settle();
+    EXPECT_NE(node.disk().tasks.contains(uid), deleted);
+    EXPECT_TRUE(all_in_sync());
+    EXPECT_FALSE(tainted("books", "", "a0")) << deleted;
+    EXPECT_FALSE(world_.cluster().progress("a0").skipped(removed_)) << deleted;
+  }
+}
+
 }  // namespace
 }  // namespace miroir
