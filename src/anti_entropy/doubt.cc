@@ -6,6 +6,7 @@
 
 #include "cluster/entry_failures.h"
 #include "cluster/present_taints.h"
+#include "node_api/document_filter.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -15,6 +16,31 @@ bool has_trusted_peer(const Tools& tools, const Roster& roster, const Taint& dou
     return owner != doubt.node && roster.in_sync(owner) &&
            !tools.log.tainted(doubt.incarnation, "", owner);
   });
+}
+
+// Whether what stood in the way of a creation may be an index that is, or may be again, and that
+// the node should have dropped or renamed.
+Async<Result<bool>> may_hold_others(const Tools& tools, Taint doubt) {
+  for (const Taint& taint : present_index_taints(tools.log, tools.cluster.topology())) {
+    if (taint.node != doubt.node || taint.incarnation == doubt.incarnation) continue;
+    MIROIR_CO_TRY(const auto names, co_await names_not_taken_away(tools.log, taint));
+    if (!names.empty()) co_return true;
+  }
+  co_return false;
+}
+
+// Whether nobody can say that it does not.
+Async<bool> holds_older(const Tools& tools, Taint doubt) {
+  const auto its = co_await what_is_in_doubt(tools, doubt);
+  const IndexState* index = tools.log.catalogue().by_incarnation(doubt.incarnation);
+  if (!its || index == nullptr) co_return true;
+  if (!its->older) co_return false;
+  DocumentQuery query = older_documents(*index, tools.options.names);
+  query.fields = {tools.options.names.updated_at};
+  query.limit = 0;
+  const auto found = co_await tools.cluster.client(doubt.node)
+                         .documents(std::move(query), tools.clock.now() + kReadTimeout);
+  co_return !found || found->total > 0;
 }
 
 }  // namespace
@@ -34,39 +60,66 @@ bool has_trusted_peers(const Tools& tools, const Roster& roster, const Taint& do
   });
 }
 
-Async<Result<std::set<ShardId>>> shards_in_doubt(const Tools& tools, Taint doubt) {
-  const std::vector<ShardId>& all = tools.cluster.topology().shards_of(doubt.node);
-  std::set<ShardId> in_doubt;
+bool is_read_back(const Entry& entry) {
+  return entry.kind == EntryKind::kUpdateSettings ||
+         (entry.kind == EntryKind::kUpdateIndex && names_taken_away(entry).empty());
+}
+
+Async<Result<InDoubt>> what_is_in_doubt(const Tools& tools, Taint doubt) {
+  const std::vector<ShardId>& shards = tools.cluster.topology().shards_of(doubt.node);
+  const InDoubt all{.shards = {shards.begin(), shards.end()}};
+  InDoubt its;
   for (const Position position : doubt.failed) {
     MIROIR_CO_TRY(const auto entry, co_await kept_entry(tools.log, position));
-    if (entry == nullptr || entry->kind != EntryKind::kClearDocuments)
-      co_return std::set<ShardId>(all.begin(), all.end());
+    if (entry == nullptr) co_return all;
+    if (is_read_back(*entry)) continue;
+    const bool creation = entry->kind == EntryKind::kCreateIndex;
+    if (!creation && entry->kind != EntryKind::kClearDocuments) co_return all;
+    if (creation) {
+      MIROIR_CO_TRY(const bool others, co_await may_hold_others(tools, doubt));
+      if (others) co_return all;
+    }
     MIROIR_CO_TRY(const auto failures,
                   co_await EntryFailures::of(tools.log, tools.cluster, position));
-    std::ranges::copy_if(all, std::inserter(in_doubt, in_doubt.end()),
-                         [&](ShardId shard) { return !failures.on_all(shard); });
+    const auto failed_on = [&](const std::string& owner) { return failures.on(owner) != nullptr; };
+    std::ranges::copy_if(shards, std::inserter(its.shards, its.shards.end()), [&](ShardId shard) {
+      // A creation stands: who was away when its client was told that it failed there makes it.
+      return !(creation ? std::ranges::all_of(tools.cluster.topology().owners(shard), failed_on)
+                        : failures.on_all(shard));
+    });
+    its.older |= creation;
   }
-  co_return in_doubt;
+  co_return its;
 }
 
 Async<Result<bool>> is_comparable(const Tools& tools, const Roster& roster, Taint doubt) {
-  MIROIR_CO_TRY(const auto shards, co_await shards_in_doubt(tools, doubt));
+  MIROIR_CO_TRY(const InDoubt its, co_await what_is_in_doubt(tools, doubt));
   co_return std::ranges::all_of(
-      shards, [&](ShardId shard) { return has_trusted_peer(tools, roster, doubt, shard); });
+      its.shards, [&](ShardId shard) { return has_trusted_peer(tools, roster, doubt, shard); });
+}
+
+DocumentQuery older_documents(const IndexState& index, const FieldNames& names) {
+  const std::string birth = filter_quoted(encode_stamp(index.born));
+  DocumentQuery query;
+  query.index_uid = index.uid;
+  query.filter = Json(filter_quoted(names.updated_at) + " <= " + birth + " OR " +
+                      std::string(kBaseField) + " <= " + birth);
+  return query;
 }
 
 Async<Result<void>> end_doubts(const Tools& tools, const Roster& roster, const IndexReport& its,
-                               std::vector<Taint> doubts) {
+                               std::vector<Taint> doubts, Position head) {
   const bool any_unlisted =
       std::ranges::any_of(its.notes, [](const auto& note) { return !note.second.doubt.empty(); });
   if (any_unlisted || its.moving > 0) co_return Result<void>{};
   std::vector<Taint> over;
   for (Taint& taint : doubts) {
     if (!roster.readable(taint.node) || its.unequal.contains(taint.node) ||
-        its.dubious.contains(taint.node))
+        its.dubious.contains(taint.node) || taint.newest() > head)
       continue;
     MIROIR_CO_TRY(const bool compared, co_await is_comparable(tools, roster, taint));
-    if (compared) over.push_back(std::move(taint));
+    const bool older = compared && co_await holds_older(tools, taint);
+    if (compared && !older) over.push_back(std::move(taint));
   }
   for (const Taint& taint : over) {
     const auto since = std::ranges::upper_bound(taint.failed, Taint::kUnnamed);

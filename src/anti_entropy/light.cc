@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "anti_entropy/doubt.h"
 #include "cluster/present_taints.h"
 
 namespace miroir::anti_entropy {
@@ -110,8 +111,8 @@ bool LightComparison::lose(const std::string& node, const Error& error) {
   return true;
 }
 
-// Documents on a node that does not own them, and documents without slot or digest, are not what
-// the sums compare.
+// Documents on a node that does not own them, documents without slot or digest, and what is older
+// than the index on all owners alike, are not what the sums compare.
 Async<Result<LightComparison::Progress>> LightComparison::beside_the_sums(std::string node) {
   std::vector<DocumentQuery> queries;
   if (SlotRanges others = complement(tools_.cluster.topology().ranges_of(node)); !others.empty()) {
@@ -122,13 +123,19 @@ Async<Result<LightComparison::Progress>> LightComparison::beside_the_sums(std::s
   DocumentQuery unmarked;
   unmarked.unmarked = true;
   queries.push_back(std::move(unmarked));
+  const IndexState* state = tools_.log.catalogue().by_incarnation(index_.incarnation);
+  if (auto doubt = tools_.log.taint(index_.incarnation, "", node); doubt && state != nullptr) {
+    MIROIR_CO_TRY(const InDoubt its, co_await what_is_in_doubt(tools_, std::move(*doubt)));
+    if (its.older) queries.push_back(older_documents(*state, tools_.options.names));
+  }
 
   for (DocumentQuery& query : queries) {
     auto found = co_await read_stamps(node, std::move(query), kBesideMax + 1);
     if (!found) co_return Progress::kLost;
     if (found->size() > kBesideMax)
       report_.add_problem("node " + node + ": more than " + std::to_string(kBesideMax) +
-                          " documents lie in no slot, or in another node's: some wait");
+                          " documents lie in no slot, or in another node's, or are older than the "
+                          "index: some wait");
     std::vector<std::string> ids;
     for (DocumentCopy& copy : *found) ids.push_back(std::move(copy.id));
     MIROIR_CO_CHECK(co_await resolver_.add(std::move(ids)));

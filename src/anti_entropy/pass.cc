@@ -166,8 +166,8 @@ class Pass {
     Result<void> compared;
     if (index.primary_key.empty()) {
       // Without a primary key there is no document yet, on the nodes neither (compare_state).
-      compared =
-          co_await end_doubts(tools_, roster, its, indexes_in_doubt(tools_, roster, incarnation));
+      compared = co_await end_doubts(tools_, roster, its,
+                                     indexes_in_doubt(tools_, roster, incarnation), report_.head);
     } else {
       const std::vector<std::string> asked = roster.readable_nodes();
       compared = co_await compare_documents(index, roster, its);
@@ -214,7 +214,7 @@ class Pass {
     MIROIR_CO_CHECK(unchanged(tools_.log.catalogue(), index));
     note_read_in_full(index, roster, !in_any_case.empty(), its);
     if (order_.repairs) MIROIR_CO_CHECK(co_await end_restraints(index, roster, std::move(read)));
-    co_return co_await end_doubts(tools_, roster, its, in_doubt);
+    co_return co_await end_doubts(tools_, roster, its, in_doubt, report_.head);
   }
 
   // Of a node that is healed the digests are not enough: a PUT that lands on what should have been

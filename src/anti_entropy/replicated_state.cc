@@ -105,14 +105,12 @@ struct Snapshot {
   std::vector<StateDifference> differences;
 };
 
-// Whether all that failed is seen in what the node reads back: settings, and keys.
-Async<Result<bool>> is_read_back(const Tools& tools, Taint taint) {
+// Whether all that failed is seen in what the node reads back.
+Async<Result<bool>> all_is_read_back(const Tools& tools, Taint taint) {
   for (const Position position : taint.failed) {
     if (position == Taint::kUnnamed) co_return false;
     MIROIR_CO_TRY(const auto entry, co_await kept_entry(tools.log, position));
-    if (entry == nullptr) co_return false;
-    const bool of_key = entry->kind == EntryKind::kUpdateIndex && names_taken_away(*entry).empty();
-    if (entry->kind != EntryKind::kUpdateSettings && !of_key) co_return false;
+    if (entry == nullptr || !is_read_back(*entry)) co_return false;
   }
   co_return true;
 }
@@ -420,7 +418,7 @@ Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
   for (const Taint& taint : present_index_taints(tools.log, tools.cluster.topology())) {
     // What failed after the nodes were read is not in what was read.
     if (!snapshot.nodes.contains(taint.node) || taint.newest() > snapshot.head) continue;
-    MIROIR_CO_TRY(const bool read_back, co_await is_read_back(tools, taint));
+    MIROIR_CO_TRY(const bool read_back, co_await all_is_read_back(tools, taint));
     const IndexState* index = snapshot.catalogue.by_incarnation(taint.incarnation);
     MIROIR_CO_TRY(const bool dropped,
                   co_await may_come_back(tools, snapshot.catalogue, taint.incarnation));

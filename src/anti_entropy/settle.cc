@@ -178,9 +178,9 @@ class Failures {
     if (failed == failed_->end()) co_return true;  // since then
     if (!doubts_.contains(node)) {
       const Taint doubt{incarnation_, "", node, failed->second};
-      MIROIR_CO_TRY(doubts_[node], co_await shards_in_doubt(tools_, doubt));
+      MIROIR_CO_TRY(doubts_[node], co_await what_is_in_doubt(tools_, doubt));
     }
-    co_return doubts_[node].contains(shard);
+    co_return doubts_[node].shards.contains(shard);
   }
 
   void collect() {
@@ -207,7 +207,7 @@ class Failures {
   Position incarnation_;
   std::optional<std::map<std::pair<std::string, std::string>, std::vector<Position>>> failed_;
   std::map<Position, std::vector<ShardId>> told_;
-  std::map<std::string, std::set<ShardId>> doubts_;
+  std::map<std::string, InDoubt> doubts_;
 };
 
 }  // namespace
