@@ -136,9 +136,9 @@ void Appender::bury(Position incarnation) {
   state_->tentative.bury(incarnation);
 }
 
-void Appender::forget_pasts(Position before) {
-  state_->durable.catalogue.forget_pasts(before);
-  state_->tentative.forget_pasts(before);
+void Appender::forget_pasts(const std::vector<TakenBack>& those) {
+  state_->durable.catalogue.forget_pasts(those);
+  state_->tentative.forget_pasts(those);
 }
 
 Async<Result<void>> Appender::commit(Proposal proposal) {

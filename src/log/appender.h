@@ -51,7 +51,7 @@ class Appender {
   Batch apply(const Entry& entry);
   // Of both catalogues. Its rows are the caller's.
   void bury(Position incarnation);
-  void forget_pasts(Position before);
+  void forget_pasts(const std::vector<TakenBack>& those);
 
  private:
   struct State;

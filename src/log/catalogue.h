@@ -87,7 +87,7 @@ class Catalogue {
   // positions.
   void apply(const Entry& entry);
   void bury(Position incarnation) { dropped_.erase(incarnation); }
-  void forget_pasts(Position before) { pasts_.forget(before); }
+  void forget_pasts(const std::vector<TakenBack>& those) { pasts_.forget(those); }
 
  private:
   friend class CatalogueCodec;

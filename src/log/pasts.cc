@@ -29,8 +29,21 @@ Position Pasts::owner(Position incarnation, Position then, Position last) const 
   return incarnation;
 }
 
-void Pasts::forget(Position before) {
-  std::erase_if(all_, [before](const TakenBack& one) { return one.failed < before; });
+std::vector<TakenBack> Pasts::forgettable(Position before) const {
+  const auto exchanges = static_cast<std::size_t>(
+      std::ranges::count_if(all_, [](const TakenBack& one) { return one.other != 0; }));
+  std::size_t beyond = exchanges - std::min(exchanges, kExchangesKept);
+  std::vector<TakenBack> those;
+  for (const TakenBack& one : all_) {
+    const bool goes = one.other == 0 || beyond > 0;
+    if (one.other != 0 && beyond > 0) --beyond;
+    if (goes && one.failed < before) those.push_back(one);
+  }
+  return those;
+}
+
+void Pasts::forget(const std::vector<TakenBack>& those) {
+  std::erase_if(all_, [&](const TakenBack& one) { return std::ranges::count(those, one) > 0; });
 }
 
 }  // namespace miroir

@@ -27,8 +27,12 @@ class Pasts {
   // Which index has the past that this one had at `then`; by what was taken back up to `last`.
   Position owner(Position incarnation, Position then,
                  Position last = std::numeric_limits<Position>::max()) const;
-  // Nobody asks any more for operations before that.
-  void forget(Position before);
+  // What may be forgotten when nobody asks any more for operations before that. The newest
+  // exchanges are kept all the same: rows of documents that were found out about an index go by
+  // them, and stay under its old name as long as a node is away (anti_entropy/unresolved.h).
+  static constexpr std::size_t kExchangesKept = 256;
+  std::vector<TakenBack> forgettable(Position before) const;
+  void forget(const std::vector<TakenBack>& those);
 
  private:
   std::vector<TakenBack> all_;

@@ -20,11 +20,23 @@ TEST(PastsTest, PastGoesFromIndexToIndexInTheLogsOrder) {
   EXPECT_EQ(pasts.owner(2, 12), 2U);
   EXPECT_EQ(pasts.owner(1, 9, 20), 2U);
   EXPECT_EQ(pasts.owner(4, 9), 4U);
-  pasts.forget(12);
-  EXPECT_EQ(pasts.owner(2, 11), 3U);
-  EXPECT_FALSE(pasts.has_taken_back(10, 1));
+  pasts.forget(pasts.forgettable(12));
+  EXPECT_EQ(pasts.owner(2, 9), 1U);
+  EXPECT_TRUE(pasts.has_taken_back(10, 1));
+  EXPECT_FALSE(pasts.has_taken_back(11, 1));
   EXPECT_TRUE(pasts.has_taken_back(12, 3));
   EXPECT_FALSE(pasts.has_taken_back(12, 1));
+}
+
+TEST(PastsTest, TheNewestExchangesAreKept) {
+  Pasts pasts;
+  for (Position i = 0; i < Pasts::kExchangesKept + 2; ++i)
+    pasts.add({.at = 1000 + i, .failed = 10 + i, .index = 1, .other = 2});
+  EXPECT_EQ(pasts.forgettable(11).size(), 1U);
+  pasts.forget(pasts.forgettable(1000));
+  EXPECT_EQ(pasts.all().size(), Pasts::kExchangesKept);
+  EXPECT_FALSE(pasts.has_taken_back(11, 1));
+  EXPECT_TRUE(pasts.has_taken_back(12, 1));
 }
 
 TEST(PastsTest, NothingThatWasTakenBackIsForgottenForOthersSake) {
@@ -111,7 +123,7 @@ TEST_P(WhileExchangedTest, WhatFailedEverywhereLeavesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Moments, WhileExchangedTest, testing::Range(0, 40));
 
-TEST_F(PastsOfLogTest, GoWithTheOperationsThatTheLogForgets) {
+TEST_F(PastsOfLogTest, ExchangesOutlastTheOperationsThatTheLogForgets) {
   begin_to_take_back();
   finish();
   ASSERT_TRUE(process_->run(log().add_taints({{a_, "x", "n", {removal_}}}, removal_)));
@@ -133,9 +145,9 @@ TEST_F(PastsOfLogTest, GoWithTheOperationsThatTheLogForgets) {
   EXPECT_EQ(kept_under(log(), a_, removal_), b_) << "there is a taint of it";
   ASSERT_TRUE(process_->run(log().untaint(removal_, {"x"})));
   forget();
-  EXPECT_TRUE(log().catalogue().pasts().all().empty());
+  EXPECT_EQ(kept_under(log(), a_, removal_), b_) << "lists from before it may be kept";
   restart();
-  EXPECT_TRUE(log().catalogue().pasts().all().empty());
+  EXPECT_EQ(kept_under(log(), a_, removal_), b_);
 }
 
 }  // namespace

@@ -162,12 +162,12 @@ Async<Result<void>> DurableLog::forget_pasts() {
   Position before = views_->operations_forgotten + 1;
   for (const Position position : taints_.positions())
     if (position != Taint::kUnnamed) before = std::min(before, position);
+  const std::vector<TakenBack> those = catalogue().pasts().forgettable(before);
+  if (those.empty()) co_return Result<void>();
   Batch batch;
-  for (const TakenBack& one : catalogue().pasts().all())
-    if (one.failed < before) batch.erase(Table::kMeta, taken_back_row(one));
-  if (batch.empty()) co_return Result<void>();
+  for (const TakenBack& one : those) batch.erase(Table::kMeta, taken_back_row(one));
   MIROIR_CO_CHECK(co_await store_.commit(std::move(batch)));
-  appender_.forget_pasts(before);
+  appender_.forget_pasts(those);
   co_return Result<void>();
 }
 
