@@ -15,6 +15,7 @@ std::string row_key(Position incarnation, ShardId shard) {
 Json to_json(const Breaker::Trip& trip) {
   return Json::object({{"index", trip.index},
                        {"incarnation", trip.incarnation},
+                       {"exchangedAt", trip.exchanged_at},
                        {"shard", std::uint64_t{trip.shard}},
                        {"pass", trip.pass},
                        {"deep", trip.deep},
@@ -38,6 +39,7 @@ Result<Breaker::Trip> trip_of(const std::string& row) {
     return fail(ErrorCode::kCorrupt, "a row of the breaker names no index");
   return Breaker::Trip{.index = index->as_string(),
                        .incarnation = number("incarnation"),
+                       .exchanged_at = number("exchangedAt"),
                        .shard = static_cast<ShardId>(number("shard")),
                        .pass = number("pass"),
                        .deep = flag("deep"),
@@ -89,11 +91,16 @@ bool Breaker::depends_on_size(const Place& place, std::uint64_t documents) const
   return before + documents > options_.min_documents;
 }
 
+const Breaker::Trip* Breaker::find(const Place& place) const {
+  const auto trip = trips_.find({place.incarnation, place.shard});
+  return trip != trips_.end() && trip->second.exchanged_at == place.exchanged_at ? &trip->second
+                                                                                 : nullptr;
+}
+
 bool Breaker::awaits(const Place& place) {
-  const Key key{place.incarnation, place.shard};
-  const auto trip = trips_.find(key);
-  if (trip == trips_.end() || trip->second.approved) return false;
-  return tallies_[key].more = true;
+  const Trip* trip = find(place);
+  if (trip == nullptr || trip->approved) return false;
+  return tallies_[{place.incarnation, place.shard}].more = true;
 }
 
 Async<Result<bool>> Breaker::admit(Place place, std::uint64_t documents, std::uint64_t size) {
@@ -101,16 +108,16 @@ Async<Result<bool>> Breaker::admit(Place place, std::uint64_t documents, std::ui
   Tally& tally = tallies_[key];
   const auto share = static_cast<std::uint64_t>(options_.share * static_cast<double>(size));
   const std::uint64_t limit = std::max(options_.min_documents, share);
-  const auto trip = trips_.find(key);
-  const bool tripped = trip != trips_.end();
-  const bool approved = tripped && trip->second.approved;
-  const std::uint64_t agreed = approved ? std::min(documents, trip->second.documents) : 0;
+  const Trip* trip = find(place);
+  const bool tripped = trip != nullptr;
+  const bool approved = tripped && trip->approved;
+  const std::uint64_t agreed = approved ? std::min(documents, trip->documents) : 0;
   const std::uint64_t allowed = tripped && !approved ? 0 : limit + agreed;
   if (tally.admitted + documents <= allowed) {
     tally.admitted += documents - agreed;
     if (agreed == 0) co_return true;
     // Used up, also where the pass does not come to its end.
-    Trip left = trip->second;
+    Trip left = *trip;
     left.documents -= agreed;
     MIROIR_CO_CHECK(co_await (left.documents == 0 ? erase(key) : save(std::move(left))));
     co_return true;
@@ -119,6 +126,7 @@ Async<Result<bool>> Breaker::admit(Place place, std::uint64_t documents, std::ui
   if (tripped && !approved) co_return false;
   const Trip next{.index = place.index,
                   .incarnation = place.incarnation,
+                  .exchanged_at = place.exchanged_at,
                   .shard = place.shard,
                   .pass = pass_,
                   .deep = deep_,

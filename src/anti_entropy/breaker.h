@@ -28,6 +28,7 @@ class Breaker {
   struct Trip {
     std::string index;
     Position incarnation = 0;
+    Position exchanged_at = 0;  // with another's past nothing of it was stopped, nor agreed to
     ShardId shard = 0;
     std::uint64_t pass = 0;       // the pass that was stopped…
     bool deep = false;            // …and its kind
@@ -43,6 +44,7 @@ class Breaker {
   struct Place {
     std::string index;
     Position incarnation = 0;
+    Position exchanged_at = 0;
     ShardId shard = 0;
   };
   // Whether so many more documents of a shard of `size` documents may be deleted or overwritten
@@ -72,6 +74,7 @@ class Breaker {
     std::uint64_t waiting = 0;
     bool more = false;  // wait than were counted
   };
+  const Trip* find(const Place& place) const;  // nullptr: nothing waits there
   Async<Result<void>> save(Trip trip);
   Async<Result<void>> erase(Key key);
 

@@ -30,12 +30,13 @@ std::string describe(const Member& member) {
   return "";
 }
 
-IndexUnderTest under_test(const IndexState& index, Position clean_to) {
+IndexUnderTest under_test(const IndexState& index, const Pasts& pasts, Position clean_to) {
   const Json* embedders = index.settings.find("embedders");
   const bool taken_over = index.taken_over() && clean_to < index.taken_over_by;
   return {.uid = index.uid,
           .incarnation = index.incarnation,
           .named_at = index.named_at,
+          .exchanged_at = exchanged_at(pasts, index.incarnation),
           .primary_key = index.primary_key.value_or(""),
           .embedders = embedders != nullptr && embedders->size() > 0,
           .taken_over_at = taken_over ? index.created_at : 0,
@@ -155,7 +156,7 @@ class Pass {
   Async<Result<void>> compare_index(Position incarnation) {
     const IndexState* state = tools_.log.catalogue().by_incarnation(incarnation);
     if (state == nullptr) co_return Result<void>{};  // dropped meanwhile
-    const IndexUnderTest index = under_test(*state, clean_to_);
+    const IndexUnderTest index = under_test(*state, tools_.log.catalogue().pasts(), clean_to_);
     IndexReport its = IndexReport::not_compared(*state, tools_.cluster.topology().shard_count());
     Roster roster = roster_;
     for (const StateDifference& difference : state_left_) {
@@ -266,7 +267,7 @@ class Pass {
                                                std::vector<ShardId> in_any_case) {
     const std::uint32_t count = tools_.cluster.topology().shard_count();
     std::vector<ShardId> shards;
-    if (sweep_) shards = sweep_->left(index.incarnation, count);
+    if (sweep_) shards = sweep_->left({index.incarnation, index.exchanged_at}, count);
     if (sweep_ && order_.scheduled && tools_.options.shards_per_pass > 0)
       shards.resize(std::min<std::size_t>(shards.size(), tools_.options.shards_per_pass));
     std::vector<ShardId> planned;
@@ -286,7 +287,7 @@ class Pass {
       MIROIR_CO_CHECK(co_await resolver.save_left());
       const bool clean =
           roster.all_in_sync() && its.unresolved == 0 && its.moving == 0 && its.problems.empty();
-      MIROIR_CO_CHECK(co_await sweep_->done(index.incarnation, some, clean));
+      MIROIR_CO_CHECK(co_await sweep_->done({index.incarnation, index.exchanged_at}, some, clean));
     }
     for (const ShardId shard : shards)
       if (was_compared(roster, shard)) resolver.looked_at_all(shard);
@@ -324,9 +325,11 @@ class Pass {
 
   Async<Result<void>> end_sweep() {
     const std::uint32_t count = tools_.cluster.topology().shard_count();
+    const Pasts& pasts = tools_.log.catalogue().pasts();
     report_.whole = std::ranges::all_of(incarnations_, [&](Position incarnation) {
       const IndexState* state = tools_.log.catalogue().by_incarnation(incarnation);
-      return state == nullptr || !state->primary_key || sweep_->left(incarnation, count).empty();
+      return state == nullptr || !state->primary_key ||
+             sweep_->left({incarnation, exchanged_at(pasts, incarnation)}, count).empty();
     });
     if (!nothing_left()) sweep_->spoil();
     report_.sweep_head = sweep_->head();

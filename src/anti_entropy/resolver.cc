@@ -289,7 +289,7 @@ Async<Result<Resolver::Sorted>> Resolver::sort(Settled settled) {
 
 Async<Result<void>> Resolver::ask_breaker(ShardId shard, std::vector<Judged> documents,
                                           Sorted& sorted) {
-  const Breaker::Place place{index_.uid, index_.incarnation, shard};
+  const Breaker::Place place{index_.uid, index_.incarnation, index_.exchanged_at, shard};
   bool admitted = false;
   // What cannot be listed is judged again in this pass, and would be counted again.
   if (!is_full() || !tools_.breaker.awaits(place)) {

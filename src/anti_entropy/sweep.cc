@@ -36,8 +36,10 @@ Async<Result<Sweep>> Sweep::load(Store& store, bool resume, std::uint64_t pass, 
   sweep.clean_ = *clean == Json(true);
   for (const Json& index : done->as_array()) {
     const Json::Array& numbers = index.as_array();
-    std::set<ShardId>& shards = sweep.done_[numbers.at(0).as_uint64()];
-    for (std::size_t i = 1; i < numbers.size(); ++i)
+    if (numbers.size() < 2) continue;
+    const Index its{.incarnation = numbers[0].as_uint64(), .exchanged_at = numbers[1].as_uint64()};
+    std::set<ShardId>& shards = sweep.done_[its];
+    for (std::size_t i = 2; i < numbers.size(); ++i)
       shards.insert(static_cast<ShardId>(numbers[i].as_uint64()));
   }
   co_return sweep;
@@ -49,27 +51,27 @@ std::vector<ShardId> Sweep::all(std::uint32_t shards) {
   return all;
 }
 
-std::vector<ShardId> Sweep::left(Position incarnation, std::uint32_t shards) const {
+std::vector<ShardId> Sweep::left(Index index, std::uint32_t shards) const {
   std::vector<ShardId> left;
-  const auto done = done_.find(incarnation);
+  const auto done = done_.find(index);
   for (ShardId shard = 0; shard < shards; ++shard) {
     if (done == done_.end() || !done->second.contains(shard)) left.push_back(shard);
   }
   return left;
 }
 
-Async<Result<void>> Sweep::done(Position incarnation, std::vector<ShardId> shards, bool clean) {
+Async<Result<void>> Sweep::done(Index index, std::vector<ShardId> shards, bool clean) {
   clean_ = clean_ && clean;
-  done_[incarnation].insert(shards.begin(), shards.end());
+  done_[index].insert(shards.begin(), shards.end());
   co_return co_await save();
 }
 
 Async<Result<void>> Sweep::save() const {
   Json done = Json::array();
-  for (const auto& [incarnation, shards] : done_) {
-    Json index = Json::array({incarnation});
-    for (const ShardId shard : shards) index.push_back(std::uint64_t{shard});
-    done.push_back(std::move(index));
+  for (const auto& [index, shards] : done_) {
+    Json numbers = Json::array({index.incarnation, index.exchanged_at});
+    for (const ShardId shard : shards) numbers.push_back(std::uint64_t{shard});
+    done.push_back(std::move(numbers));
   }
   Batch batch;
   batch.put(Table::kMeta, kRow,

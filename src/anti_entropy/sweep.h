@@ -22,6 +22,13 @@ class Sweep {
   static Async<Result<Sweep>> load(Store& store, bool resume, std::uint64_t pass, Position head,
                                    WallTime now);
 
+  // As it was when it was read: with another's past it was not.
+  struct Index {
+    Position incarnation = 0;
+    Position exchanged_at = 0;
+    auto operator<=>(const Index&) const = default;
+  };
+
   std::uint64_t pass() const { return pass_; }  // that began it
   Position head() const { return head_; }       // of the log then
   WallTime started() const { return started_; }
@@ -29,8 +36,8 @@ class Sweep {
   bool clean() const { return clean_; }
 
   // Of these shards the index's that are still to be read, the lowest first.
-  std::vector<ShardId> left(Position incarnation, std::uint32_t shards) const;
-  Async<Result<void>> done(Position incarnation, std::vector<ShardId> shards, bool clean);
+  std::vector<ShardId> left(Index index, std::uint32_t shards) const;
+  Async<Result<void>> done(Index index, std::vector<ShardId> shards, bool clean);
   void spoil() { clean_ = false; }
   static std::vector<ShardId> all(std::uint32_t shards);
   Async<Result<void>> save() const;
@@ -45,7 +52,7 @@ class Sweep {
   Position head_ = 0;
   WallTime started_;
   bool clean_ = true;
-  std::map<Position, std::set<ShardId>> done_;
+  std::map<Index, std::set<ShardId>> done_;
 };
 
 }  // namespace miroir::anti_entropy

@@ -34,6 +34,14 @@ Async<Applied> await_applied(const Tools& tools, std::string node, Position posi
   co_return applied;
 }
 
+Position exchanged_at(const Pasts& pasts, Position incarnation) {
+  Position newest = 0;
+  for (const TakenBack& one : pasts.all()) {
+    if (one.other != 0 && (one.index == incarnation || one.other == incarnation)) newest = one.at;
+  }
+  return newest;
+}
+
 Result<const IndexState*> unchanged(const Catalogue& catalogue, const IndexUnderTest& index) {
   const IndexState* state = catalogue.by_incarnation(index.incarnation);
   if (state == nullptr || state->uid != index.uid || state->named_at != index.named_at)

@@ -85,6 +85,7 @@ struct IndexUnderTest {
   std::string uid;
   Position incarnation = 0;
   Position named_at = 0;
+  Position exchanged_at = 0;
   std::string primary_key;
   bool embedders = false;  // documents carry vectors that must be written back
   // When a recovery took it over, and by which entry, if no pass has found its replicas equal
@@ -94,6 +95,10 @@ struct IndexUnderTest {
 
   KnownAs known_as() const { return {incarnation, named_at}; }
 };
+
+// Which entry gave the index another's past last; 0: none did. What was kept of it before is not of
+// what it has by now.
+Position exchanged_at(const Pasts& pasts, Position incarnation);
 
 // As the log has it; kConflict: it is no more, or has or had another name.
 Result<const IndexState*> unchanged(const Catalogue& catalogue, const IndexUnderTest& index);
