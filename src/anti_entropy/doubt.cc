@@ -13,7 +13,7 @@ namespace {
 
 bool has_trusted_peer(const Tools& tools, const Roster& roster, const Taint& doubt, ShardId shard) {
   return std::ranges::any_of(tools.cluster.topology().owners(shard), [&](const std::string& owner) {
-    return owner != doubt.node && roster.in_sync(owner) &&
+    return owner != doubt.node && roster.is_source(owner, shard) &&
            !tools.log.tainted(doubt.incarnation, "", owner);
   });
 }

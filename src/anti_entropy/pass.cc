@@ -101,6 +101,7 @@ class Pass {
     report_the_rest();
     MIROIR_CO_CHECK(co_await forget_dropped());
     MIROIR_CO_CHECK(co_await promote());
+    MIROIR_CO_CHECK(co_await end_taken_behind());
     if (sweep_) MIROIR_CO_CHECK(co_await end_sweep());
     co_return Result<void>{};
   }
@@ -229,23 +230,23 @@ class Pass {
   std::vector<ShardId> shards_to_prove(const IndexUnderTest& index, const Roster& roster) const {
     std::set<ShardId> shards;
     for (const auto& [node, member] : roster.members()) {
-      if (!to_be_read(member, index.known_as()) || !has_peers(roster, node)) continue;
+      if (!to_be_read(member, index.known_as()) || !has_sources(roster, node)) continue;
       const std::vector<ShardId>& its = tools_.cluster.topology().shards_of(node);
       shards.insert(its.begin(), its.end());
     }
     return {shards.begin(), shards.end()};
   }
 
-  // Whether there is a peer in sync, which it can be compared with.
-  bool has_peer(const Roster& roster, const std::string& node, ShardId shard) const {
+  // Whether there is one that who is healed can be compared with; he may be it himself.
+  bool has_source(const Roster& roster, ShardId shard) const {
     return std::ranges::any_of(
         tools_.cluster.topology().owners(shard),
-        [&](const std::string& owner) { return owner != node && roster.in_sync(owner); });
+        [&](const std::string& owner) { return roster.is_source(owner, shard); });
   }
   // …in each of its shards.
-  bool has_peers(const Roster& roster, const std::string& node) const {
+  bool has_sources(const Roster& roster, const std::string& node) const {
     return std::ranges::all_of(tools_.cluster.topology().shards_of(node),
-                               [&](ShardId shard) { return has_peer(roster, node, shard); });
+                               [&](ShardId shard) { return has_source(roster, shard); });
   }
 
   // What is proven lets nodes be sources, and what a deep pass proves lets tombstones go, also
@@ -256,7 +257,7 @@ class Pass {
            std::ranges::any_of(roster.members(), [&](const auto& member) {
              return member.second.standing == Standing::kUnknown ||
                     (member.second.standing == Standing::kHealing &&
-                     has_peers(roster, member.first));
+                     has_sources(roster, member.first));
            });
   }
 
@@ -300,8 +301,7 @@ class Pass {
     const auto readable = std::ranges::count_if(
         owners, [&](const std::string& owner) { return roster.readable(owner); });
     return std::cmp_greater_equal(readable, std::min<std::size_t>(owners.size(), 2)) &&
-           std::ranges::any_of(owners,
-                               [&](const std::string& owner) { return roster.in_sync(owner); });
+           has_source(roster, shard);
   }
 
   // What was found there and could not be repaired is known by id, or that there is more of it.
@@ -317,7 +317,7 @@ class Pass {
       if (member.standing == Standing::kUnknown || (more && its.repaired > 0)) {
         tools_.read_in_full.forget(node, index.incarnation);
       } else if (read && its.moving == 0 && its.problems.empty() &&
-                 member.standing == Standing::kHealing && has_peers(roster, node)) {
+                 member.standing == Standing::kHealing && has_sources(roster, node)) {
         tools_.read_in_full.note(node, index.known_as(), member.setbacks);
       }
     }
@@ -392,7 +392,8 @@ class Pass {
   }
 
   // A node that is being healed must have been compared with a peer in sync, in all of its shards
-  // of every index, and of what is left it may hold nothing that none of them does.
+  // of every index but those where it is a source, and of what is left it may hold nothing that
+  // none of them does.
   void judge_healing(const Roster& roster, const IndexReport& its) {
     const Topology& topology = tools_.cluster.topology();
     for (const auto& [node, member] : roster_.members()) {
@@ -404,10 +405,11 @@ class Pass {
           its.complete && its.problems.empty() && its.moving == 0 && roster.readable(node);
       const auto unequal = its.unequal.find(node);
       for (ShardId shard : topology.shards_of(node)) {
+        if (roster.is_source(node, shard)) continue;
         const auto note = its.notes.find(shard);
         const bool equal = (note == its.notes.end() || note->second.doubt.empty()) &&
                            (unequal == its.unequal.end() || !unequal->second.contains(shard));
-        if (!compared || !equal || !has_peer(roster, node, shard)) unequal_[node].insert(shard);
+        if (!compared || !equal || !has_source(roster, shard)) unequal_[node].insert(shard);
         if (!equal) differing_[node].insert(shard);
       }
       if (!read) unread_.insert(node);
@@ -449,6 +451,14 @@ class Pass {
       }
       report_.nodes[node] = std::move(state);
     }
+    co_return Result<void>{};
+  }
+
+  // All replicas were found equal, and all is known of what was taken over.
+  Async<Result<void>> end_taken_behind() {
+    if (!nothing_left()) co_return Result<void>{};
+    for (const auto& [node, member] : roster_.members())
+      MIROIR_CO_CHECK(co_await tools_.cluster.end_taken_behind(node, member.setbacks));
     co_return Result<void>{};
   }
 

@@ -70,7 +70,7 @@ TEST_F(PromotionTest, WhoIsPromotedForSomeShardsIsHealedInTheOthersFirst) {
 
   for (const std::string& name : {stale, other})
     ASSERT_TRUE(world.await(world.cluster().set_state(name, ReplicaState::kStale, "a test")));
-  ASSERT_FALSE(world.cluster().can_be_healed(stale));
+  ASSERT_FALSE(world.cluster().shards_without_source(stale).empty());
   node(stale).write_directly(kIndex, deleted, old);
   if (const auto promoted = promote(stale); !promoted) {
     EXPECT_NE(promoted.error().message.find("deep pass"), std::string::npos);
@@ -107,7 +107,7 @@ class PromotedForSomeShardsTest : public PromotionTest {
     ReconcilerTest::SetUp();
     for (const std::string& name : {stale, other})
       ASSERT_TRUE(world.await(world.cluster().set_state(name, ReplicaState::kStale, "a test")));
-    ASSERT_FALSE(world.cluster().can_be_healed(stale));
+    ASSERT_FALSE(world.cluster().shards_without_source(stale).empty());
   }
   const std::string stale = owners("id5")[0];
   const std::string peer = owners("id5")[1];

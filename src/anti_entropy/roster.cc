@@ -40,6 +40,8 @@ Async<Member> examine(const Tools& tools, NodeConfig node, Position fence) {
   member.setbacks = status.setbacks;
   member.standing = status.state == ReplicaState::kInSync ? Standing::kInSync : Standing::kHealing;
   member.why = status.state_why;
+  if (member.standing == Standing::kHealing)
+    member.taken_in = tools.cluster.progress(node.id).taken_behind;
   co_return member;
 }
 
@@ -88,9 +90,17 @@ void Roster::lose(const std::string& node, std::string why) {
   member.why = std::move(why);
 }
 
-void Roster::demote(const std::string& node, std::string why) {
+bool Roster::is_source(const std::string& node, ShardId shard) const {
+  const Member& its = member(node);
+  return its.standing == Standing::kInSync ||
+         (its.standing == Standing::kHealing && its.taken_in.contains(shard));
+}
+
+void Roster::demote(const std::string& node, std::string why, std::set<ShardId> taken_in) {
   Member& member = members_.at(node);
-  if (member.standing != Standing::kInSync) return;
+  if (member.standing == Standing::kUnknown) return;
+  member.taken_in = std::move(taken_in);
+  if (member.standing == Standing::kHealing) return;
   member.standing = Standing::kHealing;
   member.why = std::move(why);
 }
@@ -104,7 +114,7 @@ std::vector<Roster::Part> Roster::parts(const Topology& topology) const {
       const std::string& owner = topology.owner(group, shard);
       if (!readable(owner)) continue;
       groups.push_back(group);
-      source = source || in_sync(owner);
+      source = source || is_source(owner, shard);
     }
     Part& part = parts[{groups, source}];
     part.groups = groups;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,8 @@ namespace miroir::anti_entropy {
 // for empty.
 enum class Standing {
   kInSync,   // may be a source
-  kHealing,  // stale or joining, but has applied what the log sent it: compared and repaired, never
-             // a source
+  kHealing,  // stale or joining, but has applied what the log sent it: compared and repaired, no
+             // source but where a recovery took it
   kUnknown,
 };
 
@@ -24,6 +25,7 @@ struct Member {
   Standing standing = Standing::kUnknown;
   std::string why;             // of kUnknown and kHealing
   std::uint64_t setbacks = 0;  // as the pass began
+  std::set<ShardId> taken_in = {};  // of kHealing: where it is a source
 };
 
 // A history that is not the log's is first settled by the node's forwarder: it marks the node stale
@@ -40,18 +42,18 @@ class Roster {
   bool readable(const std::string& node) const {
     return member(node).standing != Standing::kUnknown;
   }
-  bool in_sync(const std::string& node) const { return member(node).standing == Standing::kInSync; }
+  bool is_source(const std::string& node, ShardId shard) const;
   bool all_in_sync() const;
   std::vector<std::string> readable_nodes() const;
-  // For the rest of the pass: unknown; or no source any more, where the cluster says that it is not
-  // in sync.
+  // For the rest of the pass: unknown; or no source any more (but in those shards), where the
+  // cluster says that it is not in sync.
   void lose(const std::string& node, std::string why);
-  void demote(const std::string& node, std::string why);
+  void demote(const std::string& node, std::string why, std::set<ShardId> taken_in);
 
   // The shards by who can answer for them: where the owners of the same groups can be read.
   struct Part {
     std::vector<int> groups;  // that can answer
-    bool source = false;  // at least one of those owners is in sync, for every shard of the part
+    bool source = false;      // at least one of those owners is one, for every shard of the part
     SlotRanges slots;
     std::vector<ShardId> shards;
   };

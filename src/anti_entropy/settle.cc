@@ -123,7 +123,7 @@ Copy copy_of(const Tools& tools, const IndexUnderTest& index, const Roster& rost
     }
   }
   copy.node = node;
-  copy.in_sync = roster.in_sync(node);
+  copy.in_sync = roster.is_source(node, tools.cluster.topology().shard_of(slot_of(id)));
   copy.in_doubt = tools.log.tainted(index.incarnation, "", node);
   copy.tainted = copy.in_doubt || tools.log.tainted(index.incarnation, id, node);
   copy.missed_entries = !copy.in_sync && tools.cluster.progress(node).missed_entries();
@@ -252,7 +252,8 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
       asked = std::min(asked, its.read->asked);
       read.emplace(its.node, std::move(its.read->copies));
       const NodeStatus status = tools.cluster.status(its.node);
-      if (status.state != ReplicaState::kInSync) roster.demote(its.node, status.state_why);
+      if (status.state != ReplicaState::kInSync)
+        roster.demote(its.node, status.state_why, tools.cluster.progress(its.node).taken_behind);
     } else {
       roster.lose(its.node, its.read.error().message);
     }

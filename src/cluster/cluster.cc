@@ -66,10 +66,14 @@ struct Cluster::State {
     return row == rows.end() || (row->second.state == name(replica) && row->second.reason == why);
   }
 
-  // Whether a replica of it is in sync, or one of those.
+  bool is_source(const std::string& id, ShardId shard) {
+    const Node& its = node(id);
+    return its.status.state == ReplicaState::kInSync || its.progress.taken_behind.contains(shard);
+  }
+
   bool has_source(ShardId shard, const std::set<std::string>& besides = {}) {
     return std::ranges::any_of(topology.owners(shard), [&](const std::string& owner) {
-      return node(owner).status.state == ReplicaState::kInSync || besides.contains(owner);
+      return is_source(owner, shard) || besides.contains(owner);
     });
   }
 
@@ -80,20 +84,19 @@ struct Cluster::State {
 
   bool is_equal_to_its_peers(const std::string& id) {
     return std::ranges::all_of(topology.shards_of(id), [&](ShardId shard) {
-      return !has_source(shard) || was_found_equal(id, shard);
+      return !has_source(shard) || is_source(id, shard) || was_found_equal(id, shard);
     });
   }
 
   // One in sync that it can be compared with, in one of its shards, only once that answers.
   std::optional<std::string> missed_peer(const std::string& id) {
     for (const ShardId shard : topology.shards_of(id)) {
-      if (was_found_equal(id, shard)) continue;
+      if (is_source(id, shard) || was_found_equal(id, shard)) continue;
       std::optional<std::string> missed;
       bool any_answers = false;
       for (const std::string& owner : topology.owners(shard)) {
-        const NodeStatus& status = node(owner).status;
-        if (status.state != ReplicaState::kInSync) continue;
-        any_answers = any_answers || status.healthy;
+        if (!is_source(owner, shard)) continue;
+        any_answers = any_answers || node(owner).status.healthy;
         missed = owner;
       }
       if (missed && !any_answers) return missed;
@@ -110,27 +113,38 @@ struct Cluster::State {
     const bool of_log = to.why.starts_with(kLogWentBack);
     const bool stays =
         why_before.starts_with(kLogWentBack)
-            ? !to.why.starts_with(kLogWentBackBehind) && to.why != kNotTaken
+            ? !to.why.starts_with(kLogWentBackBehind) && to.why != kNotTaken &&
+                  to.why != kTakenForSome
             : why_before.starts_with(kForeignTask) && !of_log && !to.why.ends_with(why_before);
     const bool in_sync = to.state == ReplicaState::kInSync;
+    std::set<ShardId>& taken_behind = its.progress.taken_behind;
+    // Another recovery must know.
+    if (of_log && !taken_behind.empty() && !to.why.starts_with(kLogWentBackBehind))
+      to.why.replace(0, kLogWentBack.size(), kLogWentBackBehind);
+    if (in_sync && to.taken_behind.empty()) to.taken_behind = taken_behind;
     if (!in_sync && its.status.state != ReplicaState::kInSync && stays) to.why = why_before;
     if (!in_sync) {
       ++its.status.setbacks;
       // What was proven of a disk that it no longer has says nothing of what this one missed.
       its.progress.proven = std::min(its.progress.proven, its.status.done);
     }
-    if (its.status.state == to.state && why_before == to.why && row_says(id, to.state, to.why))
+    if (its.status.state == to.state && why_before == to.why && taken_behind == to.taken_behind &&
+        row_says(id, to.state, to.why))
       return false;
+    taken_behind = std::move(to.taken_behind);
     if (in_sync) its.progress.proven = its.status.done;
     its.show(to.state, std::move(to.why));
     return true;
   }
 
-  // It could not be saved; unless something has befallen the node since.
-  void withdraw_in_sync(const std::string& id, const NodeProgress& before) {
+  // What it became a source by could not be saved; unless something has befallen the node since.
+  void withdraw(const std::string& id, const NodeProgress& row, const NodeProgress& before) {
     Node& its = node(id);
-    if (its.status.state != ReplicaState::kInSync) return;
+    const bool in_sync = row.state == name(ReplicaState::kInSync);
+    if (!in_sync && row.taken_behind.empty()) return;
+    if (its.progress.state != row.state || its.progress.reason != row.reason) return;
     its.show(parse_replica_state(before.state), before.reason);
+    its.progress.taken_behind = before.taken_behind;
     its.progress.proven = before.proven;
   }
 
@@ -218,6 +232,7 @@ Async<Result<void>> Cluster::save_progress(std::string id, NodeProgress lane) {
   lane.state = name(node.status.state);
   lane.reason = node.status.state_why;
   lane.proven = node.progress.proven;
+  lane.taken_behind = node.progress.taken_behind;
   lane.doubted_from = node.progress.doubted_from;
   lane.doubted_to = node.progress.doubted_to;
   node.progress = lane;
@@ -264,7 +279,7 @@ Async<Result<void>> Cluster::set_states(std::map<std::string, NewState> states) 
   const auto saved = co_await state_->log.save_progress(rows);
   for (const auto& [id, row] : rows) {
     const NodeProgress& was = before.at(id);
-    if (!saved && row.state == name(ReplicaState::kInSync)) state_->withdraw_in_sync(id, was);
+    if (!saved) state_->withdraw(id, row, was);
     if (saved && was.state != row.state)
       log_info("replica state", {{"node", id}, {"state", row.state}, {"why", row.reason}});
   }
@@ -298,9 +313,29 @@ Async<Result<void>> Cluster::prove_in_sync(std::string id, std::uint64_t setback
   co_return co_await set_state(std::move(id), ReplicaState::kInSync, "");
 }
 
-bool Cluster::can_be_healed(const std::string& id, const std::set<std::string>& besides) const {
-  return std::ranges::all_of(state_->topology.shards_of(id),
-                             [&](ShardId shard) { return state_->has_source(shard, besides); });
+bool Cluster::is_source(const std::string& id, ShardId shard) const {
+  return state_->is_source(id, shard);
+}
+
+bool Cluster::is_source(const std::string& id) const {
+  const State::Node& node = state_->node(id);
+  return node.status.state == ReplicaState::kInSync || !node.progress.taken_behind.empty();
+}
+
+std::set<ShardId> Cluster::shards_without_source(const std::string& id,
+                                                 const std::set<std::string>& besides) const {
+  std::set<ShardId> without;
+  for (const ShardId shard : state_->topology.shards_of(id))
+    if (!state_->has_source(shard, besides)) without.insert(shard);
+  return without;
+}
+
+Async<Result<void>> Cluster::end_taken_behind(std::string id, std::uint64_t setbacks) {
+  State::Node& node = state_->node(id);
+  if (node.status.setbacks != setbacks || node.progress.taken_behind.empty())
+    co_return Result<void>();
+  node.progress.taken_behind.clear();
+  co_return co_await state_->log.save_progress({{std::move(id), node.progress}});
 }
 
 void Cluster::found_equal(const std::string& id, std::uint64_t setbacks, std::set<ShardId> shards) {
@@ -331,7 +366,7 @@ Async<Result<void>> Cluster::promote(std::string id, Position head) {
     co_return refuse("node " + *missed +
                      ", which is in sync for some of its shards, does not answer: bring it up, or "
                      "take its group away");
-  if (can_be_healed(id))
+  if (shards_without_source(id).empty())
     co_return refuse("each of its shards has a replica in sync, and it is healed from those");
   if (!state_->is_equal_to_its_peers(id))
     co_return refuse(

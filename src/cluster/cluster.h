@@ -18,10 +18,10 @@
 namespace miroir {
 
 enum class ReplicaState {
-  kInSync,  // its history is ours and its content was equal when last proven: read, source of
-            // repairs
-  kStale,   // its history is not ours, or it is being brought back: written to, never read, never a
-            // source
+  kInSync,   // its history is ours and its content was equal when last proven: read, source of
+             // repairs
+  kStale,    // its history is not ours, or it is being brought back: written to, never read, and no
+             // source but where a recovery took it
   kJoining,  // never in sync yet
 };
 std::string_view name(ReplicaState state);
@@ -78,14 +78,22 @@ class Cluster {
   struct NewState {
     ReplicaState state = ReplicaState::kJoining;
     std::string why;
+    std::set<ShardId> taken_behind = {};  // NodeProgress's; who is in sync already keeps his
   };
   Async<Result<void>> set_states(std::map<std::string, NewState> states);
 
   // In sync, unless it was found not to be since `setbacks` was read (kConflict).
   Async<Result<void>> prove_in_sync(std::string node, std::uint64_t setbacks);
-  // Whether each of the node's shards has a replica in sync (or of those), so that it is healed
-  // from it.
-  bool can_be_healed(const std::string& node, const std::set<std::string>& besides = {}) const;
+  // Whether what the node holds of the shard is to be gone by: it is in sync, or was taken for it.
+  bool is_source(const std::string& node, ShardId shard) const;
+  // …of any of its shards.
+  bool is_source(const std::string& node) const;
+  // Those of the node's shards that have none, nor one of those; each other one is healed from it.
+  std::set<ShardId> shards_without_source(const std::string& node,
+                                          const std::set<std::string>& besides = {}) const;
+  // A pass was clean: where a recovery took the node is all there. Unless it was found not to be in
+  // sync since `setbacks` was read.
+  Async<Result<void>> end_taken_behind(std::string node, std::uint64_t setbacks);
   // In these of its shards a pass found all documents of the node equal to those of a peer in sync.
   // In memory only.
   void found_equal(const std::string& node, std::uint64_t setbacks, std::set<ShardId> shards);

@@ -19,6 +19,10 @@ inline constexpr std::string_view kLacksIndex = "it lacks index ";
 // What becomes of such a node.
 inline constexpr std::string_view kNotTaken =
     "recovered without it: it is healed by comparison with the others";
+// …or where there is nobody else for some of its shards.
+inline constexpr std::string_view kTakenForSome =
+    "recovered with it for those of its shards that nobody else had: in the others it is healed by "
+    "comparison";
 // The node holds a task that is not ours: what it did shows in no stamp.
 inline constexpr std::string_view kForeignTask = "somebody else wrote to it";
 // The last task that is known of the node is gone from it, or another one.

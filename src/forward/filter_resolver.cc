@@ -151,10 +151,6 @@ std::map<std::string, std::set<ShardId>> FilterResolver::tainted_shards(const En
   return shards;
 }
 
-bool FilterResolver::in_sync(const std::string& node) const {
-  return context_.cluster.status(node).state == ReplicaState::kInSync;
-}
-
 std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entry& entry) {
   const Topology& topology = context_.cluster.topology();
   const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(entry);
@@ -174,7 +170,7 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
       return taints == tainted.end() || !taints->second.contains(shard);
     };
     for (const std::string& owner : topology.owners(shard)) {
-      if (in_sync(owner)) {
+      if (context_.cluster.is_source(owner, shard)) {
         trusted.push_back(owner);
       } else {
         others.insert(clean(owner) ? others.begin() : others.end(), owner);
@@ -260,11 +256,13 @@ Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry>
     waiting_.reset();
     co_return false;
   }
-  const auto trusted = [this](const std::string& owner) { return in_sync(owner); };
   std::set<std::string> behind;
   std::set<std::string> missing;
   for (const ShardId shard : shards_of(*entry)) {
     std::vector<std::string> owners = topology.owners(shard);
+    const auto trusted = [this, shard](const std::string& owner) {
+      return context_.cluster.is_source(owner, shard);
+    };
     const bool any_trusted = std::ranges::any_of(owners, trusted);
     if (any_trusted) std::erase_if(owners, std::not_fn(trusted));
     const bool known = std::erase_if(owners, [&](const std::string& owner) {

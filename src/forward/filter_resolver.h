@@ -47,7 +47,6 @@ class FilterResolver {
   std::vector<ShardId> shards_of(const Entry& entry) const;
   std::optional<Sources> choose_sources(const Entry& entry);
   void tell_awaited(const Entry& entry, const std::vector<std::string>& nodes);
-  bool in_sync(const std::string& node) const;
   void leave_out_lacking(const Entry& entry, std::vector<std::string>& owners) const;
   bool is_filled(const std::string& node) const;
   bool may_lack_taken_over(const Entry& entry, const std::string& node) const;

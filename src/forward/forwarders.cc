@@ -163,12 +163,12 @@ Async<void> Forwarders::State::trim() {
     bool saved = true;
     for (const auto& forwarder : forwarders) {
       const NodeStatus status = context.cluster.status(forwarder->node());
-      if (status.state == ReplicaState::kStale) continue;
+      const bool source = context.cluster.is_source(forwarder->node());
+      if (status.state == ReplicaState::kStale && !source) continue;
       saved = saved && (co_await forwarder->save()).has_value();
       trusted.insert(forwarder->node());
       // A lane that is stopped takes no more than one that is away.
-      if (status.healthy && !status.stopped && status.state == ReplicaState::kInSync)
-        here.insert(forwarder->node());
+      if (status.healthy && !status.stopped && source) here.insert(forwarder->node());
     }
     const std::optional<Position> everywhere = saved ? done_by(trusted) : std::nullopt;
     // Bodies without an entry go all the same.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,10 @@ struct NodeProgress {
   }
   Position settled = 0;  // the clients' tasks up to here had ended when it was saved
   Position proven = 0;  // how far it was when it was last found to be in sync
+  // Shards in which a recovery took it though it was known to be behind, for they had nobody else.
+  // While it is not in sync it is a source in these alone. What it lacks there says nothing of what
+  // there was before the recovery, until a pass is clean.
+  std::set<std::uint32_t> taken_behind = {};
   // The first gap since then; nullptr: none.
   const Gap* missed() const {
     const auto gap = std::ranges::find_if(gaps, [&](const Gap& each) { return each.to > proven; });

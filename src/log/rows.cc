@@ -72,6 +72,21 @@ std::vector<NodeProgress::Gap> gaps_at(const Json& json, std::string_view key) {
   return gaps;
 }
 
+Json shards_to_json(const std::set<std::uint32_t>& shards) {
+  Json all = Json::array();
+  for (const std::uint32_t shard : shards) all.push_back(shard);
+  return all;
+}
+
+std::set<std::uint32_t> shards_at(const Json& json, std::string_view key) {
+  std::set<std::uint32_t> shards;
+  const Json* all = json.find(key);
+  if (all == nullptr || !all->is_array()) return shards;
+  for (const Json& shard : all->as_array())
+    if (shard.is_integer()) shards.insert(static_cast<std::uint32_t>(shard.as_uint64()));
+  return shards;
+}
+
 }  // namespace
 
 std::string pending_body_row(std::uint64_t body) {
@@ -156,6 +171,7 @@ std::string encode(const NodeProgress& progress) {
                                {"gaps", gaps_to_json(progress.gaps)},
                                {"settled", progress.settled},
                                {"proven", progress.proven},
+                               {"takenBehind", shards_to_json(progress.taken_behind)},
                                {"doubtedFrom", progress.doubted_from},
                                {"doubtedTo", progress.doubted_to}}));
 }
@@ -173,6 +189,7 @@ Result<NodeProgress> decode_progress(std::string_view text) {
                       .gaps = gaps_at(json, "gaps"),
                       .settled = position_at(json, "settled"),
                       .proven = position_at(json, "proven"),
+                      .taken_behind = shards_at(json, "takenBehind"),
                       .doubted_from = position_at(json, "doubtedFrom"),
                       .doubted_to = position_at(json, "doubtedTo")};
 }

@@ -277,15 +277,24 @@ Async<Result<void>> Recovery::take(std::set<std::string> waiting) {
   }
   for (const std::string& node : sources) taken[node] = {ReplicaState::kInSync, ""};
   for (const std::string& node : behind) {
-    taken[node] = {cluster_.status(node).state, std::string(kNotTaken)};
-    if (!cluster_.can_be_healed(node, sources)) taken[node] = {ReplicaState::kInSync, ""};
+    const Cluster::NewState not_taken{cluster_.status(node).state, std::string(kNotTaken)};
+    taken[node] = taken_behind(node, sources).value_or(not_taken);
   }
   // Of a shard whose owners lost their disks with the log nothing is left but what came since.
-  for (const auto& [node, state] : taken)
-    if (state.state == ReplicaState::kInSync) sources.insert(node);
+  sources.merge(behind);
   for (const std::string& node : empty)
-    if (!cluster_.can_be_healed(node, sources)) taken[node] = {ReplicaState::kInSync, ""};
+    if (auto state = taken_behind(node, sources)) taken[node] = std::move(*state);
   co_return co_await cluster_.set_states(std::move(taken));
+}
+
+// In the shards that have nobody else.
+std::optional<Cluster::NewState> Recovery::taken_behind(
+    const std::string& node, const std::set<std::string>& sources) const {
+  std::set<ShardId> alone = cluster_.shards_without_source(node, sources);
+  if (alone.empty()) return std::nullopt;
+  if (alone.size() == cluster_.topology().shards_of(node).size())
+    return Cluster::NewState{ReplicaState::kInSync, "", std::move(alone)};
+  return Cluster::NewState{ReplicaState::kStale, std::string(kTakenForSome), std::move(alone)};
 }
 
 Async<Result<Recovery::NodeHolds>> Recovery::read(std::string node) {

@@ -61,6 +61,8 @@ class Recovery {
                                            std::vector<NodeIndex> indexes);
   Async<Result<void>> recover(std::set<std::string> waiting);
   Async<Result<void>> take(std::set<std::string> waiting);
+  std::optional<Cluster::NewState> taken_behind(const std::string& node,
+                                                const std::set<std::string>& sources) const;
   Async<Result<void>> fence();
   Async<Result<NodeHolds>> read(std::string node);
   Async<Result<void>> await_nothing(std::string node);

@@ -367,7 +367,11 @@ TEST_F(RecoveryTest, NodesThatLackAnIndexAreSourcesWhereThereIsNobodyElse) {
   restart_on(yesterday);
   ASSERT_TRUE(world_.run_until([&] { return !awaiting_recovery(world_.cluster()).empty(); }));
   ASSERT_TRUE(world_.run_until([&] { return awaiting_recovery(world_.cluster()).empty(); }));
-  EXPECT_TRUE(all_in_sync());
+  EXPECT_TRUE(each_shard_has_a_source());
+  for (const ShardId shard : world_.topology().shards_of("a1"))
+    EXPECT_EQ(world_.cluster().is_source("a1", shard),
+              world_.topology().owners(shard) == std::vector<std::string>({"a1", "b1"}))
+        << shard;
 }
 
 // There is never a moment at which a node has done all of the log.

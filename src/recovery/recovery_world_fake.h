@@ -62,6 +62,13 @@ class RecoveryTest : public testing::Test {
            awaiting_recovery(world_.cluster()).empty();
   }
 
+  bool each_shard_has_a_source() const {
+    for (const NodeConfig& node : world_.topology().nodes()) {
+      if (!world_.cluster().shards_without_source(node.id).empty()) return false;
+    }
+    return true;
+  }
+
   bool all_in_sync() const {
     for (const NodeConfig& node : world_.topology().nodes()) {
       if (world_.cluster().status(node.id).state != ReplicaState::kInSync) return false;

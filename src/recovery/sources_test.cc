@@ -44,9 +44,9 @@ TEST_F(RecoverySourcesTest, AShardWhoseOwnersLostTheirDisksWithTheLogIsTakenAsIt
   restart_on({});
   ASSERT_TRUE(world_.run_until([&] { return !awaiting_recovery(world_.cluster()).empty(); }));
   for (const std::string& node : owners) world_.networks.at(node).cut = false;
-  ASSERT_TRUE(world_.run_until([&] { return is_recovered(); }));
-  for (const std::string& node : owners)
-    EXPECT_TRUE(world_.run_until([&] { return world_.cluster().readable(node); })) << node;
+  ASSERT_TRUE(world_.run_until([&] { return awaiting_recovery(world_.cluster()).empty(); }));
+  EXPECT_TRUE(each_shard_has_a_source());
+  for (const std::string& node : owners) EXPECT_TRUE(world_.cluster().is_source(node, 0)) << node;
 }
 
 TEST_F(RecoverySourcesTest, ANodeThatHasYetToMakeAnIndexIsNotEmpty) {
@@ -129,6 +129,43 @@ TEST_F(RecoverySourcesTest, ANodeThatWasBehindBeforeItToldIsNotTaken) {
   restart_on(all_behind);
   ASSERT_TRUE(world_.run_until([&] { return is_recovered(); }));
   EXPECT_TRUE(all_in_sync()) << "there is nobody to heal them from";
+  EXPECT_EQ(world_.cluster().progress("b0").taken_behind.size(),
+            world_.topology().shards_of("b0").size());
+  // Of a log that goes back once more they were behind before, too.
+  const MemoryStore::Tables again = world_.store.snapshot();
+  write("third", 0, 40);
+  restart_on(again);
+  ASSERT_TRUE(world_.run_until([&] { return !awaiting_recovery(world_.cluster()).empty(); }));
+  for (const NodeConfig& node : world_.topology().nodes()) {
+    const std::string why = world_.cluster().status(node.id).state_why;
+    EXPECT_TRUE(!why.starts_with(kLogWentBack) || why.starts_with(kLogWentBackBehind)) << why;
+  }
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync(); }));
+}
+
+// Both owners of a shard were: in their others they have peers that were not.
+TEST_F(RecoverySourcesTest, ANodeThatIsTakenForSomeShardsIsNoSourceOfItsOthers) {
+  const std::vector<std::string> owners = world_.topology().owners(0);
+  for (const std::string& node : owners) set_behind(node, ReplicaState::kStale);
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  write("second", 0, 40);
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return !awaiting_recovery(world_.cluster()).empty(); }));
+  ASSERT_TRUE(world_.run_until([&] { return awaiting_recovery(world_.cluster()).empty(); }));
+  const auto is_taken_for_some = [&](const std::string& node) {
+    const std::vector<ShardId>& shards = world_.topology().shards_of(node);
+    EXPECT_EQ(world_.cluster().status(node).state, ReplicaState::kStale) << node;
+    for (const ShardId shard : shards)
+      EXPECT_EQ(world_.cluster().is_source(node, shard), world_.topology().owners(shard) == owners)
+          << node << " in " << shard;
+  };
+  for (const NodeConfig& node : world_.topology().nodes()) {
+    if (std::ranges::count(owners, node.id) == 0)
+      EXPECT_EQ(world_.cluster().status(node.id).state, ReplicaState::kInSync) << node.id;
+  }
+  for (const std::string& node : owners) is_taken_for_some(node);
+  restart_on(world_.store.snapshot());
+  for (const std::string& node : owners) is_taken_for_some(node);
 }
 
 // Somebody wrote to it besides, before or after: what it lacks counts.

@@ -110,6 +110,8 @@ std::vector<std::string> Readers::last_resort(ShardId shard) const {
   std::ranges::stable_sort(nodes, [&](const std::string& a, const std::string& b) {
     const bool doubts[] = {doubted(a), doubted(b)};
     if (doubts[0] != doubts[1]) return doubts[1];
+    const bool sources[] = {cluster_.is_source(a, shard), cluster_.is_source(b, shard)};
+    if (sources[0] != sources[1]) return sources[0];
     // How far it is says nothing of what it never had.
     const bool missed[] = {cluster_.progress(a).missed_entries(),
                            cluster_.progress(b).missed_entries()};

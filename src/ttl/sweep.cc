@@ -30,9 +30,8 @@ std::vector<Part> parts_of(const Cluster& cluster) {
   std::map<std::vector<std::string>, std::vector<SlotRange>> slots;
   for (ShardId shard = 0; shard < topology.shard_count(); ++shard) {
     std::vector<std::string> owners = topology.owners(shard);
-    std::erase_if(owners, [&](const std::string& owner) {
-      return cluster.status(owner).state != ReplicaState::kInSync;
-    });
+    std::erase_if(owners,
+                  [&](const std::string& owner) { return !cluster.is_source(owner, shard); });
     if (owners.empty()) continue;
     std::vector<SlotRange>& its = slots[std::move(owners)];
     const SlotRange range = topology.slots_of(shard);
