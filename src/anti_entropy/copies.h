@@ -19,13 +19,14 @@ enum class Presence { kPresent, kAbsent, kUnknown };
 struct Copy {
   std::string node;
   Presence presence = Presence::kUnknown;
-  bool in_sync = false;   // the node's replicas are: otherwise it is stale or joining
+  bool in_sync = false;   // the node is, or a recovery took it for this shard
   bool tainted = false;   // an entry of this document failed on this node
   bool harmless = false;  // …and is known to have failed everywhere: it did not happen
   bool in_doubt = false;  // an operation on the whole index did: this may be another index's
   // Its node is not in sync, but a recovery took this copy as it was, and no pass has compared it
   // since: as good a source as any, unless it may be from before the recovery, or what came after
-  // that is not known in full (a delete by filter).
+  // that is not known in full (a delete by filter). One in doubt is obscured where a recovery took
+  // others though they were behind.
   enum class TakenOver { kNo, kObscured, kYes };
   TakenOver taken_over = TakenOver::kNo;
   // Since the node was last in sync it was not sent all entries (they were not kept).

@@ -95,12 +95,14 @@ class Judge {
   }
 
   // Of all copies, whoever holds them; what lies in an index in doubt may be another document of
-  // the same name, and counts only where there is nothing else, or nobody to say what is right.
+  // the same name, and counts only where there is nothing else, or nobody to say what is right, or
+  // only who may have missed it.
   std::optional<Stamp> newest_to_count() const {
     const bool any_speaks =
         std::ranges::any_of(copies_.owners, [&](const Copy& copy) { return speaks(copy); });
-    const auto newest =
-        newest_stamp([&](const Copy& copy) { return !copy.in_doubt || !any_speaks; });
+    const auto newest = newest_stamp([&](const Copy& copy) {
+      return !copy.in_doubt || !any_speaks || copy.taken_over == Copy::TakenOver::kObscured;
+    });
     return newest ? newest : newest_stamp([](const Copy&) { return true; });
   }
 
@@ -277,10 +279,10 @@ class Judge {
     std::vector<std::size_t> newer;
     for (const std::size_t i : present()) {
       const Copy& copy = copy_at(i);
+      const bool obscured = copy.taken_over == Copy::TakenOver::kObscured;
       // What may be another index's, or is no version that the log ever wrote, is not lost.
-      if (copy.in_doubt || copy.standing == Copy::Standing::kRefuted) continue;
-      if (copy.stored.stamp > knowledge_.horizon || copy.taken_over == Copy::TakenOver::kObscured)
-        newer.push_back(i);
+      if ((copy.in_doubt && !obscured) || copy.standing == Copy::Standing::kRefuted) continue;
+      if (copy.stored.stamp > knowledge_.horizon || obscured) newer.push_back(i);
     }
     if (newer.empty()) {
       return remove_if(Reason::kAbsentOnPeers,

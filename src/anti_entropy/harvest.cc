@@ -40,10 +40,12 @@ Async<Result<void>> Harvest::mark_taken_over(DocumentCopies& copies) {
   if (index_.taken_over_at == 0) co_return Result<void>{};
   for (auto* group : {&copies.owners, &copies.strays})
     for (Copy& copy : *group) MIROIR_CO_CHECK(co_await limit_doubt(copies.id, copy));
+  obscure_doubt(copies);
   const IndexState* state = tools_.log.catalogue().by_incarnation(index_.incarnation);
   if (state == nullptr || horizon_of(tools_.log, *state) > index_.taken_over_at)
     co_return Result<void>{};
   for (Copy& copy : copies.owners) {
+    if (copy.in_doubt) continue;  // no source, whatever it was
     copy.taken_over = taken_over(copy);
     if (copy.taken_over != Copy::TakenOver::kYes) continue;
     MIROIR_CO_TRY(const bool obscured, co_await filter_delete_after(index_.taken_over_by));
@@ -62,6 +64,18 @@ Async<Result<void>> Harvest::limit_doubt(const std::string& id, Copy& copy) {
   copy.in_doubt = *copy.stored.stamp <= index;
   copy.tainted = copy.stored.base.value_or(0) <= std::max(index, document);
   co_return Result<void>{};
+}
+
+// Who was behind may have missed it: that he does not have it tells nothing.
+void Harvest::obscure_doubt(DocumentCopies& copies) const {
+  const ShardId shard = tools_.cluster.topology().shard_of(slot_of(copies.id));
+  const bool any_behind = std::ranges::any_of(copies.owners, [&](const Copy& copy) {
+    return tools_.cluster.progress(copy.node).taken_behind.contains(shard);
+  });
+  if (!any_behind) return;
+  for (Copy& copy : copies.owners)
+    if (copy.in_doubt && copy.stored.stamp && is_before_recovery(*copy.stored.stamp))
+      copy.taken_over = Copy::TakenOver::kObscured;
 }
 
 Async<Result<Stamp>> Harvest::failed_up_to(std::string id, std::string node) {

@@ -26,7 +26,8 @@ class Harvest {
   Harvest(const Tools& tools, IndexUnderTest index) : tools_(tools), index_(std::move(index)) {}
   // Marks those that a recovery took over, on nodes that were away since for longer than the log
   // lasts. What was written to one after something failed on its node is in doubt no more; what it
-  // was merged into may be.
+  // was merged into may be. What is in doubt still may be what the others missed, where they were
+  // behind.
   Async<Result<void>> mark_taken_over(DocumentCopies& copies);
   // Fills in the standing of such copies.
   Async<Result<void>> ask_log(DocumentCopies& copies);
@@ -49,6 +50,7 @@ class Harvest {
   bool is_before_recovery(Stamp stamp) const {
     return index_.taken_over_at > 0 && stamp <= index_.taken_over_at;
   }
+  void obscure_doubt(DocumentCopies& copies) const;
   Async<Result<void>> limit_doubt(const std::string& id, Copy& copy);
   // Stamp of the newest entry that failed there; 0: none did.
   Async<Result<Stamp>> failed_up_to(std::string id, std::string node);

@@ -106,5 +106,51 @@ TEST_F(TakenBehindTest, AreNoSourcesOnceSomethingElseBefellThem) {
   EXPECT_EQ(member(repair_of(held), "reason"), Json("maybe_deleted"));
 }
 
+class TakenBehindInDoubtTest : public TakenBehindTest {
+ protected:
+  // On one of them, which has what the index had before; on the others it is the new one.
+  void fail_swap() {
+    world.create_index("other");
+    set_settings(Json::object({{"stopWords", Json::array({"a"})}}), "other");
+    world.write("other", {newer}, "of the other");
+    settle();
+    world.write(kIndex, {newer}, "newer");
+    settle();
+    world.fail_tasks({"indexSwap"}, both[1]);
+    world.await_task(world.swap_indexes(kIndex, "other"));
+    world.fail_tasks({});
+    settle();
+  }
+  std::string reason(const std::string& id) {
+    for (const Json& row : repairs().as_array())
+      if (member(row, "id") == Json(id) && member(row, "index") == Json(kIndex))
+        return member(row, "reason").as_string();
+    return "";
+  }
+  const std::string newer = "id5";
+};
+
+TEST_F(TakenBehindInDoubtTest, WhatTheyLackIsNotDeletedFromAPeerInDoubtUntilTheyAreFoundEqual) {
+  const std::string held = one_of(both) == newer ? one_of(both, 1) : one_of(both);
+  fail_swap();
+  ASSERT_EQ(who_holds(held), std::set<std::string>{both[1]});
+  const Json kept = document(node(both[1]), newer);
+  take_behind();
+  for (int i = 0; i < 3; ++i) run_pass(PassKind::kDeep);
+  EXPECT_EQ(who_holds(held), std::set<std::string>{both[1]});
+  EXPECT_EQ(reason(held), "maybe_deleted");
+  EXPECT_EQ(document(node(both[1]), newer), kept);
+  EXPECT_EQ(reason(newer), "newer_untrusted");
+  // Where others have the shard, those know.
+  EXPECT_EQ(reason(one_of({both[0] == "a0" ? "a1" : "a0", both[1]})), "absent_on_peers");
+  for (const std::string& name : both) {
+    const std::uint64_t setbacks = world.cluster().status(name).setbacks;
+    ASSERT_TRUE(world.await(world.cluster().end_taken_behind(name, setbacks)));
+  }
+  run_pass(PassKind::kDeep);
+  EXPECT_EQ(reason(held), "absent_on_peers");
+  EXPECT_EQ(reason(newer), "in_doubt");
+}
+
 }  // namespace
 }  // namespace miroir
