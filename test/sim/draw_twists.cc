@@ -378,4 +378,41 @@ void let_collect(Plan& plan, Random& random) {
   std::ranges::stable_sort(last.steps, {}, &Step::at);
 }
 
+// Deletes are forgotten soon, but no sooner than may be; copies from before them are put back until
+// then. A clock that is set would make them older than they are.
+void let_forget_deletes(Plan& plan, Random& random, const FaultSet& faults) {
+  plan.tombstone_age_min = between(random, Seconds(8), Seconds(30));
+  if (random.chance(0.5))
+    plan.tombstone_retention = plan.tombstone_age_min + between(random, Seconds(0), Seconds(30));
+  plan.deep_interval = between(random, Seconds(2), Seconds(6));
+  for (Phase& phase : plan.phases) {
+    std::erase_if(phase.steps,
+                  is_fault([](FaultKind kind) { return kind == FaultKind::kClockStep; }));
+    phase.length += between(random, Seconds(0), plan.tombstone_age_min);
+    const std::uint64_t deletes = 1 + random.below(5);
+    for (std::uint64_t i = 0; i < deletes; ++i) {
+      Fault fault;
+      fault.kind = FaultKind::kRemember;
+      fault.index = draw_index(random);
+      fault.id = draw_id(random, 'w');
+      const auto place = random.below(static_cast<std::uint64_t>(plan.nodes_per_group));
+      fault.node = node_name(phase.victims, static_cast<int>(place));
+      const Microseconds within = plan.put_back_within();
+      Microseconds when = between(random, Milliseconds(0), phase.length - within);
+      Request write{Act::kReplace, fault.index, {fault.id}, ""};
+      write.value = "d" + std::to_string(phase.steps.size());
+      phase.steps.push_back({when, std::move(write)});
+      when += Seconds(1);
+      if (plan.outages || !faults.contains(FaultKind::kPutBack)) continue;
+      phase.steps.push_back({when, fault});
+      phase.steps.push_back({when + between(random, Milliseconds(0), Seconds(1)),
+                             Request{Act::kDelete, fault.index, {fault.id}, ""}});
+      fault.kind = FaultKind::kPutBack;
+      phase.steps.push_back(
+          {when + between(random, within / 4, within - Milliseconds(1)), std::move(fault)});
+    }
+    std::ranges::stable_sort(phase.steps, {}, &Step::at);
+  }
+}
+
 }  // namespace miroir::sim

@@ -92,7 +92,8 @@ void World::put_back(const Fault& fault, bool by_task) {
   SimulatedNode& node = *nodes_[fault.node];
   const auto found = remembered_.find(fault.node + "/" + fault.index + "/" + fault.id);
   if (found == remembered_.end() || !node.disk().indexes.contains(fault.index) ||
-      has_other_key(node, fault.index))
+      has_other_key(node, fault.index) ||
+      clock_.now() - found->second.at >= plan_.put_back_within())
     return;
   // Under its name there may be the other index by now, in which it never was; and what a store
   // that was lost knew of its deletion, nobody does any more.
@@ -102,10 +103,10 @@ void World::put_back(const Fault& fault, bool by_task) {
   // Behind a drop it would make an index that Miroir does not know: reported, and a person's.
   if (by_task && is_being_dropped(node, fault.index)) return;
   if (!by_task) {
-    node.write_directly(fault.index, fault.id, found->second);
+    node.write_directly(fault.index, fault.id, found->second.document);
     return;
   }
-  write_by_task(node, fault.index, "id", found->second);
+  write_by_task(node, fault.index, "id", found->second.document);
 }
 
 // In between clients make the index anew: what comes back is of another life.
@@ -294,7 +295,7 @@ void World::begin(const Fault& fault) {
       damaged_ += corrupt(*node, fault) ? 1 : 0;
       break;
     case FaultKind::kRemember:
-      if (is_stamped(*node, fault)) remembered_[place] = *document_on(*node, fault);
+      if (is_stamped(*node, fault)) remembered_[place] = {*document_on(*node, fault), clock_.now()};
       break;
     case FaultKind::kPutBack:
     case FaultKind::kPutBackTask:

@@ -66,6 +66,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random repairs(~seed * 67);
   Random copies(~seed * 73);
   Random chores(~seed * 79);
+  Random forgets(~seed * 83);
   Plan plan;
   plan.seed = seed;
   plan.hurried = hurry.chance(0.5);
@@ -149,6 +150,8 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
       std::ranges::all_of(plan.phases, [](const Phase& phase) { return damages(phase); });
   if (drifts.chance(0.25) && !store_goes && !plan.outages && !undecided && damaged)
     let_drift(plan, drifts, faults);
+  if (forgets.chance(0.2) && !plan.collects() && !store_goes && !plan.late_group && !strange)
+    let_forget_deletes(plan, forgets, faults);
   if (audits.chance(0.25)) plan.audit_retention = between(audits, Seconds(2), Seconds(180));
   if (plan.has_subscriber) {
     plan.emit_ttl_deletes = origins.chance(0.5);

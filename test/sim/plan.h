@@ -108,7 +108,12 @@ struct Plan {
   std::uint32_t window_period = 0;
   Microseconds audit_retention = std::chrono::days(30);    // of passes and repairs
   Microseconds tombstone_age_min = std::chrono::hours(1);  // of deletes that are forgotten (rule 4)
+  Microseconds tombstone_retention = std::chrono::days(30);
   bool collects() const { return tombstone_age_min < std::chrono::hours(1); }
+  // Copies that were taken no longer ago may be put back: what was deleted since is remembered.
+  Microseconds put_back_within() const {
+    return collects() ? std::min(tombstone_age_min, tombstone_retention) / 2 : Microseconds::max();
+  }
   // Who was away may have to be healed by comparison.
   bool trims() const { return retention < std::chrono::days(1); }
   bool auto_repair = true;  // by scheduled passes; otherwise a person's repair

@@ -141,13 +141,14 @@ std::string describe(const Plan& plan) {
   std::string text = fmt::format(
       "seed {}: {} groups of {}, {} shards, light {:.1f} s, deep {:.1f} s, commits "
       "{:.1f} ms, foreign documents: {}, {} shards a pass, {} reads at once, windows of {} "
-      "minutes in {}, ties {}, audit {:.1f} s{}{}{}\n",
+      "minutes in {}, ties {}, audit {:.1f} s, deletes {:.1f} s{}{}{}\n",
       plan.seed, plan.groups, plan.nodes_per_group, plan.shards, seconds(plan.light_interval),
       seconds(plan.deep_interval), 1'000 * seconds(plan.commit_max),
       kForeign[static_cast<std::size_t>(plan.foreign_documents)], plan.shards_per_pass,
       plan.max_read_concurrency, plan.window_minutes, plan.window_period,
       plan.tie == TieRule::kHash ? "broken by hash" : "left to a person",
-      seconds(plan.audit_retention), plan.emit_ttl_deletes ? ", told of sweeps" : "",
+      seconds(plan.audit_retention), seconds(plan.tombstone_age_min),
+      plan.emit_ttl_deletes ? ", told of sweeps" : "",
       plan.emit_internal_writes ? ", told of what Miroir does itself" : "",
       plan.auto_repair ? "" : ", scheduled passes repair nothing");
   for (const Phase& phase : plan.phases) {

@@ -197,6 +197,7 @@ Async<void> Process::open() {
   options.light_interval = around_.plan.light_interval;
   options.schedule = around_.plan.deep_interval;
   options.tombstone_age_min = around_.plan.tombstone_age_min;
+  options.tombstone_retention = around_.plan.tombstone_retention;
   options.foreign_documents = around_.plan.foreign_documents;
   options.tie = around_.plan.tie;
   options.auto_repair = around_.plan.auto_repair;

@@ -128,15 +128,18 @@ TEST_P(SeedsTest, Hold) {
   const std::uint64_t first = 1 + kSize * GetParam();
   std::uint64_t acknowledged = 0;
   std::uint64_t repairs = 0;
+  std::uint64_t collections = 0;
   for (std::uint64_t seed = first; seed < first + kSize; ++seed) {
     const Outcome outcome = simulate(draw_plan(seed, default_faults()));
     EXPECT_TRUE(outcome.wrong.empty())
         << "miroir-sim --seed " << seed << " replays this:" << sentences(outcome);
     acknowledged += outcome.acknowledged;
     repairs += outcome.repairs;
+    collections += outcome.judged.collections;
   }
   EXPECT_GT(acknowledged, kSize);
   EXPECT_GT(repairs, 0U);
+  EXPECT_GT(collections, 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Blocks, SeedsTest, ::testing::Range<std::uint64_t>(0, kBlocks));

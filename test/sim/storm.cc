@@ -39,7 +39,7 @@ void World::gather_storm(Fault fault) {
     node.delete_directly(fault.index, fault.id);
     return announce();
   }
-  remembered_[fault.node + "/" + fault.index + "/" + fault.id] = found->second;
+  remembered_[fault.node + "/" + fault.index + "/" + fault.id] = {found->second, clock_.now()};
   begin(Request{Act::kDelete, fault.index, {fault.id}, ""});
   later(Seconds(3), [this, fault, announce] {
     nodes_[fault.node]->catch_up();

@@ -6,6 +6,7 @@
 
 #include "cluster/cluster.h"
 #include "log/entry.h"
+#include "log/rows.h"
 #include "node_api/stored_fields.h"
 #include "sim/json_at.h"
 
@@ -46,12 +47,26 @@ Witness::Witness(const Topology& topology, const Nodes& nodes, const Journals& j
       deletes_max_(deletes_max) {}
 
 void Witness::committed(const Batch& batch) {
+  note_collection(batch);
   for (const Batch::Change& change : batch.changes()) {
     if (change.kind != Batch::Change::Kind::kPut) continue;
     if (change.table == Table::kEntry) entry_written(number_of(change.key), change.value);
     if (change.table == Table::kPass) pass_written(*parse_json(change.value));
     if (change.table == Table::kRepair) audited(change.key, *parse_json(change.value));
   }
+}
+
+// A swap moves tombstones, and writes horizons too.
+void Witness::note_collection(const Batch& batch) {
+  const auto is = [&batch](Table table, Batch::Change::Kind kind, std::string_view prefix) {
+    return std::ranges::any_of(batch.changes(), [&](const Batch::Change& change) {
+      return change.table == table && change.kind == kind && change.key.starts_with(prefix);
+    });
+  };
+  using enum Batch::Change::Kind;
+  if (is(Table::kMeta, kPut, kHorizonPrefix) && is(Table::kTombstone, kErase, "") &&
+      !is(Table::kTombstone, kPut, ""))
+    ++judged_.collections;
 }
 
 void Witness::store_went_back(std::uint64_t head) {

@@ -53,6 +53,7 @@ class Witness {
     std::uint64_t equal_passes = 0;
     std::uint64_t deletions = 0;
     std::uint64_t repairs = 0;
+    std::uint64_t collections = 0;  // of tombstones
   };
   const Judged& judged() const { return judged_; }
 
@@ -61,6 +62,7 @@ class Witness {
     Instant at;
     std::uint64_t head = 0;
   };
+  void note_collection(const Batch& batch);
   void entry_written(std::uint64_t position, const std::string& row);
   void pass_written(const Json& pass);
   void pass_was_clean(const Json& pass, const Begun& begun);

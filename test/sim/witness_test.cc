@@ -4,6 +4,7 @@
 
 #include "base/simulated_clock_fake.h"
 #include "log/entry.h"
+#include "log/rows.h"
 
 namespace miroir::sim {
 namespace {
@@ -251,6 +252,19 @@ TEST_F(WitnessTest, RepairedMeansSeenWithTheWinner) {
   answer("b", std::nullopt);
   audit(true, "delete");
   EXPECT_EQ(wrong(), 0U);
+}
+
+TEST_F(WitnessTest, CollectedMeansForgottenAndNotMoved) {
+  const Tombstone tombstone{.incarnation = 1, .id = "w1", .position = 2};
+  const Batch horizon = Batch().put(Table::kMeta, horizon_row(1), key_of(kStamp));
+  witness_.committed(horizon);
+  Batch collection = horizon;
+  collection.erase(Table::kTombstone, tombstone_row(tombstone));
+  witness_.committed(collection);
+  EXPECT_EQ(witness_.judged().collections, 1U);
+  collection.put(Table::kTombstone, tombstone_row(tombstone), encode(tombstone));
+  witness_.committed(collection);
+  EXPECT_EQ(witness_.judged().collections, 1U) << "it has another index";
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "sim/audit_witness.h"
 #include "sim/checks.h"
+#include "sim/damage.h"
 #include "sim/history.h"
 #include "sim/ledger.h"
 #include "sim/operator_witness.h"
@@ -160,20 +161,13 @@ class World {
   std::set<Position> untold_;
   std::vector<std::string> wrong_;
   std::vector<Adoption> adoptions_;
-  std::map<std::string, Json> remembered_;
+  std::map<std::string, Remembered> remembered_;
   std::set<Position> asked_to_cancel_;
   std::set<Position> cursed_;
   std::vector<Strange> strange_;
   std::set<std::pair<std::string, std::string>> strange_indexes_;  // node, index: that they made
   Microseconds wall_offset_{0};
   std::int64_t last_expiry_ = 0;  // of what lives shortly
-  // Writes that are to come while a document is repaired.
-  struct Storm {
-    std::string index;
-    std::string id;
-    int writes = 0;
-    Instant announced{};
-  };
   std::optional<Storm> storm_;
   std::set<std::string> doubtful_;
   DriftedTags drifted_tags_;
