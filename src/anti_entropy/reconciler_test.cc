@@ -1,3 +1,4 @@
+#include "anti_entropy/merkle.h"
 #include "anti_entropy/reconciler_fake.h"
 
 namespace miroir {
@@ -21,6 +22,35 @@ TEST_F(ReconcilerTest, DeepPassReadsEveryReplicaOnce) {
   }
   EXPECT_EQ(scanned("deep"), bytes);
   EXPECT_EQ(scanned("light"), 0);
+}
+
+// Of a bucket that differs each copy once, and of the document that differs once more, by its id:
+// then with its vectors.
+TEST_F(ReconcilerTest, DeepPassReadsOnlyTheBucketThatDiffersAgain) {
+  write(200, 3'000, "first");
+  run_pass(PassKind::kDeep);
+  const double whole = scanned("deep");
+  const Topology& topology = world.topology();
+  const anti_entropy::MerkleTree tree(topology.slots_of(topology.shard_of(slot_of("id7"))));
+  const SlotRange bucket = tree.slots_of(tree.bucket_of(slot_of("id7")));
+  owner("id7").corrupt(kIndex, "id7", "v", "f1rst");
+  double again = 0;
+  std::size_t neighbours = 0;
+  for (const auto& [name, each] : world.nodes) {
+    for (const auto& [id, text] : each->documents(kIndex)) {
+      if (slot_of(id) < bucket.first || slot_of(id) > bucket.last) continue;
+      again += static_cast<double>(text.size());
+      if (id == "id7") {
+        again += static_cast<double>(text.size() + std::string_view(R"(,"_vectors":{})").size());
+      } else {
+        ++neighbours;
+      }
+    }
+  }
+  ASSERT_GT(neighbours, 0U) << "or it would say nothing";
+  const Json deep = run_pass(PassKind::kDeep, false);
+  EXPECT_EQ(number(deep, "mismatches"), 1U) << to_text(deep);
+  EXPECT_EQ(scanned("deep") - whole, whole + again);
 }
 
 TEST_F(ReconcilerTest, DeletedDocumentIsRestored) {
