@@ -1,7 +1,8 @@
 // What a deep pass over many documents needs: ./dev build release ten_million, then
 // build/release/bench/ten_million [DOCUMENTS]. Three replicas, one node each, in 64 shards. The
 // documents are made when they are asked for and are equal but for a few, which the pass must find
-// and repair. Prints peak memory and time; the status is 0 only if it found exactly those.
+// and repair. Prints peak memory and time; the status is 0 only if it found exactly those, in no
+// more than 128 MiB.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@ namespace miroir {
 namespace {
 
 const std::string kIndex = "generated";
+constexpr double kMebibytesMax = 128;  // of the whole process, at its highest
 constexpr const char* kPadding =
     "Lorem ipsum dolor sit amet, consetetur sadipscing elitr, sed diam nonumy eirmod tempor "
     "invidunt ut labore et dolore magna aliquyam erat, sed diam voluptua.";
@@ -210,21 +212,23 @@ int run(std::uint32_t count) {
       world.process->metrics
           .counter("miroir_antientropy_scanned_bytes_total", "", {{"tier", "deep"}})
           .value();
+  const double highest = mebibytes("VmHWM");
+  const bool small = highest > 0 && highest <= kMebibytesMax;
   const bool right = report && *report->find("clean") == Json(true) && repaired == damaged;
   fmt::print(
       "{} documents on each of 3 replicas, {:.1f} GB read and hashed in {:.0f} s\n"
       "{} of {} damaged documents found and repaired, nothing else: {}\n"
       "memory: {:.0f} MiB before the pass ({:.0f} of them say which documents there are), at most "
-      "{:.0f} MiB\n",
+      "{:.0f} MiB, of {:.0f} that it may take: {}\n",
       count, bytes / 1e9, seconds, repaired.size(), damaged.size(), right ? "yes" : "NO", before,
-      4.0 * count / (1 << 20), mebibytes("VmHWM"));
+      4.0 * count / (1 << 20), highest, kMebibytesMax, small ? "yes" : "NO");
   if (report && !right) fmt::print("{}\n", to_text(*report));
   world.await([](Reconciler& its, TaskGroup& group) -> Async<bool> {
     co_await its.stop();
     co_await group.join();
     co_return true;
   }(reconciler, tasks));
-  return right ? 0 : 1;
+  return right && small ? 0 : 1;
 }
 
 }  // namespace
