@@ -28,9 +28,16 @@ class Acceptance(ClusterTest):
 
             self.assertEqual({row["id"]: (row["reason"], row["winner"], row["repaired"]) for row in repairs},
                              {"1": ("highest_stamp", "a1", True), "2": ("checksum", "a1", True), "3": ("missing", "a1", True)})
-            passes = {report["pass"]: report for report in cluster.api.get("/_miroir/anti-entropy/passes?limit=100")["results"]}
+            def read_passes():
+                return {report["pass"]: report for report in cluster.api.get("/_miroir/anti-entropy/passes?limit=100")["results"]}
+            wait_for("their ends", lambda: all(read_passes()[row["pass"]]["state"] != "running" for row in repairs), 60)
+            passes = read_passes()
             for row in repairs:
-                self.assertLess(passes[row["pass"]]["startedMicroseconds"] / 1e6, damaged + SCHEDULE + 1)
+                report = passes[row["pass"]]
+                self.assertLess(report["startedMicroseconds"] / 1e6, damaged + SCHEDULE + 1)
+                self.assertLess(report["endedMicroseconds"] / 1e6, damaged + 2 * SCHEDULE + 1)
+                self.assertEqual((report["state"], report["unresolved"]), ("completed", 0), report)
+            self.assertEqual(sum(passes[number]["repaired"] for number in {row["pass"] for row in repairs}), 3)
             self.check_equal(cluster, "things", model)
             self.assertEqual(cluster.miroir.metric("miroir_antientropy_mismatches_found_total"), 3)
             self.assertEqual(cluster.miroir.metric("miroir_antientropy_docs_repaired_total"), 3)
