@@ -1,6 +1,7 @@
 #include "node_api/simulated_node_client_fake.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "node_api/simulated_reads_fake.h"
 
@@ -32,7 +33,12 @@ bool is_of_the_background(const DocumentQuery& query) {
 
 SimulatedNodeClient::SimulatedNodeClient(SimulatedNode& node, Clock& clock, Random& random,
                                          const SimulatedNetwork& network, ReadJournal* journal)
-    : node_(node), clock_(clock), random_(random), network_(network), journal_(journal) {}
+    : node_(node),
+      clock_(clock),
+      random_(random),
+      network_(network),
+      journal_(journal),
+      restarts_(node.restarts()) {}
 
 Microseconds SimulatedNodeClient::draw(Microseconds min, Microseconds max) {
   return min + Microseconds(static_cast<std::int64_t>(random_.unit() *
@@ -52,10 +58,13 @@ Async<Result<SimulatedNodeClient::Fate>> SimulatedNodeClient::travel(Instant dea
   if (request_lost || arrival >= deadline) {
     co_return std::unexpected(co_await lost(deadline));
   }
+  const std::uint64_t restarts = node_.restarts();
   co_await clock_.sleep_until(arrival);
-  if (refused || network_.cut || node_.options().down)
+  // What was on its way to the process before is lost with the connection.
+  if (refused || network_.cut || node_.options().down || restarts != node_.restarts())
     co_return fail(ErrorCode::kUnavailable, "node " + node_.options().id + ": connection refused");
-  if (!node_.options().keeps_connections) ++opened_;
+  const bool is_new = std::exchange(restarts_, restarts) != restarts;
+  if (is_new || !node_.options().keeps_connections) ++connections_;
   node_.catch_up();
   co_return answer_lost ? Fate::kAnswerLost : Fate::kDelivered;
 }

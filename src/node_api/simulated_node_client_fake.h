@@ -48,7 +48,7 @@ class SimulatedNodeClient : public NodeClient {
   Async<Result<http::Response>> dry_run(http::ClientRequest request, Instant deadline) override;
   // Answers GET of one document; anything else is a 404.
   Async<Result<http::Response>> read(http::ClientRequest request, Instant deadline) override;
-  std::uint64_t connections() const override { return 1 + node_.restarts() + opened_; }
+  std::uint64_t connections() const override { return connections_; }
 
  private:
   enum class Fate { kDelivered, kAnswerLost };
@@ -67,7 +67,8 @@ class SimulatedNodeClient : public NodeClient {
   Random& random_;
   const SimulatedNetwork& network_;
   ReadJournal* journal_;
-  std::uint64_t opened_ = 0;  // by requests to a node that keeps none
+  std::uint64_t connections_ = 1;
+  std::uint64_t restarts_;  // of the node, before the newest connection to it
 };
 
 }  // namespace miroir

@@ -46,7 +46,7 @@ class FaultDrawer {
         break;
       case FaultKind::kRestore:
       case FaultKind::kWipe:
-        // Longer than two looks of the health monitor: who was away has lost its connections.
+        // Longer than two looks of the health monitor, but for what draw_twists.cc makes of it.
         fault.duration = between(random_, Seconds(8), Seconds(40));
         break;
       case FaultKind::kForeignDelete:

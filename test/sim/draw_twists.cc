@@ -415,4 +415,18 @@ void let_forget_deletes(Plan& plan, Random& random, const FaultSet& faults) {
   }
 }
 
+// So that nobody looks while the node is away: its first answer must tell.
+void let_disks_be_replaced_swiftly(Plan& plan, Random& random) {
+  for (Phase& phase : plan.phases) {
+    for (Step& step : phase.steps) {
+      Fault* fault = std::get_if<Fault>(&step.what);
+      const bool replaces = fault != nullptr &&
+                            (fault->kind == FaultKind::kRestore || fault->kind == FaultKind::kWipe);
+      if (replaces && random.chance(0.7))
+        fault->duration =
+            between(random, Milliseconds(0), random.chance(0.5) ? Milliseconds(100) : Seconds(8));
+    }
+  }
+}
+
 }  // namespace miroir::sim

@@ -18,6 +18,7 @@ void let_strangers_make_indexes(Plan& plan, Random& random);
 void let_drift(Plan& plan, Random& random, const FaultSet& faults);
 void let_fail_to_come_and_go(Plan& plan, Random& random);
 void let_collect(Plan& plan, Random& random);
+void let_disks_be_replaced_swiftly(Plan& plan, Random& random);
 void let_forget_deletes(Plan& plan, Random& random, const FaultSet& faults);
 void let_close(Plan& plan, Random& random);
 void let_lag(Plan& plan, Random& random, const FaultSet& faults);

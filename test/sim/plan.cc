@@ -67,6 +67,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   Random copies(~seed * 73);
   Random chores(~seed * 79);
   Random forgets(~seed * 83);
+  Random swift(~seed * 89);
   Plan plan;
   plan.seed = seed;
   plan.hurried = hurry.chance(0.5);
@@ -165,6 +166,7 @@ Plan draw_plan(std::uint64_t seed, const FaultSet& faults) {
   // newest.
   if (faults.contains(FaultKind::kChore) && (chores.chance(0.2) || everybody_written_to))
     let_look_after(plan, chores, !store_goes);
+  if (swift.chance(0.4)) let_disks_be_replaced_swiftly(plan, swift);
   return plan;
 }
 
