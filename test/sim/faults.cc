@@ -198,6 +198,7 @@ void World::begin(const Fault& fault) {
       store_copy_ = store_.snapshot();
       sweep_witness_.store_copied();
       audit_witness_.store_copied();
+      disk_witness_.store_copied();
       break;
     case FaultKind::kStoreBack:
       if (store_copy_ && store_goes_back(*store_copy_)) die_before_nodes_tell(fault);

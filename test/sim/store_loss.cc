@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "cluster/state_reasons.h"
 #include "forward/plan.h"
@@ -75,6 +76,7 @@ bool World::store_goes_back(MemoryStore::Tables tables) {
   sweep_witness_.store_went_back(copied);
   audit_witness_.store_went_back(copied);
   operator_witness_.store_went_back();
+  disk_witness_.store_went_back(copied);
   subscriber_.log_went_back(ledger_.head(), ledger_.left_open());
   cursed_.erase(cursed_.upper_bound(ledger_.head()), cursed_.end());
   std::erase_if(adoptions_, [this](const Adoption& one) { return one.position > ledger_.head(); });
@@ -186,6 +188,7 @@ void World::watch_adoption(const Batch& batch) {
           (may_await_recovery(status.state_why) && !behind))
         adoption.sources.insert(id);
     }
+    std::ranges::move(disk_witness_.check_sources(adoption.sources), std::back_inserter(wrong_));
     adoptions_.push_back(std::move(adoption));
     check_sent_again();
     say(fmt::format("Miroir takes the nodes as they are, at {}", entry.position));

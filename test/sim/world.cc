@@ -40,7 +40,8 @@ World::World(const Plan& plan)
       audit_witness_(clock_, plan.audit_retention),
       operator_witness_(
           topology_, journals_, clock_,
-          {plan.auto_repair, plan.shards_per_pass, plan.window_minutes, plan.window_period}) {
+          {plan.auto_repair, plan.shards_per_pass, plan.window_minutes, plan.window_period}),
+      disk_witness_(topology_, nodes_) {
   for (const NodeConfig& config : topology_.nodes()) add_node(config.id);
   if (plan.trims()) damaged_ += kAllDocuments * nodes_.size();
   store_.be_exclusive();

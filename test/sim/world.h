@@ -11,6 +11,7 @@
 #include "sim/audit_witness.h"
 #include "sim/checks.h"
 #include "sim/damage.h"
+#include "sim/disk_witness.h"
 #include "sim/history.h"
 #include "sim/ledger.h"
 #include "sim/operator_witness.h"
@@ -147,6 +148,7 @@ class World {
   SweepWitness sweep_witness_;
   AuditWitness audit_witness_;
   OperatorWitness operator_witness_;
+  DiskWitness disk_witness_;
   Subscriber subscriber_;
   std::unique_ptr<Process> process_;
 
