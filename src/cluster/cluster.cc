@@ -222,6 +222,16 @@ void Cluster::set_stopped(const std::string& id, bool stopped) {
   state_->changed.notify_all();
 }
 
+void Cluster::set_held_up(const std::string& id, bool held_up) {
+  State::Node& node = state_->node(id);
+  if (node.status.held_up_since.has_value() == held_up) return;
+  const bool all_were = std::ranges::all_of(
+      state_->nodes, [](const auto& each) { return each.second.status.held_up_since.has_value(); });
+  if (all_were)
+    for (auto& [name, each] : state_->nodes) each.status.held_up_since = state_->clock.now();
+  node.status.held_up_since = held_up ? std::optional(state_->clock.now()) : std::nullopt;
+}
+
 NodeProgress Cluster::progress(const std::string& node) const {
   return state_->node(node).progress;
 }

@@ -33,6 +33,10 @@ struct NodeStatus {
   std::string state_why;       // a sentence, empty while in sync
   Position done = 0;           // everything up to here that concerns the node has ended there
   bool stopped = false;        // its forwarder stopped its lane and waits for a person
+  // Since when its lane gets no further: the node does not answer, or takes nothing. Only what it
+  // works at, however long, or what others are to decide, holds up no lane. It begins anew where
+  // none got any further meanwhile.
+  std::optional<Instant> held_up_since;
   std::uint64_t setbacks = 0;  // how often it was found not to be in sync
 };
 
@@ -71,6 +75,7 @@ class Cluster {
   // The node's first row; `row.reason` says why where it is not in sync.
   Async<Result<void>> join(std::string node, NodeProgress row, ReplicaState state);
   void set_stopped(const std::string& node, bool stopped);
+  void set_held_up(const std::string& node, bool held_up);
   // An index on the node was in doubt from `since` on, and is no more. Durable when it returns.
   Async<Result<void>> end_doubt(std::string node, Position since);
   // Durable when it returns; of several nodes all or none.

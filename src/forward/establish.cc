@@ -175,7 +175,7 @@ Async<Result<void>> Forwarder::drain() {
   watcher_.resume(looked_over_);
   while (watcher_.size() > 0) {
     if (auto trouble = watcher_.take_trouble()) co_return std::unexpected(std::move(*trouble));
-    co_await context_.stirred.wait();
+    co_await wait();
   }
   watcher_.pause();
   co_return Result<void>();

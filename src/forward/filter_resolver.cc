@@ -47,7 +47,6 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
   if (entry == nullptr || !unresolved(*entry)) co_return true;
   const std::optional<Sources> sources = choose_sources(*entry);
   if (!sources) co_return co_await give_up_waiting(entry);
-  waiting_.reset();
 
   // Each source is asked once, for all the shards that it is a source of.
   std::map<std::string, std::vector<ShardId>> asked;
@@ -241,23 +240,38 @@ bool FilterResolver::carried_out(const Entry& entry, const std::string& node) co
          context_.cluster.progress(node).acknowledged >= entry.position;
 }
 
+// Since when it is no use to ask the owner; nullopt: it is there, or about to be.
+std::optional<Instant> FilterResolver::away_since(const Entry& entry,
+                                                  const std::string& owner) const {
+  const NodeStatus status = context_.cluster.status(owner);
+  if (status.healthy && status.done + 1 >= slice_of(entry).first) return std::nullopt;
+  return status.held_up_since;
+}
+
 // Who alone could tell what matched is not waited for for ever. Where its peers have carried the
 // delete out, it is no replica in sync without it. Where something failed on them, or none is here,
 // nobody knows what matches, and the delete fails, for all writes wait behind it: but not while no
 // lane could go on anyway.
 Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry> entry) {
   const Topology& topology = context_.cluster.topology();
-  const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(*entry);
-  const auto is_away = [&, first = slice_of(*entry).first](const std::string& owner) {
-    const NodeStatus status = context_.cluster.status(owner);
-    return !status.healthy || (status.stopped && status.done + 1 < first);
+  const auto held_up = [this](const NodeConfig& node) {
+    return context_.cluster.status(node.id).held_up_since.has_value();
   };
-  if (std::ranges::all_of(topology.nodes(), is_away, &NodeConfig::id)) {
-    waiting_.reset();
-    co_return false;
-  }
+  if (std::ranges::all_of(topology.nodes(), held_up)) co_return false;
+  const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(*entry);
+  const auto is_away = [&](const std::string& owner) {
+    return away_since(*entry, owner).has_value();
+  };
+  // Of those that are away, when the last of them went, or the first.
+  const auto is_over = [&](const std::vector<std::string>& away, bool last) {
+    std::set<Instant> since;
+    for (const std::string& owner : away) since.insert(*away_since(*entry, owner));
+    const Instant from = last ? *since.rbegin() : *since.begin();
+    return context_.clock.now() - from >= kPeersAwaitedFor;
+  };
   std::set<std::string> behind;
   std::set<std::string> missing;
+  bool waits = false;
   for (const ShardId shard : shards_of(*entry)) {
     std::vector<std::string> owners = topology.owners(shard);
     const auto trusted = [this, shard](const std::string& owner) {
@@ -270,10 +284,14 @@ Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry>
                        }) > 0;
     if (!any_trusted) leave_out_lacking(*entry, owners);
     // Who of the others is waited for, choose_sources tells.
-    if (!any_trusted && !std::ranges::all_of(owners, is_away)) continue;
-    if (known && any_trusted && std::ranges::all_of(owners, is_away))
-      behind.insert(owners.begin(), owners.end());
-    if (known) continue;
+    const bool all_away = !owners.empty() && std::ranges::all_of(owners, is_away);
+    if (!any_trusted && !all_away) continue;
+    if (known) {
+      if (!any_trusted || !all_away) continue;
+      waits = true;
+      if (is_over(owners, true)) behind.insert(owners.begin(), owners.end());
+      continue;
+    }
     std::vector<std::string> asked;  // as choose_sources does
     std::ranges::copy_if(owners, std::back_inserter(asked), [&](const std::string& owner) {
       const auto taints = tainted.find(owner);
@@ -281,18 +299,14 @@ Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry>
     });
     const bool any_will_do = !asked.empty();
     if (!any_will_do) asked = std::move(owners);
-    if (std::erase_if(asked, std::not_fn(is_away)) == 0 || !any_will_do)
-      missing.insert(asked.begin(), asked.end());
+    const bool some_are_there = std::erase_if(asked, std::not_fn(is_away)) > 0;
+    if (asked.empty() || (some_are_there && any_will_do)) continue;
+    waits = true;
+    if (is_over(asked, any_will_do)) missing.insert(asked.begin(), asked.end());
   }
-  if (behind.empty() && missing.empty()) {
-    waiting_.reset();
-    co_return false;
-  }
-  if (!waiting_ || waiting_->task != entry->task) {
-    waiting_ = {entry->task, context_.clock.now()};
+  if (waits && behind.empty() && missing.empty() &&
+      std::exchange(told_, entry->position) != entry->position)
     log_warning("delete by filter waits for nodes that are away", {{"position", entry->position}});
-  }
-  if (context_.clock.now() - waiting_->since < kPeersAwaitedFor) co_return false;
   for (const std::string& node : behind) {
     MIROIR_CO_CHECK(co_await context_.cluster.set_state(
         node, ReplicaState::kStale, "it was away while a delete by filter waited for it alone"));

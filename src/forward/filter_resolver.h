@@ -17,13 +17,14 @@ namespace miroir {
 // that can be read stands right before it, the matching ids are read and written into the entry.
 //
 // It cannot wait for itself: a shard is read from an in-sync owner without taint there (one that
-// does not answer is waited for, a minute if none does while other nodes do); where all are
+// does not answer, or is behind and takes no writes, is waited for until it has been so for a
+// minute, if none is better while other nodes are); where all are
 // tainted, from all of them, and each document is judged by an owner where it is not, or, tainted
 // on all, by any; where none is in sync, from an owner that stands before the entry, for what
 // nobody else holds is all there is: not from one that is being filled by comparison, or was from a
 // log that lacks what a recovery took over, while there is another. Repairs come later in the log,
 // so waiting for them would be for ever. After a log went back owners may have carried it out:
-// these are not asked, those in sync that have not are waited for a while, and where all have
+// these are not asked, those in sync that have not are waited for likewise, and where all have
 // nothing is left that matches, or it failed there.
 class FilterResolver {
  public:
@@ -38,10 +39,6 @@ class FilterResolver {
 
  private:
   using Sources = std::vector<std::vector<std::string>>;  // by shard
-  struct Waiting {
-    Position task = 0;
-    Instant since{};
-  };
   // Whether the entry is unresolved no more.
   Async<Result<bool>> resolve(Position position);
   std::vector<ShardId> shards_of(const Entry& entry) const;
@@ -51,6 +48,7 @@ class FilterResolver {
   bool is_filled(const std::string& node) const;
   bool may_lack_taken_over(const Entry& entry, const std::string& node) const;
   bool carried_out(const Entry& entry, const std::string& node) const;
+  std::optional<Instant> away_since(const Entry& entry, const std::string& owner) const;
   // Whether the entry failed for it.
   Async<Result<bool>> give_up_waiting(std::shared_ptr<const Entry> entry);
   std::map<std::string, std::set<ShardId>> tainted_shards(const Entry& entry) const;
@@ -65,9 +63,6 @@ class FilterResolver {
   Recheck recheck_;
   std::set<Position> wanted_;
   Position told_ = 0;  // whom this entry waits for, was logged
-  // For owners that are away, before the first of these entries, while others are there; as long as
-  // its task's other entries need it.
-  std::optional<Waiting> waiting_;
 };
 
 }  // namespace miroir

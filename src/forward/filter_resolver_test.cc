@@ -111,6 +111,61 @@ TEST_F(FilterResolverTest, WhereOnlyWhoFailedIsThereItFailsInsteadOfHoldingUpAll
   EXPECT_EQ(world_.cluster().status("b0").state, ReplicaState::kInSync);
 }
 
+// Its disk is full, and was before the delete: it answers, and gets no further.
+TEST_F(FilterResolverTest, WhereWhoKnowsTakesNoWritesItFailsInsteadOfHoldingUpAllWrites) {
+  world_.create_index("films");
+  world_.fail_tasks({"documentAdditionOrUpdate"}, "b0");
+  world_.await_task(world_.write("books", {"1"}, "b"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.fail_tasks({});
+  node().options().full = true;
+  world_.write("films", {"1"}, "a");
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.write("films", {"2"}, "a");
+  world_.run_for(Seconds(30));
+  EXPECT_FALSE(world_.task_end(removed)) << "there may be room soon";
+  ASSERT_TRUE(world_.run_until([&] { return world_.documents_of_group(1, "films").size() == 2; },
+                               Seconds(60)));
+  node().options().full = false;
+  const TaskEnd end = world_.await_task(removed);
+  EXPECT_EQ(end.status, "failed");
+  EXPECT_EQ(*end.error.find("code"), Json("miroir_shard_unavailable"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  EXPECT_EQ(world_.documents_of_group(0, "films").size(), 2U);
+}
+
+// The node works at what it was sent before.
+TEST_F(FilterResolverTest, WhoIsSlowIsWaitedFor) {
+  world_.fail_tasks({"documentAdditionOrUpdate"}, "b0");
+  world_.await_task(world_.write("books", {"1"}, "b"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.fail_tasks({});
+  node().options().automatic = false;
+  world_.write("books", {"4"}, "a");
+  world_.run_for(Seconds(1));
+  ASSERT_TRUE(world_.set_down("a0", true));
+  ASSERT_TRUE(world_.set_down("a0", false));
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.run_for(Seconds(300));
+  EXPECT_FALSE(world_.task_end(removed));
+  node().options().automatic = true;
+  EXPECT_EQ(world_.await_task(removed).status, "succeeded");
+}
+
+TEST_F(FilterResolverTest, WhoIsAwayForLongIsWaitedForOnce) {
+  world_.create_index("films");
+  world_.fail_tasks({"documentAdditionOrUpdate"}, "a0");
+  world_.await_task(world_.write("books", {"1"}, "b"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.fail_tasks({});
+  ASSERT_TRUE(world_.set_down("b0", true));
+  world_.run_for(Seconds(40));
+  for (int i = 0; i < 5; ++i) world_.remove_by_filter("books", "v = a");
+  world_.write("films", {"1"}, "a");
+  EXPECT_TRUE(world_.run_until([&] { return world_.documents_of_group(0, "films").size() == 1; },
+                               Seconds(30)));
+}
+
 // Each group has two nodes; some shards are those of a0 and b0 alone, some those of the others.
 class OwnersAwayTest : public testing::Test {
  protected:

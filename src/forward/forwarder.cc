@@ -66,6 +66,7 @@ Async<void> Forwarder::run() {
       if (attempts_++ > 0) co_await back_off();
       continue;
     }
+    context_.cluster.set_held_up(node_, true);
     if (why.code != ErrorCode::kInvalid) context_.cluster.report_unhealthy(node_, why);
     ++attempts_;
     co_await back_off();
@@ -141,7 +142,7 @@ Async<Error> Forwarder::forward() {
     if (ahead.empty() && watcher_.passed() >= context_.log.head()) attempts_ = 0;
     if (watcher_.size() >= context_.options.tasks_in_flight_max ||
         (ahead.empty() && watcher_.passed() >= context_.log.head())) {
-      co_await context_.stirred.wait();
+      co_await wait();
       continue;
     }
     if (ahead.empty()) {
@@ -164,14 +165,19 @@ Async<Error> Forwarder::forward() {
     if (unresolved(*next)) {
       resolver_.want(next->position);
       context_.stirred.notify_all();
-      while (resolver_.pending(next->position) && !watcher_.has_trouble())
-        co_await context_.stirred.wait();
+      while (resolver_.pending(next->position) && !watcher_.has_trouble()) co_await wait();
       ahead.clear();  // it reads differently now
       continue;
     }
     auto sent = co_await hand_over(next);
     if (!sent) co_return std::move(sent).error();
   }
+}
+
+// For what the node has, or for others: it is not what holds up the lane.
+Async<void> Forwarder::wait() {
+  context_.cluster.set_held_up(node_, false);
+  co_await context_.stirred.wait();
 }
 
 void Forwarder::release(Position position, std::optional<Json> outcome) {
@@ -231,7 +237,7 @@ Async<Result<void>> Forwarder::hand_over(std::shared_ptr<const Entry> entry) {
   if (is_key(entry->kind)) co_return co_await put_key(std::move(entry));
   if (spares_foreign(*entry)) {
     if (watcher_.size() > 0) {
-      co_await context_.stirred.wait();
+      co_await wait();
       co_return Result<void>();
     }
     MIROIR_CO_TRY(
@@ -371,6 +377,7 @@ Async<Result<void>> Forwarder::enqueue(std::shared_ptr<const Entry> entry, NodeW
 
 void Forwarder::accepted() {
   attempts_ = 0;
+  context_.cluster.set_held_up(node_, false);
   if (refusals_ == 0) return;
   refusals_ = 0;
   stopped_.set(0);

@@ -60,6 +60,7 @@ class Forwarder {
   Async<Error> forward();
   Async<Result<void>> hand_over(std::shared_ptr<const Entry> entry);
   Async<bool> held_back(std::shared_ptr<const Entry> entry);
+  Async<void> wait();
   Async<Result<void>> put_key(std::shared_ptr<const Entry> entry);
   Async<Result<void>> enqueue(std::shared_ptr<const Entry> entry, NodeWrite write);
   Async<Result<std::optional<NodeWrite>>> build(std::shared_ptr<const Entry> entry);
