@@ -45,6 +45,12 @@ Async<void> FilterResolver::run() {
 Async<Result<bool>> FilterResolver::resolve(Position position) {
   MIROIR_CO_TRY(const auto entry, co_await kept_entry(context_.log, position));
   if (entry == nullptr || !unresolved(*entry)) co_return true;
+  // What was cancelled is sent to nobody, and deletes nothing: only a lane that went on past it
+  // before a crash asks.
+  MIROIR_CO_TRY(const auto failures,
+                co_await EntryFailures::of(context_.log, context_.cluster, position));
+  const auto is_canceled = [](const Json& error) { return voided_by(error).value_or(0) != 0; };
+  if (failures.first(is_canceled) != nullptr) co_return true;
   const std::optional<Sources> sources = choose_sources(*entry);
   if (!sources) co_return co_await give_up_waiting(entry);
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "forward/forward_world_fake.h"
+#include "node_api/simulated_reads_fake.h"
 
 namespace miroir {
 namespace {
@@ -172,6 +173,40 @@ TEST_F(VoidingTest, ACancellationOutlivesTheProcess) {
   EXPECT_EQ(value("a0", "2"), "first");
   EXPECT_EQ(value("b0", "2"), "first");
   EXPECT_EQ(world_.task_end(write)->status, "canceled");
+}
+
+// a0 went on past it, which no row says; b0 stands right before it, and could tell.
+TEST_F(VoidingTest, ACancelledDeleteByFilterIsNotLookedUp) {
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  down("a0", true);
+  down("b0", true);
+  const Position removed = world_.remove_by_filter("books", "v = first");
+  ASSERT_EQ(cancel({removed}).first, 1U);
+  const Position write = world_.write("books", {"3"}, "first");
+  const MemoryStore::Tables before = world_.store.snapshot();
+  down("a0", false);
+  ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status("a0").done >= write; }));
+  world_.crash();
+  world_.store.restore(before);
+  world_.start();
+  ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status("a0").done >= write; }));
+  world_.run_for(Seconds(20));
+  // Asked before its lane looks, it answers when that has passed it.
+  world_.answer_time = Seconds(10);
+  world_.answer_documents = [&](const std::string& name, const DocumentQuery& query) {
+    return simulated_documents(*world_.nodes.at(name), query);
+  };
+  lose_documents({"b0"});
+  world_.nodes.at("b0")->options().down = false;
+  world_.cluster().report_healthy("b0");
+  world_.run_for(Seconds(20));
+  lose_documents({});
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  const Position books = world_.log().catalogue().index("books")->incarnation;
+  for (const char* id : {"1", "2"})
+    EXPECT_FALSE(*world_.await(world_.log().tombstone(books, id))) << "nothing was deleted";
+  EXPECT_EQ(world_.await_task(removed).status, "canceled");
+  EXPECT_EQ(value("b0", "1"), "first");
 }
 
 TEST_F(VoidingTest, ACancellationOutlivesANodesOlderDisk) {
