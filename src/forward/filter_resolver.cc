@@ -65,12 +65,22 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
   for (const auto& [node, shards] : asked) {
     auto ids = co_await read_matching(entry, node, shards);
     std::optional<meili::ApiError> refusal;
-    if (!ids && ids.error().code == ErrorCode::kInvalid) {
-      MIROIR_CO_TRY(refusal, co_await explain(entry, node));
-    } else if (!ids) {
-      context_.cluster.report_unhealthy(node, ids.error());
-      co_return std::unexpected(std::move(ids).error());
+    if (!ids && ids.error().code == ErrorCode::kConflict) {
+      refusal = meili::api_error("miroir_shard_unavailable", ids.error().message);
+    } else if (!ids && ids.error().code == ErrorCode::kInvalid) {
+      auto explained = co_await explain(entry, node);
+      if (explained) {
+        refusal = std::move(*explained);
+      } else {
+        ids = std::unexpected(std::move(explained).error());
+      }
     }
+    if (!ids && !refusal) {
+      unread_since_.try_emplace(node, context_.clock.now());
+      context_.cluster.report_unhealthy(node, ids.error());
+      co_return co_await give_up_waiting(entry);
+    }
+    unread_since_.erase(node);
     // What a disk that was put back, or emptied, meanwhile does not hold is not absent, and what it
     // cannot filter by others can.
     MIROIR_CO_TRY(const History history, co_await recheck_(node));
@@ -250,8 +260,10 @@ bool FilterResolver::carried_out(const Entry& entry, const std::string& node) co
 std::optional<Instant> FilterResolver::away_since(const Entry& entry,
                                                   const std::string& owner) const {
   const NodeStatus status = context_.cluster.status(owner);
-  if (status.healthy && status.done + 1 >= slice_of(entry).first) return std::nullopt;
-  return status.held_up_since;
+  const bool stands = status.done + 1 >= slice_of(entry).first;
+  const auto unread = unread_since_.find(owner);
+  if (!status.held_up_since && stands && unread != unread_since_.end()) return unread->second;
+  return status.healthy && stands ? std::nullopt : status.held_up_since;
 }
 
 // Who alone could tell what matched is not waited for for ever. Where its peers have carried the
@@ -324,15 +336,27 @@ Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry>
       entry->position,
       meili::api_error("miroir_shard_unavailable",
                        "Index `" + entry->index_uid +
-                           "`: it cannot be told which documents match while nodes are away: no "
-                           "other holds them all, without a write that failed there.")));
+                           "`: it cannot be told which documents match while nodes are away, or "
+                           "cannot be read: no other holds them all, without a write that failed "
+                           "there.")));
   co_return true;
 }
 
+// kConflict: by another primary key than the entry's.
 Async<Result<std::set<std::string>>> FilterResolver::read_matching(
     std::shared_ptr<const Entry> entry, std::string node, std::vector<ShardId> shards) {
   std::set<std::string> ids;
-  if (entry->primary_key.empty()) co_return ids;  // an index that never held a document
+  const auto index = co_await context_.cluster.client(node).index(
+      entry->index_uid, context_.clock.now() + context_.options.request_timeout);
+  if (!index && index.error().code != ErrorCode::kNotFound)
+    co_return std::unexpected(index.error());
+  if (!index || !index->primary_key) co_return ids;  // it holds no document
+  // What gave it that name, or the key, failed: its documents have other ids.
+  if (*index->primary_key != entry->primary_key) {
+    co_return fail(ErrorCode::kConflict, "Index `" + entry->index_uid + "`: its primary key is `" +
+                                             *index->primary_key + "` on node " + node +
+                                             ", for what was done to the index before failed.");
+  }
   DocumentQuery query;
   query.index_uid = entry->index_uid;
   query.slots = join_ranges(context_.cluster.topology(), shards);

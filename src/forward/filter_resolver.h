@@ -17,15 +17,16 @@ namespace miroir {
 // that can be read stands right before it, the matching ids are read and written into the entry.
 //
 // It cannot wait for itself: a shard is read from an in-sync owner without taint there (one that
-// does not answer, or is behind and takes no writes, is waited for until it has been so for a
-// minute, if none is better while other nodes are); where all are
-// tainted, from all of them, and each document is judged by an owner where it is not, or, tainted
-// on all, by any; where none is in sync, from an owner that stands before the entry, for what
-// nobody else holds is all there is: not from one that is being filled by comparison, or was from a
-// log that lacks what a recovery took over, while there is another. Repairs come later in the log,
-// so waiting for them would be for ever. After a log went back owners may have carried it out:
-// these are not asked, those in sync that have not are waited for likewise, and where all have
-// nothing is left that matches, or it failed there.
+// does not answer what is asked, or is behind and takes no writes, is waited for until it has been
+// so for a minute, if none is better while other nodes are); where all are tainted, from all of
+// them, and each document is judged by an owner where it is not, or, tainted on all, by any; where
+// none is in sync, from an owner that stands before the entry, for what nobody else holds is all
+// there is: not from one that is being filled by comparison, or was from a log that lacks what a
+// recovery took over, while there is another. Repairs come later in the log, so waiting for them
+// would be for ever. After a log went back owners may have carried it out: these are not asked,
+// those in sync that have not are waited for likewise, and where all have nothing is left that
+// matches, or it failed there. Where an index has another primary key than the entry says, it
+// fails: no value of that field is an id there.
 class FilterResolver {
  public:
   // Whether a node's history still is the log's.
@@ -63,6 +64,8 @@ class FilterResolver {
   Recheck recheck_;
   std::set<Position> wanted_;
   Position told_ = 0;  // whom this entry waits for, was logged
+  // The nodes that did not tell when they were last asked, though they stood there.
+  std::map<std::string, Instant> unread_since_;
 };
 
 }  // namespace miroir

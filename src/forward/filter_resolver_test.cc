@@ -166,6 +166,91 @@ TEST_F(FilterResolverTest, WhoIsAwayForLongIsWaitedForOnce) {
                                Seconds(30)));
 }
 
+TEST_F(FilterResolverTest, WhereNobodyCanBeReadItFailsInsteadOfHoldingUpAllWrites) {
+  world_.create_index("films");
+  world_.answer_documents = [](const std::string&, const DocumentQuery&) -> Result<DocumentPage> {
+    return fail(ErrorCode::kCorrupt, "an answer without results");
+  };
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.write("films", {"1"}, "a");
+  world_.run_for(Seconds(30));
+  EXPECT_FALSE(world_.task_end(removed));
+  ASSERT_TRUE(world_.run_until([&] { return world_.documents_of_group(0, "films").size() == 1; },
+                               Seconds(90)));
+  const TaskEnd end = world_.await_task(removed);
+  EXPECT_EQ(end.status, "failed");
+  EXPECT_EQ(*end.error.find("code"), Json("miroir_shard_unavailable"));
+
+  const Instant before = world_.clock.now();
+  world_.await_task(world_.remove_by_filter("books", "v = a"));
+  EXPECT_LT(world_.clock.now() - before, Seconds(30)) << "it is known";
+  world_.answer_documents = nullptr;
+  EXPECT_EQ(world_.await_task(world_.remove_by_filter("books", "v = a")).status, "succeeded");
+}
+
+TEST_F(FilterResolverTest, WhereOneCanNotBeReadTheOtherTells) {
+  world_.answer_documents = [&](const std::string& name,
+                                const DocumentQuery& query) -> Result<DocumentPage> {
+    if (name == "a0") return fail(ErrorCode::kCorrupt, "an answer without results");
+    return simulated_documents(*world_.nodes.at(name), query);
+  };
+  EXPECT_EQ(world_.await_task(world_.remove_by_filter("books", "v = a")).status, "succeeded");
+}
+
+// Both are as they were before the swap, under each other's names in the catalogue.
+class OtherPrimaryKeyTest : public FilterResolverTest {
+ protected:
+  void SetUp() override {
+    Entry entry;
+    entry.kind = EntryKind::kCreateIndex;
+    entry.index_uid = "goods";
+    entry.primary_key = "sku";
+    entry.arguments = Json::object({{"primaryKey", "sku"}});
+    entry.task_type = "indexCreation";
+    world_.append(std::move(entry));
+    world_.create_index("films");
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    world_.fail_tasks({"indexSwap"});
+  }
+  void expect_failed_without_a_change(Position removed) {
+    world_.write("films", {"1"}, "a");
+    EXPECT_TRUE(world_.run_until([&] { return world_.documents_of_group(0, "films").size() == 1; },
+                                 Seconds(30)));
+    const TaskEnd end = world_.await_task(removed);
+    ASSERT_EQ(end.status, "failed");
+    EXPECT_EQ(*end.error.find("code"), Json("miroir_shard_unavailable")) << to_text(end.error);
+    for (const int group : {0, 1}) EXPECT_EQ(world_.documents_of_group(group, "books").size(), 3U);
+  }
+};
+
+TEST_F(OtherPrimaryKeyTest, DocumentsWithoutItHoldUpNobody) {
+  world_.swap_indexes("books", "goods");
+  expect_failed_without_a_change(world_.remove_by_filter("books", "v = a"));
+}
+
+TEST_F(OtherPrimaryKeyTest, ItsValuesAreNoIds) {
+  world_.answer_documents = [&](const std::string& name, const DocumentQuery& query) {
+    auto page = simulated_documents(*world_.nodes.at(name), query);
+    const bool of_sku = std::ranges::count(query.fields, "sku") > 0;
+    if (page && of_sku) page->documents = {R"({"sku":"2"})"};  // of the document 1
+    return page;
+  };
+  world_.swap_indexes("books", "goods");
+  expect_failed_without_a_change(world_.remove_by_filter("books", "v = a"));
+}
+
+TEST_F(OtherPrimaryKeyTest, AnIndexThatShouldHoldNothingIsNotTakenForEmpty) {
+  Entry entry;
+  entry.kind = EntryKind::kCreateIndex;
+  entry.index_uid = "empty";
+  entry.arguments = Json::object({{"primaryKey", Json()}});
+  entry.task_type = "indexCreation";
+  world_.append(std::move(entry));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.swap_indexes("books", "empty");
+  expect_failed_without_a_change(world_.remove_by_filter("books", "v = a"));
+}
+
 // Each group has two nodes; some shards are those of a0 and b0 alone, some those of the others.
 class OwnersAwayTest : public testing::Test {
  protected:
