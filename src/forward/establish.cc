@@ -21,11 +21,21 @@ Async<Result<void>> Forwarder::establish() {
   const Instant until = deadline();
   MIROIR_CO_CHECK(co_await client_.probe(until));
   if (!context_.cluster.joined(node_)) MIROIR_CO_CHECK(co_await join(until));
+  MIROIR_CO_CHECK(co_await find_sent());
   const std::uint64_t connections = client_.connections();
   MIROIR_CO_TRY(History history,
                 co_await check_history(client_, progress_, context_.log, until, handed_over_));
   looked_over_ = connections;
   co_return co_await adopt(std::move(history));
+}
+
+// Who was not reached since the log was opened may have been sent what an earlier process took, but
+// not what one took that never reached it.
+Async<Result<void>> Forwarder::find_sent() {
+  if (progress_.run == context_.log.run()) co_return Result<void>();
+  MIROIR_CO_TRY(const Position later, co_await first_after_run(context_.log, progress_.run));
+  handed_over_ = std::min(handed_over_, later - 1);
+  co_return Result<void>();
 }
 
 Async<Result<History>> Forwarder::recheck(Instant deadline) {
@@ -54,6 +64,7 @@ Async<Result<void>> Forwarder::join(Instant until) {
   if (!ended && indexes.empty())
     co_return fail(ErrorCode::kUnavailable, "what it holds is not known while it has tasks");
   NodeProgress row;
+  row.run = context_.log.run();
   if (newest) {
     row.offset = newest->uid;
     row.acknowledged_at = newest->enqueued_at;
@@ -168,6 +179,7 @@ Async<Result<void>> Forwarder::adopt(History history) {
   progress_.acknowledged = history.resume_after;
   progress_.acknowledged_at = history.resume_at;
   progress_.offset = history.offset;
+  progress_.run = context_.log.run();
   co_return co_await save();
 }
 

@@ -246,6 +246,25 @@ TEST_F(LostLogTest, WhatIsTakenBeforeNodesTellIsSentThoughMiroirIsRestartedWhere
   expect_taken_is_sent(1, true);
 }
 
+// The clock was ahead when the lost entries were taken, and the first of them are no documents.
+TEST_F(LostLogTest, WhatIsTakenByAClockThatWasSetBackIsSentThoughMiroirIsRestarted) {
+  const MemoryStore::Tables older = copy();
+  world_.clock.set_wall_offset(Seconds(3'600));
+  world_.await_task(stop_word("a"));
+  world_.await_task(stop_word("b"));
+  world_.await_task(world_.write("books", {"1"}, "new"));
+  settle();
+  world_.clock.set_wall_offset(Seconds(0));
+  restart_on(older, true);
+  const Position taken = world_.write("books", {"2"}, "taken");
+  restart();
+  cut(false);
+  await_told();
+  expect_held("books", "1", "new");
+  expect_held("books", "2", "taken");
+  EXPECT_EQ(world_.await_task(taken).status, "succeeded");
+}
+
 class NewLogTest : public LostLogTest, public testing::WithParamInterface<bool> {};
 INSTANTIATE_TEST_SUITE_P(Restarted, NewLogTest, testing::Bool());
 

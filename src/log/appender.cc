@@ -40,6 +40,7 @@ struct Appender::State {
         executor(its_executor),
         durable(std::move(its_head)),
         appended(its_executor) {
+    run = durable.run + 1;
     forget_tentative();
     const EntryStamp now = clock_stamp();
     if (durable.stamp >= now) stamps_from = durable.stamp + 1 + now % kStampsSkippedMax;
@@ -68,6 +69,7 @@ struct Appender::State {
   Store& store;
   Clock& clock;
   Executor executor;
+  std::uint64_t run = 0;
   Head durable;
   Signal appended;
   Catalogue tentative;
@@ -106,6 +108,7 @@ Appender::Appender(Store& store, Clock& clock, Executor executor, Head head)
     : state_(std::make_shared<State>(store, clock, std::move(executor), std::move(head))) {}
 
 const Appender::Head& Appender::head() const { return state_->durable; }
+std::uint64_t Appender::run() const { return state_->run; }
 Signal& Appender::appended() { return state_->appended; }
 const Catalogue& Appender::tentative_catalogue() const { return state_->tentative; }
 Position Appender::next_position() const {
@@ -120,6 +123,7 @@ void Appender::number(std::vector<Entry>& entries) {
     state_->tentative_position = entry.position;
     entry.stamp = std::max({state_->tentative_stamp + 1, state_->stamps_from, now, entry.stamp});
     state_->tentative_stamp = entry.stamp;
+    entry.run = state_->run;
     if (entry.task == 0) entry.task = entry.position;
     const bool born = entry.kind == EntryKind::kCreateIndex || entry.kind == EntryKind::kAdoptIndex;
     if (born && entry.incarnation == 0 && !entry.born_failed) entry.incarnation = entry.position;

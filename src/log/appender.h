@@ -21,6 +21,7 @@ class Appender {
   struct Head {
     Position position = 0;
     EntryStamp stamp = 0;
+    std::uint64_t run = 0;
     Catalogue catalogue;
     std::uint64_t body_bytes = 0;  // of all bodies of entries
   };
@@ -37,6 +38,7 @@ class Appender {
 
   // What is durable.
   const Head& head() const;
+  std::uint64_t run() const;  // Log::run()
   Signal& appended();
 
   // What stands in line is as good as there for those who judge.

@@ -66,6 +66,7 @@ Async<Result<std::unique_ptr<Log>>> DurableLog::open(Store& store, Clock& clock,
     MIROIR_CO_TRY(const Entry entry, decode_entry(newest.front().value));
     head.position = entry.position;
     head.stamp = entry.stamp;
+    head.run = entry.run;
   }
   std::unique_ptr<DurableLog> log(new DurableLog(store, clock, std::move(executor), options,
                                                  std::move(head), std::move(views)));

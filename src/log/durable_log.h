@@ -41,6 +41,7 @@ class DurableLog final : public Log {
   Position exchanged() const override { return exchanged_; }
 
   Position head() const override { return appender_.head().position; }
+  std::uint64_t run() const override { return appender_.run(); }
   EntryStamp head_stamp() const override { return appender_.head().stamp; }
   Signal& appended() override { return appender_.appended(); }
   const Catalogue& catalogue() const override { return appender_.head().catalogue; }

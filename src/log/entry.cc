@@ -119,6 +119,7 @@ std::string encode(const Entry& entry) {
                             {"stamp", entry.stamp},
                             {"origin", name(entry.origin)},
                             {"kind", name(entry.kind)}});
+  set_number(json, "run", entry.run);
   set_text(json, "index", entry.index_uid);
   set_number(json, "incarnation", entry.incarnation);
   set_text(json, "primaryKey", entry.primary_key);
@@ -152,6 +153,7 @@ Result<Entry> decode_entry(std::string_view text) {
   Entry entry;
   entry.position = members.number("position");
   entry.stamp = members.number("stamp");
+  entry.run = members.number("run");
   MIROIR_TRY(const std::size_t origin, index_of(kOrigins, members.text("origin")));
   MIROIR_TRY(const std::size_t kind, index_of(kKinds, members.text("kind")));
   entry.origin = static_cast<Origin>(origin);

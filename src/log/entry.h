@@ -74,9 +74,10 @@ struct BodyRecord {
 };
 
 struct Entry {
-  // Both are the log's; what is given to append() is the least that they may become.
+  // The log's; what is given to append() is the least that they may become.
   Position position = 0;
   EntryStamp stamp = 0;  // microseconds since the UNIX epoch; rises strictly with the position
+  std::uint64_t run = 0;  // the log's: it was opened so often before this was appended
   Origin origin = Origin::kClient;
   EntryKind kind = EntryKind::kWriteDocuments;
   std::string index_uid;              // empty for swaps and keys

@@ -106,6 +106,8 @@ class Log {
   // The newest durable position (0: none; the first is 1), its stamp, and a signal for every rise.
   virtual Position head() const = 0;
   virtual EntryStamp head_stamp() const = 0;
+  // What is appended from now on has this number, and nothing before it was opened; rises.
+  virtual std::uint64_t run() const = 0;
   virtual Signal& appended() = 0;
   virtual const Catalogue& catalogue() const = 0;  // at the head
 
@@ -194,6 +196,8 @@ class Log {
 Async<Result<std::shared_ptr<const Entry>>> kept_entry(Log& log, Position position);
 // From which position on entries have this stamp or later ones; of what is forgotten not told.
 Async<Result<Position>> first_since(Log& log, EntryStamp stamp);
+// …were appended in a later run than this one.
+Async<Result<Position>> first_after_run(Log& log, std::uint64_t run);
 // Under which a node may have the index still, for what failed there.
 Async<Result<std::set<std::string>>> names_not_taken_away(Log& log, Taint taint);
 

@@ -22,6 +22,7 @@ struct NodeProgress {
   std::string reason;             // why it is not in sync
   // When it joined, entries up to here had ended on the others: it was no owner of them.
   Position joined = 0;
+  std::uint64_t run = 0;  // Log::run() when it was last reached: of later ones it was sent nothing
   // Entries that it was never sent, because they were not kept. Rising; what it applied between two
   // gaps it does not lack.
   struct Gap {
