@@ -153,6 +153,7 @@ class Failures {
   Failures(const Tools& tools, Position incarnation) : tools_(tools), incarnation_(incarnation) {}
 
   Async<Result<void>> mark(DocumentCopies& copies) {
+    if (std::ranges::none_of(copies.owners, &Copy::tainted)) co_return Result<void>{};
     if (!failed_) collect();
     const Topology& topology = tools_.cluster.topology();
     const ShardId shard = topology.shard_of(slot_of(copies.id));
@@ -160,7 +161,7 @@ class Failures {
       const auto failed = failed_->find({copies.id, copy.node});
       if (copy.in_doubt) {
         MIROIR_CO_TRY(copy.in_doubt, co_await in_doubt(copy.node, shard));
-        copy.tainted = copy.in_doubt || failed != failed_->end();
+        copy.tainted = copy.in_doubt || tools_.log.tainted(incarnation_, copies.id, copy.node);
       }
       if (failed == failed_->end()) continue;
       copy.harmless = true;
@@ -300,13 +301,10 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
       }
       judged.knowledge.cleared = clears.newest_of(id);
       MIROIR_CO_CHECK(co_await harvest.mark_taken_over(judged.copies));
+      MIROIR_CO_CHECK(co_await failures.mark(judged.copies));
       judged.decision = decide(judged.copies, judged.knowledge, policy);
       if (judged.decision.reason == Reason::kMaybeDeleted) {
         MIROIR_CO_CHECK(co_await harvest.ask_log(judged.copies));
-        judged.decision = decide(judged.copies, judged.knowledge, policy);
-      }
-      if (judged.decision.reason == Reason::kNoSource) {
-        MIROIR_CO_CHECK(co_await failures.mark(judged.copies));
         judged.decision = decide(judged.copies, judged.knowledge, policy);
       }
       if (judged.decision.action != Action::kNone) {

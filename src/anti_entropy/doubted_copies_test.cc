@@ -1,0 +1,85 @@
+// Copies on nodes where something failed: what they say all the same, and what they do not.
+#include "anti_entropy/reconciler_fake.h"
+
+namespace miroir {
+namespace {
+
+class DoubtedCopiesTest : public ReconcilerTest {
+ protected:
+  explicit DoubtedCopiesTest(ForwardWorld::Options world_options = {})
+      : ReconcilerTest(std::move(world_options)) {}
+
+  void settle() {
+    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  }
+  void set_stale(const std::string& name) {
+    ASSERT_TRUE(world.await(world.cluster().set_state(name, ReplicaState::kStale, "a test")));
+  }
+  void expect_held(const std::string& id, const std::string& value) {
+    for (const std::string& owner : owners(id)) {
+      const Json copy = document(node(owner), id);
+      ASSERT_FALSE(copy.is_null()) << owner;
+      EXPECT_EQ(member(copy, "v"), Json(value)) << owner;
+    }
+  }
+  void expect_clean() {
+    run_pass(PassKind::kLight);
+    const Json deep = run_pass(PassKind::kDeep);
+    EXPECT_EQ(member(deep, "clean"), Json(true)) << to_text(deep);
+    for (const auto& [name, each] : world.nodes)
+      EXPECT_EQ(world.cluster().status(name).state, ReplicaState::kInSync) << name;
+    expect_groups_equal();
+    EXPECT_FALSE(world.log().any_tainted(world.log().catalogue().index(kIndex)->incarnation));
+  }
+  std::string reason_of(const std::string& id) {
+    return std::string(member(repair_of(id), "reason").as_string());
+  }
+};
+
+// A delete-all failed on a0 and b0, and with that did not happen in the shards that both own; a1
+// and b1 are away, so that nobody can say whether those two are right in the others.
+class DoubtedInSomeShardsTest : public DoubtedCopiesTest {
+ protected:
+  void SetUp() override {
+    ReconcilerTest::SetUp();
+    for (const char* name : {"a0", "b0"}) world.fail_tasks({"documentDeletion"}, name);
+    ASSERT_EQ(world.await_task(world.clear(kIndex)).status, "failed");
+    settle();
+    world.fail_tasks({});
+  }
+  std::string first_of_both() {
+    int i = 0;
+    while (owners("id" + std::to_string(i)) != std::vector<std::string>{"a0", "b0"}) ++i;
+    return "id" + std::to_string(i);
+  }
+};
+
+TEST_F(DoubtedInSomeShardsTest, WhatIsLostIsRestoredFromAPeerInDoubtInOtherShardsOnly) {
+  const std::string lost = first_of_both();
+  ASSERT_TRUE(world.set_down("b1", true));
+  run_pass(PassKind::kLight);
+  const auto doubts = world.log().index_taints();
+  ASSERT_EQ(doubts.size(), 1U);
+  ASSERT_EQ(doubts.front().node, "a0");
+  node("b0").delete_directly(kIndex, lost);
+  run_pass(PassKind::kLight);
+  expect_held(lost, "first");
+  ASSERT_TRUE(world.set_down("b1", false));
+  expect_clean();
+}
+
+TEST_F(DoubtedInSomeShardsTest, WhatTheLogVouchesForIsHarvestedThere) {
+  const std::string late = first_of_both();
+  for (const char* name : {"a1", "b1"}) ASSERT_TRUE(world.set_down(name, true));
+  ASSERT_EQ(world.await_task(world.write(kIndex, {late}, "acknowledged")).status, "succeeded");
+  world.run_for(Seconds(30));
+  ASSERT_EQ(world.log().index_taints().size(), 2U);
+  set_stale("a0");
+  node("b0").delete_directly(kIndex, late);
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(reason_of(late), "harvested");
+  expect_held(late, "acknowledged");
+}
+
+}  // namespace
+}  // namespace miroir
