@@ -36,6 +36,43 @@ class DoubtedCopiesTest : public ReconcilerTest {
   }
 };
 
+class DoubtedBySettingsTest : public DoubtedCopiesTest {
+ protected:
+  void refuse_settings(const std::string& name) { world.fail_tasks({"settingsUpdate"}, name); }
+  void change(const std::string& word) {
+    change_settings(kIndex, Json::object({{"stopWords", Json::array({word})}}));
+  }
+};
+
+TEST_F(DoubtedBySettingsTest, SettingsThatFailDuringAPassTakeNoDocumentAway) {
+  run_pass(PassKind::kLight);
+  owner("id7", 1).delete_directly(kIndex, "id7");
+  bool asked = false;
+  world.before_digests = [&](const std::string&) { asked = true; };
+  ASSERT_TRUE(reconciler->start(PassKind::kLight, std::nullopt));
+  ASSERT_TRUE(world.run_until([&] { return asked; }));
+  world.before_digests = nullptr;
+  refuse_settings(owners("id7")[0]);
+  change("b");
+  ASSERT_TRUE(world.run_until([&] { return member(reconciler->status(), "running").is_null(); }));
+  ASSERT_EQ(number(member(reconciler->status(), "lastLight"), "mismatches"), 1U);
+  world.fail_tasks({});
+  expect_held("id7", "first");
+  expect_clean();
+}
+
+TEST_F(DoubtedBySettingsTest, SettingsThatFailedOverAndOverTakeNoDocumentAway) {
+  run_pass(PassKind::kLight);
+  refuse_settings(owners("id7")[0]);
+  for (int i = 0; i < 12; ++i) change("word" + std::to_string(i));
+  settle();
+  world.fail_tasks({});
+  owner("id7", 1).delete_directly(kIndex, "id7");
+  run_pass(PassKind::kLight);
+  expect_held("id7", "first");
+  expect_clean();
+}
+
 // A delete-all failed on a0 and b0, and with that did not happen in the shards that both own; a1
 // and b1 are away, so that nobody can say whether those two are right in the others.
 class DoubtedInSomeShardsTest : public DoubtedCopiesTest {

@@ -278,6 +278,11 @@ TEST_F(LogTest, TaintNamesWhatFailedAndEndsWithTheLastOfIt) {
     ASSERT_TRUE(process_->run(log().add_taints({taint({position})}, 100)));
   EXPECT_EQ(log().taints(1),
             std::vector<Taint>{taint({Taint::kUnnamed, 5, 6, 7, 8, 9, 10, 11, 12})});
+  for (Position position = 1; position <= 64; ++position)
+    ASSERT_TRUE(process_->run(log().add_taints({Taint{1, "", "b1", {position}}}, 100)));
+  EXPECT_EQ(log().taint(1, "", "b1")->failed.front(), 1U);
+  ASSERT_TRUE(process_->run(log().add_taints({Taint{1, "", "b1", {65}}}, 100)));
+  EXPECT_EQ(log().taint(1, "", "b1")->failed.front(), Taint::kUnnamed);
 }
 
 TEST_F(LogTest, LaterWritesTellWhatARepairMustKnow) {

@@ -8,8 +8,9 @@
 namespace miroir {
 namespace {
 
-// Of one document on one node; the older ones lose their names.
+// Of one document on one node, or of a whole index, which are few; the older ones lose their names.
 constexpr std::size_t kNamed = 8;
+constexpr std::size_t kNamedOfIndex = 64;
 
 }  // namespace
 
@@ -35,8 +36,9 @@ void Taints::merge(Taint& taint) const {
   if (before == nullptr) return;
   Failed both;
   std::ranges::set_union(*before, taint.failed, std::back_inserter(both));
-  if (both.size() > kNamed) {
-    both.erase(both.begin(), both.end() - kNamed);
+  const std::size_t named = taint.id.empty() ? kNamedOfIndex : kNamed;
+  if (both.size() > named) {
+    both.erase(both.begin(), both.end() - static_cast<std::ptrdiff_t>(named));
     both.insert(both.begin(), Taint::kUnnamed);
   }
   taint.failed = std::move(both);
