@@ -34,6 +34,9 @@ struct Copy {
   // Of what only replicas that are being healed hold: what the log knows of its writes (harvest.h).
   enum class Standing { kUnasked, kVouched, kUnknown, kRefuted };
   Standing standing = Standing::kUnasked;
+  // …and whether it is a whole write of the log's, the newest that failed on any owner: what those
+  // lack that are tainted.
+  bool is_what_failed = false;
   StoredFields stored;  // the rest only where present
   Hash128 content;      // of the document without the stored fields and vectors
   std::string text;     // as the node answered

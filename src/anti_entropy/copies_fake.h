@@ -102,6 +102,12 @@ inline Copy vouched(Copy copy) {
   return stale(std::move(copy));
 }
 
+// What failed on the others, and was applied where it lies.
+inline Copy what_failed(Copy copy) {
+  copy.is_what_failed = true;
+  return stale(std::move(copy));
+}
+
 inline Copy refuted(Copy copy) {
   copy.standing = Copy::Standing::kRefuted;
   return stale(std::move(copy));

@@ -256,11 +256,8 @@ class Judge {
       if (being_healed(copy)) continue;
       if (copy.present() && copy.stored.stamp && copy.contradicts_itself(copies_.id))
         corrupt = true;
-      if (copy.presence == Presence::kAbsent && !copy.tainted) {
-        peers_agree = true;
-      } else {
-        peers_differ = true;
-      }
+      const bool says_none = copy.presence == Presence::kAbsent && !copy.tainted;
+      (says_none ? peers_agree : peers_differ) = true;
     }
     const bool on_owners_being_healed = std::ranges::any_of(
         copies_.owners, [](const Copy& copy) { return copy.present() && being_healed(copy); });
@@ -268,9 +265,21 @@ class Judge {
       conclude(Action::kQuarantine, Reason::kNoGoodCopy);
     } else if (peers_agree && !peers_differ && on_owners_being_healed && copies_.strays.empty()) {
       lost_or_deleted();
+    } else if (std::vector<std::size_t> applied = applied_elsewhere(); !applied.empty()) {
+      harvest(applied, *owner(applied.front()).stored.stamp);
     } else {
       conclude(Action::kReport, Reason::kNoSource);
     }
+  }
+
+  // What failed on replicas in sync, where one that is healed holds it and nobody anything newer.
+  std::vector<std::size_t> applied_elsewhere() const {
+    std::vector<std::size_t> sources;
+    const std::optional<Stamp> newest = newest_stamp([](const Copy&) { return true; });
+    for (std::size_t i = 0; i < copies_.owners.size(); ++i)
+      if (owner(i).is_what_failed && owner(i).stored.stamp == newest && harvestable(owner(i)))
+        sources.push_back(i);
+    return any_trusted() ? sources : std::vector<std::size_t>();
   }
 
   // A write that those in sync lost, or one whose delete the others missed. Nothing that is known
@@ -290,17 +299,23 @@ class Judge {
     }
     std::optional<Stamp> newest;
     for (const std::size_t i : newer) newest = std::max(newest, owner(i).stored.stamp);
-    std::erase_if(newer, [&](std::size_t i) { return !harvestable(owner(i)); });
+    std::erase_if(newer, [&](std::size_t i) {
+      return owner(i).standing != Copy::Standing::kVouched || !harvestable(owner(i));
+    });
     if (std::ranges::none_of(newer, [&](std::size_t i) { return owner(i).stored.stamp == newest; }))
       return conclude(Action::kQuarantine, Reason::kMaybeDeleted);
-    elect(std::move(newer), *newest);
+    harvest(std::move(newer), *newest);
+  }
+
+  void harvest(std::vector<std::size_t> sources, Stamp newest) {
+    elect(std::move(sources), newest);
     if (decision_.action == Action::kRestore) decision_.reason = Reason::kHarvested;
   }
 
   // Its last whole write must be known not to have been deleted too: a PUT says nothing of that.
   bool harvestable(const Copy& copy) const {
-    return copy.standing == Copy::Standing::kVouched && !copy.tainted && !revived(copy) &&
-           copy.stored.base > knowledge_.horizon && !copy.contradicts_itself(copies_.id);
+    return !copy.tainted && !revived(copy) && copy.stored.base > knowledge_.horizon &&
+           !copy.contradicts_itself(copies_.id);
   }
 
   const Copy& owner(std::size_t i) const { return copies_.owners[i]; }

@@ -183,6 +183,32 @@ TEST(DecideTest, NothingIsHarvestedUnlessReplicasInSyncAgreeThatThereIsNone) {
          Reason::kNewerUntrusted);
 }
 
+TEST(DecideTest, WhatFailedOnReplicasInSyncIsHarvestedWhereOneThatIsHealedAppliedIt) {
+  const Copy applied = what_failed(whole("a", kNew, 2));
+  for (const Copy& peer : {tainted(whole("b", kOld)), tainted(absent("b"))}) {
+    for (const Copy& third : {tainted(whole("c", kOld)), stale(absent("c")), unknown("c")}) {
+      const Decision decision = decide_on({applied, peer, third}, beyond(kOld));
+      expect(decision, Action::kRestore, Reason::kHarvested);
+      EXPECT_EQ(decision.winner, 0U);
+      EXPECT_EQ(decision.owners[0], kFine);
+      EXPECT_EQ(decision.owners[1].treatment, Treatment::kReplace);
+    }
+    // What may have been deleted, is not known to be right, or is not the newest.
+    expect(decide_on({applied, peer}, beyond(kNew)), Action::kReport, Reason::kNoSource);
+    for (const Copy& other : {tainted(applied), what_failed(corrupt("a", kNew)), in_doubt(applied),
+                              stale(whole("a", kNew, 2))})
+      expect(decide_on({other, peer}, beyond(kOld)), Action::kReport, Reason::kNoSource);
+    expect(decide_on({applied, peer, stale(whole("c", kNew + 1))}, beyond(kOld)), Action::kReport,
+           Reason::kNoSource);
+  }
+  expect(decide_on({applied, stale(tainted(whole("b", kOld)))}, beyond(kOld)), Action::kReport,
+         Reason::kNoSource);
+  Knowledge deleted = beyond(kOld);
+  deleted.deleted = kNew;
+  expect(decide_on({applied, tainted(whole("b", kOld))}, deleted), Action::kDelete,
+         Reason::kDeleted);
+}
+
 TEST(DecideTest, WithoutAReplicaInSyncNothingIsDone) {
   expect(decide_on({stale(whole("a", kOld)), stale(absent("b"))}), Action::kReport,
          Reason::kNoSource);

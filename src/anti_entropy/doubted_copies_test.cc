@@ -15,6 +15,16 @@ class DoubtedCopiesTest : public ReconcilerTest {
   void set_stale(const std::string& name) {
     ASSERT_TRUE(world.await(world.cluster().set_state(name, ReplicaState::kStale, "a test")));
   }
+  // Succeeds for its client.
+  Position write_failing_on(const std::string& name, const std::string& id,
+                            EntryKind kind = EntryKind::kWriteDocuments) {
+    world.fail_tasks({"documentAdditionOrUpdate"}, name);
+    const Position position = world.write(kIndex, {id}, "acknowledged", kind);
+    EXPECT_EQ(world.await_task(position).status, "succeeded");
+    settle();
+    world.fail_tasks({});
+    return position;
+  }
   void expect_held(const std::string& id, const std::string& value) {
     for (const std::string& owner : owners(id)) {
       const Json copy = document(node(owner), id);
@@ -35,6 +45,66 @@ class DoubtedCopiesTest : public ReconcilerTest {
     return std::string(member(repair_of(id), "reason").as_string());
   }
 };
+
+TEST_F(DoubtedCopiesTest, AWriteThatOnlyANodeThatIsHealedAppliedComesBackWhereItFailed) {
+  for (const std::string id : {"id7", "late"}) {
+    set_stale(owners(id)[1]);
+    write_failing_on(owners(id)[0], id);
+    run_pass(PassKind::kLight);
+    EXPECT_EQ(reason_of(id), "harvested");
+    expect_held(id, "acknowledged");
+    expect_clean();
+  }
+}
+
+// Whoever deleted it since then counts.
+TEST_F(DoubtedCopiesTest, NothingThatWasDeletedSinceComesBackWhereItFailed) {
+  set_stale(owners("id7")[1]);
+  write_failing_on(owners("id7")[0], "id7");
+  world.fail_tasks({"documentDeletion"}, owners("id7")[1]);
+  world.remove(kIndex, {"id7"});
+  settle();
+  world.fail_tasks({});
+  expect_clean();
+  for (const std::string& owner : owners("id7"))
+    EXPECT_TRUE(document(node(owner), "id7").is_null()) << owner;
+}
+
+// Of what it was merged into nobody knows whether it is right.
+TEST_F(DoubtedCopiesTest, AMergeThatOnlyANodeThatIsHealedAppliedIsReported) {
+  set_stale(owners("id7")[1]);
+  write_failing_on(owners("id7")[0], "id7", EntryKind::kMergeDocuments);
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(reason_of("id7"), "no_source");
+  EXPECT_EQ(member(document(owner("id7"), "id7"), "v"), Json("first"));
+}
+
+class ForgetfulDoubtedCopiesTest : public DoubtedCopiesTest {
+ protected:
+  ForgetfulDoubtedCopiesTest() : DoubtedCopiesTest(forgetful()) {}
+  static ForwardWorld::Options forgetful() {
+    ForwardWorld::Options options;
+    options.log.retention_age = std::chrono::hours(1);
+    return options;
+  }
+};
+
+// The log vouches for an older write there, and that is not what failed.
+TEST_F(ForgetfulDoubtedCopiesTest, AnOlderDiskHidesNoWriteThatItLost) {
+  const std::string lost = owners("id7")[1];
+  const SimulatedNode::Disk before = node(lost).snapshot();
+  write_failing_on(owners("id7")[0], "id7");
+  for (int i = 0; i < 5; ++i) world.write(kIndex, {"id150"}, "not kept");
+  settle();
+  world.run_for(std::chrono::hours(2));
+  node(lost).restore(before);
+  run_pass(PassKind::kLight);
+  settle();
+  run_pass(PassKind::kLight);
+  ASSERT_EQ(member(document(node(lost), "id7"), "v"), Json("first"));
+  EXPECT_EQ(reason_of("id7"), "no_source");
+  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(false));
+}
 
 class DoubtedBySettingsTest : public DoubtedCopiesTest {
  protected:

@@ -89,8 +89,29 @@ Async<Result<void>> Harvest::ask_log(DocumentCopies& copies) {
   for (Copy& copy : copies.owners) {
     if (!copy.present() || copy.in_sync || copy.in_doubt || !copy.stored.stamp) continue;
     MIROIR_CO_TRY(copy.standing, co_await standing_of(copies.id, copy));
+    MIROIR_CO_TRY(copy.is_what_failed, co_await is_what_failed(copies.id, copy));
   }
   co_return Result<void>{};
+}
+
+// It failed on some, and was applied by others. Where something newer failed there too, or the
+// doubt ended, that may be lost.
+Async<Result<bool>> Harvest::is_what_failed(std::string id, Copy copy) {
+  if (!copy.checksum_counts()) co_return false;
+  MIROIR_CO_TRY(const Write write,
+                co_await write_of(id, *copy.stored.stamp, EntryKind::kWriteDocuments));
+  if (write.position == 0) co_return false;
+  MIROIR_CO_TRY(const auto failures,
+                co_await EntryFailures::of(tools_.log, tools_.cluster, write.position));
+  const Topology& topology = tools_.cluster.topology();
+  for (const std::string& owner : topology.owners(topology.shard_of(slot_of(id)))) {
+    const auto taint = tools_.log.taint(index_.incarnation, id, owner);
+    const bool failed = failures.on(owner) != nullptr;
+    if (failed != taint.has_value() || (taint && taint->newest() != write.position))
+      co_return false;
+  }
+  MIROIR_CO_TRY(const bool obscured, co_await filter_delete_after(write.position));
+  co_return !obscured;
 }
 
 Async<Result<Copy::Standing>> Harvest::standing_of(std::string id, Copy copy) {
@@ -131,7 +152,8 @@ Async<Result<Harvest::Write>> Harvest::write_of(std::string id, Stamp stamp, Ent
   const ShardId shard = topology.shard_of(slot_of(id));
   if (failures.on_all(shard)) co_return refuted;  // it did not happen
   for (const std::string& owner : topology.owners(shard))
-    if (failures.on(owner) != nullptr) co_return unknown;
+    if (failures.on(owner) != nullptr)
+      co_return Write{.standing = Standing::kUnknown, .position = entry->position};
   co_return Write{.standing = Standing::kVouched, .position = entry->position};
 }
 

@@ -29,16 +29,18 @@ class Harvest {
   // was merged into may be. What is in doubt still may be what the others missed, where they were
   // behind.
   Async<Result<void>> mark_taken_over(DocumentCopies& copies);
-  // Fills in the standing of such copies.
+  // Fills in the standing of such copies, and whether one is what failed on the others.
   Async<Result<void>> ask_log(DocumentCopies& copies);
 
  private:
   using Standing = Copy::Standing;
   struct Write {
     Standing standing = Standing::kUnknown;
-    Position position = 0;
+    Position position =
+        0;  // also where it failed on an owner; otherwise 0 if it is not vouched for
   };
   Async<Result<Standing>> standing_of(std::string id, Copy copy);
+  Async<Result<bool>> is_what_failed(std::string id, Copy copy);
   Async<Result<Write>> write_of(std::string id, Stamp stamp, EntryKind kind);
   // nullptr: the log wrote nothing with that stamp. Only of stamps that it has not forgotten.
   Async<Result<std::shared_ptr<const Entry>>> entry_of(Stamp stamp);

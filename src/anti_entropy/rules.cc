@@ -26,7 +26,8 @@ const std::vector<Rule>& rules() {
       {Reason::kAbsentOnPeers, "absent_on_peers",
        "only replicas that are being healed hold it; those in sync agree that there is none"},
       {Reason::kHarvested, "harvested",
-       "only replicas that are being healed hold it, and it was written and never deleted"},
+       "only replicas that are being healed hold its newest version, and it was written and never "
+       "deleted"},
       {Reason::kMaybeDeleted, "maybe_deleted",
        "only replicas that are being healed hold it, and nothing tells whether it was deleted"},
       {Reason::kInDoubt, "in_doubt",

@@ -303,7 +303,8 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
       MIROIR_CO_CHECK(co_await harvest.mark_taken_over(judged.copies));
       MIROIR_CO_CHECK(co_await failures.mark(judged.copies));
       judged.decision = decide(judged.copies, judged.knowledge, policy);
-      if (judged.decision.reason == Reason::kMaybeDeleted) {
+      const Reason reason = judged.decision.reason;
+      if (reason == Reason::kMaybeDeleted || reason == Reason::kNoSource) {
         MIROIR_CO_CHECK(co_await harvest.ask_log(judged.copies));
         judged.decision = decide(judged.copies, judged.knowledge, policy);
       }
