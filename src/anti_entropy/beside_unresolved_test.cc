@@ -74,6 +74,16 @@ TEST_F(BesideUnresolvedTest, ANodeIsInSyncWhosePeersAreNotAtOne) {
   EXPECT_EQ(state(healing), ReplicaState::kInSync) << to_text(light);
 }
 
+TEST_F(BesideUnresolvedTest, ANodeWithAProblemKeepsNoOtherFromBeingInSync) {
+  run_pass(PassKind::kLight);
+  node("a0").set_directly(kIndex, "stopWords", Json::array({"the"}));
+  world.fail_tasks({"settingsUpdate"}, "a0");
+  write_behind("c0", node("c0").documents(kIndex).begin()->first);
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(member(light, "clean"), Json(false)) << to_text(light);
+  EXPECT_EQ(state("c0"), ReplicaState::kInSync) << to_text(light);
+}
+
 // As an older Miroir wrote them, by the index alone.
 TEST_F(BesideUnresolvedTest, RowsOfAnOlderStoreAreForgotten) {
   const Position index = world.log().catalogue().index(kIndex)->incarnation;

@@ -75,9 +75,10 @@ Async<Result<void>> Census::end(std::vector<ShardId> shards) {
         [&](ShardId shard) { return std::ranges::binary_search(shards, shard); });
     const bool comparable = untouched && before->second.documents == answer.documents && all_read;
     if (!comparable || seen == answer.documents) continue;
-    report_.problems.push_back("node " + answer.node + ": it holds " +
-                               std::to_string(answer.documents) + " documents, and shows " +
-                               std::to_string(seen) + " when it is asked for them by slot");
+    report_.add_problem_of(answer.node, "node " + answer.node + ": it holds " +
+                                            std::to_string(answer.documents) +
+                                            " documents, and shows " + std::to_string(seen) +
+                                            " when it is asked for them by slot");
   }
   co_return Result<void>{};
 }

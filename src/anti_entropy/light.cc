@@ -82,7 +82,7 @@ Async<Result<void>> LightComparison::run() {
     ++rounds;
   }
   // Nobody saw that all is equal now.
-  report_.problems.push_back("documents were broken again and again while they were repaired");
+  report_.add_problem("documents were broken again and again while they were repaired");
   co_return Result<void>{};
 }
 
@@ -133,9 +133,9 @@ Async<Result<LightComparison::Progress>> LightComparison::beside_the_sums(std::s
     auto found = co_await read_stamps(node, std::move(query), kBesideMax + 1);
     if (!found) co_return Progress::kLost;
     if (found->size() > kBesideMax)
-      report_.add_problem("node " + node + ": more than " + std::to_string(kBesideMax) +
-                          " documents lie in no slot, or in another node's, or are older than the "
-                          "index: some wait");
+      report_.add_problem_of(node, "node " + node + ": more than " + std::to_string(kBesideMax) +
+                                       " documents lie in no slot, or in another node's, or are "
+                                       "older than the index: some wait");
     std::vector<std::string> ids;
     for (DocumentCopy& copy : *found) ids.push_back(std::move(copy.id));
     MIROIR_CO_CHECK(co_await resolver_.add(std::move(ids)));

@@ -162,7 +162,7 @@ class Pass {
     Roster roster = roster_;
     for (const StateDifference& difference : state_left_) {
       if (difference.name != index.uid || difference.of_key()) continue;
-      its.problems.push_back(difference.sentence);
+      its.add_problem_of(difference.node, difference.sentence);
       if (roster.readable(difference.node)) roster.lose(difference.node, difference.sentence);
     }
     Result<void> compared;
@@ -194,7 +194,7 @@ class Pass {
   Async<Result<void>> compare_documents(const IndexUnderTest& index, Roster& roster,
                                         IndexReport& its) {
     const std::vector<Taint> in_doubt = indexes_in_doubt(tools_, roster, index.incarnation);
-    std::vector<ShardId> in_any_case = shards_to_prove(index, roster);
+    std::vector<ShardId> in_any_case = shards_to_prove(index, roster, its);
     if (!in_doubt.empty()) in_any_case = Sweep::all(tools_.cluster.topology().shard_count());
     const bool deep = order_.kind == PassKind::kDeep || !in_any_case.empty();
     Resolver resolver(tools_, index, roster, order_.number, order_.repairs,
@@ -209,8 +209,8 @@ class Pass {
     }
     all_read_ = all_read_ && read.size() == tools_.cluster.topology().shard_count();
     MIROIR_CO_CHECK(co_await resolver.stop_moving(
-        leaves_none_moving(roster) ? resolver.moving()
-                                   : in_both(resolver.moved_before(), resolver.moving())));
+        leaves_none_moving(roster, its) ? resolver.moving()
+                                        : in_both(resolver.moved_before(), resolver.moving())));
     MIROIR_CO_CHECK(co_await resolver.save_left());
     resolver.report_unlisted();
     MIROIR_CO_CHECK(unchanged(tools_.log.catalogue(), index));
@@ -227,37 +227,39 @@ class Pass {
            !tools_.read_in_full.holds(member.node, index, member.setbacks);
   }
 
-  std::vector<ShardId> shards_to_prove(const IndexUnderTest& index, const Roster& roster) const {
+  std::vector<ShardId> shards_to_prove(const IndexUnderTest& index, const Roster& roster,
+                                       const IndexReport& its) const {
     std::set<ShardId> shards;
     for (const auto& [node, member] : roster.members()) {
-      if (!to_be_read(member, index.known_as()) || !has_sources(roster, node)) continue;
-      const std::vector<ShardId>& its = tools_.cluster.topology().shards_of(node);
-      shards.insert(its.begin(), its.end());
+      if (!to_be_read(member, index.known_as()) || !has_sources(roster, its, node)) continue;
+      const std::vector<ShardId>& owned = tools_.cluster.topology().shards_of(node);
+      shards.insert(owned.begin(), owned.end());
     }
     return {shards.begin(), shards.end()};
   }
 
   // Whether there is one that who is healed can be compared with; he may be it himself.
-  bool has_source(const Roster& roster, ShardId shard) const {
+  bool has_source(const Roster& roster, const IndexReport& its, ShardId shard) const {
     return std::ranges::any_of(
-        tools_.cluster.topology().owners(shard),
-        [&](const std::string& owner) { return roster.is_source(owner, shard); });
+        tools_.cluster.topology().owners(shard), [&](const std::string& owner) {
+          return roster.is_source(owner, shard) && !its.hinders(owner);
+        });
   }
   // …in each of its shards.
-  bool has_sources(const Roster& roster, const std::string& node) const {
+  bool has_sources(const Roster& roster, const IndexReport& its, const std::string& node) const {
     return std::ranges::all_of(tools_.cluster.topology().shards_of(node),
-                               [&](ShardId shard) { return has_source(roster, shard); });
+                               [&](ShardId shard) { return has_source(roster, its, shard); });
   }
 
   // What is proven lets nodes be sources, and what a deep pass proves lets tombstones go, also
   // where it goes on with what another read. While a node is away what moves would pile up: it is
   // known until it was seen on all owners.
-  bool leaves_none_moving(const Roster& roster) const {
+  bool leaves_none_moving(const Roster& roster, const IndexReport& its) const {
     return order_.kind == PassKind::kDeep ||
            std::ranges::any_of(roster.members(), [&](const auto& member) {
              return member.second.standing == Standing::kUnknown ||
                     (member.second.standing == Standing::kHealing &&
-                     has_sources(roster, member.first));
+                     has_sources(roster, its, member.first));
            });
   }
 
@@ -316,8 +318,8 @@ class Pass {
           });
       if (member.standing == Standing::kUnknown || (more && its.repaired > 0)) {
         tools_.read_in_full.forget(node, index.incarnation);
-      } else if (read && its.moving == 0 && its.problems.empty() &&
-                 member.standing == Standing::kHealing && has_sources(roster, node)) {
+      } else if (read && its.moving == 0 && !its.hinders(node) &&
+                 member.standing == Standing::kHealing && has_sources(roster, its, node)) {
         tools_.read_in_full.note(node, index.known_as(), member.setbacks);
       }
     }
@@ -402,14 +404,15 @@ class Pass {
       const bool read = index == nullptr || !index->primary_key ||
                         !to_be_read(member, {index->incarnation, index->named_at});
       const bool compared =
-          its.complete && its.problems.empty() && its.moving == 0 && roster.readable(node);
+          its.complete && !its.hinders(node) && its.moving == 0 && roster.readable(node);
       const auto unequal = its.unequal.find(node);
       for (ShardId shard : topology.shards_of(node)) {
         if (roster.is_source(node, shard)) continue;
         const auto note = its.notes.find(shard);
         const bool equal = (note == its.notes.end() || note->second.doubt.empty()) &&
                            (unequal == its.unequal.end() || !unequal->second.contains(shard));
-        if (!compared || !equal || !has_source(roster, shard)) unequal_[node].insert(shard);
+        if (!compared || !equal || !has_source(roster, its, shard))
+          unequal_[node].insert(shard);
         if (!equal) differing_[node].insert(shard);
       }
       if (!read) unread_.insert(node);

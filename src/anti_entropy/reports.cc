@@ -95,6 +95,12 @@ std::map<std::pair<std::string_view, std::string_view>, std::uint64_t> IndexRepo
 }
 
 void IndexReport::add_problem(std::string sentence) {
+  hinders_all = true;
+  if (std::ranges::count(problems, sentence) == 0) problems.push_back(std::move(sentence));
+}
+
+void IndexReport::add_problem_of(const std::string& node, std::string sentence) {
+  hindered.insert(node);
   if (std::ranges::count(problems, sentence) == 0) problems.push_back(std::move(sentence));
 }
 

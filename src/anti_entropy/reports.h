@@ -44,7 +44,9 @@ struct IndexReport {
   std::uint32_t shards = 0;
   std::uint32_t shards_compared = 0;
   std::map<ShardId, ShardNote> notes;  // of shards of which there is something to say
-  std::vector<std::string> problems;   // of the index as a whole: settings, primary key
+  std::vector<std::string> problems;   // beside its documents: settings, primary key
+  std::set<std::string> hindered;      // the nodes that they are about…
+  bool hinders_all = false;            // …or one is of no single node
   std::uint64_t divergent = 0;         // documents found to differ once settled
   std::uint64_t repaired = 0;
   std::uint64_t unresolved = 0;
@@ -59,6 +61,10 @@ struct IndexReport {
   // Of an index that no pass has come to.
   static IndexReport not_compared(const IndexState& index, std::uint32_t shards);
   void add_problem(std::string sentence);  // once
+  // …of this node, which holds up no other.
+  void add_problem_of(const std::string& node, std::string sentence);
+  // Whether problems keep the node from being proven equal, and others from being so by it.
+  bool hinders(const std::string& node) const { return hinders_all || hindered.contains(node); }
   // Every replica was compared and in sync, and nothing is left to do.
   bool clean() const;
   // How many shards are in which state: by state and code.

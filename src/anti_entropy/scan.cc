@@ -171,8 +171,8 @@ Async<Result<void>> DeepComparison::run(std::vector<ShardId> shards) {
     if (!scan) continue;
     census_.saw(nodes[i], scan->documents);
     if (scan->unplaced.size() > kUnplacedMax)
-      report_.problems.push_back("node " + nodes[i] + ": more than " +
-                                 std::to_string(kUnplacedMax) +
+      report_.add_problem_of(nodes[i],
+                             "node " + nodes[i] + ": more than " + std::to_string(kUnplacedMax) +
                                  " documents lie in no slot; the next pass looks at the rest");
     MIROIR_CO_CHECK(co_await resolver_.add({scan->unplaced.begin(), scan->unplaced.end()}));
     scans.emplace(nodes[i], std::move(*scan));
