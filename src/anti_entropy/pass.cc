@@ -174,7 +174,8 @@ class Pass {
       const std::vector<std::string> asked = roster.readable_nodes();
       compared = co_await compare_documents(index, roster, its);
       for (const std::string& node : asked)
-        if (!roster.readable(node)) lost_.emplace(node, describe(roster.member(node)));
+        if (roster.member(node).standing != roster_.member(node).standing)
+          lost_.emplace(node, describe(roster.member(node)));
       if (!compared && compared.error().code == ErrorCode::kConflict) {
         // Dropped, swapped or renamed meanwhile: the next pass knows it anew.
         all_compared_ = false;
@@ -468,7 +469,7 @@ class Pass {
   bool is_clean() const { return report_.state == PassState::kCompleted && nothing_left(); }
 
   bool nothing_left() const {
-    return all_compared_ && roster_.all_in_sync() && state_left_.empty() &&
+    return all_compared_ && roster_.all_in_sync() && lost_.empty() && state_left_.empty() &&
            std::ranges::all_of(report_.indexes, &IndexReport::clean);
   }
 
@@ -485,7 +486,8 @@ class Pass {
   std::map<std::string, std::set<ShardId>> differing_;  // of those
   std::set<std::string> unread_;
   bool all_read_ = true;                     // every document of every index
-  std::map<std::string, std::string> lost_;  // while an index was read: how the first one saw it
+  // While an index was read, or found not to be in sync: how the first one saw it.
+  std::map<std::string, std::string> lost_;
   std::optional<Sweep> sweep_;  // of a deep pass
 };
 
