@@ -163,7 +163,9 @@ bool Harvest::is_its(const Entry& entry) const {
 }
 
 Async<Result<std::shared_ptr<const Entry>>> Harvest::entry_of(Stamp stamp) {
-  MIROIR_CO_TRY(const Position first, co_await first_since(tools_.log, stamp));
+  MIROIR_CO_TRY(const Position first, co_await first_where(tools_.log, [stamp](const Entry& entry) {
+                  return entry.stamp >= stamp;
+                }));
   MIROIR_CO_TRY(const auto found, co_await tools_.log.entries(first, 1));
   if (found.empty() || found.front()->stamp != stamp) co_return nullptr;
   co_return found.front();

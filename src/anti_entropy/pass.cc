@@ -427,8 +427,7 @@ class Pass {
     return equal;
   }
 
-  // Where some of its shards have no peer, it is a person's word that is missing
-  // (Cluster::promote).
+  // Where some of its shards have no peer, a person's word is missing (Cluster::promote).
   Async<Result<void>> promote() {
     for (const StateDifference& difference : state_left_) {
       // An index that Miroir does not know is reported; it says nothing of those that it knows.

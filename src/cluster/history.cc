@@ -76,7 +76,9 @@ Async<Result<bool>> knows(Log& log, EntryMark mark, Position sent) {
 // Up to where the log is the one that had this entry, which it does not know: both rose, in number
 // and in time, from the same.
 Async<Result<Position>> shared_before(Log& log, EntryMark lost, Position sent) {
-  MIROIR_CO_TRY(const Position later, co_await first_since(log, lost.stamp));
+  MIROIR_CO_TRY(const Position later, co_await first_where(log, [&](const Entry& entry) {
+                  return entry.stamp >= lost.stamp;
+                }));
   co_return std::min({lost.position - 1, later - 1, sent});
 }
 

@@ -33,7 +33,10 @@ Async<Result<void>> Forwarder::establish() {
 // not what one took that never reached it.
 Async<Result<void>> Forwarder::find_sent() {
   if (progress_.run == context_.log.run()) co_return Result<void>();
-  MIROIR_CO_TRY(const Position later, co_await first_after_run(context_.log, progress_.run));
+  MIROIR_CO_TRY(const Position later,
+                co_await first_where(context_.log, [this](const Entry& entry) {
+                  return entry.run > progress_.run;
+                }));
   handed_over_ = std::min(handed_over_, later - 1);
   co_return Result<void>();
 }

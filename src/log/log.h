@@ -103,12 +103,10 @@ class Log {
   virtual Async<Result<void>> take_back(Judge judge) = 0;
   virtual Position exchanged() const = 0;  // up to which entry that was done
 
-  // The newest durable position (0: none; the first is 1), its stamp, and a signal for every rise.
-  virtual Position head() const = 0;
+  virtual Position head() const = 0;  // the newest durable position; 0: none, the first is 1
   virtual EntryStamp head_stamp() const = 0;
-  // What is appended from now on has this number, and nothing before it was opened; rises.
-  virtual std::uint64_t run() const = 0;
-  virtual Signal& appended() = 0;
+  virtual std::uint64_t run() const = 0;  // Entry::run of what is appended now; rises
+  virtual Signal& appended() = 0;  // for every rise of the head
   virtual const Catalogue& catalogue() const = 0;  // at the head
 
   virtual Async<Result<std::shared_ptr<const Entry>>> entry(
@@ -194,10 +192,8 @@ class Log {
 
 // The entry of that position; nullptr: it is not kept any more.
 Async<Result<std::shared_ptr<const Entry>>> kept_entry(Log& log, Position position);
-// From which position on entries have this stamp or later ones; of what is forgotten not told.
-Async<Result<Position>> first_since(Log& log, EntryStamp stamp);
-// …were appended in a later run than this one.
-Async<Result<Position>> first_after_run(Log& log, std::uint64_t run);
+// From which position on it is so of entries, of all of them; of what is forgotten not told.
+Async<Result<Position>> first_where(Log& log, std::function<bool(const Entry&)> is_so);
 // Under which a node may have the index still, for what failed there.
 Async<Result<std::set<std::string>>> names_not_taken_away(Log& log, Taint taint);
 

@@ -184,32 +184,19 @@ Async<Result<std::shared_ptr<const Entry>>> kept_entry(Log& log, Position positi
   co_return entry;
 }
 
-namespace {
-
-// Of what rises with the positions.
-Async<Result<Position>> first_where(Log& log, std::function<bool(const Entry&)> is_there) {
+Async<Result<Position>> first_where(Log& log, std::function<bool(const Entry&)> is_so) {
   Position first = log.forgotten() + 1;
   Position last = log.head() + 1;
   while (first < last) {
     const Position middle = first + (last - first) / 2;
     MIROIR_CO_TRY(const auto entries, co_await log.entries(middle, 1));
-    if (entries.empty() || is_there(*entries.front())) {
+    if (entries.empty() || is_so(*entries.front())) {
       last = middle;
     } else {
       first = entries.front()->position + 1;
     }
   }
   co_return first;
-}
-
-}  // namespace
-
-Async<Result<Position>> first_since(Log& log, EntryStamp stamp) {
-  return first_where(log, [stamp](const Entry& entry) { return entry.stamp >= stamp; });
-}
-
-Async<Result<Position>> first_after_run(Log& log, std::uint64_t run) {
-  return first_where(log, [run](const Entry& entry) { return entry.run > run; });
 }
 
 Position kept_under(const Log& log, Position incarnation, Position position) {
