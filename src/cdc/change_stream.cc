@@ -95,7 +95,7 @@ Async<void> ChangeStream::count_suppressed() {
 Async<Result<cdc::Page>> ChangeStream::changes(std::optional<cdc::Cursor> since,
                                                cdc::Selection selection, Microseconds wait) {
   cdc::Page page;
-  page.next = since.value_or(cdc::Cursor{parts_.log.head(), cdc::Cursor::kWhole});
+  page.next = since.value_or(cdc::Cursor{parts_.forwarders.settled(), cdc::Cursor::kWhole});
   if (!since) co_return page;
   if (page.next.position > parts_.log.head()) {
     co_return fail(ErrorCode::kConflict, "the log has come to " +

@@ -385,6 +385,19 @@ TEST_F(ChangeStreamTest, WithoutAPlaceTheReaderLearnsWhereTheStreamIs) {
   EXPECT_EQ(beyond.error().code, ErrorCode::kConflict);
 }
 
+// Who reads the index from then on does not find it yet.
+TEST_F(ChangeStreamTest, WhatIsNotAppliedYetComesAfterThePlaceWhereTheStreamIs) {
+  start();
+  world.await_task(world.create_index("books"));
+  for (auto& [name, network] : world.networks) network.cut = true;
+  const Position written = world.write("books", {"1"}, "a");
+  const Page page = world.await(stream->changes(std::nullopt, {}, Seconds(60))).value();
+  EXPECT_LT(page.next.position, written);
+  for (auto& [name, network] : world.networks) network.cut = false;
+  const Page next = world.await(stream->changes(page.next, {}, Seconds(60))).value();
+  EXPECT_THAT(brief(events_of(next)), ElementsAre("write 1"));
+}
+
 TEST_F(ChangeStreamTest, ReadersBeyondTheMostThatMayWaitAreAnsweredAtOnce) {
   start();
   world.await_task(world.create_index("books"));
