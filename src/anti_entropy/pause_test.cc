@@ -39,6 +39,22 @@ TEST_F(PauseTest, NoPassBeginsByItselfWhilePausedOverARestartToo) {
   EXPECT_EQ(member(reconciler->status(), "paused"), Json(false));
 }
 
+// Sweeps obey it too.
+TEST_F(PauseTest, ItIsKnownOverARestartWhereNoPassesRun) {
+  options.enabled = false;
+  for (const bool paused : {true, false}) {
+    ASSERT_TRUE(world.await(paused ? reconciler->pause() : reconciler->resume()));
+    stop_reconciler();
+    world.store.fail_reads([](Table table, const std::string&) { return table == Table::kMeta; });
+    start_reconciler();
+    EXPECT_TRUE(reconciler->paused()) << "nobody knows yet";
+    world.store.fail_reads(nullptr);
+    world.run_for(Seconds(2));
+    EXPECT_EQ(reconciler->paused(), paused);
+    EXPECT_EQ(member(reconciler->status(), "paused"), Json(paused));
+  }
+}
+
 TEST_F(PauseTest, ScheduledDeepPassesKeepToTheWindowsAndLightOnesDoNot) {
   // The simulated world begins at midnight, UTC.
   options.windows = {Window::parse("00:30-00:45 UTC").value()};

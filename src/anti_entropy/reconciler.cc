@@ -37,6 +37,13 @@ Async<Result<void>> Reconciler::State::recall_completed() {
   co_return Result<void>{};
 }
 
+Async<Result<void>> Reconciler::State::recall_paused() {
+  MIROIR_CO_TRY(const auto row, co_await store.get(Table::kMeta, kPausedRow));
+  if (!pause_known) paused = row.has_value();
+  pause_known = true;
+  co_return Result<void>{};
+}
+
 Json Reconciler::State::nothing_compared() {
   Json indexes = Json::array();
   for (const auto& [uid, index] : tools.log.catalogue().indexes()) {
@@ -51,8 +58,7 @@ Json Reconciler::State::nothing_compared() {
 // Passes that a crash cut off are marked so, and end now; the schedule goes on from the last deep
 // pass.
 Async<Result<void>> Reconciler::State::recover() {
-  MIROIR_CO_TRY(const auto pause_row, co_await store.get(Table::kMeta, kPausedRow));
-  paused = pause_row.has_value();
+  MIROIR_CO_CHECK(co_await recall_paused());
   MIROIR_CO_CHECK(co_await breaker.load());
   MIROIR_CO_CHECK(co_await quarantine.load());
   MIROIR_CO_CHECK(co_await recall_completed());
@@ -157,6 +163,7 @@ Async<Result<void>> Reconciler::State::set_paused(bool to) {
   }
   MIROIR_CO_CHECK(co_await store.commit(std::move(batch)));
   paused = to;
+  pause_known = true;
   cut_current = to && current.has_value();
   wake.notify_all();
   co_return Result<void>{};
@@ -241,8 +248,18 @@ Reconciler::~Reconciler() = default;
 
 Async<void> Reconciler::run() {
   State& state = *state_;
-  if (!state.options.enabled || state.stopping) co_return;
+  if (state.stopping) co_return;
   state.running = true;
+  if (!state.options.enabled) {
+    for (auto known = co_await state.recall_paused(); !known && !state.stopping;
+         known = co_await state.recall_paused()) {
+      log_warning("cannot read whether passes are paused", {{"error", known.error().message}});
+      co_await state.clock.sleep_for(Seconds(1));
+    }
+    state.running = false;
+    state.ended.notify_all();
+    co_return;
+  }
   state.instruments.show_completed(state.completed, state.deep_completed);
   TaskGroup renewal(state.executor);
   renewal.spawn("reconciler's lease", state.lease.run());
@@ -304,7 +321,7 @@ Async<Result<Json>> Reconciler::report(std::uint64_t pass) {
 
 Async<Result<void>> Reconciler::pause() { co_return co_await state_->set_paused(true); }
 
-bool Reconciler::paused() const { return state_->paused; }
+bool Reconciler::paused() const { return state_->paused || !state_->pause_known; }
 
 Semaphore& Reconciler::reads() { return state_->reads; }
 

@@ -41,6 +41,7 @@ class Reconciler {
   // goes on later where it was. What start() orders runs all the same.
   Async<Result<void>> pause();
   Async<Result<void>> resume();
+  // True also while it is not known yet: where no passes run, only run() finds out.
   bool paused() const;
 
   // Lets the deletes and tie-breaks that the breaker stopped in that pass be carried out, by a pass

@@ -50,6 +50,7 @@ struct Reconciler::State {
   void show_again(const std::vector<Json>& passes);
   Json nothing_compared();
   Async<Result<void>> recall_completed();
+  Async<Result<void>> recall_paused();
   Async<void> wait_until_due();
   std::optional<anti_entropy::PassOrder> next_order();
   Async<void> execute(anti_entropy::PassOrder order);
@@ -80,6 +81,7 @@ struct Reconciler::State {
   bool running = false;
   bool stopping = false;
   bool paused = false;       // a row of kMeta
+  bool pause_known = false;  // it was read, or a person said so
   bool cut_current = false;  // a person paused while it ran
   std::uint64_t next_number = 1;
   std::deque<anti_entropy::PassOrder> orders;

@@ -133,7 +133,7 @@ Async<Result<void>> run(const Config& config, Store& store, asio::io_context& co
   tasks.spawn("health", health.run());
   tasks.spawn("forwarders", forwarders.run());
   co_await forwarders.look_at_all(clock.now() + kFirstLook);
-  if (config.anti_entropy.enabled) tasks.spawn("reconciler", reconciler.run());
+  tasks.spawn("reconciler", reconciler.run());
   if (changes) tasks.spawn("change stream", changes->run());
   if (sweeper) tasks.spawn("sweeper", sweeper->run());
   tasks.spawn("recovery", recovery.run());
