@@ -1,40 +1,15 @@
 #include "anti_entropy/state_difference.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include "meili/api_key.h"
-#include "meili/task.h"
 
 namespace miroir::anti_entropy {
 namespace {
 
 std::string say(const std::string& node, const std::string& what) {
   return "node " + node + ": " + what;
-}
-
-// A node prints times its own way and lists in its own order.
-Json comparable(const Json* value) {
-  if (value == nullptr) return Json();
-  if (value->is_string()) {
-    const auto time = meili::parse_date_time(value->as_string(), false);
-    return time ? Json(time->time_since_epoch().count()) : *value;
-  }
-  if (!value->is_array()) return *value;
-  std::set<std::string> members;
-  for (const Json& each : value->as_array()) members.insert(to_text(each));
-  Json sorted = Json::array();
-  for (const std::string& each : members) sorted.push_back(each);
-  return sorted;
-}
-
-// Whether the node's key says what the catalogue's says; the node adds members of its own.
-bool same_key(const Json& wanted, const Json& held) {
-  return std::ranges::all_of(std::array{"name", "description", "actions", "indexes", "expiresAt"},
-                             [&](const char* name) {
-                               return comparable(wanted.find(name)) == comparable(held.find(name));
-                             });
 }
 
 Json without(const Json& object, std::string_view member) {
@@ -134,7 +109,7 @@ void compare_keys(const Catalogue& catalogue, const std::string& node, const Nod
   for (const auto& [uid, key] : catalogue.keys()) {
     const auto found = state.keys.find(uid);
     const bool missing = found == state.keys.end();
-    if (!missing && same_key(key.key, found->second)) continue;
+    if (!missing && meili::same_key(key.key, found->second)) continue;
     const bool opens = !missing && meili::is_alive(found->second, now);
     if (!opens && !meili::is_alive(key.key, now)) continue;
     differences.push_back(
@@ -143,7 +118,7 @@ void compare_keys(const Catalogue& catalogue, const std::string& node, const Nod
          .name = uid,
          .sentence = say(node, "key " + uid + (missing ? " is missing" : " differs")),
          .held = missing ? Json() : without(found->second, "key"),  // the secret itself
-         .wanted = key.key});
+         .wanted = without(key.key, "key")});
   }
   for (const auto& [uid, held] : state.keys) {
     if (!catalogue.deleted_key(uid)) continue;

@@ -1,9 +1,36 @@
 #include "meili/api_key.h"
 
+#include <algorithm>
+#include <initializer_list>
+#include <set>
+
 #include "base/hmac.h"
 #include "meili/task.h"
 
 namespace miroir::meili {
+namespace {
+
+Json comparable(const Json* value) {
+  if (value == nullptr) return Json();
+  if (value->is_string()) {
+    const auto time = parse_date_time(value->as_string(), false);
+    return time ? Json(time->time_since_epoch().count()) : *value;
+  }
+  if (!value->is_array()) return *value;
+  std::set<std::string> members;
+  for (const Json& each : value->as_array()) members.insert(to_text(each));
+  Json sorted = Json::array();
+  for (const std::string& each : members) sorted.push_back(each);
+  return sorted;
+}
+
+bool same(const Json& a, const Json& b, std::initializer_list<const char*> members) {
+  return std::ranges::all_of(members, [&](const char* member) {
+    return comparable(a.find(member)) == comparable(b.find(member));
+  });
+}
+
+}  // namespace
 
 std::string derive_key(std::string_view master_key, std::string_view uid) {
   return hmac_sha256(master_key, uid);
@@ -56,6 +83,14 @@ bool is_alive(const Json& key, WallTime now) {
   if (expires == nullptr || !expires->is_string()) return true;
   const auto when = parse_date_time(expires->as_string(), false);
   return when.has_value() && *when > now;
+}
+
+bool same_rights(const Json& a, const Json& b) {
+  return same(a, b, {"actions", "indexes", "expiresAt"});
+}
+
+bool same_key(const Json& a, const Json& b) {
+  return same_rights(a, b) && same(a, b, {"name", "description"});
 }
 
 }  // namespace miroir::meili

@@ -25,4 +25,10 @@ bool index_allowed(const Json& indexes, std::string_view index_uid);
 // Whether the key's `expiresAt` is not past.
 bool is_alive(const Json& key, WallTime now);
 
+// Whether two keys give the same rights, till the same time: nodes print times their own way and
+// list in their own order.
+bool same_rights(const Json& a, const Json& b);
+// …and have the same name and description; a node adds members of its own.
+bool same_key(const Json& a, const Json& b);
+
 }  // namespace miroir::meili

@@ -7,6 +7,7 @@
 #include "base/logging.h"
 #include "cluster/entry_failures.h"
 #include "cluster/state_reasons.h"
+#include "meili/api_key.h"
 #include "node_api/node_settings.h"
 
 namespace miroir {
@@ -18,15 +19,6 @@ constexpr std::size_t kPage = 1'000;
 constexpr std::string_view kFilters = "filterableAttributes";
 // The year 2255, and half of what can be written: no clock says so.
 constexpr Stamp kStampEnd = Stamp{1} << 53;
-
-// What clients may change of a key.
-std::pair<Json, Json> says(const Json& key) {
-  const auto at = [&key](std::string_view name) {
-    const Json* value = key.find(name);
-    return value == nullptr ? Json() : *value;
-  };
-  return {at("name"), at("description")};
-}
 
 Entry system_entry(EntryKind kind, Json arguments) {
   Entry entry;
@@ -420,10 +412,17 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
         sources, [&](const NodeHolds& node) { return node.keys.contains(uid); });
     if (!everywhere) continue;
     const KeyState* known = catalogue.key(uid);
-    const bool alike = std::ranges::all_of(
-        sources, [&](const NodeHolds& node) { return says(node.keys.at(uid)) == says(key); });
-    if (known == nullptr || (alike && says(known->key) != says(key)))
-      entries.push_back(system_entry(EntryKind::kPutKey, key));
+    const auto all = [&](const auto& same) {
+      return std::ranges::all_of(
+          sources, [&](const NodeHolds& node) { return same(node.keys.at(uid), key); });
+    };
+    // Other rights has only one that was deleted and made again.
+    const bool taken = known == nullptr ||
+                       (all(meili::same_rights) && !meili::same_rights(known->key, key)) ||
+                       (all(meili::same_key) && !meili::same_key(known->key, key));
+    if (!taken) continue;
+    entries.push_back(system_entry(EntryKind::kPutKey, key));
+    entries.back().arguments.erase("key");  // the secret, which is computed
   }
   for (const auto& [uid, key] : catalogue.keys()) {
     const bool nowhere =
