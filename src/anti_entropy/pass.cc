@@ -294,17 +294,17 @@ class Pass {
       MIROIR_CO_CHECK(co_await sweep_->done({index.incarnation, index.exchanged_at}, some, clean));
     }
     for (const ShardId shard : shards)
-      if (was_compared(roster, shard)) resolver.looked_at_all(shard);
+      if (was_compared(roster, its, shard)) resolver.looked_at_all(shard);
     co_return std::set<ShardId>(shards.begin(), shards.end());
   }
 
   // As far as it can be read: who is healed and cannot is read in full once it can.
-  bool was_compared(const Roster& roster, ShardId shard) const {
+  bool was_compared(const Roster& roster, const IndexReport& its, ShardId shard) const {
     const std::vector<std::string> owners = tools_.cluster.topology().owners(shard);
     const auto readable = std::ranges::count_if(
         owners, [&](const std::string& owner) { return roster.readable(owner); });
     return std::cmp_greater_equal(readable, std::min<std::size_t>(owners.size(), 2)) &&
-           has_source(roster, shard);
+           has_source(roster, its, shard);
   }
 
   // What was found there and could not be repaired is known by id, or that there is more of it.

@@ -236,20 +236,25 @@ std::expected<Json, ApiError> apply_settings(const Json& current, const Json& pa
   return result;
 }
 
+std::string shortened(const std::string& secret) {
+  const std::size_t shown = secret.size() < 10   ? 0
+                            : secret.size() < 20 ? 2
+                            : secret.size() < 30 ? 3
+                                                 : 5;
+  std::string text = secret.substr(0, shown) + "XXX";
+  text.append(shown == 0 ? 0 : shown == 5 ? 3 : shown - 1, 'X');
+  return text + "...";
+}
+
+bool is_shortened(std::string_view key) { return key.ends_with("XXX..."); }
+
 Json without_secrets(Json settings) {
   Json* embedders = settings.find("embedders");
   if (embedders == nullptr || !embedders->is_object()) return settings;
   for (auto& [name, embedder] : embedders->as_object()) {
     Json* key = embedder.find("apiKey");
     if (key == nullptr || !key->is_string()) continue;
-    const std::string& secret = key->as_string();
-    const std::size_t shown = secret.size() < 10   ? 0
-                              : secret.size() < 20 ? 2
-                              : secret.size() < 30 ? 3
-                                                   : 5;
-    std::string shortened = secret.substr(0, shown) + "XXX";
-    shortened.append(shown == 0 ? 0 : shown == 5 ? 3 : shown - 1, 'X');
-    *key = Json(shortened + "...");
+    *key = Json(shortened(key->as_string()));
   }
   return settings;
 }

@@ -37,5 +37,8 @@ std::expected<Json, ApiError> apply_settings(const Json& current, const Json& pa
 
 // The complete settings as clients may see them: the embedders' keys are shortened.
 Json without_secrets(Json settings);
+// A key as it is shown: its first characters, if it is long, and XXX….
+std::string shortened(const std::string& secret);
+bool is_shortened(std::string_view key);
 
 }  // namespace miroir::meili

@@ -5,8 +5,10 @@
 #include <cmath>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "meili/filterable.h"
+#include "meili/settings.h"
 
 namespace miroir {
 namespace {
@@ -133,6 +135,26 @@ bool may_show_list(const Json::Array& shown, const Json::Array& sent) {
   return its == texts || (texts->contains("*") && its == std::set<std::string>{"*"});
 }
 
+// Those of the embedders that an embedder is made of, too.
+void restore_secrets(Json& told, const Json* remembered) {
+  if (!told.is_object()) return;
+  std::vector<std::string> unknown;
+  for (auto& [name, value] : told.as_object()) {
+    const Json* its = remembered == nullptr ? nullptr : remembered->find(name);
+    if (name != "apiKey" || !value.is_string()) {
+      restore_secrets(value, its);
+    } else if (!meili::is_shortened(value.as_string())) {
+      continue;
+    } else if (its != nullptr && its->is_string() &&
+               meili::shortened(its->as_string()) == value.as_string()) {
+      value = *its;
+    } else {
+      unknown.push_back(name);
+    }
+  }
+  for (const std::string& name : unknown) told.erase(name);
+}
+
 bool names_reserved(const Json& value) {
   if (value.is_string()) {
     return value.as_string().find(kReservedPrefix) != std::string::npos;
@@ -207,8 +229,10 @@ Json settings_for_client(Json answer, const Json& settings) {
   return answer;
 }
 
-Json settings_from_node(Json answer, const std::string& primary_key) {
+Json settings_from_node(Json answer, const std::string& primary_key, const Json& remembered) {
   if (!answer.is_object()) return Json::object();
+  if (Json* embedders = answer.find("embedders"))
+    restore_secrets(*embedders, remembered.find("embedders"));
   const Json* rules = answer.find("filterableAttributes");
   if (rules == nullptr || !rules->is_array()) return answer;
   const Json ours = filter_rule(Json::array({"_miroir_*"}), false, true, true);

@@ -28,7 +28,9 @@ Json settings_for_client(Json answer, const Json& settings);
 
 // The settings that a client would have made to get a node's answer, where nobody remembers them.
 // `primary_key`: the index's, which the node itself may not know; empty: nobody knows one.
-Json settings_from_node(Json answer, const std::string& primary_key);
+// `remembered`: older ones, or null, for the embedders' secrets, which a node shortens. One that is
+// not among them is left out: who has it keeps it.
+Json settings_from_node(Json answer, const std::string& primary_key, const Json& remembered);
 
 // Whether a node that was given `sent` may show `shown`: settings, or a part of them. It shows null
 // in some places as a list of everything, lists of texts in an order of its own and once each,

@@ -115,11 +115,30 @@ TEST(NodeSettingsTest, ANodeTellsWhatClientsMade) {
   for (const char* clients : {R"(["genre"])", R"([{"attributePatterns":["genre"]},"year"])"}) {
     const Json settings = Json::object({{"filterableAttributes", parsed(clients)}});
     for (const auto& [then, now] : {std::pair("", ""), std::pair("", "id"), std::pair("id", "id")})
-      EXPECT_EQ(
-          settings_from_node(settings_for_node(settings, kNone, then), now)["filterableAttributes"],
-          parsed(clients))
+      EXPECT_EQ(settings_from_node(settings_for_node(settings, kNone, then), now,
+                                   kNone)["filterableAttributes"],
+                parsed(clients))
           << then << now;
   }
+}
+
+TEST(NodeSettingsTest, SecretsThatANodeShortensAreRemembered) {
+  const Json remembered = parsed(R"({"embedders":{
+      "a":{"source":"openAi","apiKey":"0123456789","model":"old"},
+      "b":{"source":"composite","searchEmbedder":{"apiKey":"short"}},
+      "c":{"apiKey":"another0123456789"}}})");
+  EXPECT_EQ(settings_from_node(parsed(R"({"embedders":{
+      "a":{"source":"openAi","apiKey":"01XXXX...","model":"new"},
+      "b":{"source":"composite","searchEmbedder":{"apiKey":"XXX..."},
+           "indexingEmbedder":{"apiKey":"XXX...","url":"u"}},
+      "c":{"apiKey":"01XXXX..."},
+      "d":{"apiKey":"told"}}})"),
+                               "id", remembered),
+            parsed(R"({"embedders":{
+      "a":{"source":"openAi","apiKey":"0123456789","model":"new"},
+      "b":{"source":"composite","searchEmbedder":{"apiKey":"short"},"indexingEmbedder":{"url":"u"}},
+      "c":{},
+      "d":{"apiKey":"told"}}})"));
 }
 
 TEST(NodeSettingsTest, OurAlphabetStaysSeparators) {

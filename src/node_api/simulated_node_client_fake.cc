@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "meili/settings.h"
 #include "node_api/simulated_reads_fake.h"
 
 namespace miroir {
@@ -178,7 +179,7 @@ Async<Result<Json>> SimulatedNodeClient::settings(std::string index_uid, Instant
     for (const auto& [name, value] : index->settings.as_object()) sorted.emplace(name, value);
     Json settings = Json::object();
     for (auto& [name, value] : sorted) settings.set(name, std::move(value));
-    return settings;
+    return meili::without_secrets(std::move(settings));
   });
 }
 

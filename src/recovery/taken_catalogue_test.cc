@@ -1,6 +1,7 @@
 // What a recovery takes from the nodes beside documents: keys, and settings.
 #include <gtest/gtest.h>
 
+#include "node_api/node_settings.h"
 #include "recovery/recovery_world_fake.h"
 
 namespace miroir {
@@ -26,6 +27,14 @@ class TakenCatalogueTest : public RecoveryTest {
   }
   void delete_key(const std::string& uid) {
     append(EntryKind::kDeleteKey, Json::object({{"uid", uid}}));
+  }
+  void set_embedders(const Json& embedders) {
+    const Json settings = Json::object({{"embedders", embedders}});
+    const Json& before = world_.log().catalogue().index("books")->settings;
+    append(EntryKind::kUpdateSettings,
+           Json::object({{"settings", settings_for_node(settings, before, "id")},
+                         {"clientSettings", settings}}),
+           "books");
   }
   void print_keys_as_nodes_do() {
     ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
@@ -70,6 +79,34 @@ TEST_F(TakenCatalogueTest, AKeyThatIsAsTheLogSaysIsNotMadeAgain) {
   restart_on(yesterday);
   ASSERT_TRUE(world_.run_until([&] { return all_in_sync() && world_.all_done(); }));
   EXPECT_EQ(world_.log().catalogue().key("k1")->key, before.key);
+}
+
+TEST_F(TakenCatalogueTest, EmbeddersAreThoseOfTheNodesWithTheKeysThatTheCopyKnows) {
+  const std::string secret = "sk-0123456789abcdefghijklmnopqrstuvwxyz";
+  const std::string other = "kk-0123456789abcdefghijklmnopqrstuvwxyz";
+  const auto embedder = [](const std::string& model, const std::string& key) {
+    return Json::object({{"source", "openAi"}, {"model", model}, {"apiKey", key}});
+  };
+  set_embedders(Json::object({{"changed", embedder("old", secret)},
+                              {"gone", embedder("old", secret)},
+                              {"other key", embedder("old", secret)}}));
+  const MemoryStore::Tables yesterday = world_.store.snapshot();
+  set_embedders(Json::object({{"changed", embedder("new", secret)},
+                              {"fresh", embedder("new", other)},
+                              {"other key", embedder("old", other)}}));
+  write("told by its metadata", 0, 40);
+  restart_on(yesterday);
+  ASSERT_TRUE(world_.run_until([&] { return all_in_sync() && world_.all_done(); }));
+  const Json* taken = world_.log().catalogue().index("books")->settings.find("embedders");
+  ASSERT_NE(taken, nullptr);
+  const auto keyless = [](const std::string& model) {
+    return Json::object({{"source", "openAi"}, {"model", model}});
+  };
+  // A node keeps the key of an embedder of which it is not told another.
+  const Json wanted = Json::object({{"changed", embedder("new", secret)},
+                                    {"fresh", keyless("new")},
+                                    {"other key", keyless("old")}});
+  EXPECT_EQ(*taken, wanted) << to_text(*taken);
 }
 
 }  // namespace
