@@ -338,6 +338,7 @@ void Catalogue::apply(const Entry& entry) {
       if (const std::string* uid = text_of(entry.arguments, "uid")) {
         keys_.insert_or_assign(*uid, KeyState{*uid, entry.arguments});
         deleted_keys_.erase(*uid);
+        newest_key_ = entry.position;
       }
       return;
     case EntryKind::kDeleteKey:

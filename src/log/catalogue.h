@@ -83,6 +83,11 @@ class Catalogue {
   // which missed that, from one that is nobody's but the node's.
   bool deleted_key(std::string_view uid) const { return deleted_keys_.contains(uid); }
 
+  // The newest entry that made or changed a key; at first the log's head as it was found, for what
+  // came before is not told apart.
+  Position newest_key() const { return newest_key_; }
+  void found_at(Position head) { newest_key_ = head; }
+
   // What the entry makes of it. Entries born failed change nothing. Must be called in the order of
   // positions.
   void apply(const Entry& entry);
@@ -96,6 +101,7 @@ class Catalogue {
   Pasts pasts_;
   std::map<std::string, KeyState, std::less<>> keys_;
   std::set<std::string, std::less<>> deleted_keys_;
+  Position newest_key_ = 0;
 };
 
 }  // namespace miroir

@@ -67,6 +67,7 @@ Async<Result<std::unique_ptr<Log>>> DurableLog::open(Store& store, Clock& clock,
     head.position = entry.position;
     head.stamp = entry.stamp;
     head.run = entry.run;
+    head.catalogue.found_at(head.position);
   }
   std::unique_ptr<DurableLog> log(new DurableLog(store, clock, std::move(executor), options,
                                                  std::move(head), std::move(views)));

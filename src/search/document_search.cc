@@ -6,6 +6,7 @@
 #include "search/conceal.h"
 #include "search/document_order.h"
 #include "search/facet_limit.h"
+#include "search/key_refusals.h"
 #include "search/merged_answer.h"
 #include "search/search_body.h"
 #include "search/searcher.h"
@@ -79,11 +80,17 @@ Async<http::Response> Searcher::document(std::string index_uid, std::string id,
   auto owners = owners_to_read(cluster_.topology(), readers.readable(), slot, turn_++);
   const std::size_t current = owners.size();
   for (std::string& owner : readers.last_resort(shard)) owners.push_back(std::move(owner));
+  KeyRefusals keys(cluster_, log_);
   std::string last = "no replica of its shard can be read";
   for (std::size_t i = 0; i < owners.size(); ++i) {
     auto answer = co_await ask(owners[i], for_node(request));
     if (!answer) {
       last = answer.error().message;
+      retries_.increment();
+      continue;
+    }
+    if (keys.refuses(owners[i], *answer)) {
+      last = KeyRefusals::sentence(owners[i]);
       retries_.increment();
       continue;
     }
@@ -97,6 +104,9 @@ Async<http::Response> Searcher::document(std::string index_uid, std::string id,
             found ? strip_reserved(answer->body, AnswerShape::kDocument, options_.names)
                   : strip_error(answer->body)),
         plan);
+  }
+  if (const auto refusal = keys.standing()) {
+    co_return http::json_response(refusal->answer.status, strip_error(refusal->answer.body));
   }
   co_return error_answer(meili::api_error("miroir_shard_unavailable", last + "."));
 }

@@ -72,6 +72,7 @@ http::Response SearchWorld::request(std::string method, std::string target, std:
   request.path = target.substr(0, target.find('?'));
   if (request.path != target) request.query = target.substr(request.path.size() + 1);
   request.headers.set("Content-Type", "application/json");
+  if (!key.empty()) request.headers.set("Authorization", "Bearer " + key);
   request.body = std::move(body);
   return world.await(route(searcher, std::move(request)));
 }

@@ -36,6 +36,7 @@ class SearchWorld {
   };
   std::vector<Asked> asked;
   std::function<std::optional<Result<http::Response>>(const Asked&)> misbehave;
+  std::string key;  // with which requests come
   ForwardWorld world;
   SearchOptions options;
 

@@ -5,6 +5,7 @@
 #include "search/conceal.h"
 #include "search/facet_limit.h"
 #include "search/federated.h"
+#include "search/key_refusals.h"
 #include "search/search_body.h"
 
 namespace miroir {
@@ -114,6 +115,15 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std
   std::set<std::string> avoid;
   std::string last = "no node is readable";
   const Readers readers = readers_of(std::move(indexes));
+  KeyRefusals keys(cluster_, log_);
+  const auto refused = [&keys]() -> std::optional<Gathered> {
+    auto refusal = keys.standing();
+    if (!refusal) return std::nullopt;
+    Gathered one;
+    one.answers.push_back(std::move(refusal->answer));
+    one.plan.parts.push_back({std::move(refusal->node), {}});
+    return one;
+  };
   std::optional<Gathered> broken;  // with a 500
   for (int attempt = 0; attempt < kPlansMax; ++attempt) {
     Gathered gathered{.answers = {},
@@ -123,6 +133,7 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std
     const bool partial = !plan.missing.empty();
     if (broken && (partial || !plan.stale.empty())) co_return std::move(*broken);
     if (plan.parts.empty() || (partial && options_.unavailable == UnavailableShards::kError)) {
+      if (auto no = refused()) co_return std::move(*no);
       co_return std::unexpected(meili::api_error(
           "miroir_shard_unavailable", (partial ? message_of(plan) + "; " : "") + last + "."));
     }
@@ -132,6 +143,13 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std
     auto results = co_await gather(std::move(calls));
     bool failed = false;
     for (std::size_t i = 0; i < results.size(); ++i) {
+      const std::string& node = plan.parts[i].node;
+      if (results[i] && keys.refuses(node, *results[i])) {
+        failed = true;
+        last = KeyRefusals::sentence(node);
+        avoid.insert(node);
+        continue;
+      }
       if (results[i]) {
         gathered.answers.push_back(std::move(*results[i]));
         continue;
@@ -141,7 +159,7 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std
         co_return std::unexpected(to_api_error(results[i].error()));
       }
       last = results[i].error().message;
-      avoid.insert(plan.parts[i].node);
+      avoid.insert(node);
     }
     const auto is_broken = [](const http::Response& answer) { return answer.status == 500; };
     if (!failed && !broken && std::ranges::any_of(gathered.answers, is_broken)) {
@@ -160,6 +178,7 @@ Async<Answer<Searcher::Gathered>> Searcher::gather_answers(MakeRequest make, std
     retries_.increment();
   }
   if (broken) co_return std::move(*broken);
+  if (auto no = refused()) co_return std::move(*no);
   co_return std::unexpected(
       meili::api_error("miroir_shard_unavailable", "Nodes fail one after another; " + last + "."));
 }
@@ -201,10 +220,13 @@ Async<Answer<http::Response>> Searcher::ask_one_of(std::vector<std::string> node
                                                    http::Request request) {
   std::string last = "no node is readable";
   std::optional<http::Response> broken;  // a 500
+  KeyRefusals keys(cluster_, log_);
   for (const std::string& node : nodes) {
     auto answer = co_await ask(node, for_node(request));
     if (!answer) {
       last = answer.error().message;
+    } else if (keys.refuses(node, *answer)) {
+      last = KeyRefusals::sentence(node);
     } else if (answer->status != 500 || broken) {
       co_return std::move(*answer);
     } else {
@@ -212,6 +234,7 @@ Async<Answer<http::Response>> Searcher::ask_one_of(std::vector<std::string> node
     }
   }
   if (broken) co_return std::move(*broken);
+  if (auto refusal = keys.standing()) co_return std::move(refusal->answer);
   co_return std::unexpected(meili::api_error("miroir_shard_unavailable", last + "."));
 }
 
