@@ -7,13 +7,14 @@ namespace {
 
 class FailedSettingsTest : public ReconcilerTest {
  protected:
-  static ForwardWorld::Options one_node_a_group() {
+  static ForwardWorld::Options one_node_a_group(int groups) {
     ForwardWorld::Options options;
+    options.groups = groups;
     options.nodes_per_group = 1;
     options.log.retention_age = std::chrono::hours(1);
     return options;
   }
-  FailedSettingsTest() : ReconcilerTest(one_node_a_group()) {}
+  explicit FailedSettingsTest(int groups = 2) : ReconcilerTest(one_node_a_group(groups)) {}
 
   void change(const Json& what) { change_settings(kIndex, what); }
   static Json stop_words(std::vector<std::string> words) {
@@ -144,6 +145,75 @@ TEST_F(FailedSettingsTest, WhatFailedOnOneNodeAloneStands) {
   refuse("b0", {});
   run_pass(PassKind::kLight);
   expect(stop_words({"good"}));
+}
+
+// One host cannot reach what the settings name.
+class RefusedByOneTest : public FailedSettingsTest {
+ protected:
+  RefusedByOneTest() : FailedSettingsTest(3) {}
+  void SetUp() override {
+    FailedSettingsTest::SetUp();
+    refuse("b0", {"new"});
+    change(stop_words({"new"}));
+    settle();
+  }
+  static std::vector<std::string> problems(const Json& report) {
+    std::vector<std::string> found;
+    for (const Json& index : member(report, "indexes").as_array())
+      for (const Json& problem : member(index, "problems").as_array())
+        found.push_back(problem.as_string());
+    return found;
+  }
+  void expect_left_over_alone(const Json& report) {
+    const auto left = problems(report);
+    ASSERT_FALSE(left.empty());
+    for (const std::string& problem : left)
+      EXPECT_NE(problem.find("node b0"), std::string::npos) << problem;
+  }
+};
+
+TEST_F(RefusedByOneTest, TheOthersAreComparedAndRepaired) {
+  expect_left_over_alone(run_pass(PassKind::kLight));
+  node("c0").delete_directly(kIndex, "id7");
+  const Json report = run_pass(PassKind::kLight);
+  expect_left_over_alone(report);
+  EXPECT_EQ(number(report, "mismatches"), 2U) << "the document, and its settings";
+  EXPECT_EQ(number(report, "repaired"), 1U);
+  EXPECT_FALSE(document(node("c0"), "id7").is_null());
+  refuse("b0", {});
+  run_pass(PassKind::kLight);
+  expect(stop_words({"new"}));
+}
+
+TEST_F(RefusedByOneTest, ItIsReportedAloneWhereNothingIsRepaired) {
+  for (int i = 0; i < 2; ++i) {
+    const Json report = run_pass(PassKind::kLight, false);
+    expect_left_over_alone(report);
+    EXPECT_EQ(number(report, "mismatches"), 1U);
+  }
+}
+
+// They may have missed the same entry.
+TEST_F(RefusedByOneTest, WhatTheOthersHoldIsNotTakenForTheLogsUntilTheyWereGivenIt) {
+  for (const char* name : {"a0", "c0"})
+    node(name).set_directly(kIndex, "stopWords", Json::array({"x"}));
+  run_pass(PassKind::kLight);
+  expect_left_over_alone(run_pass(PassKind::kLight));
+  refuse("b0", {});
+  run_pass(PassKind::kLight);
+  expect(stop_words({"new"}));
+}
+
+// There is nobody to outvote it.
+TEST_F(FailedSettingsTest, OfTwoTheOneThatAppliedThemIsRight) {
+  refuse("b0", {"new"});
+  change(stop_words({"new"}));
+  settle();
+  node("a0").set_directly(kIndex, "stopWords", Json::array({"x"}));
+  run_pass(PassKind::kLight);
+  refuse("b0", {});
+  run_pass(PassKind::kLight);
+  expect(stop_words({"new"}));
 }
 
 // a0 failed it, and b0, whose disk was put back, skips it.

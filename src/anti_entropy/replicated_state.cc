@@ -5,6 +5,7 @@
 #include "anti_entropy/audit.h"
 #include "anti_entropy/doubt.h"
 #include "anti_entropy/refused_settings.h"
+#include "anti_entropy/settings_readback.h"
 #include "anti_entropy/sweep.h"
 #include "cluster/entry_failures.h"
 #include "cluster/present_taints.h"
@@ -50,51 +51,6 @@ Async<NodeReading> read_state(const Tools& tools, std::string node, std::vector<
     }
   }
   co_return NodeReading{node, std::move(state)};
-}
-
-// One row of kMeta for each version of an index's settings: what nodes read back of it.
-std::string readback_key(const IndexState& index) {
-  return key_join("settings read back", key_of(index.incarnation) + key_of(index.settings_version));
-}
-
-Async<Result<std::map<std::string, Json>>> remembered_settings(const Tools& tools,
-                                                               const Catalogue& catalogue) {
-  std::map<std::string, Json> expected;
-  for (const auto& [uid, index] : catalogue.indexes()) {
-    MIROIR_CO_TRY(const auto row, co_await tools.store.get(Table::kMeta, readback_key(index)));
-    if (!row) continue;
-    MIROIR_CO_TRY(Json settings, parse_json(*row));
-    expected.emplace(uid, std::move(settings));
-  }
-  co_return expected;
-}
-
-// Remembers the settings of versions that all nodes in sync have applied and read back alike.
-Async<Result<void>> remember_settings(const Tools& tools, const Catalogue& catalogue,
-                                      const Roster& roster,
-                                      const std::map<std::string, NodeState>& nodes,
-                                      const Expectations& expected) {
-  Batch batch;
-  for (const auto& [uid, index] : catalogue.indexes()) {
-    if (expected.settings.contains(uid) || expected.refused.contains(uid)) continue;
-    if (!roster.all_in_sync()) continue;
-    const IndexState* now = tools.log.catalogue().index(uid);
-    if (now == nullptr || !now->is_still(index)) continue;  // another's may have been read
-    const Json* first = nullptr;
-    bool alike = !nodes.empty();
-    for (const auto& [node, state] : nodes) {
-      const auto settings = state.settings.find(uid);
-      alike = alike && settings != state.settings.end() &&
-              (first == nullptr || *first == settings->second);
-      if (alike && first == nullptr) first = &settings->second;
-    }
-    if (!alike) continue;
-    const std::string prefix = key_join("settings read back", key_of(index.incarnation));
-    batch.erase_range(Table::kMeta, prefix, prefix_end(prefix));  // of older versions
-    batch.put(Table::kMeta, readback_key(index), to_text(*first));
-  }
-  if (batch.empty()) co_return Result<void>{};
-  co_return co_await tools.store.commit(std::move(batch));
 }
 
 struct Snapshot {
@@ -168,7 +124,7 @@ std::vector<StateDifference> compare(const Snapshot& snapshot) {
 }
 
 // Reads all nodes at a moment at which the catalogue does not change.
-Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster) {
+Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster, bool repairs) {
   for (int attempt = 1;; ++attempt) {
     if (tools.stopping()) co_return std::unexpected(cut_off());
     Snapshot snapshot;
@@ -196,6 +152,8 @@ Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster) {
     MIROIR_CO_TRY(snapshot.expected.refused,
                   co_await refused_settings(tools, snapshot.catalogue, snapshot.nodes,
                                             snapshot.expected.settings));
+    snapshot.expected.failed = failed_settings(tools, snapshot.catalogue);
+    snapshot.expected.reports_only = !repairs;
     snapshot.expected.now = tools.clock.wall_now();
     snapshot.expected.in_doubt = names_in_doubt(tools, snapshot.catalogue, roster);
     MIROIR_CO_TRY(snapshot.expected.kept, co_await names_kept(tools, snapshot.catalogue, roster));
@@ -439,13 +397,13 @@ Async<Result<void>> end_taints(const Tools& tools, const Snapshot& snapshot) {
 
 Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& roster,
                                                   std::uint64_t pass, bool repairs) {
-  MIROIR_CO_TRY(Snapshot snapshot, co_await read_all(tools, roster));
+  MIROIR_CO_TRY(Snapshot snapshot, co_await read_all(tools, roster, repairs));
   std::vector<StateDifference> found = snapshot.differences;
   const bool healable = std::ranges::any_of(found, &StateDifference::healable);
   Sent sent;
   if (repairs && healable) {
     MIROIR_CO_TRY(sent, co_await heal_all(tools, snapshot, pass));
-    auto after = co_await read_all(tools, roster);
+    auto after = co_await read_all(tools, roster, repairs);
     if (!after && after.error().code == ErrorCode::kCancelled) {
       StateReport report = report_of(std::move(found), Snapshot{}, sent, repairs);
       report.cut_off = true;
@@ -455,19 +413,27 @@ Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& ro
     MIROIR_CO_TRY(snapshot, std::move(after));
     // The nodes have just applied the log's version: what they now read back alike is right,
     // whatever was remembered (another version of the node normalises otherwise).
-    std::map<std::string, bool> given;
+    struct Given {
+      bool to_any = false;
+      bool to_all = true;
+    };
+    std::map<std::string, Given> given;
     for (const StateDifference& difference : snapshot.differences) {
       if (difference.defect != StateDefect::kSettings) continue;
       const IndexState* old = before.index(difference.name);
       const IndexState& now = *snapshot.catalogue.index(difference.name);
       const bool applied = was_applied(sent, difference) && old != nullptr &&
                            old->settings_version == now.settings_version;
-      bool& all = given.try_emplace(difference.name, true).first->second;
-      all = all && applied;
-      if (applied) snapshot.expected.refused.erase(difference.name);
+      Expectations& expected = snapshot.expected;
+      Given& its = given[difference.name];
+      its.to_any |= applied;
+      its.to_all &= applied || expected.failed.contains({difference.node, difference.name});
+      if (!applied) continue;
+      expected.refused.erase(difference.name);
+      expected.failed.erase({difference.node, difference.name});
     }
-    for (const auto& [name, all] : given) {
-      if (!all) continue;
+    for (const auto& [name, its] : given) {
+      if (!its.to_any || !its.to_all) continue;
       snapshot.expected.settings.erase(name);
       snapshot.expected.given_again.insert(name);
     }

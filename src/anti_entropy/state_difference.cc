@@ -140,14 +140,18 @@ Json unlike(const Json& all, const Json* other) {
   return members;
 }
 
-// What all nodes read back, or, once they were all given it again, more than half of them.
+// What all nodes read back, or, once they were all given it again, more than half of those that did
+// not fail it.
 std::optional<Json> agreed(const std::map<std::string, NodeState>& nodes, const std::string& uid,
-                           bool given_again) {
+                           const Expectations& expected) {
+  const bool given_again = expected.given_again.contains(uid);
+  const bool spares_failed = given_again || expected.reports_only;
   std::map<std::string, std::pair<const Json*, std::size_t>> votes;
   std::size_t voters = 0;
   for (const auto& [node, state] : nodes) {
     const auto settings = state.settings.find(uid);
     if (settings == state.settings.end()) continue;
+    if (spares_failed && expected.failed.contains({node, uid})) continue;
     auto& [value, count] = votes[to_text(settings->second)];
     value = &settings->second;
     ++count;
@@ -159,6 +163,13 @@ std::optional<Json> agreed(const std::map<std::string, NodeState>& nodes, const 
   return std::nullopt;
 }
 
+std::string what_is_wrong_with_settings(const std::string& uid, bool known, bool failed) {
+  const std::string name = "the settings of index `" + uid + "` ";
+  if (failed) return name + "are not those of the log: it failed to apply them";
+  if (known) return name + "are not those of the log";
+  return name + "may not be those of the log: the nodes do not agree on them";
+}
+
 void compare_settings(const Catalogue& catalogue, const std::map<std::string, NodeState>& nodes,
                       const Expectations& expected, std::vector<StateDifference>& differences) {
   for (const auto& [uid, index] : catalogue.indexes()) {
@@ -167,18 +178,19 @@ void compare_settings(const Catalogue& catalogue, const std::map<std::string, No
     if (remembered != expected.settings.end()) {
       wanted = remembered->second;
     } else if (!expected.refused.contains(uid)) {
-      wanted = agreed(nodes, uid, expected.given_again.contains(uid));
+      wanted = agreed(nodes, uid, expected);
     }
     for (const auto& [node, state] : nodes) {
       const auto held = state.settings.find(uid);
       if (held == state.settings.end() || (wanted && held->second == *wanted)) continue;
-      differences.push_back(
-          {.node = node,
-           .defect = StateDefect::kSettings,
-           .name = uid,
-           .sentence = say(node, "the settings of index `" + uid + "` are not those of the log"),
-           .held = unlike(held->second, wanted ? &*wanted : nullptr),
-           .wanted = wanted ? unlike(*wanted, &held->second) : Json()});
+      differences.push_back({.node = node,
+                             .defect = StateDefect::kSettings,
+                             .name = uid,
+                             .sentence = say(node, what_is_wrong_with_settings(
+                                                       uid, wanted.has_value(),
+                                                       expected.failed.contains({node, uid}))),
+                             .held = unlike(held->second, wanted ? &*wanted : nullptr),
+                             .wanted = wanted ? unlike(*wanted, &held->second) : Json()});
     }
   }
 }

@@ -61,7 +61,11 @@ struct Expectations {
   WallTime now = {};                       // of keys that have expired nothing is expected
   std::map<std::string, Json> settings;    // as they ought to be read back, by index
   std::set<std::string> refused = {};      // indexes whose newest settings no node has
-  std::set<std::string> given_again = {};  // indexes whose settings all nodes have just applied
+  // Indexes whose settings all nodes have just applied, but for those that fail them.
+  std::set<std::string> given_again = {};
+  NamesOnNodes failed = {};  // whose newest settings failed there
+  // Nothing is given to the nodes: whose settings did not fail is believed at once.
+  bool reports_only = false;
   NamesOnNodes left;                       // indexes that are no more, or have another name
   NamesOnNodes in_doubt;                   // that may be another index, while their peers are not
   NamesOnNodes kept = {};  // that may be another index, or the last of one: no peer can be trusted
@@ -69,7 +73,8 @@ struct Expectations {
 
 // What of the nodes' states is not as the catalogue says. An index without expected settings is
 // compared among the nodes: where they are not alike, or all refused them, all are suspect,
-// whatever most of them say, for they may have missed the same entry. Pure.
+// whatever most of them say, for they may have missed the same entry. Once they were given it
+// again, those that fail it have nothing to say. Pure.
 std::vector<StateDifference> compare_states(const Catalogue& catalogue,
                                             const std::map<std::string, NodeState>& nodes,
                                             const Expectations& expected);
