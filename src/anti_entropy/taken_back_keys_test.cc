@@ -146,6 +146,34 @@ TEST_F(TakenBackKeysTest, OfAnIndexWhoseCreationFailedTooDocumentsTellTheKey) {
   expect_holds("other", {"x"});
 }
 
+TEST_F(TakenBackKeysTest, OfWhatWasMadeSinceADropThatFailedItIsTheOneBefore) {
+  world.write(kOne, {"1"}, "x");
+  settle();
+  world.fail_tasks({"indexDeletion"});
+  world.drop_index(kOne);
+  create(kOne, "v");
+  settle();
+  expect_clean(true);
+  expect_key(kOne, "id");
+  world.write(kOne, {"2"}, "x");
+  settle();
+  expect_clean();
+  expect_holds(kOne, {"1", "2"});
+}
+
+TEST_F(TakenBackKeysTest, OrSinceARenameThatDid) {
+  world.write(kOne, {"1"}, "x");
+  settle();
+  world.fail_tasks({"indexUpdate"});
+  rename(kOne, "renamed");
+  create(kOne, "v");
+  settle();
+  expect_clean(true);
+  expect_names({kOne});
+  expect_key(kOne, "id");
+  expect_holds(kOne, {"1"});
+}
+
 TEST_F(TakenBackKeysTest, SurvivesACrashAtAnyMoment) {
   world.fail_tasks({"indexUpdate"});
   change_key(kOne, "sku");

@@ -248,6 +248,8 @@ class CatalogueChange {
       index.clears.insert(index.clears.begin(), past.begin(), past.end());
       index.clears_forgotten = forgotten;
       forget_clears(index);
+      // Its creation found on nodes what had the name before, and gave that no key.
+      if (index.incarnation > failed) take_key_back(index, index.incarnation);
       take_past_key(index, other, failed);
     };
     take_past(a, was_b);

@@ -158,6 +158,36 @@ TEST_F(CatalogueTest, PrimaryKeysOfASwapThatFailedAreChangedAndTakenBackByName) 
   EXPECT_EQ(catalogue_.index("b")->primary_key, "id of b");
 }
 
+// On nodes it found the index that had the name before, and failed.
+TEST_F(CatalogueTest, OfACreationBehindADropThatFailedThePrimaryKeyIsTheOneBefore) {
+  const std::map<std::string, std::optional<std::string>> keys = {
+      {"a", "id"}, {"b", "id"}, {"none", std::nullopt}, {"written", std::nullopt}};
+  for (const auto& [uid, key] : keys) {
+    apply(plain_entry(EntryKind::kCreateIndex, uid,
+                      Json::object({{"primaryKey", key ? Json(*key) : Json()}})));
+    const Position before = incarnation(uid);
+    apply(plain_entry(EntryKind::kDropIndex, uid));
+    const Position failed = position_;
+    apply(plain_entry(EntryKind::kCreateIndex, uid, Json::object({{"primaryKey", "sku"}})));
+    const Position birth = position_;
+    const Position since = uid == "b" ? change_key(uid, "isbn") : 0;
+    Entry write = plain_entry(EntryKind::kWriteDocuments, uid);
+    write.primary_key = "sku";
+    if (uid == "written") apply(write);
+    Entry back = plain_entry(EntryKind::kTakeBack, uid,
+                             Json::object({{"entry", failed}, {"exchange", uid}, {"with", birth}}));
+    back.incarnation = before;
+    apply(back);
+    if (since != 0) {
+      EXPECT_EQ(catalogue_.index(uid)->primary_key, "isbn");
+      take_key_back(uid, since);
+    }
+    EXPECT_EQ(catalogue_.index(uid)->primary_key,
+              uid == "written" ? std::optional<std::string>("sku") : key)
+        << uid;
+  }
+}
+
 TEST_F(CatalogueTest, FirstDocumentsGiveThePrimaryKey) {
   create("a");
   Entry write = plain_entry(EntryKind::kWriteDocuments, "a");
