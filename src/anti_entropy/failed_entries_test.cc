@@ -136,6 +136,23 @@ TEST_F(FailedEntriesTest, NothingOfAnIndexWhoseDropFailedLivesOnInTheNextOfItsNa
   EXPECT_EQ(document(node(victim), "m1").find("old"), nullptr);
 }
 
+// Whatever a creation failed for, what has its name there may be the one before.
+TEST_F(FailedEntriesTest, NothingOfItLivesOnThoughTheCreationFailedForAnotherReason) {
+  merge("m1", "old");
+  const std::string victim = owners("m1")[1];
+  world.fail_tasks({"indexDeletion", "indexCreation"}, victim);
+  append(EntryKind::kDropIndex);
+  world.create_index(kIndex);
+  work_again();
+  set_settings(Json::object({{"stopWords", Json::array({"b"})}}));
+  merge("m1", "fresh");
+  ASSERT_NE(document(node(victim), "m1").find("old"), nullptr);
+  const Json light = run_pass(PassKind::kLight);
+  EXPECT_EQ(member(light, "clean"), Json(true)) << to_text(light);
+  expect_groups_equal();
+  EXPECT_EQ(document(node(victim), "m1").find("old"), nullptr);
+}
+
 TEST_F(FailedEntriesTest, WhatADeleteAllMissedOnOneNodeIsDeletedThere) {
   merge("m1", "old");
   const std::string victim = owners("m1")[1];
