@@ -384,10 +384,10 @@ Result<std::vector<Entry>> Recovery::adopt(const Catalogue& catalogue,
       const auto key = primary_key_of(index.uid, held);
       const bool missed = std::ranges::none_of(
           sources, [&](const NodeHolds& source) { return source.holds(index.uid); });
-      Json settings = known != nullptr && missed
-                          ? known->settings
-                          : settings_from_node(taken, key.value_or(""),
-                                               known == nullptr ? Json() : known->settings);
+      const bool keeps = known != nullptr && missed;
+      Json settings = keeps ? known->settings
+                            : settings_from_node(taken, key.value_or(""),
+                                                 known == nullptr ? Json() : known->settings);
       entries.push_back(adopted_index(index.uid, key, std::move(settings), known));
       const bool alike = std::ranges::all_of(nodes, [&](const NodeHolds& other) {
         const auto theirs = other.settings.find(index.uid);
