@@ -194,8 +194,12 @@ TEST_P(WrittenToTest, OldDiskIsNotTakenThoughSomebodyElseWroteToTheNode) {
   const SimulatedNode::Disk old = node.snapshot();
   write("second", 0, 40);
   if (GetParam()) write_as_stranger();
+  const std::uint64_t setbacks = world_.cluster().status("a0").setbacks;
+  ASSERT_TRUE(world_.set_down("a0", true));
   node.restore(old);
-  look();
+  ASSERT_TRUE(world_.set_down("a0", false));
+  // It is looked at before it is written to.
+  ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status("a0").setbacks > setbacks; }));
   if (!GetParam()) write_as_stranger();
   const std::string why = world_.cluster().status("a0").state_why;
   EXPECT_NE(why.find("it went back"), std::string::npos) << why;
