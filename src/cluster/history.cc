@@ -17,6 +17,7 @@ constexpr int kPagesBackMax = 100;
 // Tasks of others in a row, between two of ours, that are counted.
 constexpr std::int64_t kStrangersMax = 32;
 constexpr std::string_view kMetadataPrefix = "miroir:";
+constexpr std::uint64_t kAnyRun = std::numeric_limits<std::uint64_t>::max();
 
 TaskUid to_uid(std::int64_t number) {
   return static_cast<TaskUid>(
@@ -73,11 +74,18 @@ Async<Result<bool>> knows(Log& log, EntryMark mark, Position sent) {
   co_return entry != nullptr && entry->stamp == mark.stamp;
 }
 
+// The newest run of Miroir that reached the node: its row may be older than what its tasks tell.
+Async<Result<std::uint64_t>> newest_run(Log& log, std::uint64_t of_row, Position told) {
+  MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, told));
+  co_return std::max(of_row, entry == nullptr ? 0 : entry->run);
+}
+
 // Up to where the log is the one that had this entry, which it does not know: both rose, in number
-// and in time, from the same.
-Async<Result<Position>> shared_before(Log& log, EntryMark lost, Position sent) {
+// and in time, from the same. What runs of Miroir took that did not reach the node is not of it.
+Async<Result<Position>> shared_before(Log& log, EntryMark lost, Position sent,
+                                      std::uint64_t reached) {
   MIROIR_CO_TRY(const Position later, co_await first_where(log, [&](const Entry& entry) {
-                  return entry.stamp >= lost.stamp;
+                  return entry.stamp >= lost.stamp || entry.run > reached;
                 }));
   co_return std::min({lost.position - 1, later - 1, sent});
 }
@@ -113,20 +121,27 @@ Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64
 
 // What tasks of ours tell that come after all that the log knows: it does not have their entries,
 // or has others under their numbers, or these are beyond what the node was sent of it.
-Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, Log& log, Position sent) {
+Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, Log& log, Position sent,
+                               std::uint64_t run = kAnyRun) {
   LostLog lost;
   std::optional<EntryMark> first;
+  Position told = 0;
+  bool none_older = false;
   for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
     const auto mark = parse_task_metadata(task->custom_metadata);
     if (!mark) continue;
     MIROIR_CO_TRY(const bool known, co_await knows(log, *mark, sent));
     lost.any_known = known;
+    if (known) told = mark->position;
     if (known) break;
     lost.newest = std::max(lost.newest, mark->position);
     first = mark;
+    none_older = std::next(task) == tasks.rend();
   }
   if (first) {
-    MIROIR_CO_TRY(lost.shared, co_await shared_before(log, *first, sent));
+    MIROIR_CO_TRY(std::uint64_t reached, co_await newest_run(log, run, told));
+    if (none_older) reached = kAnyRun;  // those of what was sent before may have been deleted
+    MIROIR_CO_TRY(lost.shared, co_await shared_before(log, *first, sent, reached));
   }
   co_return lost;
 }
@@ -195,7 +210,8 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
   if (lost) {
     history.why = why_lost(history.lost, log.head());
     // What was guessed to be ours may be of that log.
-    MIROIR_CO_TRY(const Position shared, co_await shared_before(log, *lost, sent));
+    MIROIR_CO_TRY(const std::uint64_t reached, co_await newest_run(log, progress.run, told));
+    MIROIR_CO_TRY(const Position shared, co_await shared_before(log, *lost, sent, reached));
     history.resume_after = std::max({progress.acknowledged, shared, told});
   }
   history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
@@ -268,7 +284,7 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
     // Of a node that took newer ones it is the disk that went back.
-    MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent));
+    MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent, progress.run));
     if (lost.newest > progress.acknowledged) {
       const Position resume_after = std::max(progress.acknowledged, lost.shared);
       co_return History{

@@ -21,24 +21,11 @@ Async<Result<void>> Forwarder::establish() {
   const Instant until = deadline();
   MIROIR_CO_CHECK(co_await client_.probe(until));
   if (!context_.cluster.joined(node_)) MIROIR_CO_CHECK(co_await join(until));
-  MIROIR_CO_CHECK(co_await find_sent());
   const std::uint64_t connections = client_.connections();
   MIROIR_CO_TRY(History history,
                 co_await check_history(client_, progress_, context_.log, until, handed_over_));
   looked_over_ = connections;
   co_return co_await adopt(std::move(history));
-}
-
-// Who was not reached since the log was opened may have been sent what an earlier process took, but
-// not what one took that never reached it.
-Async<Result<void>> Forwarder::find_sent() {
-  if (progress_.run == context_.log.run()) co_return Result<void>();
-  MIROIR_CO_TRY(const Position later,
-                co_await first_where(context_.log, [this](const Entry& entry) {
-                  return entry.run > progress_.run;
-                }));
-  handed_over_ = std::min(handed_over_, later - 1);
-  co_return Result<void>();
 }
 
 Async<Result<History>> Forwarder::recheck(Instant deadline) {

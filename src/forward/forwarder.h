@@ -48,7 +48,6 @@ class Forwarder {
 
  private:
   Async<Result<void>> establish();
-  Async<Result<void>> find_sent();
   Async<Result<void>> join(Instant deadline);
   Async<Result<void>> raise_log(Position lost);
   Async<Result<void>> adopt(History history);

@@ -248,6 +248,8 @@ TEST_F(LostLogTest, WhatIsTakenBeforeNodesTellIsSentThoughMiroirIsRestartedWhere
 
 // The clock was ahead when the lost entries were taken, and the first of them are no documents.
 TEST_F(LostLogTest, WhatIsTakenByAClockThatWasSetBackIsSentThoughMiroirIsRestarted) {
+  world_.options.forward.node_tasks_kept = 100;
+  restart_on(copy());
   const MemoryStore::Tables older = copy();
   world_.clock.set_wall_offset(Seconds(3'600));
   world_.await_task(stop_word("a"));

@@ -188,9 +188,11 @@ class Replay {
         operation.valid = false;
         return;
       }
-      const bool fails = chronicle_.cursed.contains(operation.task) || is_given_up(operation, end);
+      const bool given_up = is_given_up(operation, end);
+      const bool fails = chronicle_.cursed.contains(operation.task) || given_up;
       operation.valid =
           fails ? history_.model.apply_failed(operation.request) : history_.model.apply(done);
+      operation.valid = operation.valid && !given_up;  // though nothing matched: nobody knows
       if (fails && operation.request.act == Act::kCreate) make_up_for(operation);
     }
     if (operation.valid) tell(operation, ids);
@@ -233,7 +235,8 @@ class Replay {
            ((act == Act::kDrop || deletes_documents(act)) && code == "index_not_found");
   }
 
-  // Who could tell what matches was away, and on those that were there something had failed.
+  // Who could tell what matches was away, and on those that were there something had failed; or the
+  // index has another key there, for an operation on it failed.
   static bool is_given_up(const Operation& operation, const TaskEnd* end) {
     return operation.request.act == Act::kDeleteFilter && end != nullptr && !end->error.is_null() &&
            text_at(end->error, "code") == "miroir_shard_unavailable";

@@ -53,6 +53,7 @@ bool World::store_goes_back(MemoryStore::Tables tables) {
   damaged_ += kAllDocuments;
   end_node_faults();
   const Ledger::Entries lost = ledger_.go_back(tables);
+  lost_stamp_ = lost.empty() ? 0 : lost.rbegin()->second->stamp;
   const auto is_lost = [&lost](const Operation& operation) {
     if (!is_key_act(operation.request.act)) return lost.contains(operation.task);
     return std::ranges::any_of(lost, [&](const auto& entry) {
@@ -87,9 +88,12 @@ bool World::store_goes_back(MemoryStore::Tables tables) {
   return true;
 }
 
-// Where it does not find them for so long, it gives numbers again that nodes have tasks of.
+// Where it does not find them for so long, it gives numbers again that nodes have tasks of. By a
+// clock that was set back since they may be told from those by nothing (docs/design.md, invariant
+// 11).
 void World::die_before_nodes_tell(const Fault& fault) {
-  if (fault.handlers > 0 && !plan_.trims()) {
+  const auto now = static_cast<EntryStamp>(clock_.wall_now().time_since_epoch().count());
+  if (fault.handlers > 0 && !plan_.trims() && now > lost_stamp_) {
     const Microseconds away = fault.duration + Seconds(fault.handlers);
     for (auto& [id, network] : networks_) network.cut = true;
     say("no node answers");

@@ -159,6 +159,7 @@ class World {
   Ledger ledger_;
   bool in_recovery_ = false;   // the store went back, and Miroir has not come to terms with it yet
   Position went_back_to_ = 0;  // entries up to here were written before the store last went back
+  EntryStamp lost_stamp_ = 0;  // of the newest entry that was lost
   std::map<std::string, TaskUid> ahead_;  // nodes that were ahead of it then, with their next task
   std::set<Position> untold_;
   std::vector<std::string> wrong_;
