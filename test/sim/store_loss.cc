@@ -88,16 +88,19 @@ bool World::store_goes_back(MemoryStore::Tables tables) {
   return true;
 }
 
-// Where it does not find them for so long, it gives numbers again that nodes have tasks of. By a
-// clock that was set back since they may be told from those by nothing (docs/design.md, invariant
-// 11).
+// Where it does not find them for so long, it gives numbers again that nodes have tasks of. Where
+// the clock was set back meanwhile nothing may tell them from those once Miroir dies again
+// (docs/design.md, invariant 11).
 void World::die_before_nodes_tell(const Fault& fault) {
-  const auto now = static_cast<EntryStamp>(clock_.wall_now().time_since_epoch().count());
-  if (fault.handlers > 0 && !plan_.trims() && now > lost_stamp_) {
+  if (fault.handlers > 0 && !plan_.trims()) {
     const Microseconds away = fault.duration + Seconds(fault.handlers);
     for (auto& [id, network] : networks_) network.cut = true;
     say("no node answers");
     later(away - Seconds(1), [this] {
+      const auto now = static_cast<EntryStamp>(clock_.wall_now().time_since_epoch().count());
+      const Position head = ledger_.head();
+      const bool gave = head > went_back_to_;
+      if (now < lost_stamp_ || (gave && ledger_.entries().at(head)->stamp < lost_stamp_)) return;
       handlers_to_crash_ = 0;
       away_after_crash_ = Seconds(2);
     });
