@@ -209,9 +209,15 @@ class Quiet {
   std::vector<Change> without_left_open(std::vector<Change> changes) const {
     const Chronicle chronicle = world_.chronicle();
     std::set<Position> open = chronicle.ledger.left_open();
-    // What failed while the store had gone back may have been done in part, and told so.
-    for (const Operation& operation : world_.operations())
-      if (operation.in_recovery && !operation.valid) open.insert(operation.task);
+    // What failed while the store had gone back may have been done in part, and told so; so may a
+    // drop of an index whose creation had failed, and which its documents made on some nodes.
+    for (const Operation& operation : world_.operations()) {
+      const TaskEnd* end = chronicle.ledger.end_of(operation.task);
+      const bool found_none = operation.request.act == Act::kDrop && end != nullptr &&
+                              !end->error.is_null() &&
+                              text_at(end->error, "code") == "index_not_found";
+      if ((operation.in_recovery || found_none) && !operation.valid) open.insert(operation.task);
+    }
     std::erase_if(changes, [&](const Change& change) { return open.contains(change.position); });
     return changes;
   }
