@@ -171,6 +171,8 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
                   .resume_at = progress.acknowledged_at,
                   .why = {},
                   .lost = 0};
+  // Where it was not seen to hold any task before, those may have been deleted.
+  if (progress.acknowledged_at.empty()) history.obscured = std::numeric_limits<Position>::max();
   std::optional<EntryMark> lost;  // the first
   Position told = 0;              // by metadata, of the log's: it was sent all before, too
   for (std::int64_t before = first - 1; first <= std::int64_t{newest.uid};) {

@@ -134,10 +134,14 @@ void World::find_ahead(const Ledger::Entries& lost) {
     ahead_[id] = disk.next_uid;
     find_untold(*node);
     if (!plan_.copy_is_old) continue;
-    std::erase_if(disk.tasks, [this](const auto& task) {
-      const auto mark = parse_task_metadata(task.second.metadata);
-      // Of what failed nobody would know.
-      return task.second.task.status == "succeeded" && mark && mark->position <= went_back_to_;
+    TaskUid last = 0;
+    for (const auto& [uid, task] : disk.tasks) {
+      const auto mark = parse_task_metadata(task.metadata);
+      if (mark && mark->position <= went_back_to_) last = uid;
+    }
+    // Of what failed nobody would know.
+    std::erase_if(disk.tasks, [last](const auto& task) {
+      return task.first <= last && task.second.task.status == "succeeded";
     });
     node->restore(std::move(disk));
   }
