@@ -262,8 +262,8 @@ class Quiet {
       if (end == nullptr) {
         if (operation.valid || operation.in_recovery)
           fail(fmt::format("task {} has not ended", operation.task));
-      } else if (world_.untold().contains(operation.task)) {
-        continue;  // by what the log has lost: whether nodes had done it, or failed, nobody knows
+      } else if (!operation.valid && world_.untold().contains(operation.task)) {
+        continue;  // by what the log has lost: that it had failed there nobody knows
       } else if ((end->status == "succeeded") != operation.valid) {
         fail(fmt::format("task {} is {}: {}", operation.task, end->status, to_text(end->error)));
       }
