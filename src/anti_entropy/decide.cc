@@ -22,7 +22,7 @@ class Judge {
   Decision judge() {
     describe();
     if (std::optional<Stamp> newest = newest_to_count(); !newest) {
-      if (any_present()) judge_foreign();
+      if (!present().empty()) judge_foreign();
     } else if (*newest_stamp([](const Copy&) { return true; }) > knowledge_.newest) {
       conclude(Action::kQuarantine, Reason::kImpossibleStamp);
     } else if (std::optional<Reason> buried = buried_by(*newest)) {
@@ -68,10 +68,6 @@ class Judge {
     decision_.reason = reason;
   }
 
-  bool any_present() const {
-    return !copies_.strays.empty() || std::ranges::any_of(copies_.owners, &Copy::present);
-  }
-
   bool all_known() const {
     return std::ranges::none_of(
         copies_.owners, [](const Copy& copy) { return copy.presence == Presence::kUnknown; });
@@ -111,6 +107,11 @@ class Judge {
     if (newest <= knowledge_.cleared) return Reason::kCleared;
     if (knowledge_.deleted && newest <= *knowledge_.deleted) return Reason::kDeleted;
     return std::nullopt;
+  }
+
+  // What was deleted before: as if it were not there, where another copy is newer than that.
+  bool is_dead(const Copy& copy) const {
+    return copy.stored.stamp && buried_by(*copy.stored.stamp);
   }
 
   // All that is there are copies without a stamp.
@@ -213,10 +214,9 @@ class Judge {
     std::vector<std::size_t> sources;
     for (std::size_t i = 0; i < copies_.owners.size(); ++i) {
       const Copy& copy = copies_.owners[i];
-      if (copy.present() && speaks(copy) && copy.stored.stamp &&
-          !copy.contradicts_itself(copies_.id)) {
+      if (copy.stored.stamp && speaks(copy) && !is_dead(copy) &&
+          !copy.contradicts_itself(copies_.id))
         sources.push_back(i);
-      }
     }
     return sources;
   }
@@ -256,7 +256,7 @@ class Judge {
       if (being_healed(copy)) continue;
       if (copy.present() && copy.stored.stamp && copy.contradicts_itself(copies_.id))
         corrupt = true;
-      const bool says_none = copy.presence == Presence::kAbsent && !copy.tainted;
+      const bool says_none = (copy.presence == Presence::kAbsent || is_dead(copy)) && !copy.tainted;
       (says_none ? peers_agree : peers_differ) = true;
     }
     const bool on_owners_being_healed = std::ranges::any_of(
@@ -290,12 +290,15 @@ class Judge {
       const Copy& copy = copy_at(i);
       const bool obscured = copy.taken_over == Copy::TakenOver::kObscured;
       // What may be another index's, or is no version that the log ever wrote, is not lost.
-      if ((copy.in_doubt && !obscured) || copy.standing == Copy::Standing::kRefuted) continue;
+      if ((copy.in_doubt && !obscured) || copy.standing == Copy::Standing::kRefuted ||
+          is_dead(copy))
+        continue;
       if (copy.stored.stamp > knowledge_.horizon || obscured) newer.push_back(i);
     }
     if (newer.empty()) {
-      return remove_if(Reason::kAbsentOnPeers,
-                       [](const Copy& copy) { return copy.stored.stamp && being_healed(copy); });
+      return remove_if(Reason::kAbsentOnPeers, [&](const Copy& copy) {
+        return copy.stored.stamp && (being_healed(copy) || is_dead(copy));
+      });
     }
     std::optional<Stamp> newest;
     for (const std::size_t i : newer) newest = std::max(newest, owner(i).stored.stamp);
@@ -359,17 +362,11 @@ class Judge {
   void elect(std::vector<std::size_t> sources, Stamp newest) {
     std::optional<Stamp> best;
     for (std::size_t i : sources) best = std::max(best, owner(i).stored.stamp);
-    if (*best < newest) {
-      // Going back to the older copy could lose an acknowledged write.
-      conclude(Action::kQuarantine, Reason::kNewerUntrusted);
-      return;
-    }
+    // Going back to the older copy could lose an acknowledged write.
+    if (*best < newest) return conclude(Action::kQuarantine, Reason::kNewerUntrusted);
     std::erase_if(sources, [&](std::size_t i) { return owner(i).stored.stamp != best; });
     Reason reason = Reason::kHighestStamp;
-    if (!settle_tie(sources, reason)) {
-      conclude(Action::kQuarantine, Reason::kTie);
-      return;
-    }
+    if (!settle_tie(sources, reason)) return conclude(Action::kQuarantine, Reason::kTie);
     elect_first(sources);
     const Copy& winner = owner(*decision_.winner);
     const Decision described = decision_;

@@ -183,6 +183,36 @@ TEST(DecideTest, NothingIsHarvestedUnlessReplicasInSyncAgreeThatThereIsNone) {
          Reason::kNewerUntrusted);
 }
 
+// That it was deleted says nothing of what was written since.
+TEST(DecideTest, ACopyThatIsDeadCountsAsNoneBesideANewerOne) {
+  Knowledge born = beyond(0);
+  born.born = kOld;
+  Knowledge cleared = beyond(0);
+  cleared.cleared = kOld;
+  Knowledge deleted = beyond(0);
+  deleted.deleted = kOld;
+  for (const Knowledge& knowledge : {born, cleared, deleted}) {
+    const Copy dead = whole("b", kOld, 2);
+    Decision decision = decide_on({vouched(whole("a", kNew)), dead, absent("c")}, knowledge);
+    expect(decision, Action::kRestore, Reason::kHarvested);
+    EXPECT_EQ(decision.winner, 0U);
+    EXPECT_EQ(decision.owners[1], (Verdict{Finding::kOlder, Treatment::kReplace}));
+    expect(decide_on({stale(whole("a", kNew)), dead}, knowledge), Action::kQuarantine,
+           Reason::kMaybeDeleted);
+    for (const Copy& peer : {tainted(dead), stale(dead)})
+      expect(decide_on({vouched(whole("a", kNew)), peer}, knowledge), Action::kReport,
+             Reason::kNoSource);
+
+    decision = decide_on({refuted(whole("a", kNew)), dead}, knowledge);
+    expect(decision, Action::kDelete, Reason::kAbsentOnPeers);
+    EXPECT_EQ(decision.owners[0].treatment, Treatment::kDelete);
+    EXPECT_EQ(decision.owners[1].treatment, Treatment::kDelete);
+    // Nor does it come back in the place of what the log never wrote.
+    expect(decide_on({refuted(whole("a", kNew)), vouched(dead), absent("c")}, knowledge),
+           Action::kDelete, Reason::kAbsentOnPeers);
+  }
+}
+
 TEST(DecideTest, WhatFailedOnReplicasInSyncIsHarvestedWhereOneThatIsHealedAppliedIt) {
   const Copy applied = what_failed(whole("a", kNew, 2));
   for (const Copy& peer : {tainted(whole("b", kOld)), tainted(absent("b"))}) {
