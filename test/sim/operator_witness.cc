@@ -75,6 +75,7 @@ void OperatorWitness::changed(const Batch::Change& change) {
     sweep_.reset();
     if (!put) {
       goes_on_ = false;
+      in_a_row_ = 0;
       if (current_) current_->all_read = true;
       return;
     }
@@ -92,7 +93,10 @@ void OperatorWitness::changed(const Batch::Change& change) {
   } else if (put && change.table == Table::kPass) {
     const Json pass = *parse_json(change.value);
     if (at(pass, "state") == Json("running")) return began(pass);
-    if (current_ && current_->pass == number(pass, "pass")) ended(pass);
+    if (current_ && current_->pass == number(pass, "pass")) return ended(pass);
+    // Its beginning could not be written, and the end of the one before it is written with its own:
+    // it read what that one had left.
+    if (at(pass, "whole") == Json(true)) goes_on_ = false;
   } else if (put && change.table == Table::kRepair) {
     const Json row = *parse_json(change.value);
     if (dry_.contains(number(row, "pass")) && at(row, "repaired") == Json(true))

@@ -39,6 +39,7 @@ class OperatorWitnessTest : public ::testing::Test {
   void note_read(int pass, const std::string& done) {
     write(Table::kMeta, fmt::format(R"({{"pass":{},"done":{}}})", pass, done), "deep sweep");
   }
+  void forget_read() { witness_.committed(Batch().erase(Table::kMeta, "deep sweep")); }
   void pause() { witness_.paused(witness_.pausing()); }
   void write(Table table, std::string row, std::string key = "key") {
     witness_.committed(Batch().put(table, std::move(key), std::move(row)));
@@ -217,6 +218,42 @@ TEST_F(OperatorWitnessTest, WhatReadAnIndexIsResumedWhateverItWroteDown) {
   begin();
   end("completed", 0, true);
   EXPECT_EQ(wrong(), 1U);
+}
+
+TEST_F(OperatorWitnessTest, WhatWasReadToItsEndUnnoticedIsNotResumed) {
+  // The first one's end and the second one's beginning could not be written.
+  begin();
+  read(0);
+  read(0, "films");
+  forget_read();
+  end("failed");
+  ++pass_;
+  end("completed", 1, true);
+  begin();
+  end("completed", 0, true);
+  EXPECT_EQ(wrong(), 0U);
+  begin();
+  read(0);
+  read(0, "films");
+  forget_read();
+  end("failed");
+  begin();
+  end("completed", 0, true);
+  EXPECT_EQ(wrong(), 1U) << "nobody read it to its end";
+}
+
+TEST_F(OperatorWitnessTest, TurnsAreCountedAnewWhereAllWasReadUnnoticed) {
+  begin();
+  end();
+  note_read(1, "[[1,0]]");
+  for (int i = 0; i < 3; ++i) {
+    begin();
+    end("completed", 1);
+  }
+  forget_read();
+  begin();
+  end();
+  EXPECT_EQ(wrong(), 0U);
 }
 
 TEST_F(OperatorWitnessTest, WhatIsReadIsNotReadAgain) {
