@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "log/rows.h"
 #include "sim/json_at.h"
 
 namespace miroir::sim {
@@ -82,10 +83,16 @@ void OperatorWitness::changed(const Batch::Change& change) {
     const Json row = *parse_json(change.value);
     sweep_ = Sweep{number(row, "pass"), {}};
     for (const Json& index : at(row, "done").as_array()) {
-      for (const Json& shard : index.as_array() | std::views::drop(1))
-        sweep_->done[index.as_array().front().as_uint64()].insert(
-            static_cast<ShardId>(shard.as_uint64()));
+      const Json::Array& numbers = index.as_array();
+      std::set<ShardId>& shards = sweep_->done[{numbers[0].as_uint64(), numbers[1].as_uint64()}];
+      for (const Json& shard : numbers | std::views::drop(2))
+        shards.insert(static_cast<ShardId>(shard.as_uint64()));
     }
+  } else if (put && change.table == Table::kMeta && change.key.starts_with(kTakenBackPrefix)) {
+    const TakenBack one = *decode_taken_back({change.key, change.value});
+    if (one.other == 0) return;
+    exchanged_[one.index] = exchanged_[one.other] = one.at;
+    indexes_change();
   } else if (put && change.table == Table::kIndex) {
     index_written(change.key, *parse_json(change.value));
   } else if (put && change.table == Table::kEntry) {
@@ -219,7 +226,10 @@ void OperatorWitness::check_read(const Json& pass, const Begun& its) {
     }
     const auto index = indexes_.find(uid);
     if (!its.before || index == indexes_.end()) continue;
-    const auto done = its.before->done.find(index->second.incarnation);
+    const Position incarnation = index->second.incarnation;
+    const auto exchanged = exchanged_.find(incarnation);
+    const auto done =
+        its.before->done.find({incarnation, exchanged == exchanged_.end() ? 0 : exchanged->second});
     for (const ShardId shard : shards) {
       if (done != its.before->done.end() && done->second.contains(shard))
         wrong_.push_back(fmt::format("{} reads shard {} of {} again", describe(pass), shard, uid));

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -54,7 +55,8 @@ class OperatorWitness {
   const Judged& judged() const { return judged_; }
 
  private:
-  using Shards = std::map<Position, std::set<ShardId>>;  // by the index's incarnation
+  // By the index's incarnation, and the entry by which it last exchanged its past, or 0.
+  using Shards = std::map<std::pair<Position, Position>, std::set<ShardId>>;
   // What scheduled deep passes have read already, as Miroir writes it down.
   struct Sweep {
     std::uint64_t pass = 0;
@@ -104,6 +106,7 @@ class OperatorWitness {
   std::uint64_t in_a_row_ = 0;  // completed scheduled deep passes, none of which ended the round
   std::set<std::string> taints_;
   std::map<std::string, Index> indexes_;
+  std::map<Position, Position> exchanged_;  // incarnation → entry
   bool knows_ = true;  // all of these: the store never went back
   std::vector<std::string> wrong_;
   Judged judged_;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/simulated_clock_fake.h"
+#include "log/rows.h"
 
 namespace miroir::sim {
 namespace {
@@ -177,7 +178,7 @@ TEST_F(OperatorWitnessTest, OneShardIsReadAtATime) {
 TEST_F(OperatorWitnessTest, TurnOfEveryShardComes) {
   begin();
   end();
-  note_read(1, "[[1,0]]");
+  note_read(1, "[[1,0,0]]");
   for (int i = 0; i < 3; ++i) {
     begin();
     end("completed", 1);
@@ -194,7 +195,7 @@ TEST_F(OperatorWitnessTest, TurnOfEveryShardComes) {
 
 TEST_F(OperatorWitnessTest, WhatWasCutOffIsResumed) {
   begin();
-  note_read(1, "[[1,0,1]]");
+  note_read(1, "[[1,0,0,1]]");
   end("cut_off");
   begin();
   end("completed", 1, true);
@@ -245,7 +246,7 @@ TEST_F(OperatorWitnessTest, WhatWasReadToItsEndUnnoticedIsNotResumed) {
 TEST_F(OperatorWitnessTest, TurnsAreCountedAnewWhereAllWasReadUnnoticed) {
   begin();
   end();
-  note_read(1, "[[1,0]]");
+  note_read(1, "[[1,0,0]]");
   for (int i = 0; i < 3; ++i) {
     begin();
     end("completed", 1);
@@ -256,9 +257,30 @@ TEST_F(OperatorWitnessTest, TurnsAreCountedAnewWhereAllWasReadUnnoticed) {
   EXPECT_EQ(wrong(), 0U);
 }
 
+TEST_F(OperatorWitnessTest, WhatHasAnothersPastIsReadAgain) {
+  begin();
+  note_read(1, "[[1,0,0],[2,0,0]]");
+  end("cut_off");
+  const TakenBack exchange{.at = 9, .failed = 8, .index = 1, .other = 3};
+  write(Table::kMeta, encode(exchange), taken_back_row(exchange));
+  begin();
+  read(0);
+  note_read(1, "[[1,0,0],[1,9,0],[2,0,0]]");
+  end("completed", 1);
+  EXPECT_EQ(wrong(), 0U);
+  begin();
+  read(0);
+  end("completed", 1, true);
+  EXPECT_EQ(wrong(), 1U);
+  begin();
+  read(0, "films");
+  end("completed", 1, true);
+  EXPECT_EQ(wrong(), 1U) << "which kept its own";
+}
+
 TEST_F(OperatorWitnessTest, WhatIsReadIsNotReadAgain) {
   begin();
-  note_read(1, "[[1,0]]");
+  note_read(1, "[[1,0,0]]");
   end("cut_off");
   begin();
   read(1);
