@@ -38,19 +38,19 @@ class DiskWitnessTest : public ::testing::Test {
 
 TEST_F(DiskWitnessTest, WhoKeptItsDiskIsASource) {
   witness_.store_copied();
-  witness_.store_went_back(true);
+  witness_.store_went_back(2);
   EXPECT_EQ(wrong({"a", "b"}), 0U);
 }
 
 TEST_F(DiskWitnessTest, WhoseDiskWasEmptiedIsNoSourceBesideAnother) {
   witness_.store_copied();
   replace("a", {});
-  witness_.store_went_back(true);
+  witness_.store_went_back(2);
   EXPECT_EQ(wrong({"a", "b"}), 1U);
   EXPECT_EQ(wrong({"b"}), 0U);
   EXPECT_EQ(wrong({"a"}), 0U) << "there is nobody else";
   replace("b", {});
-  witness_.store_went_back(true);
+  witness_.store_went_back(2);
   EXPECT_EQ(wrong({"a", "b"}), 0U) << "both lost theirs";
 }
 
@@ -59,10 +59,11 @@ TEST_F(DiskWitnessTest, WhoHasDoneItAgainIsASource) {
   witness_.store_copied();
   replace("a", {});
   do_entry("a", 1);
-  witness_.store_went_back(true);
+  witness_.store_went_back(2);
   EXPECT_EQ(wrong({"a", "b"}), 1U) << "a part of it";
+  do_entry("a", 3);
+  EXPECT_EQ(wrong({"a", "b"}), 1U) << "of another log";
   do_entry("a", 2);
-  witness_.store_went_back(true);
   EXPECT_EQ(wrong({"a", "b"}), 0U);
 }
 
@@ -73,12 +74,12 @@ TEST_F(DiskWitnessTest, ADiskFromAfterTheCopyOfTheStoreLacksNothingThatThisKnows
   const SimulatedNode::Disk younger = nodes_["a"]->snapshot();
   do_entry("a", 3);
   replace("a", younger);
-  witness_.store_went_back(true);
+  witness_.store_went_back(2);
   EXPECT_EQ(wrong({"a", "b"}), 0U);
   replace("a", older);
-  witness_.store_went_back(true);
+  witness_.store_went_back(2);
   EXPECT_EQ(wrong({"a", "b"}), 1U);
-  witness_.store_went_back(false);
+  witness_.store_went_back(std::nullopt);
   EXPECT_EQ(wrong({"a", "b"}), 0U) << "nothing is known";
 }
 

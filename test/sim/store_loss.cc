@@ -77,7 +77,7 @@ bool World::store_goes_back(MemoryStore::Tables tables) {
   sweep_witness_.store_went_back(copied);
   audit_witness_.store_went_back(copied);
   operator_witness_.store_went_back();
-  disk_witness_.store_went_back(copied);
+  disk_witness_.store_went_back(copied ? std::optional(ledger_.head()) : std::nullopt);
   subscriber_.log_went_back(ledger_.head(), ledger_.left_open());
   cursed_.erase(cursed_.upper_bound(ledger_.head()), cursed_.end());
   std::erase_if(adoptions_, [this](const Adoption& one) { return one.position > ledger_.head(); });
