@@ -43,7 +43,7 @@ class Remains {
       }
     }
     for (const auto& [place, newest] : newest_)
-      model_.indexes()[place.first].documents[place.second] = what_most_say(newest.copies);
+      model_.indexes()[place.first].documents[place.second] = what_most_say(place, newest.copies);
     take_keys();
     return std::move(model_);
   }
@@ -100,9 +100,20 @@ class Remains {
     return its != index->second.documents.end() && its->second == client_view(document);
   }
 
-  static Json what_most_say(const std::vector<const Json*>& copies) {
+  // Where as many say one as the other: who is as the requests that the log knows made it. The
+  // other skipped some of them.
+  Json what_most_say(const std::pair<std::string, std::string>& place,
+                     const std::vector<const Json*>& copies) const {
+    const auto index = before_.indexes().find(place.first);
+    const auto is_as_asked = [&](const Json* copy) {
+      if (index == before_.indexes().end()) return false;
+      const auto its = index->second.documents.find(place.second);
+      return its != index->second.documents.end() && its->second == client_view(*copy);
+    };
     const auto votes = [&](const Json* copy) {
-      return std::ranges::count_if(copies, [&](const Json* other) { return *other == *copy; });
+      return std::pair(
+          std::ranges::count_if(copies, [&](const Json* other) { return *other == *copy; }),
+          is_as_asked(copy));
     };
     return client_view(**std::ranges::max_element(copies, {}, votes));
   }
