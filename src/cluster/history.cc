@@ -212,7 +212,8 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
   if (lost) {
     history.why = why_lost(history.lost, log.head());
     // What was guessed to be ours may be of that log.
-    MIROIR_CO_TRY(const std::uint64_t reached, co_await newest_run(log, progress.run, told));
+    MIROIR_CO_TRY(std::uint64_t reached, co_await newest_run(log, progress.run, told));
+    if (told == 0 && history.obscured > 0) reached = kAnyRun;
     MIROIR_CO_TRY(const Position shared, co_await shared_before(log, *lost, sent, reached));
     history.resume_after = std::max({progress.acknowledged, shared, told});
   }
