@@ -29,12 +29,17 @@ Async<Result<bool>> may_hold_others(const Tools& tools, Taint doubt) {
   co_return false;
 }
 
-// Whether nobody can say that it does not.
-Async<bool> holds_older(const Tools& tools, Taint doubt) {
-  const auto its = co_await what_is_in_doubt(tools, doubt);
+bool is_comparable(const Tools& tools, const Roster& roster, const Taint& doubt,
+                   const InDoubt& its) {
+  return std::ranges::all_of(
+      its.shards, [&](ShardId shard) { return has_trusted_peer(tools, roster, doubt, shard); });
+}
+
+// Whether the node has documents that are older than the index, or nobody can say that it has none.
+Async<bool> holds_older(const Tools& tools, Taint doubt, bool may_hold) {
   const IndexState* index = tools.log.catalogue().by_incarnation(doubt.incarnation);
-  if (!its || index == nullptr) co_return true;
-  if (!its->older) co_return false;
+  if (index == nullptr) co_return true;
+  if (!may_hold) co_return false;
   DocumentQuery query = older_documents(*index, tools.options.names);
   query.fields = {tools.options.names.updated_at};
   query.limit = 0;
@@ -94,8 +99,7 @@ Async<Result<InDoubt>> what_is_in_doubt(const Tools& tools, Taint doubt) {
 
 Async<Result<bool>> is_comparable(const Tools& tools, const Roster& roster, Taint doubt) {
   MIROIR_CO_TRY(const InDoubt its, co_await what_is_in_doubt(tools, doubt));
-  co_return std::ranges::all_of(
-      its.shards, [&](ShardId shard) { return has_trusted_peer(tools, roster, doubt, shard); });
+  co_return is_comparable(tools, roster, doubt, its);
 }
 
 DocumentQuery older_documents(const IndexState& index, const FieldNames& names) {
@@ -117,8 +121,9 @@ Async<Result<void>> end_doubts(const Tools& tools, const Roster& roster, const I
     if (!roster.readable(taint.node) || its.unequal.contains(taint.node) ||
         its.dubious.contains(taint.node) || taint.newest() > head)
       continue;
-    MIROIR_CO_TRY(const bool compared, co_await is_comparable(tools, roster, taint));
-    const bool older = compared && co_await holds_older(tools, taint);
+    MIROIR_CO_TRY(const InDoubt doubt, co_await what_is_in_doubt(tools, taint));
+    const bool compared = is_comparable(tools, roster, taint, doubt);
+    const bool older = compared && co_await holds_older(tools, taint, doubt.older);
     if (compared && !older) over.push_back(std::move(taint));
   }
   for (const Taint& taint : over) {

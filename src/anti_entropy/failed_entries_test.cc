@@ -22,6 +22,16 @@ class FailedEntriesTest : public ReconcilerTest {
   void settle() {
     ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   }
+  // Of the index that was there before, into which "m1" was merged.
+  void expect_nothing_lives_on(const std::string& victim) {
+    set_settings(Json::object({{"stopWords", Json::array({"b"})}}));
+    merge("m1", "fresh");
+    ASSERT_NE(document(node(victim), "m1").find("old"), nullptr);
+    const Json light = run_pass(PassKind::kLight);
+    EXPECT_EQ(member(light, "clean"), Json(true)) << to_text(light);
+    expect_groups_equal();
+    EXPECT_EQ(document(node(victim), "m1").find("old"), nullptr);
+  }
 
   void update_index(Json primary_key, Json new_uid) {
     Entry entry;
@@ -127,13 +137,7 @@ TEST_F(FailedEntriesTest, NothingOfAnIndexWhoseDropFailedLivesOnInTheNextOfItsNa
   append(EntryKind::kDropIndex);
   work_again();
   world.create_index(kIndex);
-  set_settings(Json::object({{"stopWords", Json::array({"b"})}}));
-  merge("m1", "fresh");
-  ASSERT_NE(document(node(victim), "m1").find("old"), nullptr);
-  const Json light = run_pass(PassKind::kLight);
-  EXPECT_EQ(member(light, "clean"), Json(true)) << to_text(light);
-  expect_groups_equal();
-  EXPECT_EQ(document(node(victim), "m1").find("old"), nullptr);
+  expect_nothing_lives_on(victim);
 }
 
 // Whatever a creation failed for, what has its name there may be the one before.
@@ -144,13 +148,7 @@ TEST_F(FailedEntriesTest, NothingOfItLivesOnThoughTheCreationFailedForAnotherRea
   append(EntryKind::kDropIndex);
   world.create_index(kIndex);
   work_again();
-  set_settings(Json::object({{"stopWords", Json::array({"b"})}}));
-  merge("m1", "fresh");
-  ASSERT_NE(document(node(victim), "m1").find("old"), nullptr);
-  const Json light = run_pass(PassKind::kLight);
-  EXPECT_EQ(member(light, "clean"), Json(true)) << to_text(light);
-  expect_groups_equal();
-  EXPECT_EQ(document(node(victim), "m1").find("old"), nullptr);
+  expect_nothing_lives_on(victim);
 }
 
 TEST_F(FailedEntriesTest, WhatADeleteAllMissedOnOneNodeIsDeletedThere) {

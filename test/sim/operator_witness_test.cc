@@ -41,6 +41,13 @@ class OperatorWitnessTest : public ::testing::Test {
     write(Table::kMeta, fmt::format(R"({{"pass":{},"done":{}}})", pass, done), "deep sweep");
   }
   void forget_read() { witness_.committed(Batch().erase(Table::kMeta, "deep sweep")); }
+  void read_to_the_end_and_fail() {
+    begin();
+    read(0);
+    read(0, "films");
+    forget_read();
+    end("failed");
+  }
   void pause() { witness_.paused(witness_.pausing()); }
   void write(Table table, std::string row, std::string key = "key") {
     witness_.committed(Batch().put(table, std::move(key), std::move(row)));
@@ -223,21 +230,13 @@ TEST_F(OperatorWitnessTest, WhatReadAnIndexIsResumedWhateverItWroteDown) {
 
 TEST_F(OperatorWitnessTest, WhatWasReadToItsEndUnnoticedIsNotResumed) {
   // The first one's end and the second one's beginning could not be written.
-  begin();
-  read(0);
-  read(0, "films");
-  forget_read();
-  end("failed");
+  read_to_the_end_and_fail();
   ++pass_;
   end("completed", 1, true);
   begin();
   end("completed", 0, true);
   EXPECT_EQ(wrong(), 0U);
-  begin();
-  read(0);
-  read(0, "films");
-  forget_read();
-  end("failed");
+  read_to_the_end_and_fail();
   begin();
   end("completed", 0, true);
   EXPECT_EQ(wrong(), 1U) << "nobody read it to its end";
