@@ -7,9 +7,6 @@ namespace {
 class BesideUnresolvedTest : public ReconcilerTest {
  protected:
   BesideUnresolvedTest() : ReconcilerTest({.groups = 3}) {}
-  void settle() {
-    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  }
   // It keeps all its documents.
   void doubt(const std::string& name) {
     world.fail_tasks({"documentDeletion"}, name);

@@ -8,9 +8,6 @@ class DoubtTakenAwayTest : public ReconcilerTest {
  protected:
   DoubtTakenAwayTest() : ReconcilerTest({.groups = 3}) {}
 
-  void settle() {
-    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  }
   void take_away() {
     restart_after([&] { world.remove_group(); });
     settle();

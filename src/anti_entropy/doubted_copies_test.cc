@@ -9,9 +9,6 @@ class DoubtedCopiesTest : public ReconcilerTest {
   explicit DoubtedCopiesTest(ForwardWorld::Options world_options = {})
       : ReconcilerTest(std::move(world_options)) {}
 
-  void settle() {
-    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  }
   void set_stale(const std::string& name) {
     ASSERT_TRUE(world.await(world.cluster().set_state(name, ReplicaState::kStale, "a test")));
   }

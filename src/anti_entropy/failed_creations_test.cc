@@ -21,9 +21,6 @@ class FailedCreationsTest : public ReconcilerTest {
     settle();
     for (auto& [name, each] : world.nodes) each->fail_tasks({});
   }
-  void settle() {
-    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  }
   bool only_there(const std::string& id) {
     return std::ranges::all_of(owners(id), [](auto& owner) { return kFailing.contains(owner); });
   }

@@ -19,9 +19,6 @@ class FailedEntriesTest : public ReconcilerTest {
     settle();
     for (auto& [name, each] : world.nodes) each->fail_tasks({});
   }
-  void settle() {
-    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  }
   // Of the index that was there before, into which "m1" was merged.
   void expect_nothing_lives_on(const std::string& victim) {
     set_settings(Json::object({{"stopWords", Json::array({"b"})}}));

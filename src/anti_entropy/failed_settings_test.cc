@@ -41,9 +41,6 @@ class FailedSettingsTest : public ReconcilerTest {
   void refuse_everywhere(std::vector<std::string> words) {
     for (const auto& [name, each] : world.nodes) refuse(name, words);
   }
-  void settle() {
-    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  }
   void take(const std::string& name, bool away) {
     node(name).options().down = away;
     ASSERT_TRUE(world.run_until([&] { return world.cluster().status(name).healthy != away; }));

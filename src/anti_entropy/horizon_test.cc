@@ -15,9 +15,6 @@ class HorizonTest : public ReconcilerTest {
   explicit HorizonTest(ForwardWorld::Options world_options = forgetful())
       : ReconcilerTest(std::move(world_options)) {}
 
-  void settle() {
-    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  }
   void remove(const std::string& id) {
     world.remove(kIndex, {id});
     settle();

@@ -7,9 +7,6 @@ namespace {
 // Conditional deletes whose filter would take another document along.
 class InseparableTest : public ReconcilerTest {
  protected:
-  void settle() {
-    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  }
   // Written by one request, so of one stamp.
   void write_both(const std::pair<std::string, std::string>& ids) {
     world.write(kIndex, {ids.first, ids.second}, "both");

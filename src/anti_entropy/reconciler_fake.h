@@ -44,9 +44,7 @@ class ReconcilerTest : public ::testing::Test {
     set_settings(Json::object({{"stopWords", Json::array({"a"})}}));
     write(0, 200, "first");
   }
-
   void TearDown() override { stop_reconciler(); }
-
   void start() {
     world.start();
     executor = world.process->io->get_executor();
@@ -69,7 +67,6 @@ class ReconcilerTest : public ::testing::Test {
     tasks->spawn("reconciler", reconciler->run());
     world.run_for(Milliseconds(10));
   }
-
   void stop_reconciler() {
     if (!reconciler) return;
     world.await([](Reconciler& its, TaskGroup& group) -> Async<bool> {
@@ -108,6 +105,9 @@ class ReconcilerTest : public ::testing::Test {
     std::vector<std::string> ids;
     for (int i = first; i < end; ++i) ids.push_back("id" + std::to_string(i));
     world.write(kIndex, ids, value);
+    settle();
+  }
+  void settle() {
     ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
   }
 

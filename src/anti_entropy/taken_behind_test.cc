@@ -12,9 +12,6 @@ class TakenBehindTest : public ReconcilerTest {
     both = owners("id5");
     settle();
   }
-  void settle() {
-    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  }
   std::string one_of(std::vector<std::string> its_owners, int skip = 0) {
     for (int i = 0;; ++i) {
       const std::string id = "id" + std::to_string(i);

@@ -13,9 +13,6 @@ class TakenOverTest : public ReconcilerTest {
   }
   TakenOverTest() : ReconcilerTest(forgetful()) {}
 
-  void settle() {
-    ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
-  }
   Position incarnation() { return world.log().catalogue().index(kIndex)->incarnation; }
   void fail_swap() {
     const Position before = incarnation();
