@@ -1,5 +1,6 @@
 // Copies on nodes where something failed: what they say all the same, and what they do not.
 #include "anti_entropy/reconciler_fake.h"
+#include "log/rows.h"
 
 namespace miroir {
 namespace {
@@ -138,6 +139,32 @@ TEST_F(DoubtedBySettingsTest, SettingsThatFailedOverAndOverTakeNoDocumentAway) {
   run_pass(PassKind::kLight);
   expect_held("id7", "first");
   expect_clean();
+}
+
+TEST_F(DoubtedBySettingsTest, SettingsThatFailWhileCopiesAreJudgedTakeNoDocumentAway) {
+  change("b");
+  settle();
+  const Position settings = world.log().head();
+  const std::string name = owners("id0")[0];
+  std::vector<std::string> ids;
+  for (int i = 0; i < 200; ++i)
+    if (const std::string id = "id" + std::to_string(i); owners(id)[0] == name) ids.push_back(id);
+  std::ranges::sort(ids);
+  write_failing_on(name, ids.front());
+  for (const std::string& id : ids) owner(id, 1).delete_directly(kIndex, id);
+  const Position incarnation = world.log().catalogue().index(kIndex)->incarnation;
+  bool failed = false;
+  world.store.fail_reads([&](Table table, const std::string& key) {
+    if (table != Table::kTombstone || failed || key != tombstone_rows(incarnation, ids[1])) return false;
+    failed = true;
+    tasks->spawn("a failure", [](Log& log, Taint taint) -> Async<void> {
+      EXPECT_TRUE(co_await log.add_taints({std::move(taint)}, log.head()));
+    }(world.log(), Taint{incarnation, "", name, {settings}}));
+    return false;
+  });
+  run_pass(PassKind::kLight);
+  ASSERT_TRUE(failed);
+  expect_held(ids.back(), "first");
 }
 
 // A delete-all failed on a0 and b0, and with that did not happen in the shards that both own; a1

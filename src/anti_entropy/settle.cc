@@ -153,19 +153,18 @@ class Failures {
   Failures(const Tools& tools, Position incarnation) : tools_(tools), incarnation_(incarnation) {}
 
   Async<Result<void>> mark(DocumentCopies& copies) {
-    if (std::ranges::none_of(copies.owners, &Copy::tainted)) co_return Result<void>{};
-    if (!failed_) collect();
     const Topology& topology = tools_.cluster.topology();
     const ShardId shard = topology.shard_of(slot_of(copies.id));
     for (Copy& copy : copies.owners) {
-      const auto failed = failed_->find({copies.id, copy.node});
+      if (!copy.tainted) continue;
       if (copy.in_doubt) {
         MIROIR_CO_TRY(copy.in_doubt, co_await in_doubt(copy.node, shard));
         copy.tainted = copy.in_doubt || tools_.log.tainted(incarnation_, copies.id, copy.node);
       }
-      if (failed == failed_->end()) continue;
+      const auto taint = tools_.log.taint(incarnation_, copies.id, copy.node);
+      if (!taint) continue;
       copy.harmless = true;
-      for (const Position position : failed->second) {
+      for (const Position position : taint->failed) {
         MIROIR_CO_TRY(const bool told, co_await failed_in(position, shard));
         copy.harmless = copy.harmless && told;
       }
@@ -175,19 +174,14 @@ class Failures {
 
  private:
   Async<Result<bool>> in_doubt(std::string node, ShardId shard) {
-    const auto failed = failed_->find({"", node});
-    if (failed == failed_->end()) co_return true;  // since then
-    if (!doubts_.contains(node)) {
-      const Taint doubt{incarnation_, "", node, failed->second};
-      MIROIR_CO_TRY(doubts_[node], co_await what_is_in_doubt(tools_, doubt));
+    const auto taint = tools_.log.taint(incarnation_, "", node);
+    if (!taint) co_return true;  // not any more
+    auto known = doubts_.find({node, taint->failed});
+    if (known == doubts_.end()) {
+      MIROIR_CO_TRY(InDoubt doubt, co_await what_is_in_doubt(tools_, *taint));
+      known = doubts_.emplace(std::pair{node, taint->failed}, std::move(doubt)).first;
     }
-    co_return doubts_[node].shards.contains(shard);
-  }
-
-  void collect() {
-    failed_.emplace();
-    for (Taint& taint : tools_.log.taints(incarnation_))
-      (*failed_)[{std::move(taint.id), std::move(taint.node)}] = std::move(taint.failed);
+    co_return known->second.shards.contains(shard);
   }
 
   Async<Result<bool>> failed_in(Position position, ShardId shard) {
@@ -206,9 +200,8 @@ class Failures {
 
   const Tools& tools_;
   Position incarnation_;
-  std::optional<std::map<std::pair<std::string, std::string>, std::vector<Position>>> failed_;
   std::map<Position, std::vector<ShardId>> told_;
-  std::map<std::string, InDoubt> doubts_;
+  std::map<std::pair<std::string, std::vector<Position>>, InDoubt> doubts_;
 };
 
 }  // namespace
