@@ -119,6 +119,14 @@ Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64
   co_return static_cast<Position>(position);
 }
 
+// What a node does for itself, or for who runs it: its indexes are as before.
+bool changes_no_index(std::string_view type) {
+  constexpr std::array<std::string_view, 6> kTypes = {"snapshotCreation", "dumpCreation",
+                                                      "export",           "indexCompaction",
+                                                      "upgradeDatabase",  "taskDeletion"};
+  return std::ranges::count(kTypes, type) > 0;
+}
+
 // What tasks of ours tell that come after all that the log knows: it does not have their entries,
 // or has others under their numbers, or these are beyond what the node was sent of it.
 Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, Log& log, Position sent,
@@ -136,7 +144,9 @@ Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, Log& log, Position s
     if (known) break;
     lost.newest = std::max(lost.newest, mark->position);
     first = mark;
-    none_older = std::next(task) == tasks.rend();
+    none_older = std::all_of(std::next(task), tasks.rend(), [](const NodeTask& older) {
+      return changes_no_index(older.type);
+    });
   }
   if (first) {
     MIROIR_CO_TRY(std::uint64_t reached, co_await newest_run(log, run, told));
@@ -149,14 +159,6 @@ Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, Log& log, Position s
 std::string why_lost(Position lost, Position head) {
   return std::string(kLogWentBack) + ": the node holds a task of an entry " + std::to_string(lost) +
          " which the log does not know (its head is " + std::to_string(head) + ")";
-}
-
-// What a node does for itself, or for who runs it: its indexes are as before.
-bool changes_no_index(std::string_view type) {
-  constexpr std::array<std::string_view, 6> kTypes = {"snapshotCreation", "dumpCreation",
-                                                      "export",           "indexCompaction",
-                                                      "upgradeDatabase",  "taskDeletion"};
-  return std::ranges::count(kTypes, type) > 0;
 }
 
 // The node still has the last task we saw: are those after it ours? Others that change no index
@@ -175,6 +177,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
   if (progress.acknowledged_at.empty()) history.obscured = std::numeric_limits<Position>::max();
   std::optional<EntryMark> lost;  // the first
   Position told = 0;              // by metadata, of the log's: it was sent all before, too
+  Position guessed = 0;           // before the first, by others: it may be of either log
   for (std::int64_t before = first - 1; first <= std::int64_t{newest.uid};) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), newest.uid, kPage, deadline));
@@ -190,7 +193,10 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
       }
       if (mark && !position) {
         history.lost = std::max(history.lost, mark->position);
-        if (!lost) lost = mark;
+        if (!lost) {
+          lost = mark;
+          guessed = history.resume_after;
+        }
       }
       if (!position && task.type == node_task_type(EntryKind::kForgetNodeTasks))
         history.obscured = std::numeric_limits<Position>::max();
@@ -211,7 +217,8 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
   }
   if (lost) {
     history.why = why_lost(history.lost, log.head());
-    // What was guessed to be ours may be of that log.
+    MIROIR_CO_TRY(const Position older, co_await shared_before(log, *lost, sent, kAnyRun));
+    if (guessed <= older) told = std::max(told, guessed);
     MIROIR_CO_TRY(std::uint64_t reached, co_await newest_run(log, progress.run, told));
     if (told == 0 && history.obscured > 0) reached = kAnyRun;
     MIROIR_CO_TRY(const Position shared, co_await shared_before(log, *lost, sent, reached));

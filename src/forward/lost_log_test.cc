@@ -267,6 +267,25 @@ TEST_F(LostLogTest, WhatIsTakenByAClockThatWasSetBackIsSentThoughMiroirIsRestart
   EXPECT_EQ(world_.await_task(taken).status, "succeeded");
 }
 
+// Neither the swap's task nor a row of the copy tells that this run of Miroir reached b0.
+TEST_F(LostLogTest, WhatANodeDidAfterTheCopyWithoutDocumentsIsNotSentAgain) {
+  create("films");
+  world_.await_task(world_.write("films", {"2"}, "film"));
+  settle();
+  world_.networks.at("b0").cut = true;
+  world_.run_for(Seconds(10));
+  world_.crash();
+  world_.start();
+  world_.await_task(world_.swap_indexes("films", "books"));
+  const MemoryStore::Tables older = copy();
+  world_.networks.at("b0").cut = false;
+  settle();
+  write_on();
+  put_back(older);
+  expect_held("films", "1", "old");
+  expect_held("books", "2", "film");
+}
+
 class NewLogTest : public LostLogTest, public testing::WithParamInterface<bool> {};
 INSTANTIATE_TEST_SUITE_P(Restarted, NewLogTest, testing::Bool());
 
