@@ -76,11 +76,14 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
       }
     }
     if (!ids && !refusal) {
-      unread_since_.try_emplace(node, context_.clock.now());
+      const Instant now = context_.clock.now();
+      Unread& unread = unread_.try_emplace(node, Unread{now, now}).first->second;
+      if (now - unread.last >= kPeersAwaitedFor) unread.since = now;
+      unread.last = now;
       context_.cluster.report_unhealthy(node, ids.error());
       co_return co_await give_up_waiting(entry);
     }
-    unread_since_.erase(node);
+    unread_.erase(node);
     // What a disk that was put back, or emptied, meanwhile does not hold is not absent, and what it
     // cannot filter by others can.
     MIROIR_CO_TRY(const History history, co_await recheck_(node));
@@ -261,8 +264,10 @@ std::optional<Instant> FilterResolver::away_since(const Entry& entry,
                                                   const std::string& owner) const {
   const NodeStatus status = context_.cluster.status(owner);
   const bool stands = status.done + 1 >= slice_of(entry).first;
-  const auto unread = unread_since_.find(owner);
-  if (!status.held_up_since && stands && unread != unread_since_.end()) return unread->second;
+  const auto unread = unread_.find(owner);
+  if (!status.held_up_since && stands && unread != unread_.end() &&
+      context_.clock.now() - unread->second.last < kPeersAwaitedFor)
+    return unread->second.since;
   return status.healthy && stands ? std::nullopt : status.held_up_since;
 }
 

@@ -65,7 +65,11 @@ class FilterResolver {
   std::set<Position> wanted_;
   Position told_ = 0;  // whom this entry waits for, was logged
   // The nodes that did not tell when they were last asked, though they stood there.
-  std::map<std::string, Instant> unread_since_;
+  struct Unread {
+    Instant since;
+    Instant last;
+  };
+  std::map<std::string, Unread> unread_;
 };
 
 }  // namespace miroir

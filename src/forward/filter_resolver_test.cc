@@ -297,6 +297,29 @@ TEST_F(OwnersAwayTest, WhereAllOfAShardAreItFailsInsteadOfHoldingUpAllWrites) {
   for (const int group : {0, 1}) EXPECT_EQ(world_.documents_of_group(group, "books").size(), 2U);
 }
 
+TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceIsThere) {
+  bool fails = true;
+  world_.answer_documents = [&](const std::string& name,
+                                const DocumentQuery& query) -> Result<DocumentPage> {
+    if (name == "a1" && fails) return fail(ErrorCode::kUnavailable, "timed out");
+    return simulated_documents(*world_.nodes.at(name), query);
+  };
+  world_.await_task(world_.remove_by_filter("books", "v = b"));
+  fails = false;
+  world_.fail_tasks({"documentAdditionOrUpdate"}, "b1");
+  world_.await_task(world_.write("books", {id_of("a1", "b1")}, "b"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.fail_tasks({});
+  world_.run_for(Seconds(3'600));
+  for (const char* name : {"a0", "b0"}) world_.nodes.at(name)->options().automatic = false;
+  world_.write("books", {id_of("a0", "b0")}, "a");
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.run_for(Seconds(1));
+  for (const char* name : {"a0", "b0"}) world_.nodes.at(name)->options().automatic = true;
+  const TaskEnd end = world_.await_task(removed);
+  EXPECT_EQ(end.status, "succeeded") << to_text(end.error);
+}
+
 // Nothing else is held up by it.
 TEST_F(OwnersAwayTest, WhereAllNodesAreItWaits) {
   down({"a0", "b0"}, true);
