@@ -182,6 +182,14 @@ TEST_F(RefusedByOneTest, TheOthersAreComparedAndRepaired) {
   expect(stop_words({"new"}));
 }
 
+TEST_F(RefusedByOneTest, WhoAppliedThemIsGivenThemOnceMoreOnlyThoughAnotherIsAway) {
+  take("c0", true);
+  run_pass(PassKind::kLight);
+  const TaskUid before = node("a0").disk().tasks.rbegin()->first;
+  expect_left_over_alone(run_pass(PassKind::kLight));
+  EXPECT_EQ(node("a0").disk().tasks.rbegin()->first, before);
+}
+
 TEST_F(RefusedByOneTest, ItIsReportedAloneWhereNothingIsRepaired) {
   for (int i = 0; i < 2; ++i) {
     const Json report = run_pass(PassKind::kLight, false);

@@ -31,7 +31,7 @@ Async<Result<void>> remember_settings(const Tools& tools, const Catalogue& catal
   Batch batch;
   for (const auto& [uid, index] : catalogue.indexes()) {
     if (expected.settings.contains(uid) || expected.refused.contains(uid)) continue;
-    if (!roster.all_in_sync()) continue;
+    if (!roster.all_in_sync() && !expected.given_again.contains(uid)) continue;
     const IndexState* now = tools.log.catalogue().index(uid);
     if (now == nullptr || !now->is_still(index)) continue;  // another's may have been read
     const Json* first = nullptr;

@@ -16,8 +16,8 @@ namespace miroir::anti_entropy {
 Async<Result<std::map<std::string, Json>>> remembered_settings(const Tools& tools,
                                                                const Catalogue& catalogue);
 
-// Remembers the settings of versions that all nodes in sync have applied and read back alike, but
-// for those that failed to when they were given it again.
+// Remembers the settings of versions that all nodes, in sync, have applied and read back alike; or
+// those that were given it again, but for who failed it then.
 Async<Result<void>> remember_settings(const Tools& tools, const Catalogue& catalogue,
                                       const Roster& roster,
                                       const std::map<std::string, NodeState>& nodes,
