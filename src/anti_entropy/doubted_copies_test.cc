@@ -155,7 +155,8 @@ TEST_F(DoubtedBySettingsTest, SettingsThatFailWhileCopiesAreJudgedTakeNoDocument
   const Position incarnation = world.log().catalogue().index(kIndex)->incarnation;
   bool failed = false;
   world.store.fail_reads([&](Table table, const std::string& key) {
-    if (table != Table::kTombstone || failed || key != tombstone_rows(incarnation, ids[1])) return false;
+    if (table != Table::kTombstone || failed || key != tombstone_rows(incarnation, ids[1]))
+      return false;
     failed = true;
     tasks->spawn("a failure", [](Log& log, Taint taint) -> Async<void> {
       EXPECT_TRUE(co_await log.add_taints({std::move(taint)}, log.head()));

@@ -144,9 +144,8 @@ Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, Log& log, Position s
     if (known) break;
     lost.newest = std::max(lost.newest, mark->position);
     first = mark;
-    none_older = std::all_of(std::next(task), tasks.rend(), [](const NodeTask& older) {
-      return changes_no_index(older.type);
-    });
+    none_older = std::all_of(std::next(task), tasks.rend(),
+                             [](const NodeTask& older) { return changes_no_index(older.type); });
   }
   if (first) {
     MIROIR_CO_TRY(std::uint64_t reached, co_await newest_run(log, run, told));

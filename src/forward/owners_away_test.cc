@@ -1,0 +1,98 @@
+// Deletes by filter while owners are away, cannot be read, or are busy.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "forward/forward_world_fake.h"
+#include "node_api/simulated_reads_fake.h"
+
+namespace miroir {
+namespace {
+
+// Each group has two nodes; some shards are those of a0 and b0 alone, some those of the others.
+class OwnersAwayTest : public testing::Test {
+ protected:
+  OwnersAwayTest() : world_(81, {}) {
+    world_.start();
+    world_.create_index("books");
+    world_.create_index("films");
+    world_.await_task(world_.write("books", {id_of("a0", "b0"), id_of("a1", "b1")}, "a"));
+    MIROIR_ASSERT(world_.run_until([&] { return world_.all_done(); }));
+  }
+  std::string id_of(const std::string& one, const std::string& other) const {
+    int id = 0;
+    const auto is_theirs = [&](Slot slot) {
+      return world_.topology().owns(one, slot) && world_.topology().owns(other, slot);
+    };
+    while (!is_theirs(slot_of(std::to_string(id)))) ++id;
+    return std::to_string(id);
+  }
+  void down(const std::set<std::string>& names, bool down) {
+    for (const std::string& name : names) world_.nodes.at(name)->options().down = down;
+    ASSERT_TRUE(world_.run_until([&] {
+      return std::ranges::all_of(
+          names, [&](const auto& name) { return world_.cluster().status(name).healthy == !down; });
+    }));
+  }
+  ForwardWorld world_;
+};
+
+TEST_F(OwnersAwayTest, WhereAllOfAShardAreItFailsInsteadOfHoldingUpAllWrites) {
+  down({"a0", "b0"}, true);
+  testing::internal::CaptureStderr();
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.write("films", {id_of("a1", "b1")}, "a");
+  world_.run_for(Seconds(30));
+  EXPECT_FALSE((*world_.await(world_.log().entry(removed)))->born_failed) << "may be back soon";
+  EXPECT_TRUE(world_.run_until([&] { return world_.documents_of_group(0, "films").size() == 1; },
+                               Seconds(60)));
+  const std::string logged = testing::internal::GetCapturedStderr();
+  EXPECT_NE(logged.find("delete by filter waits"), std::string::npos) << logged;
+  down({"a0", "b0"}, false);
+  const TaskEnd end = world_.await_task(removed);
+  ASSERT_EQ(end.status, "failed");
+  EXPECT_EQ(*end.error.find("code"), Json("miroir_shard_unavailable"));
+  for (const int group : {0, 1}) EXPECT_EQ(world_.documents_of_group(group, "books").size(), 2U);
+}
+
+TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceIsThere) {
+  bool fails = true;
+  world_.answer_documents = [&](const std::string& name,
+                                const DocumentQuery& query) -> Result<DocumentPage> {
+    if (name == "a1" && fails) return fail(ErrorCode::kUnavailable, "timed out");
+    return simulated_documents(*world_.nodes.at(name), query);
+  };
+  world_.await_task(world_.remove_by_filter("books", "v = b"));
+  fails = false;
+  world_.fail_tasks({"documentAdditionOrUpdate"}, "b1");
+  world_.await_task(world_.write("books", {id_of("a1", "b1")}, "b"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.fail_tasks({});
+  world_.run_for(Seconds(3'600));
+  for (const char* name : {"a0", "b0"}) world_.nodes.at(name)->options().automatic = false;
+  world_.write("books", {id_of("a0", "b0")}, "a");
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.run_for(Seconds(1));
+  for (const char* name : {"a0", "b0"}) world_.nodes.at(name)->options().automatic = true;
+  const TaskEnd end = world_.await_task(removed);
+  EXPECT_EQ(end.status, "succeeded") << to_text(end.error);
+}
+
+// Nothing else is held up by it.
+TEST_F(OwnersAwayTest, WhereAllNodesAreItWaits) {
+  down({"a0", "b0"}, true);
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.run_for(Seconds(30));
+  down({"a1", "b1"}, true);
+  world_.run_for(Seconds(300));
+  down({"a1", "b1"}, false);
+  world_.run_for(Seconds(30));
+  down({"a0", "b0"}, false);
+  EXPECT_EQ(world_.await_task(removed).status, "succeeded");
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  for (const int group : {0, 1}) EXPECT_TRUE(world_.documents_of_group(group, "books").empty());
+}
+
+}  // namespace
+}  // namespace miroir
