@@ -143,14 +143,14 @@ struct History {
   Verdict verdict = Verdict::kOurs;
   Position resume_after = 0;  // positions up to here are on the node already
   std::int64_t offset = 0;    // to use from now on
-  std::string
-      resume_at;    // enqueuedAt of the node's newest task, whose uid is resume_after + offset
+  std::string resume_at;      // enqueuedAt of the newest task, whose uid is resume_after + offset
   std::string why;  // a sentence for people where the verdict is not kOurs
   Position lost = 0;  // LostLog::newest
   // Where it is of a log that was lost: entries of this one, after the acknowledged one, whose
   // tasks on documents are there. Rising. Up to `obscured` others may have been deleted.
   std::vector<Position> held = {};
   Position obscured = 0;
+  std::optional<Position> put_back_to = {};  // what its disk held that then took `resume_after`
 };
 // Whether a node has carried out what it holds, up to a number: the newest page of those tasks have
 // ended.

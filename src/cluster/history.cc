@@ -236,6 +236,7 @@ struct NewestOfOurs {
   Position position = 0;            // 0: none is ours
   std::optional<TaskUid> stranger;  // the newest task after it
   std::int64_t deletion = -1;       // the newest of those that deletes tasks
+  std::int64_t any_deletion = -1;   // …of those before it, too
 };
 Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int64_t current,
                                            Log& log, Position sent) {
@@ -253,17 +254,40 @@ Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int
       if (position && (*position <= before || *position > task.uid)) position.reset();
     }
     if (position) {
-      newest = {.position = *position, .stranger = std::nullopt, .deletion = -1};
+      newest.position = *position;
+      newest.stranger.reset();
+      newest.deletion = -1;
       if (tells) told = *position;
       offset = std::int64_t{task.uid} - static_cast<std::int64_t>(*position);
       strangers = 0;
     } else {
       newest.stranger = task.uid;
-      if (task.type == node_task_type(EntryKind::kForgetNodeTasks)) newest.deletion = task.uid;
+      if (task.type == node_task_type(EntryKind::kForgetNodeTasks)) {
+        newest.deletion = task.uid;
+        newest.any_deletion = task.uid;
+      }
       if (newest.position > 0) strangers = std::min(strangers + 1, kStrangersMax);
     }
   }
   co_return newest;
+}
+
+// The newest of ours under numbers up to `last`, 0 if none is seen; nothing: it has no such task.
+Async<Result<std::optional<Position>>> newest_up_to(NodeClient& client, std::int64_t last,
+                                                    std::int64_t offset, Log& log, Position sent,
+                                                    Instant deadline) {
+  MIROIR_CO_TRY(const auto oldest, co_await client.tasks(0, to_uid(last), 1, deadline));
+  if (oldest.empty()) co_return std::nullopt;
+  for (int pages = 0; pages < kPagesBackMax && last >= std::int64_t{oldest[0].uid}; ++pages) {
+    const std::int64_t first =
+        std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
+    MIROIR_CO_TRY(const std::vector<NodeTask> page,
+                  co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
+    MIROIR_CO_TRY(const NewestOfOurs ours, co_await newest_of_ours(page, offset, log, sent));
+    if (ours.position > 0) co_return ours.position;
+    last = first - 1;
+  }
+  co_return 0;
 }
 
 // The last task we saw is gone: the newest one of ours that is left tells how far back the node
@@ -308,6 +332,10 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
     MIROIR_CO_TRY(const NewestOfOurs ours,
                   co_await newest_of_ours(page, progress.offset, log, sent));
     history.resume_after = ours.position;
+    if (ours.position > progress.acknowledged && ours.any_deletion <= marker && !deleted) {
+      MIROIR_CO_TRY(history.put_back_to,
+                    co_await newest_up_to(client, marker, progress.offset, log, sent, deadline));
+    }
     found = ours.position > 0;
     deleted = deleted || ours.deletion > marker;
     if (ours.stranger && history.verdict == History::Verdict::kWentBack) {

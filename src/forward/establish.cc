@@ -153,6 +153,10 @@ Async<Result<void>> Forwarder::adopt(History history) {
       missed_ = 0;
     }
   }
+  if (history.put_back_to) {
+    MIROIR_CO_CHECK(
+        co_await doubt_if_renamed(context_, node_, *history.put_back_to, history.resume_after));
+  }
   Position unsent = 0;
   if (history.lost > 0) {
     MIROIR_CO_TRY(unsent, co_await newest_unsent(history));

@@ -152,6 +152,35 @@ TEST(ForgottenTest, WhereEvenOperationsOnIndexesAreForgottenAllOfTheNodesAreInDo
   }
 }
 
+TEST(ForgottenTest, ADiskThatTookALaterEntryMayLackASwapThatIsForgotten) {
+  Options options = forgetful();
+  options.log.operations_kept = 0;
+  ForwardWorld world(6, options);
+  world.start();
+  for (const char* uid : {"books", "films"}) {
+    world.create_index(uid);
+    world.await_task(world.write(uid, {uid}, "a"));
+  }
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  const SimulatedNode::Disk older = world.nodes.at("b0")->snapshot();
+  const Position swapped = world.swap_indexes("books", "films");
+  for (int n = 0; n < 10; ++n) world.await_task(world.write("books", {"2"}, std::to_string(n)));
+  world.run_for(std::chrono::hours(2));
+  ASSERT_GE(world.log().operations_forgotten(), swapped);
+  world.crash();  // what is in memory is not forgotten yet
+  world.start();
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  bool put_back = false;
+  world.refuse = [&](const std::string& node, const NodeWrite&) -> std::optional<Error> {
+    if (node == "b0" && !std::exchange(put_back, true)) world.nodes.at("b0")->restore(older);
+    return std::nullopt;
+  };
+  world.await_task(world.write("books", {"3"}, "later"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  const Position incarnation = world.log().catalogue().index("books")->incarnation;
+  EXPECT_TRUE(world.log().tainted(incarnation, "", "b0"));
+}
+
 TEST(ForgottenTest, AKeyThatWasDeletedLongAgoIsDeletedOnANodeThatWasAway) {
   ForwardWorld world(6, forgetful());
   world.start();

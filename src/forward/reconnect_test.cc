@@ -27,6 +27,22 @@ class ReconnectTest : public testing::Test {
   bool is_verified() {
     return world_.await(world_.cluster().verify("a0", world_.clock.now() + Seconds(5))).has_value();
   }
+  // The next write reaches the node on another disk.
+  void put_back_on_the_way(const SimulatedNode::Disk& disk) {
+    bool put_back = false;
+    world_.refuse = [&](const std::string& node, const NodeWrite&) -> std::optional<Error> {
+      if (node == "a0" && !std::exchange(put_back, true)) world_.nodes.at("a0")->restore(disk);
+      return std::nullopt;
+    };
+    const std::uint64_t setbacks = world_.cluster().status("a0").setbacks;
+    world_.write("books", ids(), "later");
+    EXPECT_TRUE(world_.run_until([&] { return world_.cluster().status("a0").setbacks > setbacks; },
+                                 Seconds(5)));
+    world_.refuse = nullptr;
+  }
+  bool is_in_doubt(const std::string& index, const std::string& node) {
+    return world_.log().tainted(world_.log().catalogue().indexes().at(index).incarnation, "", node);
+  }
 
   ForwardWorld world_;
 };
@@ -47,6 +63,76 @@ TEST_F(ReconnectTest, NodeThatWasEmptiedOnTheWayIsNoticed) {
   };
   world_.write("books", ids(), "second");
   EXPECT_TRUE(is_noticed());
+}
+
+// The number that it had there is spent: it cannot be sent again.
+TEST_F(ReconnectTest, IndexesAreInDoubtWhereADiskFromBeforeARenamingTookALaterEntry) {
+  world_.create_index("films");
+  world_.create_index("plays");
+  world_.await_task(world_.write("films", ids(), "film"));
+  const auto expect_doubt = [&](bool expected, const std::function<Position()>& change) {
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    const SimulatedNode::Disk older = world_.nodes.at("a0")->snapshot();
+    const Position missed = change();
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    put_back_on_the_way(older);
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    EXPECT_FALSE(world_.nodes.at("a0")->disk().tasks.contains(static_cast<TaskUid>(missed)));
+    for (const std::string index : {"books", "films"})
+      EXPECT_EQ(is_in_doubt(index, "a0"), expected) << index;
+    EXPECT_FALSE(is_in_doubt("books", "b0"));
+  };
+  const std::vector<std::function<Position()>> harmless = {
+      [&] { return world_.write("films", ids(), "newer"); },
+      [&] { return world_.create_index("more"); }};
+  const std::vector<std::function<Position()>> renaming = {
+      [&] { return world_.swap_indexes("films", "books"); },
+      [&] { return world_.drop_index("plays"); },
+      [&] {
+        Entry rename;
+        rename.kind = EntryKind::kUpdateIndex;
+        rename.index_uid = "more";
+        rename.arguments = Json::object({{"primaryKey", nullptr}, {"newUid", "other"}});
+        return world_.append(std::move(rename));
+      }};
+  for (const auto& change : harmless) expect_doubt(false, change);
+  for (const auto& change : renaming) {
+    expect_doubt(true, change);
+    ASSERT_TRUE(world_.await(world_.log().clear_taints(world_.log().index_taints())));
+  }
+}
+
+TEST_F(ReconnectTest, ItMayHaveTakenItLongAfter) {
+  world_.create_index("films");
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  const SimulatedNode::Disk older = world_.nodes.at("a0")->snapshot();
+  world_.swap_indexes("films", "books");
+  for (int i = 0; i < 1'100; ++i) world_.write("books", {ids()[0]}, std::to_string(i));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  put_back_on_the_way(older);
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  EXPECT_TRUE(is_in_doubt("books", "a0"));
+}
+
+TEST_F(ReconnectTest, ADiskFromWhenAnIndexWasInDoubtThatTookALaterEntryIsInDoubt) {
+  const SimulatedNode::Disk older = world_.nodes.at("a0")->snapshot();
+  const Position held = world_.log().head();
+  world_.await_task(world_.write("books", ids(), "repaired"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  ASSERT_TRUE(world_.await(world_.cluster().end_doubt("a0", held)));
+  put_back_on_the_way(older);
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  EXPECT_TRUE(is_in_doubt("books", "a0"));
+}
+
+// What it holds under a name it was sent under that name.
+TEST_F(ReconnectTest, AnEmptyDiskThatTookALaterEntryHasNoOtherIndex) {
+  world_.create_index("films");
+  world_.swap_indexes("films", "books");
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  put_back_on_the_way({});
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  EXPECT_FALSE(is_in_doubt("books", "a0"));
 }
 
 TEST_F(ReconnectTest, NewConnectionToTheSameNodeIsNoReasonToLookAtAllItsHistory) {

@@ -134,6 +134,14 @@ TEST_F(SimulationTest, SeedsThatFailedLaterHold) {
   }
 }
 
+// A disk from before a swap took a later entry before anybody looked.
+TEST_F(SimulationTest, SeedOfDisksAloneHolds) {
+  const FaultSet disks = {FaultKind::kStoreSnapshot, FaultKind::kStoreBack, FaultKind::kSnapshot,
+                          FaultKind::kRestore, FaultKind::kWipe};
+  const Outcome outcome = simulate(draw_plan(27, disks));
+  EXPECT_TRUE(outcome.wrong.empty()) << sentences(outcome);
+}
+
 class SeedsTest : public SimulationTest, public ::testing::WithParamInterface<std::uint64_t> {};
 
 TEST_P(SeedsTest, Hold) {
