@@ -174,7 +174,11 @@ Async<Result<void>> Forwarder::adopt(History history) {
   progress_.acknowledged_at = history.resume_at;
   progress_.offset = history.offset;
   progress_.run = context_.log.run();
-  co_return co_await save();
+  // It answered: that the store is full makes no node away, whose bodies may go (DESIGN.md,
+  // "Trimming"). Until it is written down, the node is looked at anew.
+  if (auto saved = co_await save(); !saved)
+    co_return fail(ErrorCode::kConflict, std::move(saved).error().message);
+  co_return Result<void>();
 }
 
 Async<Result<void>> Forwarder::drain() {

@@ -57,6 +57,20 @@ TEST_F(HousekeepingTest, TasksThatChangeNoIndexLeaveTheNodesInSync) {
   EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kInSync);
 }
 
+// Where it then was, the store cannot take; it answers all the same, and what it lacks is kept.
+TEST_F(HousekeepingTest, WhereTheStoreIsFullTheNodesAreNotAway) {
+  node_.make_task(kSnapshot);
+  world_.write("books", {"3"}, "later");
+  world_.store.fill_disk(true);
+  for (int second = 0; second < 10; ++second) {
+    world_.run_for(Seconds(1));
+    EXPECT_TRUE(world_.cluster().status("a0").healthy) << second;
+  }
+  world_.store.fill_disk(false);
+  EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kInSync);
+  EXPECT_EQ(node_.documents("books").size(), 3U);
+}
+
 TEST_F(HousekeepingTest, WhatChangesAnIndexOrMayIsNoticed) {
   for (const char* type : {"documentAdditionOrUpdate", "documentDeletion", "settingsUpdate",
                            "indexSwap", "taskCancelation", "networkTopologyChange"}) {
