@@ -1,7 +1,5 @@
 #include "anti_entropy/copies.h"
 
-#include "base/content_hash.h"
-
 namespace miroir::anti_entropy {
 
 bool Copy::checksum_counts() const {
@@ -18,8 +16,8 @@ bool Copy::contradicts_itself(std::string_view id) const {
          (checksum_counts() && !checksum_holds());
 }
 
-Result<Hash128> content_of(std::string_view text, const FieldNames& names) {
-  return content_hash(text, DecimalReading::kNearest, [&](std::string_view key) {
+Result<Hash128> content_of(std::string_view text, const FieldNames& names, DecimalReading reading) {
+  return content_hash(text, reading, [&](std::string_view key) {
     return is_reserved(key, names) || key == names.expires_at || key == "_vectors";
   });
 }

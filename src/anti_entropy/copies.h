@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/content_hash.h"
 #include "base/hash.h"
 #include "base/result.h"
 #include "node_api/stored_fields.h"
@@ -34,9 +35,12 @@ struct Copy {
   // Of what only replicas that are being healed hold: what the log knows of its writes (harvest.h).
   enum class Standing { kUnasked, kVouched, kUnknown, kRefuted };
   Standing standing = Standing::kUnasked;
-  // …and whether it is a whole write of the log's, the newest that failed on any owner: what those
-  // lack that are tainted.
+  // …and whether it is a write of the log's, the newest that failed on any owner: what those lack
+  // that are tainted. A PUT only where the log says what it landed on.
   bool is_what_failed = false;
+  // Its node is not in sync, but it is the version that its peers hold, and the log says which
+  // whole write it was merged into, which they lack: a source.
+  bool is_as_logged = false;
   StoredFields stored;  // the rest only where present
   Hash128 content;      // of the document without the stored fields and vectors
   std::string text;     // as the node answered
@@ -58,8 +62,9 @@ struct DocumentCopies {
   std::vector<Copy> strays;  // present ones only
 };
 
-// Canonical hash of what a node answered, without the stored fields, the expiry and `_vectors`
-// (which are shown only when asked for, and may be the node's own).
-Result<Hash128> content_of(std::string_view text, const FieldNames& names);
+// Canonical hash of what a node answered, or (kNode) was sent, without the stored fields, the
+// expiry and `_vectors` (which are shown only when asked for, and may be the node's own).
+Result<Hash128> content_of(std::string_view text, const FieldNames& names,
+                           DecimalReading reading = DecimalReading::kNearest);
 
 }  // namespace miroir::anti_entropy

@@ -178,8 +178,8 @@ class Judge {
   }
 
   bool speaks(const Copy& copy) const {
-    return (copy.in_sync || copy.taken_over == Copy::TakenOver::kYes) && !copy.tainted &&
-           !copy.in_doubt && !revived(copy);
+    return (copy.in_sync || copy.is_as_logged || copy.taken_over == Copy::TakenOver::kYes) &&
+           !copy.tainted && !copy.in_doubt && !revived(copy);
   }
 
   // Whether what it was merged into had been deleted before: the delete was missed here.

@@ -68,13 +68,78 @@ TEST_F(DoubtedCopiesTest, NothingThatWasDeletedSinceComesBackWhereItFailed) {
     EXPECT_TRUE(document(node(owner), "id7").is_null()) << owner;
 }
 
-// Of what it was merged into nobody knows whether it is right.
-TEST_F(DoubtedCopiesTest, AMergeThatOnlyANodeThatIsHealedAppliedIsReported) {
+TEST_F(DoubtedCopiesTest, AMergeThatOnlyANodeThatIsHealedAppliedComesBackWhereItIsAsTheLogMakesIt) {
+  world.write(kIndex, {"id7"}, "before", EntryKind::kMergeDocuments);
   set_stale(owners("id7")[1]);
   write_failing_on(owners("id7")[0], "id7", EntryKind::kMergeDocuments);
   run_pass(PassKind::kLight);
-  EXPECT_EQ(reason_of("id7"), "no_source");
-  EXPECT_EQ(member(document(owner("id7"), "id7"), "v"), Json("first"));
+  EXPECT_EQ(reason_of("id7"), "harvested");
+  for (const std::string& name : owners("id7")) {
+    EXPECT_EQ(member(document(node(name), "id7"), "v"), Json("first")) << name;
+    EXPECT_EQ(member(document(node(name), "id7"), "m"), Json("acknowledged")) << name;
+  }
+  expect_clean();
+}
+
+// What it was merged into is another document than the log says, or none.
+TEST_F(DoubtedCopiesTest, AMergeIntoAnythingElseThatOnlyANodeThatIsHealedAppliedIsReported) {
+  for (const bool gone : {false, true}) {
+    const std::string id = gone ? "id7" : "id8";
+    set_stale(owners(id)[1]);
+    if (gone) owner(id, 1).delete_directly(kIndex, id);
+    if (!gone) ASSERT_TRUE(owner(id, 1).corrupt(kIndex, id, "v", "flipped"));
+    write_failing_on(owners(id)[0], id, EntryKind::kMergeDocuments);
+    run_pass(PassKind::kLight);
+    EXPECT_EQ(reason_of(id), "no_source");
+    EXPECT_EQ(member(document(owner(id), id), "v"), Json("first"));
+  }
+}
+
+// One in sync lost the document before, and shows nothing of that.
+TEST_F(DoubtedCopiesTest, OfOneVersionTheOneThatIsAsTheLogMakesItComesBack) {
+  for (const bool taken_over : {false, true}) {
+    const std::string id = taken_over ? "id7" : "id8";
+    owner(id).delete_directly(kIndex, id);
+    world.write(kIndex, {id}, "acknowledged", EntryKind::kMergeDocuments);
+    settle();
+    if (taken_over) world.take_over_index(kIndex);
+    settle();
+    set_stale(owners(id)[1]);
+    run_pass(PassKind::kLight);
+    EXPECT_EQ(reason_of(id), "greater_base");
+    for (const std::string& name : owners(id)) {
+      EXPECT_EQ(member(document(node(name), id), "v"), Json("first")) << name;
+      EXPECT_EQ(member(document(node(name), id), "m"), Json("acknowledged")) << name;
+    }
+    expect_clean();
+  }
+}
+
+TEST_F(DoubtedCopiesTest, OfOneVersionTheOneInSyncIsRightWhereTheOtherIsNotAsTheLogMakesIt) {
+  for (const std::string why : {"flipped", "deleted", "written"}) {
+    const std::string id = why == "flipped" ? "id7" : why == "deleted" ? "id8" : "id9";
+    set_stale(owners(id)[1]);
+    if (why == "flipped") {
+      owner(id).delete_directly(kIndex, id);
+      ASSERT_TRUE(owner(id, 1).corrupt(kIndex, id, "v", "flipped"));
+    } else {
+      world.fail_tasks({"documentDeletion", "documentAdditionOrUpdate"}, owners(id)[1]);
+      if (why == "deleted") world.remove(kIndex, {id});
+      if (why == "written") world.write(kIndex, {id}, "second");
+      settle();
+      world.fail_tasks({});
+    }
+    world.await(world.log().clear_taints(
+        world.log().taints(world.log().catalogue().index(kIndex)->incarnation)));
+    world.write(kIndex, {id}, "acknowledged", EntryKind::kMergeDocuments);
+    settle();
+    const Json right = document(owner(id), id);
+    ASSERT_EQ(member(document(owner(id, 1), id), "m"), Json("acknowledged"));
+    run_pass(PassKind::kLight);
+    EXPECT_EQ(reason_of(id), "highest_stamp") << why;
+    EXPECT_EQ(document(owner(id), id), right) << why;
+    expect_clean();
+  }
 }
 
 class ForgetfulDoubtedCopiesTest : public DoubtedCopiesTest {
@@ -86,6 +151,17 @@ class ForgetfulDoubtedCopiesTest : public DoubtedCopiesTest {
     return options;
   }
 };
+
+// Nobody knows what it was merged into.
+TEST_F(ForgetfulDoubtedCopiesTest, AMergeThatOnlyANodeThatIsHealedAppliedIsReported) {
+  world.run_for(std::chrono::hours(2));
+  set_stale(owners("id7")[1]);
+  write_failing_on(owners("id7")[0], "id7", EntryKind::kMergeDocuments);
+  ASSERT_GT(world.log().trimmed(), 0U);
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(reason_of("id7"), "no_source");
+  EXPECT_EQ(document(owner("id7"), "id7").find("m"), nullptr);
+}
 
 // The log vouches for an older write there, and that is not what failed.
 TEST_F(ForgetfulDoubtedCopiesTest, AnOlderDiskHidesNoWriteThatItLost) {

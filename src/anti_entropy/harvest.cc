@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "cluster/entry_failures.h"
+#include "forward/replay.h"
 
 namespace miroir::anti_entropy {
 namespace {
@@ -97,10 +98,15 @@ Async<Result<void>> Harvest::ask_log(DocumentCopies& copies) {
 // It failed on some, and was applied by others. Where something newer failed there too, or the
 // doubt ended, that may be lost.
 Async<Result<bool>> Harvest::is_what_failed(std::string id, Copy copy) {
-  if (!copy.checksum_counts()) co_return false;
+  const bool whole = copy.checksum_counts();
   MIROIR_CO_TRY(const Write write,
-                co_await write_of(id, *copy.stored.stamp, EntryKind::kWriteDocuments));
+                co_await write_of(id, *copy.stored.stamp,
+                                  whole ? EntryKind::kWriteDocuments : EntryKind::kMergeDocuments));
   if (write.position == 0) co_return false;
+  if (!whole) {
+    MIROIR_CO_TRY(const bool known, co_await is_as_logged(id, copy));
+    if (!known) co_return false;
+  }
   MIROIR_CO_TRY(const auto failures,
                 co_await EntryFailures::of(tools_.log, tools_.cluster, write.position));
   const Topology& topology = tools_.cluster.topology();
@@ -112,6 +118,72 @@ Async<Result<bool>> Harvest::is_what_failed(std::string id, Copy copy) {
   }
   MIROIR_CO_TRY(const bool obscured, co_await filter_delete_after(write.position));
   co_return !obscured;
+}
+
+Async<Result<bool>> Harvest::find_as_logged(DocumentCopies& copies, StoredFields winner) {
+  bool any = false;
+  for (Copy& copy : copies.owners) {
+    if (!copy.present() || copy.in_sync || copy.tainted || copy.stored.stamp != winner.stamp ||
+        !(copy.stored.base > winner.base))
+      continue;
+    MIROIR_CO_TRY(copy.is_as_logged, co_await is_as_logged(copies.id, copy));
+    any = any || copy.is_as_logged;
+  }
+  co_return any;
+}
+
+Async<Result<bool>> Harvest::is_as_logged(std::string id, Copy copy) {
+  if (!copy.stored.stamp || !copy.stored.base) co_return false;
+  MIROIR_CO_TRY(const auto base, co_await entry_of(*copy.stored.base));
+  if (base == nullptr || !is_its(*base) || base->kind != EntryKind::kWriteDocuments ||
+      base->born_failed || base->target)
+    co_return false;
+  MIROIR_CO_TRY(Log::Later later,
+                co_await tools_.log.later_writes(index_.incarnation, id, base->position));
+  MIROIR_CO_TRY(const bool obscured, co_await filter_delete_after(base->position));
+  if (later.overtaken || obscured) co_return false;
+  later.merges.insert(later.merges.begin(), base->position);
+  MIROIR_CO_TRY(std::vector<BodyRecord> made, co_await made_by(std::move(later.merges), id));
+  if (made.empty()) co_return false;
+  const FieldNames& names = tools_.options.names;
+  MIROIR_CO_TRY(const DocumentCopy logged,
+                parse_copy(std::move(made.front().document), index_.primary_key, names));
+  MIROIR_CO_TRY(const Hash128 content, content_of(logged.text, names, DecimalReading::kNode));
+  if (logged.stored != copy.stored) co_return false;
+  co_return content == copy.content;
+}
+
+Async<Result<std::vector<BodyRecord>>> Harvest::made_by(std::vector<Position> writes,
+                                                        std::string id) {
+  const FieldNames& names = tools_.options.names;
+  const ShardId shard = tools_.cluster.topology().shard_of(slot_of(id));
+  Replay replay({}, names);
+  for (const Position position : writes) {
+    MIROIR_CO_TRY(const auto entry, co_await kept_entry(tools_.log, position));
+    MIROIR_CO_TRY(const auto failures,
+                  co_await EntryFailures::of(tools_.log, tools_.cluster, position));
+    const EntryFailures::Fate fate = failures.fate(shard);
+    if (fate == EntryFailures::Fate::kDidNot) continue;
+    if (fate == EntryFailures::Fate::kUnknown || entry == nullptr)
+      co_return std::vector<BodyRecord>();
+    const auto apply = [&](BodyRecord record) -> Result<void> {
+      if (record.id != id) return {};
+      if (entry->kind == EntryKind::kMergeDocuments) {
+        replay.merge(record, entry->stamp);
+        return {};
+      }
+      std::string text;
+      append_stored(text, record.document,
+                    fields_of_whole_write(id, entry->stamp, record.checksum, names), names);
+      record.document = std::move(text);
+      replay = Replay({std::move(record)}, names);
+      return {};
+    };
+    auto read = co_await tools_.log.for_each_record(entry, apply);
+    if (!read && read.error().code == ErrorCode::kNotFound) co_return std::vector<BodyRecord>();
+    MIROIR_CO_CHECK(read);
+  }
+  co_return replay.take();
 }
 
 Async<Result<Copy::Standing>> Harvest::standing_of(std::string id, Copy copy) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "anti_entropy/copies.h"
 #include "anti_entropy/tools.h"
@@ -31,6 +32,9 @@ class Harvest {
   Async<Result<void>> mark_taken_over(DocumentCopies& copies);
   // Fills in the standing of such copies, and whether one is what failed on the others.
   Async<Result<void>> ask_log(DocumentCopies& copies);
+  // Marks the winner's version on nodes that are being healed, where the winner was merged into
+  // less than the log says; whether there is one.
+  Async<Result<bool>> find_as_logged(DocumentCopies& copies, StoredFields winner);
 
  private:
   using Standing = Copy::Standing;
@@ -41,6 +45,11 @@ class Harvest {
   };
   Async<Result<Standing>> standing_of(std::string id, Copy copy);
   Async<Result<bool>> is_what_failed(std::string id, Copy copy);
+  // Whether it is what the log makes of its last whole write and all that came since, which is PUTs
+  // alone.
+  Async<Result<bool>> is_as_logged(std::string id, Copy copy);
+  // What these made of it, the first one whole; empty where that is not known.
+  Async<Result<std::vector<BodyRecord>>> made_by(std::vector<Position> writes, std::string id);
   Async<Result<Write>> write_of(std::string id, Stamp stamp, EntryKind kind);
   // nullptr: the log wrote nothing with that stamp. Only of stamps that it has not forgotten.
   Async<Result<std::shared_ptr<const Entry>>> entry_of(Stamp stamp);

@@ -301,6 +301,12 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
         MIROIR_CO_CHECK(co_await harvest.ask_log(judged.copies));
         judged.decision = decide(judged.copies, judged.knowledge, policy);
       }
+      if (const Copy* winner = winner_of(judged.copies, judged.decision);
+          winner != nullptr && judged.decision.action == Action::kRestore) {
+        MIROIR_CO_TRY(const bool any,
+                      co_await harvest.find_as_logged(judged.copies, winner->stored));
+        if (any) judged.decision = decide(judged.copies, judged.knowledge, policy);
+      }
       if (judged.decision.action != Action::kNone) {
         MIROIR_CO_TRY(moving, co_await outdated(tools, index, judged, settled.read_at));
       }
