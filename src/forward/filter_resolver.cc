@@ -63,6 +63,7 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
   for (const auto& [node, shards] : asked) setbacks[node] = context_.cluster.status(node).setbacks;
   std::map<std::string, std::set<std::string>> matching;
   for (const auto& [node, shards] : asked) {
+    const Instant asked_at = context_.clock.now();
     auto ids = co_await read_matching(entry, node, shards);
     std::optional<meili::ApiError> refusal;
     if (!ids && ids.error().code == ErrorCode::kConflict) {
@@ -78,8 +79,10 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
     if (!ids && !refusal) {
       const Instant now = context_.clock.now();
       Unread& unread = unread_.try_emplace(node, Unread{now, now}).first->second;
-      if (now - unread.last >= kPeersAwaitedFor) unread.since = now;
+      if (unread.asked_for != position && asked_at - unread.last >= kPeersAwaitedFor)
+        unread.since = now;
       unread.last = now;
+      unread.asked_for = position;
       context_.cluster.report_unhealthy(node, ids.error());
       co_return co_await give_up_waiting(entry);
     }
@@ -204,7 +207,9 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entr
     std::ranges::copy_if(trusted, std::back_inserter(untainted), clean);
     if (!untainted.empty() || trusted.empty()) {
       const std::vector<std::string>& any = trusted.empty() ? others : untainted;
-      const auto chosen = std::ranges::find_if(any, ready);
+      auto chosen = std::ranges::find_if(
+          any, [&](const std::string& owner) { return ready(owner) && !unread_.contains(owner); });
+      if (chosen == any.end()) chosen = std::ranges::find_if(any, ready);
       if (chosen == any.end()) {
         if (trusted.empty()) tell_awaited(entry, others);
         return std::nullopt;
@@ -266,7 +271,8 @@ std::optional<Instant> FilterResolver::away_since(const Entry& entry,
   const bool stands = status.done + 1 >= slice_of(entry).first;
   const auto unread = unread_.find(owner);
   if (!status.held_up_since && stands && unread != unread_.end() &&
-      context_.clock.now() - unread->second.last < kPeersAwaitedFor)
+      (unread->second.asked_for == entry.position ||
+       context_.clock.now() - unread->second.last < kPeersAwaitedFor))
     return unread->second.since;
   return status.healthy && stands ? std::nullopt : status.held_up_since;
 }

@@ -79,6 +79,16 @@ TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceIsThere) {
   EXPECT_EQ(end.status, "succeeded") << to_text(end.error);
 }
 
+// A minute each time.
+TEST_F(OwnersAwayTest, WhereReadsTimeOutItFails) {
+  world_.answer_time = Seconds(60);
+  world_.answer_documents = [](const std::string&, const DocumentQuery&) -> Result<DocumentPage> {
+    return fail(ErrorCode::kUnavailable, "timed out");
+  };
+  const TaskEnd end = world_.await_task(world_.remove_by_filter("books", "v = a"));
+  EXPECT_EQ(end.status, "failed");
+}
+
 // Nothing else is held up by it.
 TEST_F(OwnersAwayTest, WhereAllNodesAreItWaits) {
   down({"a0", "b0"}, true);
