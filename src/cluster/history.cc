@@ -176,7 +176,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
   if (progress.acknowledged_at.empty()) history.obscured = std::numeric_limits<Position>::max();
   std::optional<EntryMark> lost;  // the first
   Position told = 0;              // by metadata, of the log's: it was sent all before, too
-  Position guessed = 0;           // before the first, by others: it may be of either log
+  Position guessed = 0;           // before the first, by the others: it may be of either log
   for (std::int64_t before = first - 1; first <= std::int64_t{newest.uid};) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), newest.uid, kPage, deadline));
@@ -192,10 +192,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
       }
       if (mark && !position) {
         history.lost = std::max(history.lost, mark->position);
-        if (!lost) {
-          lost = mark;
-          guessed = history.resume_after;
-        }
+        if (!lost) lost = mark;
       }
       if (!position && task.type == node_task_type(EntryKind::kForgetNodeTasks))
         history.obscured = std::numeric_limits<Position>::max();
@@ -203,6 +200,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
           std::int64_t{task.uid} == static_cast<std::int64_t>(*position) + progress.offset) {
         history.resume_after = *position;
         history.resume_at = task.enqueued_at;
+        if (!lost) guessed = *position;
       } else if (history.verdict == History::Verdict::kOurs &&
                  !(follows && changes_no_index(task.type))) {
         history.verdict = History::Verdict::kForeign;
@@ -217,9 +215,10 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
   if (lost) {
     history.why = why_lost(history.lost, log.head());
     MIROIR_CO_TRY(const Position older, co_await shared_before(log, *lost, sent, kAnyRun));
+    const bool untold = told == 0 && history.obscured > 0;
     if (guessed <= older) told = std::max(told, guessed);
     MIROIR_CO_TRY(std::uint64_t reached, co_await newest_run(log, progress.run, told));
-    if (told == 0 && history.obscured > 0) reached = kAnyRun;
+    if (untold) reached = kAnyRun;
     MIROIR_CO_TRY(const Position shared, co_await shared_before(log, *lost, sent, reached));
     history.resume_after = std::max({progress.acknowledged, shared, told});
   }

@@ -286,6 +286,29 @@ TEST_F(LostLogTest, WhatANodeDidAfterTheCopyWithoutDocumentsIsNotSentAgain) {
   expect_held("books", "2", "film");
 }
 
+// Somebody deleted those that would tell, and not the last one that the copy's row knows.
+TEST_F(LostLogTest, WhatANodeDidAfterTheCopyIsNotSentAgainWhereItsTasksWereDeleted) {
+  world_.options.forward.node_tasks_kept = 100;
+  world_.networks.at("b0").cut = true;
+  world_.run_for(Seconds(10));
+  world_.crash();
+  world_.start();
+  world_.await_task(world_.write("books", {"1"}, "older"));
+  const MemoryStore::Tables older = copy();
+  world_.networks.at("b0").cut = false;
+  write_on();
+  settle();
+  SimulatedNode::Disk disk = world_.nodes.at("b0")->snapshot();
+  std::erase_if(disk.tasks, [&](const auto& task) { return task.first >= head_; });
+  world_.nodes.at("b0")->restore(std::move(disk));
+  ASSERT_TRUE(world_.nodes.at("b0")->enqueue(ForgetTasks{1, 2}, std::nullopt, ""));
+  world_.nodes.at("b0")->settle();
+  world_.run_for(Seconds(10));
+  world_.await_task(world_.write("books", {"2"}, "new"));
+  put_back(older);
+  expect_held("books", "1", "new");
+}
+
 class NewLogTest : public LostLogTest, public testing::WithParamInterface<bool> {};
 INSTANTIATE_TEST_SUITE_P(Restarted, NewLogTest, testing::Bool());
 
