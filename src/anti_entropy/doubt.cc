@@ -126,13 +126,7 @@ Async<Result<void>> end_doubts(const Tools& tools, const Roster& roster, const I
     const bool older = compared && co_await holds_older(tools, taint, doubt.older);
     if (compared && !older) over.push_back(std::move(taint));
   }
-  for (const Taint& taint : over) {
-    const auto since = std::ranges::upper_bound(taint.failed, Taint::kUnnamed);
-    MIROIR_CO_CHECK(co_await tools.cluster.end_doubt(
-        taint.node, since == taint.failed.end() ? taint.newest() : *since));
-  }
-  if (over.empty()) co_return Result<void>{};
-  co_return co_await tools.log.clear_taints(std::move(over));
+  co_return co_await tools.cluster.end_doubts(std::move(over));
 }
 
 }  // namespace miroir::anti_entropy

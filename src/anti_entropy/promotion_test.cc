@@ -43,6 +43,22 @@ TEST_F(PromotionTest, WhoIsPromotedHealsTheOthers) {
   }
 }
 
+// There is nobody left whose word would end that.
+TEST_F(PromotionTest, NothingIsInDoubtOnWhoIsPromoted) {
+  write_to_everybody();
+  const Position incarnation = world.log().catalogue().index(kIndex)->incarnation;
+  std::vector<Taint> doubts;
+  for (const auto& [name, node] : world.nodes)
+    doubts.push_back({incarnation, "", name, {Taint::kUnnamed, world.log().head()}});
+  ASSERT_TRUE(world.await(world.log().add_taints(std::move(doubts), world.log().head())));
+  for (const std::string& node : world.topology().nodes_of(0)) ASSERT_TRUE(promote(node)) << node;
+  for (int i = 0; i < 2; ++i) run_pass(PassKind::kDeep);
+  for (const Taint& doubt : world.log().index_taints())
+    EXPECT_EQ(doubt.node, "b1") << "that holds what the stranger wrote";
+  for (const auto& [name, each] : world.nodes)
+    EXPECT_EQ(world.cluster().status(name).state, ReplicaState::kInSync) << name;
+}
+
 TEST_F(PromotionTest, NobodyIsPromotedWhoIsNotNeededOrLags) {
   const auto in_sync = promote("a0");
   ASSERT_FALSE(in_sync);

@@ -263,12 +263,18 @@ Async<Result<void>> Cluster::join(std::string id, NodeProgress row, ReplicaState
   co_return Result<void>();
 }
 
-Async<Result<void>> Cluster::end_doubt(std::string id, Position since) {
-  State::Node& node = state_->node(id);
-  NodeProgress& its = node.progress;
-  its.doubted_from = its.doubted_to == 0 ? since : std::min(its.doubted_from, since);
-  its.doubted_to = node.status.done;
-  return state_->log.save_progress({{std::move(id), its}});
+Async<Result<void>> Cluster::end_doubts(std::vector<Taint> doubts) {
+  if (doubts.empty()) co_return Result<void>();
+  for (const Taint& doubt : doubts) {
+    State::Node& node = state_->node(doubt.node);
+    const auto named = std::ranges::upper_bound(doubt.failed, Taint::kUnnamed);
+    const Position since = named == doubt.failed.end() ? doubt.newest() : *named;
+    NodeProgress& its = node.progress;
+    its.doubted_from = its.doubted_to == 0 ? since : std::min(its.doubted_from, since);
+    its.doubted_to = node.status.done;
+    MIROIR_CO_CHECK(co_await state_->log.save_progress({{doubt.node, its}}));
+  }
+  co_return co_await state_->log.clear_taints(std::move(doubts));
 }
 
 Async<Result<void>> Cluster::set_state(std::string id, ReplicaState replica, std::string why) {
@@ -382,6 +388,9 @@ Async<Result<void>> Cluster::promote(std::string id, Position head) {
     co_return refuse(
         "some of its shards have a replica in sync, and it has not been found equal to those: run "
         "a deep pass first");
+  std::vector<Taint> doubts = state_->log.index_taints();
+  std::erase_if(doubts, [&](const Taint& doubt) { return doubt.node != id; });
+  MIROIR_CO_CHECK(co_await end_doubts(std::move(doubts)));
   log_warning("promoted by a person", {{"node", id}, {"was", status.state_why}});
   co_return co_await set_state(id, ReplicaState::kInSync, "");
 }

@@ -67,7 +67,7 @@ class Cluster {
   // In memory; the forwarder saves the row.
   void set_done(const std::string& node, Position done);
   // The node's durable row. Its state and reason, and when it was last proven, are set_state's, its
-  // doubts end_doubt's, the rest is the forwarder's: save_progress takes everything but those from
+  // doubts end_doubts', the rest is the forwarder's: save_progress takes everything but those from
   // `lane`. Saves are durable in the order of the calls.
   NodeProgress progress(const std::string& node) const;
   bool joined(const std::string& node) const;  // ever had a row
@@ -76,8 +76,8 @@ class Cluster {
   Async<Result<void>> join(std::string node, NodeProgress row, ReplicaState state);
   void set_stopped(const std::string& node, bool stopped);
   void set_held_up(const std::string& node, bool held_up);
-  // An index on the node was in doubt from `since` on, and is no more. Durable when it returns.
-  Async<Result<void>> end_doubt(std::string node, Position since);
+  // These indexes were in doubt on their nodes, and are no more. Durable when it returns.
+  Async<Result<void>> end_doubts(std::vector<Taint> doubts);
   // Durable when it returns; of several nodes all or none.
   Async<Result<void>> set_state(std::string node, ReplicaState state, std::string why);
   struct NewState {

@@ -119,7 +119,8 @@ TEST_F(ReconnectTest, ADiskFromWhenAnIndexWasInDoubtThatTookALaterEntryIsInDoubt
   const Position held = world_.log().head();
   world_.await_task(world_.write("books", ids(), "repaired"));
   ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
-  ASSERT_TRUE(world_.await(world_.cluster().end_doubt("a0", held)));
+  const Position incarnation = world_.log().catalogue().index("books")->incarnation;
+  ASSERT_TRUE(world_.await(world_.cluster().end_doubts({Taint{incarnation, "", "a0", {held}}})));
   put_back_on_the_way(older);
   ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
   EXPECT_TRUE(is_in_doubt("books", "a0"));
