@@ -142,6 +142,22 @@ TEST_F(DoubtedCopiesTest, OfOneVersionTheOneInSyncIsRightWhereTheOtherIsNotAsThe
   }
 }
 
+// The log lost a PUT that it was merged into after a delete that is lost, too.
+TEST_F(DoubtedCopiesTest, OfOneVersionTheOneInSyncIsRightWhereItHoldsWhatTheLogLost) {
+  owner("id7").delete_directly(kIndex, "id7");
+  world.write(kIndex, {"id7"}, "acknowledged", EntryKind::kMergeDocuments);
+  settle();
+  ASSERT_TRUE(owner("id7").corrupt(kIndex, "id7", "v", "lost"));
+  world.take_over_index(kIndex);
+  settle();
+  set_stale(owners("id7")[1]);
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(reason_of("id7"), "highest_stamp");
+  for (const std::string& name : owners("id7"))
+    EXPECT_EQ(member(document(node(name), "id7"), "v"), Json("lost")) << name;
+  expect_clean();
+}
+
 class ForgetfulDoubtedCopiesTest : public DoubtedCopiesTest {
  protected:
   ForgetfulDoubtedCopiesTest() : DoubtedCopiesTest(forgetful()) {}

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <ranges>
 
 #include "cluster/entry_failures.h"
 #include "forward/replay.h"
@@ -10,6 +11,7 @@ namespace miroir::anti_entropy {
 namespace {
 
 constexpr std::size_t kPage = 512;
+constexpr std::size_t kPutsLookedAt = 16;
 
 bool deletes_by_filter(const Entry& entry) {
   return !entry.born_failed && entry.arguments.find("filter") != nullptr &&
@@ -120,16 +122,35 @@ Async<Result<bool>> Harvest::is_what_failed(std::string id, Copy copy) {
   co_return !obscured;
 }
 
-Async<Result<bool>> Harvest::find_as_logged(DocumentCopies& copies, StoredFields winner) {
+Async<Result<bool>> Harvest::find_as_logged(DocumentCopies& copies, Copy winner) {
   bool any = false;
   for (Copy& copy : copies.owners) {
-    if (!copy.present() || copy.in_sync || copy.tainted || copy.stored.stamp != winner.stamp ||
-        !(copy.stored.base > winner.base))
+    if (!copy.present() || copy.in_sync || copy.tainted ||
+        copy.stored.stamp != winner.stored.stamp || !(copy.stored.base > winner.stored.base))
       continue;
-    MIROIR_CO_TRY(copy.is_as_logged, co_await is_as_logged(copies.id, copy));
-    any = any || copy.is_as_logged;
+    MIROIR_CO_TRY(bool is_it, co_await is_as_logged(copies.id, copy));
+    // What the log lost may be in the winner.
+    if (is_it && is_before_recovery(*copy.stored.base)) {
+      MIROIR_CO_TRY(is_it, co_await is_of_puts_alone(copies.id, winner, *copy.stored.base));
+    }
+    copy.is_as_logged = is_it;
+    any = any || is_it;
   }
   co_return any;
+}
+
+Async<Result<bool>> Harvest::is_of_puts_alone(std::string id, Copy copy, Stamp since) {
+  MIROIR_CO_TRY(const auto first, co_await entry_of(since));
+  if (first == nullptr) co_return false;
+  MIROIR_CO_TRY(const Log::Later later,
+                co_await tools_.log.later_writes(index_.incarnation, id, first->position));
+  std::vector<Position> puts;
+  for (const Position put : later.merges | std::views::reverse | std::views::take(kPutsLookedAt)) {
+    puts.insert(puts.begin(), put);
+    MIROIR_CO_TRY(const bool is_it, co_await is_made_by(puts, id, copy));
+    if (is_it) co_return true;
+  }
+  co_return false;
 }
 
 Async<Result<bool>> Harvest::is_as_logged(std::string id, Copy copy) {
@@ -143,7 +164,11 @@ Async<Result<bool>> Harvest::is_as_logged(std::string id, Copy copy) {
   MIROIR_CO_TRY(const bool obscured, co_await filter_delete_after(base->position));
   if (later.overtaken || obscured) co_return false;
   later.merges.insert(later.merges.begin(), base->position);
-  MIROIR_CO_TRY(std::vector<BodyRecord> made, co_await made_by(std::move(later.merges), id));
+  co_return co_await is_made_by(std::move(later.merges), id, copy);
+}
+
+Async<Result<bool>> Harvest::is_made_by(std::vector<Position> writes, std::string id, Copy copy) {
+  MIROIR_CO_TRY(std::vector<BodyRecord> made, co_await made_by(std::move(writes), id));
   if (made.empty()) co_return false;
   const FieldNames& names = tools_.options.names;
   MIROIR_CO_TRY(const DocumentCopy logged,
@@ -166,15 +191,18 @@ Async<Result<std::vector<BodyRecord>>> Harvest::made_by(std::vector<Position> wr
     if (fate == EntryFailures::Fate::kDidNot) continue;
     if (fate == EntryFailures::Fate::kUnknown || entry == nullptr)
       co_return std::vector<BodyRecord>();
+    const bool merges = entry->kind == EntryKind::kMergeDocuments;
     const auto apply = [&](BodyRecord record) -> Result<void> {
       if (record.id != id) return {};
-      if (entry->kind == EntryKind::kMergeDocuments) {
+      if (merges && position != writes.front()) {
         replay.merge(record, entry->stamp);
         return {};
       }
       std::string text;
       append_stored(text, record.document,
-                    fields_of_whole_write(id, entry->stamp, record.checksum, names), names);
+                    merges ? fields_of_merge(id, entry->stamp, names)
+                           : fields_of_whole_write(id, entry->stamp, record.checksum, names),
+                    names);
       record.document = std::move(text);
       replay = Replay({std::move(record)}, names);
       return {};

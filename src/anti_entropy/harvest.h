@@ -34,7 +34,7 @@ class Harvest {
   Async<Result<void>> ask_log(DocumentCopies& copies);
   // Marks the winner's version on nodes that are being healed, where the winner was merged into
   // less than the log says; whether there is one.
-  Async<Result<bool>> find_as_logged(DocumentCopies& copies, StoredFields winner);
+  Async<Result<bool>> find_as_logged(DocumentCopies& copies, Copy winner);
 
  private:
   using Standing = Copy::Standing;
@@ -48,7 +48,10 @@ class Harvest {
   // Whether it is what the log makes of its last whole write and all that came since, which is PUTs
   // alone.
   Async<Result<bool>> is_as_logged(std::string id, Copy copy);
-  // What these made of it, the first one whole; empty where that is not known.
+  // Whether it is what some PUTs since then, up to the newest, make where there was nothing.
+  Async<Result<bool>> is_of_puts_alone(std::string id, Copy copy, Stamp since);
+  Async<Result<bool>> is_made_by(std::vector<Position> writes, std::string id, Copy copy);
+  // What these made of it, the first one where there was nothing; empty where that is not known.
   Async<Result<std::vector<BodyRecord>>> made_by(std::vector<Position> writes, std::string id);
   Async<Result<Write>> write_of(std::string id, Stamp stamp, EntryKind kind);
   // nullptr: the log wrote nothing with that stamp. Only of stamps that it has not forgotten.

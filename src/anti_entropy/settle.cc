@@ -175,7 +175,7 @@ class Failures {
  private:
   Async<Result<bool>> in_doubt(std::string node, ShardId shard) {
     const auto taint = tools_.log.taint(incarnation_, "", node);
-    if (!taint) co_return true;  // not any more
+    if (!taint) co_return false;  // not any more
     auto known = doubts_.find({node, taint->failed});
     if (known == doubts_.end()) {
       MIROIR_CO_TRY(InDoubt doubt, co_await what_is_in_doubt(tools_, *taint));
@@ -303,8 +303,7 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
       }
       if (const Copy* winner = winner_of(judged.copies, judged.decision);
           winner != nullptr && judged.decision.action == Action::kRestore) {
-        MIROIR_CO_TRY(const bool any,
-                      co_await harvest.find_as_logged(judged.copies, winner->stored));
+        MIROIR_CO_TRY(const bool any, co_await harvest.find_as_logged(judged.copies, *winner));
         if (any) judged.decision = decide(judged.copies, judged.knowledge, policy);
       }
       if (judged.decision.action != Action::kNone) {
