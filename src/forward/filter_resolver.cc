@@ -18,6 +18,9 @@ constexpr std::size_t kIdsPerPage = 10'000;
 constexpr Milliseconds kRetryDelay{20};
 // An owner that was restarted is back by then.
 constexpr Microseconds kPeersAwaitedFor = Seconds(60);
+// Between two attempts of which the second is none of those that the first began: more than others
+// take in between, each up to its time-out.
+constexpr Microseconds kUnreadForgottenAfter = Seconds(600);
 
 }  // namespace
 
@@ -52,7 +55,7 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
   const auto is_canceled = [](const Json& error) { return voided_by(error).value_or(0) != 0; };
   if (failures.first(is_canceled) != nullptr) co_return true;
   const std::optional<Sources> sources = choose_sources(*entry);
-  if (!sources) co_return co_await give_up_waiting(entry);
+  if (!sources) co_return co_await give_up_waiting(entry, Asked::kNobody);
 
   // Each source is asked once, for all the shards that it is a source of.
   std::map<std::string, std::vector<ShardId>> asked;
@@ -79,12 +82,10 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
     if (!ids && !refusal) {
       const Instant now = context_.clock.now();
       Unread& unread = unread_.try_emplace(node, Unread{now, now}).first->second;
-      if (unread.asked_for != position && asked_at - unread.last >= kPeersAwaitedFor)
-        unread.since = now;
+      if (asked_at - unread.last >= kUnreadForgottenAfter) unread.since = now;
       unread.last = now;
-      unread.asked_for = position;
       context_.cluster.report_unhealthy(node, ids.error());
-      co_return co_await give_up_waiting(entry);
+      co_return co_await give_up_waiting(entry, Asked::kInVain);
     }
     unread_.erase(node);
     // What a disk that was put back, or emptied, meanwhile does not hold is not absent, and what it
@@ -265,14 +266,12 @@ bool FilterResolver::carried_out(const Entry& entry, const std::string& node) co
 }
 
 // Since when it is no use to ask the owner; nullopt: it is there, or about to be.
-std::optional<Instant> FilterResolver::away_since(const Entry& entry,
-                                                  const std::string& owner) const {
+std::optional<Instant> FilterResolver::away_since(const Entry& entry, const std::string& owner,
+                                                  Asked just) const {
   const NodeStatus status = context_.cluster.status(owner);
   const bool stands = status.done + 1 >= slice_of(entry).first;
   const auto unread = unread_.find(owner);
-  if (!status.held_up_since && stands && unread != unread_.end() &&
-      (unread->second.asked_for == entry.position ||
-       context_.clock.now() - unread->second.last < kPeersAwaitedFor))
+  if (just == Asked::kInVain && !status.held_up_since && stands && unread != unread_.end())
     return unread->second.since;
   return status.healthy && stands ? std::nullopt : status.held_up_since;
 }
@@ -281,20 +280,23 @@ std::optional<Instant> FilterResolver::away_since(const Entry& entry,
 // delete out, it is no replica in sync without it. Where something failed on them, or none is here,
 // nobody knows what matches, and the delete fails, for all writes wait behind it: but not while no
 // lane could go on anyway.
-Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry> entry) {
+Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry> entry,
+                                                    Asked just) {
   const Topology& topology = context_.cluster.topology();
   const auto held_up = [this](const NodeConfig& node) {
     return context_.cluster.status(node.id).held_up_since.has_value();
   };
+  for (const NodeConfig& node : topology.nodes())
+    if (held_up(node)) unread_.erase(node.id);  // a time of its own
   if (std::ranges::all_of(topology.nodes(), held_up)) co_return false;
   const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(*entry);
   const auto is_away = [&](const std::string& owner) {
-    return away_since(*entry, owner).has_value();
+    return away_since(*entry, owner, just).has_value();
   };
   // Of those that are away, when the last of them went, or the first.
   const auto is_over = [&](const std::vector<std::string>& away, bool last) {
     std::set<Instant> since;
-    for (const std::string& owner : away) since.insert(*away_since(*entry, owner));
+    for (const std::string& owner : away) since.insert(*away_since(*entry, owner, just));
     const Instant from = last ? *since.rbegin() : *since.begin();
     return context_.clock.now() - from >= kPeersAwaitedFor;
   };

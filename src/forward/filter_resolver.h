@@ -49,9 +49,11 @@ class FilterResolver {
   bool is_filled(const std::string& node) const;
   bool may_lack_taken_over(const Entry& entry, const std::string& node) const;
   bool carried_out(const Entry& entry, const std::string& node) const;
-  std::optional<Instant> away_since(const Entry& entry, const std::string& owner) const;
+  // Whether an owner was just asked, and did not tell: who is not asked has yet to be.
+  enum class Asked { kNobody, kInVain };
+  std::optional<Instant> away_since(const Entry& entry, const std::string& owner, Asked just) const;
   // Whether the entry failed for it.
-  Async<Result<bool>> give_up_waiting(std::shared_ptr<const Entry> entry);
+  Async<Result<bool>> give_up_waiting(std::shared_ptr<const Entry> entry, Asked just);
   std::map<std::string, std::set<ShardId>> tainted_shards(const Entry& entry) const;
   Async<Result<std::set<std::string>>> read_matching(std::shared_ptr<const Entry> entry,
                                                      std::string node, std::vector<ShardId> shards);
@@ -68,7 +70,6 @@ class FilterResolver {
   struct Unread {
     Instant since;
     Instant last;
-    Position asked_for = 0;
   };
   std::map<std::string, Unread> unread_;
 };

@@ -79,6 +79,22 @@ TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceIsThere) {
   EXPECT_EQ(end.status, "succeeded") << to_text(end.error);
 }
 
+// a0 could not be read before all went away, and is back before a1, which it is not asked without.
+TEST_F(OwnersAwayTest, WhoIsBackFirstIsNotTheOneThatCannotBeRead) {
+  world_.answer_documents = [](const std::string&, const DocumentQuery&) -> Result<DocumentPage> {
+    return fail(ErrorCode::kUnavailable, "timed out");
+  };
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.run_for(Seconds(1));
+  down({"a0", "a1", "b0", "b1"}, true);
+  world_.answer_documents = nullptr;
+  world_.run_for(Seconds(600));
+  down({"a0", "b0"}, false);
+  world_.run_for(Seconds(1));
+  down({"a1", "b1"}, false);
+  EXPECT_EQ(world_.await_task(removed).status, "succeeded");
+}
+
 // A minute each time.
 TEST_F(OwnersAwayTest, WhereReadsTimeOutItFails) {
   world_.answer_time = Seconds(60);
