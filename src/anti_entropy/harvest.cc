@@ -11,7 +11,7 @@ namespace miroir::anti_entropy {
 namespace {
 
 constexpr std::size_t kPage = 512;
-constexpr std::size_t kPutsLookedAt = 16;
+constexpr std::size_t kPutsLookedAt = 64;
 
 bool deletes_by_filter(const Entry& entry) {
   return !entry.born_failed && entry.arguments.find("filter") != nullptr &&

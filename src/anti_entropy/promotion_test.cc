@@ -59,6 +59,16 @@ TEST_F(PromotionTest, NothingIsInDoubtOnWhoIsPromoted) {
     EXPECT_EQ(world.cluster().status(name).state, ReplicaState::kInSync) << name;
 }
 
+// …but where somebody has the index as it should be, who was promoted may not.
+TEST_F(PromotionTest, WhoIsPromotedStaysInDoubtWhereAnotherIsNot) {
+  write_to_everybody();
+  const Position incarnation = world.log().catalogue().index(kIndex)->incarnation;
+  const Taint doubt{incarnation, "", "a0", {Taint::kUnnamed, world.log().head()}};
+  ASSERT_TRUE(world.await(world.log().add_taints({doubt}, world.log().head())));
+  ASSERT_TRUE(promote("a0"));
+  EXPECT_TRUE(world.log().tainted(incarnation, "", "a0"));
+}
+
 TEST_F(PromotionTest, NobodyIsPromotedWhoIsNotNeededOrLags) {
   const auto in_sync = promote("a0");
   ASSERT_FALSE(in_sync);

@@ -17,6 +17,22 @@ ReplicaState parse_replica_state(std::string_view text) {
   return text == "stale" ? ReplicaState::kStale : ReplicaState::kJoining;
 }
 
+// Of a node, where nobody's word is left to end it: who else owns its shards has the index in
+// doubt, too.
+std::vector<Taint> last_doubts(const Log& log, const Topology& topology, const std::string& id) {
+  std::set<std::string> others;
+  for (const ShardId shard : topology.shards_of(id))
+    for (const std::string& owner : topology.owners(shard))
+      if (owner != id) others.insert(owner);
+  std::vector<Taint> doubts = log.index_taints();
+  std::erase_if(doubts, [&](const Taint& doubt) {
+    return doubt.node != id || !std::ranges::all_of(others, [&](const std::string& other) {
+             return log.tainted(doubt.incarnation, "", other);
+           });
+  });
+  return doubts;
+}
+
 }  // namespace
 
 std::string_view name(ReplicaState state) {
@@ -365,33 +381,38 @@ void Cluster::found_unequal(const std::string& id, const std::set<ShardId>& shar
 }
 
 Async<Result<void>> Cluster::promote(std::string id, Position head) {
-  const NodeStatus& status = state_->node(id).status;
-  const auto refuse = [&](const std::string& why) {
-    return fail(ErrorCode::kConflict, "node " + id + " cannot be promoted: " + why);
+  const auto check = [&]() -> Result<void> {
+    const NodeStatus& status = state_->node(id).status;
+    const auto refuse = [&](const std::string& why) {
+      return fail(ErrorCode::kConflict, "node " + id + " cannot be promoted: " + why);
+    };
+    if (status.state == ReplicaState::kInSync) return refuse("it is in sync");
+    if (!status.healthy) return refuse("it does not answer");
+    if (status.done < head) {
+      return refuse("it has not applied everything yet (" + std::to_string(status.done) + " of " +
+                    std::to_string(head) + " entries)");
+    }
+    if (awaiting_recovery(*this).contains(id))
+      return refuse("the log went back, and it is taken as it is once all nodes answer: bring " +
+                    std::string("them up, or take their groups away"));
+    if (const auto missed = state_->missed_peer(id))
+      return refuse("node " + *missed +
+                    ", which is in sync for some of its shards, does not answer: bring it up, or "
+                    "take its group away");
+    if (shards_without_source(id).empty())
+      return refuse("each of its shards has a replica in sync, and it is healed from those");
+    if (!state_->is_equal_to_its_peers(id))
+      return refuse(
+          "some of its shards have a replica in sync, and it has not been found equal to those: "
+          "run a deep pass first");
+    return {};
   };
-  if (status.state == ReplicaState::kInSync) co_return refuse("it is in sync");
-  if (!status.healthy) co_return refuse("it does not answer");
-  if (status.done < head) {
-    co_return refuse("it has not applied everything yet (" + std::to_string(status.done) + " of " +
-                     std::to_string(head) + " entries)");
+  MIROIR_CO_CHECK(check());
+  if (std::vector<Taint> doubts = last_doubts(state_->log, state_->topology, id); !doubts.empty()) {
+    MIROIR_CO_CHECK(co_await end_doubts(std::move(doubts)));
+    MIROIR_CO_CHECK(check());
   }
-  if (awaiting_recovery(*this).contains(id))
-    co_return refuse("the log went back, and it is taken as it is once all nodes answer: bring " +
-                     std::string("them up, or take their groups away"));
-  if (const auto missed = state_->missed_peer(id))
-    co_return refuse("node " + *missed +
-                     ", which is in sync for some of its shards, does not answer: bring it up, or "
-                     "take its group away");
-  if (shards_without_source(id).empty())
-    co_return refuse("each of its shards has a replica in sync, and it is healed from those");
-  if (!state_->is_equal_to_its_peers(id))
-    co_return refuse(
-        "some of its shards have a replica in sync, and it has not been found equal to those: run "
-        "a deep pass first");
-  std::vector<Taint> doubts = state_->log.index_taints();
-  std::erase_if(doubts, [&](const Taint& doubt) { return doubt.node != id; });
-  MIROIR_CO_CHECK(co_await end_doubts(std::move(doubts)));
-  log_warning("promoted by a person", {{"node", id}, {"was", status.state_why}});
+  log_warning("promoted by a person", {{"node", id}, {"was", state_->node(id).status.state_why}});
   co_return co_await set_state(id, ReplicaState::kInSync, "");
 }
 
