@@ -54,6 +54,8 @@ class Controls(ClusterTest):
             cluster.miroir.start()
             wait_for("Miroir answers", cluster.api.answers)
             wait_for("it has read that passes are paused", lambda: cluster.api.get(RECONCILER + "status")["paused"])
+            def states(): return [each["state"] for each in cluster.api.get(RECONCILER + "passes?limit=1000")["results"]]
+            wait_for("what was cut off has ended", lambda: "running" not in states())
             before = len(passes(cluster, "light"))
             cluster["b1"].api.write("DELETE", PATH + "/3")
             time.sleep(4)
