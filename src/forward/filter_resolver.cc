@@ -18,8 +18,8 @@ constexpr std::size_t kIdsPerPage = 10'000;
 constexpr Milliseconds kRetryDelay{20};
 // An owner that was restarted is back by then.
 constexpr Microseconds kPeersAwaitedFor = Seconds(60);
-// Between two attempts of which the second is none of those that the first began: more than others
-// take in between, each up to its time-out.
+// Between two attempts of one delete of which the second is none of those that the first began:
+// more than others take in between, each up to its time-out.
 constexpr Microseconds kUnreadForgottenAfter = Seconds(600);
 
 }  // namespace
@@ -82,8 +82,11 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
     if (!ids && !refusal) {
       const Instant now = context_.clock.now();
       Unread& unread = unread_.try_emplace(node, Unread{now, now}).first->second;
-      if (asked_at - unread.last >= kUnreadForgottenAfter) unread.since = now;
+      const bool same = unread.asked_for == position;
+      if (asked_at - unread.last >= (same ? kUnreadForgottenAfter : kPeersAwaitedFor))
+        unread.since = now;
       unread.last = now;
+      unread.asked_for = position;
       context_.cluster.report_unhealthy(node, ids.error());
       co_return co_await give_up_waiting(entry, Asked::kInVain);
     }
@@ -271,7 +274,9 @@ std::optional<Instant> FilterResolver::away_since(const Entry& entry, const std:
   const NodeStatus status = context_.cluster.status(owner);
   const bool stands = status.done + 1 >= slice_of(entry).first;
   const auto unread = unread_.find(owner);
-  if (just == Asked::kInVain && !status.held_up_since && stands && unread != unread_.end())
+  if (just == Asked::kInVain && !status.held_up_since && stands && unread != unread_.end() &&
+      (unread->second.asked_for == entry.position ||
+       context_.clock.now() - unread->second.last < kPeersAwaitedFor))
     return unread->second.since;
   return status.healthy && stands ? std::nullopt : status.held_up_since;
 }
@@ -286,9 +291,10 @@ Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry>
   const auto held_up = [this](const NodeConfig& node) {
     return context_.cluster.status(node.id).held_up_since.has_value();
   };
-  for (const NodeConfig& node : topology.nodes())
-    if (held_up(node)) unread_.erase(node.id);  // a time of its own
-  if (std::ranges::all_of(topology.nodes(), held_up)) co_return false;
+  if (std::ranges::all_of(topology.nodes(), held_up)) {
+    unread_.clear();
+    co_return false;
+  }
   const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(*entry);
   const auto is_away = [&](const std::string& owner) {
     return away_since(*entry, owner, just).has_value();

@@ -70,6 +70,7 @@ class FilterResolver {
   struct Unread {
     Instant since;
     Instant last;
+    Position asked_for = 0;
   };
   std::map<std::string, Unread> unread_;
 };

@@ -79,6 +79,26 @@ TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceIsThere) {
   EXPECT_EQ(end.status, "succeeded") << to_text(end.error);
 }
 
+// …also where another one does not tell at first.
+TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceIsAsked) {
+  std::string unread = "a1";
+  world_.answer_documents = [&](const std::string& name,
+                                const DocumentQuery& query) -> Result<DocumentPage> {
+    if (name == unread) return fail(ErrorCode::kUnavailable, "timed out");
+    return simulated_documents(*world_.nodes.at(name), query);
+  };
+  world_.await_task(world_.remove_by_filter("books", "v = b"));
+  unread.clear();
+  world_.fail_tasks({"documentAdditionOrUpdate"}, "b1");
+  world_.await_task(world_.write("books", {id_of("a1", "b1")}, "b"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.fail_tasks({});
+  world_.run_for(Seconds(3'600));
+  unread = "a0";
+  const TaskEnd end = world_.await_task(world_.remove_by_filter("books", "v = a"));
+  EXPECT_EQ(end.status, "succeeded") << to_text(end.error);
+}
+
 // a0 could not be read before all went away, and is back before a1, which it is not asked without.
 TEST_F(OwnersAwayTest, WhoIsBackFirstIsNotTheOneThatCannotBeRead) {
   world_.answer_documents = [](const std::string&, const DocumentQuery&) -> Result<DocumentPage> {
