@@ -200,6 +200,7 @@ class Acceptance(ChangesTest):
             for writer in writers: writer.stop()
         self.assertGreater(repaired, 20)
 
+        for writer in writers: writer.catch_up()
         cluster.wait_equal()
         wanted = read_all(cluster)
         wait_for("the last event arrives", lambda: subscriber.events()[-1:] == wanted[-1:])
