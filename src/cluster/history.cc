@@ -24,6 +24,13 @@ TaskUid to_uid(std::int64_t number) {
       std::clamp<std::int64_t>(number, 0, std::numeric_limits<TaskUid>::max()));
 }
 
+// The tasks of the page of numbers that ends with this one.
+Async<Result<std::vector<NodeTask>>> page_up_to(NodeClient& client, std::int64_t last,
+                                                Instant deadline) {
+  const std::int64_t first = last - static_cast<std::int64_t>(kPage) + 1;
+  return client.tasks(to_uid(first), to_uid(last), kPage, deadline);
+}
+
 const std::string* text_of(const Json& object, std::string_view name) {
   const Json* value = object.find(name);
   return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
@@ -278,13 +285,10 @@ Async<Result<std::optional<Position>>> newest_up_to(NodeClient& client, std::int
   MIROIR_CO_TRY(const auto oldest, co_await client.tasks(0, to_uid(last), 1, deadline));
   if (oldest.empty()) co_return std::nullopt;
   for (int pages = 0; pages < kPagesBackMax && last >= std::int64_t{oldest[0].uid}; ++pages) {
-    const std::int64_t first =
-        std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
-    MIROIR_CO_TRY(const std::vector<NodeTask> page,
-                  co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
+    MIROIR_CO_TRY(const std::vector<NodeTask> page, co_await page_up_to(client, last, deadline));
     MIROIR_CO_TRY(const NewestOfOurs ours, co_await newest_of_ours(page, offset, log, sent));
     if (ours.position > 0) co_return ours.position;
-    last = first - 1;
+    last -= static_cast<std::int64_t>(kPage);
   }
   co_return 0;
 }
@@ -311,10 +315,7 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
   bool found = false;
   bool deleted = false;
   for (int pages = 0; pages < kPagesBackMax && last >= 0 && !found; ++pages) {
-    const std::int64_t first =
-        std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
-    MIROIR_CO_TRY(const std::vector<NodeTask> page,
-                  co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
+    MIROIR_CO_TRY(const std::vector<NodeTask> page, co_await page_up_to(client, last, deadline));
     // Of a node that took newer ones it is the disk that went back.
     MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent, progress.run));
     if (lost.newest > progress.acknowledged) {
@@ -341,7 +342,7 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
       history.verdict = History::Verdict::kForeign;
       history.why += "; its task " + std::to_string(*ours.stranger) + " is not Miroir's";
     }
-    last = first - 1;
+    last -= static_cast<std::int64_t>(kPage);
   }
   if (deleted) {
     history.resume_after = std::max(history.resume_after, progress.acknowledged);
@@ -410,9 +411,7 @@ Async<Result<bool>> newest_tasks_ended(NodeClient& client, Instant deadline, std
   MIROIR_CO_TRY(const auto newest, co_await client.newest_task(deadline));
   if (!newest) co_return true;
   last = std::min(last, std::int64_t{newest->uid});
-  const auto first = std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
-  MIROIR_CO_TRY(const auto tasks,
-                co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
+  MIROIR_CO_TRY(const auto tasks, co_await page_up_to(client, last, deadline));
   co_return std::ranges::all_of(tasks, &NodeTask::ended);
 }
 
@@ -421,13 +420,10 @@ Async<Result<LostLog>> find_lost_log(NodeClient& client, Log& log, Position sent
   MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client.newest_task(deadline));
   std::int64_t last = newest ? std::int64_t{newest->uid} : -1;
   for (int pages = 0; pages < kPagesBackMax && last >= 0; ++pages) {
-    const std::int64_t first =
-        std::max<std::int64_t>(0, last - static_cast<std::int64_t>(kPage) + 1);
-    MIROIR_CO_TRY(const std::vector<NodeTask> page,
-                  co_await client.tasks(to_uid(first), to_uid(last), kPage, deadline));
+    MIROIR_CO_TRY(const std::vector<NodeTask> page, co_await page_up_to(client, last, deadline));
     MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent));
     if (lost.newest > 0 || lost.any_known) co_return lost;
-    last = first - 1;
+    last -= static_cast<std::int64_t>(kPage);
   }
   co_return LostLog();
 }

@@ -48,6 +48,16 @@ class OperatorWitnessTest : public ::testing::Test {
     forget_read();
     end("failed");
   }
+  // Shards are read one a pass, until the next pass must end the round.
+  void take_turns_until_the_last() {
+    begin();
+    end();
+    note_read(1, "[[1,0,0]]");
+    for (int i = 0; i < 3; ++i) {
+      begin();
+      end("completed", 1);
+    }
+  }
   void pause() { witness_.paused(witness_.pausing()); }
   void write(Table table, std::string row, std::string key = "key") {
     witness_.committed(Batch().put(table, std::move(key), std::move(row)));
@@ -183,13 +193,7 @@ TEST_F(OperatorWitnessTest, OneShardIsReadAtATime) {
 }
 
 TEST_F(OperatorWitnessTest, TurnOfEveryShardComes) {
-  begin();
-  end();
-  note_read(1, "[[1,0,0]]");
-  for (int i = 0; i < 3; ++i) {
-    begin();
-    end("completed", 1);
-  }
+  take_turns_until_the_last();
   EXPECT_EQ(wrong(), 0U);
   begin();
   end("completed", 1);
@@ -243,13 +247,7 @@ TEST_F(OperatorWitnessTest, WhatWasReadToItsEndUnnoticedIsNotResumed) {
 }
 
 TEST_F(OperatorWitnessTest, TurnsAreCountedAnewWhereAllWasReadUnnoticed) {
-  begin();
-  end();
-  note_read(1, "[[1,0,0]]");
-  for (int i = 0; i < 3; ++i) {
-    begin();
-    end("completed", 1);
-  }
+  take_turns_until_the_last();
   forget_read();
   begin();
   end();
