@@ -35,7 +35,25 @@ class OwnersAwayTest : public testing::Test {
           names, [&](const auto& name) { return world_.cluster().status(name).healthy == !down; });
     }));
   }
+  // Long ago. By now it alone can tell of its shards.
+  void let_a1_not_be_read_once() {
+    unread_ = "a1";
+    world_.answer_documents = [this](const std::string& name,
+                                     const DocumentQuery& query) -> Result<DocumentPage> {
+      if (name == unread_) return fail(ErrorCode::kUnavailable, "timed out");
+      return simulated_documents(*world_.nodes.at(name), query);
+    };
+    world_.await_task(world_.remove_by_filter("books", "v = b"));
+    unread_.clear();
+    world_.fail_tasks({"documentAdditionOrUpdate"}, "b1");
+    world_.await_task(world_.write("books", {id_of("a1", "b1")}, "b"));
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    world_.fail_tasks({});
+    world_.run_for(Seconds(3'600));
+  }
+
   ForwardWorld world_;
+  std::string unread_;  // this node does not tell
 };
 
 TEST_F(OwnersAwayTest, WhereAllOfAShardAreItFailsInsteadOfHoldingUpAllWrites) {
@@ -57,19 +75,7 @@ TEST_F(OwnersAwayTest, WhereAllOfAShardAreItFailsInsteadOfHoldingUpAllWrites) {
 }
 
 TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceIsThere) {
-  bool fails = true;
-  world_.answer_documents = [&](const std::string& name,
-                                const DocumentQuery& query) -> Result<DocumentPage> {
-    if (name == "a1" && fails) return fail(ErrorCode::kUnavailable, "timed out");
-    return simulated_documents(*world_.nodes.at(name), query);
-  };
-  world_.await_task(world_.remove_by_filter("books", "v = b"));
-  fails = false;
-  world_.fail_tasks({"documentAdditionOrUpdate"}, "b1");
-  world_.await_task(world_.write("books", {id_of("a1", "b1")}, "b"));
-  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
-  world_.fail_tasks({});
-  world_.run_for(Seconds(3'600));
+  let_a1_not_be_read_once();
   for (const char* name : {"a0", "b0"}) world_.nodes.at(name)->options().automatic = false;
   world_.write("books", {id_of("a0", "b0")}, "a");
   const Position removed = world_.remove_by_filter("books", "v = a");
@@ -81,20 +87,8 @@ TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceIsThere) {
 
 // …also where another one does not tell at first.
 TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceIsAsked) {
-  std::string unread = "a1";
-  world_.answer_documents = [&](const std::string& name,
-                                const DocumentQuery& query) -> Result<DocumentPage> {
-    if (name == unread) return fail(ErrorCode::kUnavailable, "timed out");
-    return simulated_documents(*world_.nodes.at(name), query);
-  };
-  world_.await_task(world_.remove_by_filter("books", "v = b"));
-  unread.clear();
-  world_.fail_tasks({"documentAdditionOrUpdate"}, "b1");
-  world_.await_task(world_.write("books", {id_of("a1", "b1")}, "b"));
-  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
-  world_.fail_tasks({});
-  world_.run_for(Seconds(3'600));
-  unread = "a0";
+  let_a1_not_be_read_once();
+  unread_ = "a0";
   const TaskEnd end = world_.await_task(world_.remove_by_filter("books", "v = a"));
   EXPECT_EQ(end.status, "succeeded") << to_text(end.error);
 }
