@@ -18,9 +18,13 @@ constexpr std::size_t kIdsPerPage = 10'000;
 constexpr Milliseconds kRetryDelay{20};
 // An owner that was restarted is back by then.
 constexpr Microseconds kPeersAwaitedFor = Seconds(60);
-// Between two attempts of one delete of which the second is none of those that the first began:
-// more than others take in between, each up to its time-out.
-constexpr Microseconds kUnreadForgottenAfter = Seconds(600);
+// Reads that fail further apart have nothing to do with each other.
+constexpr Microseconds kUnreadForgottenAfter = 2 * kPeersAwaitedFor;
+
+// The slices before it say nothing of its documents, and nodes take deletes together.
+bool stands_before(const Entry& entry, const NodeStatus& status) {
+  return status.done + 1 >= slice_of(entry).first;
+}
 
 }  // namespace
 
@@ -54,77 +58,57 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
                 co_await EntryFailures::of(context_.log, context_.cluster, position));
   const auto is_canceled = [](const Json& error) { return voided_by(error).value_or(0) != 0; };
   if (failures.first(is_canceled) != nullptr) co_return true;
-  const std::optional<Sources> sources = choose_sources(*entry);
-  if (!sources) co_return co_await give_up_waiting(entry, Asked::kNobody);
-
-  // Each source is asked once, for all the shards that it is a source of.
-  std::map<std::string, std::vector<ShardId>> asked;
-  for (ShardId shard = 0; shard < sources->size(); ++shard) {
-    for (const std::string& node : (*sources)[shard]) asked[node].push_back(shard);
-  }
-  std::map<std::string, std::uint64_t> setbacks;
-  for (const auto& [node, shards] : asked) setbacks[node] = context_.cluster.status(node).setbacks;
-  std::map<std::string, std::set<std::string>> matching;
-  for (const auto& [node, shards] : asked) {
-    const Instant asked_at = context_.clock.now();
-    auto ids = co_await read_matching(entry, node, shards);
-    std::optional<meili::ApiError> refusal;
-    if (!ids && ids.error().code == ErrorCode::kConflict) {
-      refusal = meili::api_error("miroir_shard_unavailable", ids.error().message);
-    } else if (!ids && ids.error().code == ErrorCode::kInvalid) {
-      auto explained = co_await explain(entry, node);
-      if (explained) {
-        refusal = std::move(*explained);
-      } else {
-        ids = std::unexpected(std::move(explained).error());
-      }
-    }
-    if (!ids && !refusal) {
-      const Instant now = context_.clock.now();
-      Unread& unread = unread_.try_emplace(node, Unread{now, now}).first->second;
-      const bool same = unread.asked_for == position;
-      if (asked_at - unread.last >= (same ? kUnreadForgottenAfter : kPeersAwaitedFor))
-        unread.since = now;
-      unread.last = now;
-      unread.asked_for = position;
-      context_.cluster.report_unhealthy(node, ids.error());
-      co_return co_await give_up_waiting(entry, Asked::kInVain);
-    }
-    unread_.erase(node);
-    // What a disk that was put back, or emptied, meanwhile does not hold is not absent, and what it
-    // cannot filter by others can.
-    MIROIR_CO_TRY(const History history, co_await recheck_(node));
-    if (history.verdict != History::Verdict::kOurs)
-      co_return fail(ErrorCode::kUnavailable, "node " + node + ": " + history.why);
-    // Its lane may have noticed it first, and go on from what is left there.
-    if (context_.cluster.status(node).setbacks != setbacks[node])
-      co_return fail(ErrorCode::kUnavailable, "node " + node + " fell back while it was asked");
-    if (history.resume_after >= position) {
-      Error error{ErrorCode::kConflict, "node " + node + " has carried it out before"};
-      context_.cluster.report_unhealthy(node, error);  // so that its lane looks again
-      co_return std::unexpected(std::move(error));
-    }
-    if (refusal) {
-      MIROIR_CO_CHECK(co_await context_.log.fail_entry(position, *refusal));
-      co_return true;
-    }
-    matching[node] = std::move(*ids);
-  }
+  std::erase_if(unread_, [this](const auto& each) {
+    return context_.clock.now() - each.second.last >= kUnreadForgottenAfter;
+  });
 
   const Topology& topology = context_.cluster.topology();
+  std::map<std::string, std::map<ShardId, std::set<std::string>>> told;  // by node
+  std::set<std::string> silent;  // asked by now, and they did not tell
+  std::optional<Sources> sources;
+  for (;;) {
+    sources = choose_sources(*entry, silent);
+    if (!sources) co_return co_await give_up_waiting(entry, silent);
+    // Each is asked once, for all the shards that it is a source of.
+    std::map<std::string, std::vector<ShardId>> to_ask;
+    for (ShardId shard = 0; shard < sources->size(); ++shard) {
+      for (const std::string& node : (*sources)[shard])
+        if (!told[node].contains(shard)) to_ask[node].push_back(shard);
+    }
+    if (to_ask.empty()) break;
+    const auto& [node, shards] = *to_ask.begin();
+    auto answer = co_await ask(entry, node, shards);
+    if (!answer) {
+      const Instant now = context_.clock.now();
+      unread_.try_emplace(node, Unread{now, now}).first->second.last = now;
+      silent.insert(node);
+      context_.cluster.report_unhealthy(node, answer.error());  // so that its lane looks again
+      continue;
+    }
+    unread_.erase(node);
+    if (answer->refusal) {
+      MIROIR_CO_CHECK(co_await context_.log.fail_entry(position, *answer->refusal));
+      co_return true;
+    }
+    for (const ShardId shard : shards) told[node].try_emplace(shard);
+    for (const std::string& id : answer->ids) told[node][topology.shard_of(slot_of(id))].insert(id);
+  }
+
   const Position incarnation = kept_under(context_.log, entry->incarnation, position);
   std::set<std::string> ids;
-  for (const auto& [node, found] : matching) {
-    for (const std::string& id : found) {
-      const std::vector<std::string>& owners = (*sources)[topology.shard_of(slot_of(id))];
-      auto judge = std::ranges::find_if(owners, [&](const std::string& owner) {
-        return !context_.log.tainted(incarnation, id, owner) &&
-               !context_.log.tainted(incarnation, "", owner);
-      });
-      if (judge == owners.end() || matching[*judge].contains(id)) ids.insert(id);
+  for (ShardId shard = 0; shard < sources->size(); ++shard) {
+    const std::vector<std::string>& owners = (*sources)[shard];
+    for (const std::string& owner : owners) {
+      for (const std::string& id : told[owner][shard]) {
+        auto judge = std::ranges::find_if(owners, [&](const std::string& each) {
+          return !context_.log.tainted(incarnation, id, each) &&
+                 !context_.log.tainted(incarnation, "", each);
+        });
+        if (judge == owners.end() || told[*judge][shard].contains(id)) ids.insert(id);
+      }
     }
   }
-  matching.clear();
+  told.clear();
   if (ids.empty()) {
     MIROIR_CO_TRY(const auto error, co_await failed_before(entry, *sources));
     if (error) {
@@ -176,64 +160,61 @@ std::map<std::string, std::set<ShardId>> FilterResolver::tainted_shards(const En
   return shards;
 }
 
-std::optional<FilterResolver::Sources> FilterResolver::choose_sources(const Entry& entry) {
-  const Topology& topology = context_.cluster.topology();
-  const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(entry);
-  Sources sources(topology.shard_count());
-  const Position first = slice_of(entry).first;
-  const auto ready = [&](const std::string& owner) {
-    const NodeStatus status = context_.cluster.status(owner);
-    // The slices before it say nothing of its documents, and nodes take deletes together.
-    return status.healthy && status.done + 1 >= first;
+FilterResolver::Panel FilterResolver::panel_of(
+    const Entry& entry, ShardId shard,
+    const std::map<std::string, std::set<ShardId>>& tainted) const {
+  Panel panel;
+  panel.owners = context_.cluster.topology().owners(shard);
+  const auto in_sync = [&](const std::string& owner) {
+    return context_.cluster.is_source(owner, shard);
   };
+  panel.in_sync = std::ranges::any_of(panel.owners, in_sync);
+  if (panel.in_sync) std::erase_if(panel.owners, std::not_fn(in_sync));
+  panel.others_have = std::erase_if(panel.owners, [&](const std::string& owner) {
+                        return carried_out(entry, owner);
+                      }) > 0;
+  if (!panel.in_sync) leave_out_lacking(entry, panel.owners);
+  const auto clean = [&](const std::string& owner) {
+    const auto taints = tainted.find(owner);
+    return taints == tainted.end() || !taints->second.contains(shard);
+  };
+  panel.together = std::ranges::none_of(panel.owners, clean);
+  if (!panel.together) std::erase_if(panel.owners, std::not_fn(clean));
+  return panel;
+}
+
+std::optional<FilterResolver::Sources> FilterResolver::choose_sources(
+    const Entry& entry, const std::set<std::string>& silent) const {
+  const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(entry);
+  Sources sources(context_.cluster.topology().shard_count());
   for (const ShardId shard : shards_of(entry)) {
-    std::vector<std::string> untainted;  // and in sync: any of them will do
-    std::vector<std::string> trusted;    // otherwise all of these, in sync
-    std::vector<std::string> others;     // otherwise any of these
-    const auto clean = [&](const std::string& owner) {
-      const auto taints = tainted.find(owner);
-      return taints == tainted.end() || !taints->second.contains(shard);
+    Panel panel = panel_of(entry, shard, tainted);
+    if (!panel.in_sync && panel.others_have) {
+      for (const std::string& owner : lost(entry, silent, panel)) std::erase(panel.owners, owner);
+    }
+    if (panel.owners.empty()) continue;
+    const auto is_away = [&](const std::string& owner) {
+      return silent.contains(owner) || !is_ready(entry, owner);
     };
-    for (const std::string& owner : topology.owners(shard)) {
-      if (context_.cluster.is_source(owner, shard)) {
-        trusted.push_back(owner);
-      } else {
-        others.insert(clean(owner) ? others.begin() : others.end(), owner);
-      }
-    }
-    std::vector<std::string>& asked = trusted.empty() ? others : trusted;
-    const bool known = std::erase_if(asked, [&](const std::string& owner) {
-                         return carried_out(entry, owner);
-                       }) > 0;
-    if (known && (asked.empty() || (trusted.empty() && std::ranges::none_of(others, ready))))
+    if (panel.together) {
+      if (std::ranges::any_of(panel.owners, is_away)) return std::nullopt;
+      sources[shard] = std::move(panel.owners);
       continue;
-    leave_out_lacking(entry, others);
-    std::ranges::copy_if(trusted, std::back_inserter(untainted), clean);
-    if (!untainted.empty() || trusted.empty()) {
-      const std::vector<std::string>& any = trusted.empty() ? others : untainted;
-      auto chosen = std::ranges::find_if(
-          any, [&](const std::string& owner) { return ready(owner) && !unread_.contains(owner); });
-      if (chosen == any.end()) chosen = std::ranges::find_if(any, ready);
-      if (chosen == any.end()) {
-        if (trusted.empty()) tell_awaited(entry, others);
-        return std::nullopt;
-      }
-      sources[shard] = {*chosen};
-    } else {
-      if (!std::ranges::all_of(trusted, ready)) return std::nullopt;
-      sources[shard] = std::move(trusted);
     }
+    std::erase_if(panel.owners, is_away);
+    if (panel.owners.empty()) return std::nullopt;
+    // In turn, where they could not be read.
+    sources[shard] = {*std::ranges::min_element(panel.owners, {}, [this](const std::string& owner) {
+      const auto unread = unread_.find(owner);
+      return unread == unread_.end() ? Instant::min() : unread->second.last;
+    })};
   }
   return sources;
 }
 
-// Nobody is in sync, and all writes wait behind the entry.
-void FilterResolver::tell_awaited(const Entry& entry, const std::vector<std::string>& nodes) {
-  if (std::exchange(told_, entry.position) == entry.position) return;
-  std::string names;
-  for (const std::string& node : nodes) names += (names.empty() ? "" : ", ") + node;
-  log_warning("delete by filter waits: nobody in sync can tell what matches",
-              {{"position", entry.position}, {"nodes", names}});
+bool FilterResolver::is_ready(const Entry& entry, const std::string& owner) const {
+  const NodeStatus status = context_.cluster.status(owner);
+  return status.healthy && stands_before(entry, status);
 }
 
 // The log does not give it all: what it does not hold is not absent where another owner is.
@@ -268,17 +249,29 @@ bool FilterResolver::carried_out(const Entry& entry, const std::string& node) co
          context_.cluster.progress(node).acknowledged >= entry.position;
 }
 
-// Since when it is no use to ask the owner; nullopt: it is there, or about to be.
-std::optional<Instant> FilterResolver::away_since(const Entry& entry, const std::string& owner,
-                                                  Asked just) const {
+// Since when it does not tell; nullopt: it is there, or about to be.
+std::optional<Instant> FilterResolver::silent_since(const Entry& entry,
+                                                    const std::set<std::string>& silent,
+                                                    const std::string& owner) const {
   const NodeStatus status = context_.cluster.status(owner);
-  const bool stands = status.done + 1 >= slice_of(entry).first;
+  const bool stands = stands_before(entry, status);
   const auto unread = unread_.find(owner);
-  if (just == Asked::kInVain && !status.held_up_since && stands && unread != unread_.end() &&
-      (unread->second.asked_for == entry.position ||
-       context_.clock.now() - unread->second.last < kPeersAwaitedFor))
+  if (unread != unread_.end() && (silent.contains(owner) || (stands && !status.healthy)))
     return unread->second.since;
-  return status.healthy && stands ? std::nullopt : status.held_up_since;
+  return stands && status.healthy ? std::nullopt : status.held_up_since;
+}
+
+// Those without whom it cannot be told, and who have not for so long that nobody waits for them.
+std::vector<std::string> FilterResolver::lost(const Entry& entry,
+                                              const std::set<std::string>& silent,
+                                              const Panel& panel) const {
+  std::vector<std::string> lost;
+  std::ranges::copy_if(panel.owners, std::back_inserter(lost), [&](const std::string& owner) {
+    const std::optional<Instant> since = silent_since(entry, silent, owner);
+    return since && context_.clock.now() - *since >= kPeersAwaitedFor;
+  });
+  if (!panel.together && lost.size() < panel.owners.size()) lost.clear();
+  return lost;
 }
 
 // Who alone could tell what matched is not waited for for ever. Where its peers have carried the
@@ -286,69 +279,45 @@ std::optional<Instant> FilterResolver::away_since(const Entry& entry, const std:
 // nobody knows what matches, and the delete fails, for all writes wait behind it: but not while no
 // lane could go on anyway.
 Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry> entry,
-                                                    Asked just) {
-  const Topology& topology = context_.cluster.topology();
+                                                    std::set<std::string> silent) {
+  const Instant now = context_.clock.now();
+  for (const std::string& node : silent) unread_.at(node).last = now;
   const auto held_up = [this](const NodeConfig& node) {
     return context_.cluster.status(node.id).held_up_since.has_value();
   };
-  if (std::ranges::all_of(topology.nodes(), held_up)) {
+  if (std::ranges::all_of(context_.cluster.topology().nodes(), held_up)) {
     unread_.clear();
     co_return false;
   }
   const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(*entry);
-  const auto is_away = [&](const std::string& owner) {
-    return away_since(*entry, owner, just).has_value();
-  };
-  // Of those that are away, when the last of them went, or the first.
-  const auto is_over = [&](const std::vector<std::string>& away, bool last) {
-    std::set<Instant> since;
-    for (const std::string& owner : away) since.insert(*away_since(*entry, owner, just));
-    const Instant from = last ? *since.rbegin() : *since.begin();
-    return context_.clock.now() - from >= kPeersAwaitedFor;
-  };
+  std::set<std::string> awaited;
   std::set<std::string> behind;
   std::set<std::string> missing;
-  bool waits = false;
   for (const ShardId shard : shards_of(*entry)) {
-    std::vector<std::string> owners = topology.owners(shard);
-    const auto trusted = [this, shard](const std::string& owner) {
-      return context_.cluster.is_source(owner, shard);
-    };
-    const bool any_trusted = std::ranges::any_of(owners, trusted);
-    if (any_trusted) std::erase_if(owners, std::not_fn(trusted));
-    const bool known = std::erase_if(owners, [&](const std::string& owner) {
-                         return carried_out(*entry, owner);
-                       }) > 0;
-    if (!any_trusted) leave_out_lacking(*entry, owners);
-    // Who of the others is waited for, choose_sources tells.
-    const bool all_away = !owners.empty() && std::ranges::all_of(owners, is_away);
-    if (!any_trusted && !all_away) continue;
-    if (known) {
-      if (!any_trusted || !all_away) continue;
-      waits = true;
-      if (is_over(owners, true)) behind.insert(owners.begin(), owners.end());
-      continue;
+    const Panel panel = panel_of(*entry, shard, tainted);
+    std::ranges::copy_if(
+        panel.owners, std::inserter(awaited, awaited.end()),
+        [&](const std::string& owner) { return silent_since(*entry, silent, owner).has_value(); });
+    const std::vector<std::string> lost = this->lost(*entry, silent, panel);
+    if (!panel.others_have) {
+      missing.insert(lost.begin(), lost.end());
+    } else if (panel.in_sync) {
+      behind.insert(lost.begin(), lost.end());
     }
-    std::vector<std::string> asked;  // as choose_sources does
-    std::ranges::copy_if(owners, std::back_inserter(asked), [&](const std::string& owner) {
-      const auto taints = tainted.find(owner);
-      return taints == tainted.end() || !taints->second.contains(shard);
-    });
-    const bool any_will_do = !asked.empty();
-    if (!any_will_do) asked = std::move(owners);
-    const bool some_are_there = std::erase_if(asked, std::not_fn(is_away)) > 0;
-    if (asked.empty() || (some_are_there && any_will_do)) continue;
-    waits = true;
-    if (is_over(asked, any_will_do)) missing.insert(asked.begin(), asked.end());
   }
-  if (waits && behind.empty() && missing.empty() &&
-      std::exchange(told_, entry->position) != entry->position)
-    log_warning("delete by filter waits for nodes that are away", {{"position", entry->position}});
   for (const std::string& node : behind) {
     MIROIR_CO_CHECK(co_await context_.cluster.set_state(
         node, ReplicaState::kStale, "it was away while a delete by filter waited for it alone"));
   }
-  if (missing.empty()) co_return false;
+  if (missing.empty()) {
+    if (!awaited.empty() && std::exchange(told_, entry->position) != entry->position) {
+      std::string names;
+      for (const std::string& node : awaited) names += (names.empty() ? "" : ", ") + node;
+      log_warning("delete by filter waits: who could tell what matches is away",
+                  {{"position", entry->position}, {"nodes", names}});
+    }
+    co_return false;
+  }
   log_warning("delete by filter fails: who could tell what matches is away",
               {{"position", entry->position}, {"node", *missing.begin()}});
   MIROIR_CO_CHECK(co_await context_.log.fail_entry(
@@ -359,6 +328,34 @@ Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry>
                            "cannot be read: no other holds them all, without a write that failed "
                            "there.")));
   co_return true;
+}
+
+Async<Result<FilterResolver::Answer>> FilterResolver::ask(std::shared_ptr<const Entry> entry,
+                                                          std::string node,
+                                                          std::vector<ShardId> shards) {
+  const std::uint64_t setbacks = context_.cluster.status(node).setbacks;
+  Answer answer;
+  auto ids = co_await read_matching(entry, node, std::move(shards));
+  if (ids) {
+    answer.ids = std::move(*ids);
+  } else if (ids.error().code == ErrorCode::kConflict) {
+    answer.refusal = meili::api_error("miroir_shard_unavailable", ids.error().message);
+  } else if (ids.error().code == ErrorCode::kInvalid) {
+    MIROIR_CO_TRY(answer.refusal, co_await explain(entry, node));
+  } else {
+    co_return std::unexpected(std::move(ids).error());
+  }
+  // What a disk that was put back, or emptied, meanwhile does not hold is not absent, and what it
+  // cannot filter by others can.
+  MIROIR_CO_TRY(const History history, co_await recheck_(node));
+  if (history.verdict != History::Verdict::kOurs)
+    co_return fail(ErrorCode::kUnavailable, "node " + node + ": " + history.why);
+  // Its lane may have noticed it first, and go on from what is left there.
+  if (context_.cluster.status(node).setbacks != setbacks)
+    co_return fail(ErrorCode::kUnavailable, "node " + node + " fell back while it was asked");
+  if (history.resume_after >= entry->position)
+    co_return fail(ErrorCode::kConflict, "node " + node + " has carried it out before");
+  co_return answer;
 }
 
 // kConflict: by another primary key than the entry's.

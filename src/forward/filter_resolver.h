@@ -16,17 +16,16 @@ namespace miroir {
 // replicas being rebuilt too, so that nobody skips it and no number is spent twice; when every lane
 // that can be read stands right before it, the matching ids are read and written into the entry.
 //
-// It cannot wait for itself: a shard is read from an in-sync owner without taint there (one that
-// does not answer what is asked, or is behind and takes no writes, is waited for until it has been
-// so for a minute, if none is better while other nodes are); where all are tainted, from all of
-// them, and each document is judged by an owner where it is not, or, tainted on all, by any; where
-// none is in sync, from an owner that stands before the entry, for what nobody else holds is all
-// there is: not from one that is being filled by comparison, or was from a log that lacks what a
-// recovery took over, while there is another. Repairs come later in the log, so waiting for them
-// would be for ever. After a log went back owners may have carried it out: these are not asked,
-// those in sync that have not are waited for likewise, and where all have nothing is left that
-// matches, or it failed there. Where an index has another primary key than the entry says, it
-// fails: no value of that field is an id there.
+// It cannot wait for itself: a shard is read from an in-sync owner without taint there; where all
+// are tainted, from all of them, and each document is judged by an owner where it is not, or,
+// tainted on all, by any; where none is in sync, from the others likewise, for what nobody else
+// holds is all there is: not from one that is being filled by comparison, or was from a log that
+// lacks what a recovery took over, while there is another. Repairs come later in the log, so
+// waiting for them would be for ever. Who does not answer what is asked, or is behind and takes no
+// writes, is waited for until it has been so for a minute; then the entry fails. After a log went
+// back owners may have carried it out: these are not asked, those that have not are waited for
+// likewise, and where all have nothing is left that matches, or it failed there. Where an index has
+// another primary key than the entry says, it fails: no value of that field is an id there.
 class FilterResolver {
  public:
   // Whether a node's history still is the log's.
@@ -40,21 +39,40 @@ class FilterResolver {
 
  private:
   using Sources = std::vector<std::vector<std::string>>;  // by shard
+  // Who can tell what matches in a shard; nobody: all have carried it out.
+  struct Panel {
+    std::vector<std::string> owners;
+    bool together = false;     // each is tainted there; else any of them will do
+    bool in_sync = false;      // all of them, or none
+    bool others_have = false;  // carried it out, before the log went back
+  };
+  struct Answer {
+    std::set<std::string> ids;
+    std::optional<meili::ApiError> refusal;
+  };
   // Whether the entry is unresolved no more.
   Async<Result<bool>> resolve(Position position);
   std::vector<ShardId> shards_of(const Entry& entry) const;
-  std::optional<Sources> choose_sources(const Entry& entry);
-  void tell_awaited(const Entry& entry, const std::vector<std::string>& nodes);
+  Panel panel_of(const Entry& entry, ShardId shard,
+                 const std::map<std::string, std::set<ShardId>>& tainted) const;
+  // nullopt: nobody can tell of some shard now.
+  std::optional<Sources> choose_sources(const Entry& entry,
+                                        const std::set<std::string>& silent) const;
+  bool is_ready(const Entry& entry, const std::string& owner) const;
   void leave_out_lacking(const Entry& entry, std::vector<std::string>& owners) const;
   bool is_filled(const std::string& node) const;
   bool may_lack_taken_over(const Entry& entry, const std::string& node) const;
   bool carried_out(const Entry& entry, const std::string& node) const;
-  // Whether an owner was just asked, and did not tell: who is not asked has yet to be.
-  enum class Asked { kNobody, kInVain };
-  std::optional<Instant> away_since(const Entry& entry, const std::string& owner, Asked just) const;
+  std::optional<Instant> silent_since(const Entry& entry, const std::set<std::string>& silent,
+                                      const std::string& owner) const;
+  std::vector<std::string> lost(const Entry& entry, const std::set<std::string>& silent,
+                                const Panel& panel) const;
   // Whether the entry failed for it.
-  Async<Result<bool>> give_up_waiting(std::shared_ptr<const Entry> entry, Asked just);
+  Async<Result<bool>> give_up_waiting(std::shared_ptr<const Entry> entry,
+                                      std::set<std::string> silent);
   std::map<std::string, std::set<ShardId>> tainted_shards(const Entry& entry) const;
+  Async<Result<Answer>> ask(std::shared_ptr<const Entry> entry, std::string node,
+                            std::vector<ShardId> shards);
   Async<Result<std::set<std::string>>> read_matching(std::shared_ptr<const Entry> entry,
                                                      std::string node, std::vector<ShardId> shards);
   Async<Result<meili::ApiError>> explain(std::shared_ptr<const Entry> entry, std::string node);
@@ -66,11 +84,10 @@ class FilterResolver {
   Recheck recheck_;
   std::set<Position> wanted_;
   Position told_ = 0;  // whom this entry waits for, was logged
-  // The nodes that did not tell when they were last asked, though they stood there.
+  // Those that did not tell when they were last asked, though they stood there.
   struct Unread {
     Instant since;
-    Instant last;
-    Position asked_for = 0;
+    Instant last;  // the end of an attempt
   };
   std::map<std::string, Unread> unread_;
 };

@@ -184,7 +184,12 @@ TEST_F(FilterResolverTest, WhereNobodyCanBeReadItFailsInsteadOfHoldingUpAllWrite
   const Instant before = world_.clock.now();
   world_.await_task(world_.remove_by_filter("books", "v = a"));
   EXPECT_LT(world_.clock.now() - before, Seconds(30)) << "it is known";
-  world_.answer_documents = nullptr;
+  world_.run_for(Seconds(10));
+  world_.answer_documents = [&](const std::string& name,
+                                const DocumentQuery& query) -> Result<DocumentPage> {
+    if (name == "a0") return fail(ErrorCode::kCorrupt, "an answer without results");
+    return simulated_documents(*world_.nodes.at(name), query);
+  };
   EXPECT_EQ(world_.await_task(world_.remove_by_filter("books", "v = a")).status, "succeeded");
 }
 
@@ -195,6 +200,24 @@ TEST_F(FilterResolverTest, WhereOneCanNotBeReadTheOtherTells) {
     return simulated_documents(*world_.nodes.at(name), query);
   };
   EXPECT_EQ(world_.await_task(world_.remove_by_filter("books", "v = a")).status, "succeeded");
+}
+
+// Document 1 is "b" on a0, and as it was on b0, where that write failed.
+TEST_F(FilterResolverTest, WhereNobodyIsInSyncWhoFailedDoesNotTell) {
+  world_.fail_tasks({"documentAdditionOrUpdate"}, "b0");
+  world_.await_task(world_.write("books", {"1"}, "b"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.fail_tasks({});
+  ASSERT_TRUE(world_.await(world_.cluster().set_states(
+      {{"a0", {ReplicaState::kStale, "a test"}}, {"b0", {ReplicaState::kStale, "a test"}}})));
+  ASSERT_TRUE(world_.set_down("a0", true));
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.run_for(Seconds(30));
+  EXPECT_FALSE(world_.task_end(removed));
+  ASSERT_TRUE(world_.set_down("a0", false));
+  EXPECT_EQ(world_.await_task(removed).status, "succeeded");
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  EXPECT_EQ(world_.documents_of_group(0, "books").size(), 1U);
 }
 
 // Both are as they were before the swap, under each other's names in the catalogue.
@@ -283,6 +306,24 @@ TEST_F(CarriedOutBeforeTest, WhoIsAwayForLongIsGivenUp) {
   EXPECT_EQ(world_.await_task(position_).status, "succeeded");
   EXPECT_EQ(world_.cluster().status("b0").state, ReplicaState::kStale);
   EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kInSync);
+  world_.await_task(world_.write("books", {"4"}, "b"));
+}
+
+TEST_F(CarriedOutBeforeTest, WhoHasNotTellsAlsoWhereNobodyIsInSync) {
+  ASSERT_TRUE(world_.await(world_.cluster().set_states(
+      {{"a0", {ReplicaState::kStale, "a test"}}, {"b0", {ReplicaState::kStale, "a test"}}})));
+  world_.run_for(Seconds(30));
+  EXPECT_FALSE(world_.task_end(position_));
+  down("b0", false);
+  EXPECT_EQ(world_.await_task(position_).status, "succeeded");
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  EXPECT_TRUE(other().documents("books").empty());
+}
+
+TEST_F(CarriedOutBeforeTest, WhoIsAwayForLongIsGivenUpAlsoWhereNobodyIsInSync) {
+  ASSERT_TRUE(world_.await(world_.cluster().set_states(
+      {{"a0", {ReplicaState::kStale, "a test"}}, {"b0", {ReplicaState::kStale, "a test"}}})));
+  EXPECT_EQ(world_.await_task(position_).status, "succeeded");
   world_.await_task(world_.write("books", {"4"}, "b"));
 }
 

@@ -19,6 +19,11 @@ class OwnersAwayTest : public testing::Test {
     world_.create_index("films");
     world_.await_task(world_.write("books", {id_of("a0", "b0"), id_of("a1", "b1")}, "a"));
     MIROIR_ASSERT(world_.run_until([&] { return world_.all_done(); }));
+    world_.answer_documents = [this](const std::string& name,
+                                     const DocumentQuery& query) -> Result<DocumentPage> {
+      if (name == unread_) return fail(ErrorCode::kUnavailable, "timed out");
+      return simulated_documents(*world_.nodes.at(name), query);
+    };
   }
   std::string id_of(const std::string& one, const std::string& other) const {
     int id = 0;
@@ -38,18 +43,16 @@ class OwnersAwayTest : public testing::Test {
   // Long ago. By now it alone can tell of its shards.
   void let_a1_not_be_read_once() {
     unread_ = "a1";
-    world_.answer_documents = [this](const std::string& name,
-                                     const DocumentQuery& query) -> Result<DocumentPage> {
-      if (name == unread_) return fail(ErrorCode::kUnavailable, "timed out");
-      return simulated_documents(*world_.nodes.at(name), query);
-    };
     world_.await_task(world_.remove_by_filter("books", "v = b"));
     unread_.clear();
+    let_only_a1_tell_of_its_shards();
+    world_.run_for(Seconds(3'600));
+  }
+  void let_only_a1_tell_of_its_shards() {
     world_.fail_tasks({"documentAdditionOrUpdate"}, "b1");
     world_.await_task(world_.write("books", {id_of("a1", "b1")}, "b"));
     ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
     world_.fail_tasks({});
-    world_.run_for(Seconds(3'600));
   }
 
   ForwardWorld world_;
@@ -91,6 +94,42 @@ TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceIsAsked) {
   unread_ = "a0";
   const TaskEnd end = world_.await_task(world_.remove_by_filter("books", "v = a"));
   EXPECT_EQ(end.status, "succeeded") << to_text(end.error);
+}
+
+// The shard of a1 is not what is waited for: a0 is busy, and b0 goes away.
+TEST_F(OwnersAwayTest, WhoCouldNotBeReadIsAskedAgainWhenTheOthersAreThere) {
+  let_only_a1_tell_of_its_shards();
+  unread_ = "a1";
+  world_.nodes.at("a0")->options().automatic = false;
+  world_.write("books", {id_of("a0", "b0")}, "a");
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.run_for(Seconds(1));
+  down({"b0"}, true);
+  unread_.clear();
+  world_.run_for(Seconds(300));
+  EXPECT_FALSE(world_.task_end(removed));
+  world_.nodes.at("a0")->options().automatic = true;
+  EXPECT_EQ(world_.await_task(removed).status, "succeeded");
+}
+
+// a1 does not tell once, and then a0 only after a minute.
+TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceIsAskedAlsoWhereAnotherTakesLong) {
+  let_only_a1_tell_of_its_shards();
+  bool once = false;
+  bool hung = false;
+  world_.answer_documents = [&](const std::string& name,
+                                const DocumentQuery& query) -> Result<DocumentPage> {
+    world_.answer_time = Milliseconds(1);
+    if (name == "a1" && !std::exchange(once, true)) return fail(ErrorCode::kUnavailable, "");
+    if (name == "a0" && once && !std::exchange(hung, true)) {
+      world_.answer_time = Seconds(61);
+      return fail(ErrorCode::kUnavailable, "timed out");
+    }
+    return simulated_documents(*world_.nodes.at(name), query);
+  };
+  const TaskEnd end = world_.await_task(world_.remove_by_filter("books", "v = a"));
+  EXPECT_EQ(end.status, "succeeded") << to_text(end.error);
+  EXPECT_TRUE(hung);
 }
 
 // a0 could not be read before all went away, and is back before a1, which it is not asked without.
