@@ -18,8 +18,6 @@ constexpr std::size_t kIdsPerPage = 10'000;
 constexpr Milliseconds kRetryDelay{20};
 // An owner that was restarted is back by then.
 constexpr Microseconds kPeersAwaitedFor = Seconds(60);
-// Reads that fail further apart have nothing to do with each other.
-constexpr Microseconds kUnreadForgottenAfter = 2 * kPeersAwaitedFor;
 
 // The slices before it say nothing of its documents, and nodes take deletes together.
 bool stands_before(const Entry& entry, const NodeStatus& status) {
@@ -59,56 +57,59 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
   const auto is_canceled = [](const Json& error) { return voided_by(error).value_or(0) != 0; };
   if (failures.first(is_canceled) != nullptr) co_return true;
   std::erase_if(unread_, [this](const auto& each) {
-    return context_.clock.now() - each.second.last >= kUnreadForgottenAfter;
+    return context_.clock.now() - each.second.last >= kPeersAwaitedFor;
   });
 
   const Topology& topology = context_.cluster.topology();
-  std::map<std::string, std::map<ShardId, std::set<std::string>>> told;  // by node
-  std::set<std::string> silent;  // asked by now, and they did not tell
+  Attempt attempt;
   std::optional<Sources> sources;
   for (;;) {
-    sources = choose_sources(*entry, silent);
-    if (!sources) co_return co_await give_up_waiting(entry, silent);
+    sources = choose_sources(*entry, attempt);
+    if (!sources) co_return co_await give_up_waiting(entry, std::move(attempt));
     // Each is asked once, for all the shards that it is a source of.
     std::map<std::string, std::vector<ShardId>> to_ask;
     for (ShardId shard = 0; shard < sources->size(); ++shard) {
       for (const std::string& node : (*sources)[shard])
-        if (!told[node].contains(shard)) to_ask[node].push_back(shard);
+        if (!attempt.has_told(node, shard)) to_ask[node].push_back(shard);
     }
     if (to_ask.empty()) break;
     const auto& [node, shards] = *to_ask.begin();
     auto answer = co_await ask(entry, node, shards);
     if (!answer) {
       const Instant now = context_.clock.now();
-      unread_.try_emplace(node, Unread{now, now}).first->second.last = now;
-      silent.insert(node);
+      unread_.try_emplace(node, Unread{now, now});
+      attempt.silent.insert(node);
       context_.cluster.report_unhealthy(node, answer.error());  // so that its lane looks again
       continue;
     }
-    unread_.erase(node);
     if (answer->refusal) {
       MIROIR_CO_CHECK(co_await context_.log.fail_entry(position, *answer->refusal));
       co_return true;
     }
-    for (const ShardId shard : shards) told[node].try_emplace(shard);
-    for (const std::string& id : answer->ids) told[node][topology.shard_of(slot_of(id))].insert(id);
+    std::map<ShardId, std::set<std::string>>& told = attempt.told[node];
+    for (const ShardId shard : shards) told.try_emplace(shard);
+    for (const std::string& id : answer->ids) {
+      const auto of_shard = told.find(topology.shard_of(slot_of(id)));
+      if (of_shard != told.end()) of_shard->second.insert(id);
+    }
   }
+  end(attempt);
 
   const Position incarnation = kept_under(context_.log, entry->incarnation, position);
   std::set<std::string> ids;
   for (ShardId shard = 0; shard < sources->size(); ++shard) {
     const std::vector<std::string>& owners = (*sources)[shard];
     for (const std::string& owner : owners) {
-      for (const std::string& id : told[owner][shard]) {
+      for (const std::string& id : attempt.told[owner][shard]) {
         auto judge = std::ranges::find_if(owners, [&](const std::string& each) {
           return !context_.log.tainted(incarnation, id, each) &&
                  !context_.log.tainted(incarnation, "", each);
         });
-        if (judge == owners.end() || told[*judge][shard].contains(id)) ids.insert(id);
+        if (judge == owners.end() || attempt.told[*judge][shard].contains(id)) ids.insert(id);
       }
     }
   }
-  told.clear();
+  attempt.told.clear();
   if (ids.empty()) {
     MIROIR_CO_TRY(const auto error, co_await failed_before(entry, *sources));
     if (error) {
@@ -117,6 +118,14 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
     }
   }
   co_return co_await write(entry, std::move(ids));
+}
+
+// Who told all that it was asked can be read by now.
+void FilterResolver::end(const Attempt& attempt) {
+  const Instant now = context_.clock.now();
+  for (const auto& [node, told] : attempt.told)
+    if (!attempt.silent.contains(node)) unread_.erase(node);
+  for (const std::string& node : attempt.silent) unread_.at(node).last = now;
 }
 
 // With what it failed on all owners of a shard where it was carried out before the log went back.
@@ -184,17 +193,19 @@ FilterResolver::Panel FilterResolver::panel_of(
 }
 
 std::optional<FilterResolver::Sources> FilterResolver::choose_sources(
-    const Entry& entry, const std::set<std::string>& silent) const {
+    const Entry& entry, const Attempt& attempt) const {
   const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(entry);
   Sources sources(context_.cluster.topology().shard_count());
   for (const ShardId shard : shards_of(entry)) {
     Panel panel = panel_of(entry, shard, tainted);
     if (!panel.in_sync && panel.others_have) {
-      for (const std::string& owner : lost(entry, silent, panel)) std::erase(panel.owners, owner);
+      for (const std::string& owner : lost(entry, shard, panel, attempt))
+        std::erase(panel.owners, owner);
     }
     if (panel.owners.empty()) continue;
     const auto is_away = [&](const std::string& owner) {
-      return silent.contains(owner) || !is_ready(entry, owner);
+      return !attempt.has_told(owner, shard) &&
+             (attempt.silent.contains(owner) || !is_ready(entry, owner));
     };
     if (panel.together) {
       if (std::ranges::any_of(panel.owners, is_away)) return std::nullopt;
@@ -249,43 +260,46 @@ bool FilterResolver::carried_out(const Entry& entry, const std::string& node) co
          context_.cluster.progress(node).acknowledged >= entry.position;
 }
 
-// Since when it does not tell; nullopt: it is there, or about to be.
-std::optional<Instant> FilterResolver::silent_since(const Entry& entry,
-                                                    const std::set<std::string>& silent,
-                                                    const std::string& owner) const {
+// Since when it does not tell; nullopt: it has, or is there, or about to be.
+std::optional<Instant> FilterResolver::silent_since(const Entry& entry, ShardId shard,
+                                                    const std::string& owner,
+                                                    const Attempt& attempt) const {
+  if (attempt.has_told(owner, shard)) return std::nullopt;
   const NodeStatus status = context_.cluster.status(owner);
   const bool stands = stands_before(entry, status);
   const auto unread = unread_.find(owner);
-  if (unread != unread_.end() && (silent.contains(owner) || (stands && !status.healthy)))
+  if (unread != unread_.end() && (attempt.silent.contains(owner) || (stands && !status.healthy)))
     return unread->second.since;
   return stands && status.healthy ? std::nullopt : status.held_up_since;
 }
 
-// Those without whom it cannot be told, and who have not for so long that nobody waits for them.
-std::vector<std::string> FilterResolver::lost(const Entry& entry,
-                                              const std::set<std::string>& silent,
-                                              const Panel& panel) const {
+// Those without whom it cannot be told, and who have not for so long that nobody waits for them:
+// but not while no lane could go on anyway.
+std::vector<std::string> FilterResolver::lost(const Entry& entry, ShardId shard, const Panel& panel,
+                                              const Attempt& attempt) const {
   std::vector<std::string> lost;
+  if (all_held_up()) return lost;
   std::ranges::copy_if(panel.owners, std::back_inserter(lost), [&](const std::string& owner) {
-    const std::optional<Instant> since = silent_since(entry, silent, owner);
+    const std::optional<Instant> since = silent_since(entry, shard, owner, attempt);
     return since && context_.clock.now() - *since >= kPeersAwaitedFor;
   });
   if (!panel.together && lost.size() < panel.owners.size()) lost.clear();
   return lost;
 }
 
+bool FilterResolver::all_held_up() const {
+  return std::ranges::all_of(context_.cluster.topology().nodes(), [this](const NodeConfig& node) {
+    return context_.cluster.status(node.id).held_up_since.has_value();
+  });
+}
+
 // Who alone could tell what matched is not waited for for ever. Where its peers have carried the
 // delete out, it is no replica in sync without it. Where something failed on them, or none is here,
-// nobody knows what matches, and the delete fails, for all writes wait behind it: but not while no
-// lane could go on anyway.
+// nobody knows what matches, and the delete fails, for all writes wait behind it.
 Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry> entry,
-                                                    std::set<std::string> silent) {
-  const Instant now = context_.clock.now();
-  for (const std::string& node : silent) unread_.at(node).last = now;
-  const auto held_up = [this](const NodeConfig& node) {
-    return context_.cluster.status(node.id).held_up_since.has_value();
-  };
-  if (std::ranges::all_of(context_.cluster.topology().nodes(), held_up)) {
+                                                    Attempt attempt) {
+  end(attempt);
+  if (all_held_up()) {
     unread_.clear();
     co_return false;
   }
@@ -295,10 +309,11 @@ Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry>
   std::set<std::string> missing;
   for (const ShardId shard : shards_of(*entry)) {
     const Panel panel = panel_of(*entry, shard, tainted);
-    std::ranges::copy_if(
-        panel.owners, std::inserter(awaited, awaited.end()),
-        [&](const std::string& owner) { return silent_since(*entry, silent, owner).has_value(); });
-    const std::vector<std::string> lost = this->lost(*entry, silent, panel);
+    std::ranges::copy_if(panel.owners, std::inserter(awaited, awaited.end()),
+                         [&](const std::string& owner) {
+                           return silent_since(*entry, shard, owner, attempt).has_value();
+                         });
+    const std::vector<std::string> lost = this->lost(*entry, shard, panel, attempt);
     if (!panel.others_have) {
       missing.insert(lost.begin(), lost.end());
     } else if (panel.in_sync) {

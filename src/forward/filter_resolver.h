@@ -13,8 +13,8 @@
 namespace miroir {
 
 // Makes rows of deletes by filter (DESIGN.md, "Writing" 3). All lanes wait before such an entry,
-// replicas being rebuilt too, so that nobody skips it and no number is spent twice; when every lane
-// that can be read stands right before it, the matching ids are read and written into the entry.
+// replicas being rebuilt too, so that nobody skips it and no number is spent twice; when those that
+// can tell stand right before it, the matching ids are read and written into the entry.
 //
 // It cannot wait for itself: a shard is read from an in-sync owner without taint there; where all
 // are tainted, from all of them, and each document is judged by an owner where it is not, or,
@@ -23,9 +23,10 @@ namespace miroir {
 // lacks what a recovery took over, while there is another. Repairs come later in the log, so
 // waiting for them would be for ever. Who does not answer what is asked, or is behind and takes no
 // writes, is waited for until it has been so for a minute; then the entry fails. After a log went
-// back owners may have carried it out: these are not asked, those that have not are waited for
-// likewise, and where all have nothing is left that matches, or it failed there. Where an index has
-// another primary key than the entry says, it fails: no value of that field is an id there.
+// back owners may have carried it out: these are not asked, and the others are waited for likewise,
+// and then are not in sync; where all have nothing is left that matches, or it failed there. Where
+// an index has another primary key than the entry says, it fails: no value of that field is an id
+// there.
 class FilterResolver {
  public:
   // Whether a node's history still is the log's.
@@ -46,6 +47,16 @@ class FilterResolver {
     bool in_sync = false;      // all of them, or none
     bool others_have = false;  // carried it out, before the log went back
   };
+  // To read all that is to be read.
+  struct Attempt {
+    std::map<std::string, std::map<ShardId, std::set<std::string>>> told;  // by node
+    std::set<std::string> silent;  // asked, and they did not tell
+
+    bool has_told(const std::string& node, ShardId shard) const {
+      const auto of_node = told.find(node);
+      return of_node != told.end() && of_node->second.contains(shard);
+    }
+  };
   struct Answer {
     std::set<std::string> ids;
     std::optional<meili::ApiError> refusal;
@@ -56,20 +67,20 @@ class FilterResolver {
   Panel panel_of(const Entry& entry, ShardId shard,
                  const std::map<std::string, std::set<ShardId>>& tainted) const;
   // nullopt: nobody can tell of some shard now.
-  std::optional<Sources> choose_sources(const Entry& entry,
-                                        const std::set<std::string>& silent) const;
+  std::optional<Sources> choose_sources(const Entry& entry, const Attempt& attempt) const;
   bool is_ready(const Entry& entry, const std::string& owner) const;
   void leave_out_lacking(const Entry& entry, std::vector<std::string>& owners) const;
   bool is_filled(const std::string& node) const;
   bool may_lack_taken_over(const Entry& entry, const std::string& node) const;
   bool carried_out(const Entry& entry, const std::string& node) const;
-  std::optional<Instant> silent_since(const Entry& entry, const std::set<std::string>& silent,
-                                      const std::string& owner) const;
-  std::vector<std::string> lost(const Entry& entry, const std::set<std::string>& silent,
-                                const Panel& panel) const;
+  std::optional<Instant> silent_since(const Entry& entry, ShardId shard, const std::string& owner,
+                                      const Attempt& attempt) const;
+  std::vector<std::string> lost(const Entry& entry, ShardId shard, const Panel& panel,
+                                const Attempt& attempt) const;
+  bool all_held_up() const;
+  void end(const Attempt& attempt);
   // Whether the entry failed for it.
-  Async<Result<bool>> give_up_waiting(std::shared_ptr<const Entry> entry,
-                                      std::set<std::string> silent);
+  Async<Result<bool>> give_up_waiting(std::shared_ptr<const Entry> entry, Attempt attempt);
   std::map<std::string, std::set<ShardId>> tainted_shards(const Entry& entry) const;
   Async<Result<Answer>> ask(std::shared_ptr<const Entry> entry, std::string node,
                             std::vector<ShardId> shards);
@@ -84,10 +95,11 @@ class FilterResolver {
   Recheck recheck_;
   std::set<Position> wanted_;
   Position told_ = 0;  // whom this entry waits for, was logged
-  // Those that did not tell when they were last asked, though they stood there.
+  // Those that did not tell when they were last asked, though they stood there; forgotten where
+  // nothing asked them again within a minute.
   struct Unread {
     Instant since;
-    Instant last;  // the end of an attempt
+    Instant last;
   };
   std::map<std::string, Unread> unread_;
 };

@@ -132,6 +132,62 @@ TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceIsAskedAlsoWhereAnotherTakesLong) {
   EXPECT_TRUE(hung);
 }
 
+// Two failures a minute apart are not one of a minute.
+TEST_F(OwnersAwayTest, WhoCouldNotBeReadOnceAMinuteAgoIsAwaited) {
+  unread_ = "a1";
+  world_.await_task(world_.remove_by_filter("books", "v = b"));
+  unread_.clear();
+  let_only_a1_tell_of_its_shards();
+  world_.run_for(Seconds(70));
+  unread_ = "a1";
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.run_for(Seconds(5));
+  unread_.clear();
+  const TaskEnd end = world_.await_task(removed);
+  EXPECT_EQ(end.status, "succeeded") << to_text(end.error);
+}
+
+// b0 is away. a1 does not tell at first, and then only once b1 was asked in its place, for a
+// minute.
+TEST_F(OwnersAwayTest, WhoHasToldIsNotAwaitedWhileAnotherTakesLong) {
+  down({"b0"}, true);
+  bool once = false;
+  world_.answer_documents = [&](const std::string& name,
+                                const DocumentQuery& query) -> Result<DocumentPage> {
+    world_.answer_time = Milliseconds(1);
+    if (name == "a1" && !std::exchange(once, true)) return fail(ErrorCode::kUnavailable, "");
+    if (name != "b1") return simulated_documents(*world_.nodes.at(name), query);
+    world_.nodes.at("a0")->options().down = true;
+    world_.answer_time = Seconds(61);
+    return fail(ErrorCode::kUnavailable, "timed out");
+  };
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  world_.run_for(Seconds(300));
+  down({"a0", "b0"}, false);
+  const TaskEnd end = world_.await_task(removed);
+  EXPECT_EQ(end.status, "succeeded") << to_text(end.error);
+  EXPECT_EQ(world_.answer_time, Microseconds(Milliseconds(1)));
+}
+
+// a0 alone can tell of one of its shards, and does; of the other neither does.
+TEST_F(OwnersAwayTest, WhereNobodyTellsOfOneShardItFails) {
+  world_.fail_tasks({"documentAdditionOrUpdate"}, "b0");
+  world_.await_task(world_.write("books", {id_of("a0", "b0")}, "b"));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  world_.fail_tasks({});
+  const Slot slot = slot_of(id_of("a0", "b1"));
+  world_.answer_documents = [&](const std::string& name,
+                                const DocumentQuery& query) -> Result<DocumentPage> {
+    if (std::ranges::any_of(query.slots, [&](const SlotRange& range) {
+          return range.first <= slot && slot <= range.last;
+        }))
+      return fail(ErrorCode::kUnavailable, "timed out");
+    return simulated_documents(*world_.nodes.at(name), query);
+  };
+  const TaskEnd end = world_.await_task(world_.remove_by_filter("books", "v = a"));
+  EXPECT_EQ(end.status, "failed");
+}
+
 // a0 could not be read before all went away, and is back before a1, which it is not asked without.
 TEST_F(OwnersAwayTest, WhoIsBackFirstIsNotTheOneThatCannotBeRead) {
   world_.answer_documents = [](const std::string&, const DocumentQuery&) -> Result<DocumentPage> {
