@@ -56,9 +56,11 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
                 co_await EntryFailures::of(context_.log, context_.cluster, position));
   const auto is_canceled = [](const Json& error) { return voided_by(error).value_or(0) != 0; };
   if (failures.first(is_canceled) != nullptr) co_return true;
-  std::erase_if(unread_, [this](const auto& each) {
-    return context_.clock.now() - each.second.last >= kPeersAwaitedFor;
-  });
+  const Instant now = context_.clock.now();
+  std::erase_if(unread_,
+                [&](const auto& each) { return now - each.second.last >= kPeersAwaitedFor; });
+  for (auto& [node, unread] : unread_)
+    if (!is_ready(*entry, node)) unread.last = now;  // nobody can ask it
 
   const Topology& topology = context_.cluster.topology();
   Attempt attempt;
@@ -76,8 +78,8 @@ Async<Result<bool>> FilterResolver::resolve(Position position) {
     const auto& [node, shards] = *to_ask.begin();
     auto answer = co_await ask(entry, node, shards);
     if (!answer) {
-      const Instant now = context_.clock.now();
-      unread_.try_emplace(node, Unread{now, now});
+      const Instant failed_at = context_.clock.now();
+      unread_.try_emplace(node, Unread{failed_at, failed_at});
       attempt.silent.insert(node);
       context_.cluster.report_unhealthy(node, answer.error());  // so that its lane looks again
       continue;

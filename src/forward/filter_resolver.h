@@ -96,7 +96,7 @@ class FilterResolver {
   std::set<Position> wanted_;
   Position told_ = 0;  // whom this entry waits for, was logged
   // Those that did not tell when they were last asked, though they stood there; forgotten where
-  // nothing asked them again within a minute.
+  // they could have been asked again for a minute, and were not.
   struct Unread {
     Instant since;
     Instant last;

@@ -169,6 +169,27 @@ TEST_F(OwnersAwayTest, WhoHasToldIsNotAwaitedWhileAnotherTakesLong) {
   EXPECT_EQ(world_.answer_time, Microseconds(Milliseconds(1)));
 }
 
+// Its lane learns of it, and that it is back, about a minute later.
+TEST_F(OwnersAwayTest, WhomEachReadTakesDownIsNotAskedForEver) {
+  let_only_a1_tell_of_its_shards();
+  double& lost = world_.networks.at("a1").lose_request;
+  world_.answer_documents = [&](const std::string& name,
+                                const DocumentQuery& query) -> Result<DocumentPage> {
+    if (name != "a1") return simulated_documents(*world_.nodes.at(name), query);
+    lost = 1;
+    return fail(ErrorCode::kUnavailable, "connection reset");
+  };
+  const Position removed = world_.remove_by_filter("books", "v = a");
+  int times = 0;
+  while (times < 10 && world_.run_until([&] { return lost == 1; }, Seconds(120))) {
+    ++times;
+    world_.run_for(Seconds(58));
+    lost = 0;
+  }
+  EXPECT_LT(times, 4);
+  EXPECT_EQ(world_.await_task(removed).status, "failed");
+}
+
 // a0 alone can tell of one of its shards, and does; of the other neither does.
 TEST_F(OwnersAwayTest, WhereNobodyTellsOfOneShardItFails) {
   world_.fail_tasks({"documentAdditionOrUpdate"}, "b0");
