@@ -146,9 +146,9 @@ struct History {
   std::string resume_at;      // enqueuedAt of the newest task, whose uid is resume_after + offset
   std::string why;  // a sentence for people where the verdict is not kOurs
   Position lost = 0;  // LostLog::newest
-  // Where it is of a log that was lost: entries of this one, after the acknowledged one, whose
-  // tasks on documents are there. Rising. Up to `obscured` others may have been deleted.
-  std::vector<Position> held = {};
+  // Where it is of a log that was lost: entries of this one, from the acknowledged one, that tasks
+  // there tell of, and these tasks. Up to `obscured` others may have been deleted.
+  std::map<Position, TaskUid> held = {};
   Position obscured = 0;
   std::optional<Position> put_back_to = {};  // what its disk held that then took `resume_after`
 };

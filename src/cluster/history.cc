@@ -180,7 +180,11 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
                   .why = {},
                   .lost = 0};
   // Where it was not seen to hold any task before, those may have been deleted.
-  if (progress.acknowledged_at.empty()) history.obscured = std::numeric_limits<Position>::max();
+  if (progress.acknowledged_at.empty()) {
+    history.obscured = std::numeric_limits<Position>::max();
+  } else {
+    history.held[progress.acknowledged] = to_uid(first - 1);
+  }
   std::optional<EntryMark> lost;  // the first
   Position told = 0;              // by metadata, of the log's: it was sent all before, too
   Position guessed = 0;           // before the first, by the others: it may be of either log
@@ -194,7 +198,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
       const auto mark = parse_task_metadata(task.custom_metadata);
       if (mark && position) {
         told = std::max(told, *position);
-        history.held.push_back(*position);
+        history.held[*position] = task.uid;
         history.obscured = std::min(history.obscured, *position - 1);
       }
       if (mark && !position) {
@@ -293,6 +297,27 @@ Async<Result<std::optional<Position>>> newest_up_to(NodeClient& client, std::int
   co_return 0;
 }
 
+// The tasks of entries after one, up to another, as they tell themselves: a disk that was put back
+// has them under other numbers than the row says. Of one that was sent twice the newest.
+Async<Result<std::map<Position, TaskUid>>> tasks_between(NodeClient& client, Position after,
+                                                         Position up_to, std::int64_t last,
+                                                         Log& log, Instant deadline) {
+  std::map<Position, TaskUid> found;
+  bool older = after >= up_to;
+  for (int pages = 0; pages < kPagesBackMax && last >= 0 && !older; ++pages) {
+    MIROIR_CO_TRY(const std::vector<NodeTask> page, co_await page_up_to(client, last, deadline));
+    for (auto task = page.rbegin(); task != page.rend() && !older; ++task) {
+      const auto mark = parse_task_metadata(task->custom_metadata);
+      if (!mark) continue;
+      MIROIR_CO_TRY(const bool known, co_await knows(log, *mark, up_to));
+      older = known && mark->position <= after;
+      if (known && !older) found.try_emplace(mark->position, task->uid);
+    }
+    last -= static_cast<std::int64_t>(kPage);
+  }
+  co_return found;
+}
+
 // The last task we saw is gone: the newest one of ours that is left tells how far back the node
 // went. Or it is the log that went back, and one of the entries that it lost deleted the task. Or
 // somebody else deleted it: what tasks there were is not known, but nothing says that the node
@@ -320,6 +345,8 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
     MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent, progress.run));
     if (lost.newest > progress.acknowledged) {
       const Position resume_after = std::max(progress.acknowledged, lost.shared);
+      MIROIR_CO_TRY(auto held, co_await tasks_between(client, progress.acknowledged, resume_after,
+                                                      newest.uid, log, deadline));
       co_return History{
           .verdict = History::Verdict::kForeign,
           .resume_after = resume_after,
@@ -327,6 +354,7 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
           .resume_at = newest.enqueued_at,
           .why = why_lost(lost.newest, log.head()),
           .lost = lost.newest,
+          .held = std::move(held),
           .obscured = std::numeric_limits<Position>::max()};
     }
     MIROIR_CO_TRY(const NewestOfOurs ours,

@@ -197,7 +197,7 @@ bool Forwarder::was_unsent(const Entry& entry, const History& history) const {
   return history.lost > 0 && entry.body != 0 &&
          entry.position > std::max(progress_.acknowledged, history.obscured) &&
          concerns(entry, node_, context_.cluster.topology()) &&
-         !std::ranges::binary_search(history.held, entry.position);
+         !history.held.contains(entry.position);
 }
 
 // The newest of those whose bodies are gone; 0: none.
@@ -219,6 +219,16 @@ Async<Result<Position>> Forwarder::newest_unsent(History history) const {
     if (!failures.contains(node_)) co_return unsent.back();
   }
   co_return 0;
+}
+
+// Whose number is not told follows those that are.
+TaskUid Forwarder::task_of(Position position, const History& history) const {
+  std::int64_t offset = progress_.offset;
+  auto told = history.held.upper_bound(position);
+  if (told != history.held.begin()) --told;
+  if (told != history.held.end())
+    offset = std::int64_t{told->second} - static_cast<std::int64_t>(told->first);
+  return static_cast<TaskUid>(static_cast<std::int64_t>(position) + offset);
 }
 
 // The tasks that the node has and nobody watches: sent before a crash, or without an answer. Up to
@@ -270,8 +280,7 @@ Async<void> Forwarder::recover_tasks(History history, Position unsent) {
         }
       }
       if (unresolved(*entry)) resolver_.want(entry->position);  // a log that went back forgot it
-      const auto uid =
-          static_cast<TaskUid>(static_cast<std::int64_t>(entry->position) + progress_.offset);
+      const TaskUid uid = task_of(entry->position, history);
       watcher_.add(std::move(entry), uid, "");
     }
   }

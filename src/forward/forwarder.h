@@ -56,6 +56,7 @@ class Forwarder {
   Async<Result<void>> drain();
   Async<void> recover_tasks(History history, Position unsent);
   bool was_unsent(const Entry& entry, const History& history) const;
+  TaskUid task_of(Position position, const History& history) const;
   Async<Result<Position>> newest_unsent(History history) const;
   Async<Error> forward();
   Async<Result<void>> hand_over(std::shared_ptr<const Entry> entry);

@@ -309,6 +309,31 @@ TEST_F(LostLogTest, WhatANodeDidAfterTheCopyIsNotSentAgainWhereItsTasksWereDelet
   expect_held("books", "1", "new");
 }
 
+// Its disk was put back, and somebody else took a number, after the row that the copy has.
+TEST_F(LostLogTest, WhatFailedUnderAnotherNumberThanTheCopySaysFailed) {
+  world_.options.forward.node_tasks_kept = 100;
+  world_.crash();
+  world_.start();
+  SimulatedNode& node = *world_.nodes.at("b0");
+  SimulatedNode::Disk before = node.snapshot();
+  world_.await_task(world_.write("books", {"2"}, "kept"));
+  settle();
+  ASSERT_TRUE(world_.set_down("b0", true));
+  node.restore(std::move(before));
+  ASSERT_TRUE(node.enqueue(CreateIndex{"strange", {}}, std::nullopt, ""));
+  world_.fail_tasks({"documentDeletion"});
+  const Position removed = world_.remove("books", {"2"});
+  world_.run_for(Seconds(1));
+  const MemoryStore::Tables older = copy();
+  ASSERT_TRUE(world_.set_down("b0", false));
+  EXPECT_EQ(world_.await_task(removed).status, "failed");
+  world_.fail_tasks({});
+  write_on();
+  put_back(older);
+  EXPECT_EQ(world_.await_task(removed).status, "failed");
+  expect_held("books", "2", "kept");
+}
+
 class NewLogTest : public LostLogTest, public testing::WithParamInterface<bool> {};
 INSTANTIATE_TEST_SUITE_P(Restarted, NewLogTest, testing::Bool());
 

@@ -132,8 +132,10 @@ Async<void> TaskWatcher::run() {
 Async<Result<bool>> TaskWatcher::poll() {
   const std::uint64_t epoch = epoch_;
   const std::uint64_t looks = looks_;
-  const TaskUid first = in_flight_.begin()->second.uid;
-  const TaskUid last = in_flight_.rbegin()->second.uid;
+  // Those that its history told of may be numbered otherwise than in order.
+  const auto uid_of = [](const auto& task) { return task.second.uid; };
+  const TaskUid first = uid_of(*std::ranges::min_element(in_flight_, {}, uid_of));
+  const TaskUid last = uid_of(*std::ranges::max_element(in_flight_, {}, uid_of));
   auto answer = co_await context_.cluster.client(node_).tasks(
       first, last, kTasksPerPage, context_.clock.now() + context_.options.request_timeout);
   if (epoch != epoch_) co_return false;
