@@ -128,6 +128,21 @@ TEST_F(PauseTest, DeepPassThatWasCutOffGoesOnWhereItWas) {
   EXPECT_EQ(first_index, read_before) << "what was read before is not read again";
 }
 
+// The disk was full when it began, and Miroir died before it ended.
+TEST_F(PauseTest, DeepPassThatIsNotWrittenDownButReadIsGoneOnWith) {
+  const Json sweep = Json::object({{"pass", 7},
+                                   {"head", world.log().head()},
+                                   {"startedMicroseconds", 0},
+                                   {"clean", true},
+                                   {"done", Json::array()}});
+  ASSERT_TRUE(
+      world.await(world.store.commit(Batch().put(Table::kMeta, "deep sweep", to_text(sweep)))));
+  restart(std::chrono::hours(100), std::chrono::minutes(5));
+  ASSERT_TRUE(world.run_until([&] { return passes("deep").size() == 1; }, Seconds(600)));
+  EXPECT_EQ(member(passes("deep")[0], "pass"), Json(8));
+  EXPECT_EQ(member(passes("deep")[0], "resumes"), Json(7));
+}
+
 TEST_F(PauseTest, ADocumentThatMovesWhereASweepHasBeenDoesNotSpoilIt) {
   world.create_index("series");
   world.write("series", {"a", "b", "c"}, "v");

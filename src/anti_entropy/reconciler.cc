@@ -4,6 +4,7 @@
 
 #include "anti_entropy/collection.h"
 #include "anti_entropy/reconciler_state.h"
+#include "anti_entropy/sweep.h"
 #include "base/logging.h"
 
 namespace miroir {
@@ -70,6 +71,10 @@ Async<Result<void>> Reconciler::State::recover() {
   // Of one whose beginning could not be written there may be repairs.
   MIROIR_CO_TRY(const auto repair, co_await store.scan(Table::kRepair, "", "", 1, true));
   if (!repair.empty()) next_number = number_of(repair.front().key) + 1;
+  // …or what it had read.
+  MIROIR_CO_TRY(const anti_entropy::Sweep sweep,
+                co_await anti_entropy::Sweep::load(store, true, 0, 0, {}));
+  next_number = std::max(next_number, sweep.pass() + 1);
   Batch batch;
   for (auto pass = passes.rbegin(); pass != passes.rend(); ++pass) {
     const Json* number = pass->find("pass");

@@ -345,7 +345,7 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
     MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent, progress.run));
     if (lost.newest > progress.acknowledged) {
       const Position resume_after = std::max(progress.acknowledged, lost.shared);
-      MIROIR_CO_TRY(auto held, co_await tasks_between(client, progress.acknowledged, resume_after,
+      MIROIR_CO_TRY(auto held, co_await tasks_between(client, progress.done, resume_after,
                                                       newest.uid, log, deadline));
       co_return History{
           .verdict = History::Verdict::kForeign,
@@ -376,6 +376,8 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
     history.resume_after = std::max(history.resume_after, progress.acknowledged);
     history.why += "; somebody deleted tasks of it";
   }
+  MIROIR_CO_TRY(history.held, co_await tasks_between(client, progress.done, history.resume_after,
+                                                     newest.uid, log, deadline));
   history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
   history.resume_at = newest.enqueued_at;
   co_return history;

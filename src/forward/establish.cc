@@ -22,8 +22,8 @@ Async<Result<void>> Forwarder::establish() {
   MIROIR_CO_CHECK(co_await client_.probe(until));
   if (!context_.cluster.joined(node_)) MIROIR_CO_CHECK(co_await join(until));
   const std::uint64_t connections = client_.connections();
-  MIROIR_CO_TRY(History history,
-                co_await check_history(client_, progress_, context_.log, until, handed_over_));
+  MIROIR_CO_TRY(History history, co_await check_history(client_, row_as_watched(), context_.log,
+                                                        until, handed_over_));
   looked_over_ = connections;
   co_return co_await adopt(std::move(history));
 }
@@ -33,7 +33,7 @@ Async<Result<History>> Forwarder::recheck(Instant deadline) {
     co_return fail(ErrorCode::kUnavailable, "node " + node_ + " has not joined yet");
   const Position acknowledged = progress_.acknowledged;
   MIROIR_CO_TRY(History history,
-                co_await check_history(client_, progress_, context_.log, deadline));
+                co_await check_history(client_, row_as_watched(), context_.log, deadline));
   if (history.verdict != History::Verdict::kOurs) {
     // Where the lane went on meanwhile, it looks anew.
     if (progress_.acknowledged == acknowledged &&
@@ -44,6 +44,13 @@ Async<Result<History>> Forwarder::recheck(Instant deadline) {
     watcher_.report_trouble(Error{ErrorCode::kConflict, history.why});
   }
   co_return history;
+}
+
+// The tasks of what is behind it are looked for.
+NodeProgress Forwarder::row_as_watched() const {
+  NodeProgress row = progress_;
+  row.done = watcher_.passed();
+  return row;
 }
 
 // The offset is fixed here: its task numbers go on where the node's own end.
@@ -228,7 +235,7 @@ TaskUid Forwarder::task_of(Position position, const History& history) const {
   if (told != history.held.begin()) --told;
   if (told != history.held.end())
     offset = std::int64_t{told->second} - static_cast<std::int64_t>(told->first);
-  return static_cast<TaskUid>(static_cast<std::int64_t>(position) + offset);
+  return static_cast<TaskUid>(std::max<std::int64_t>(0, std::int64_t(position) + offset));
 }
 
 // The tasks that the node has and nobody watches: sent before a crash, or without an answer. Up to

@@ -57,6 +57,7 @@ class Forwarder {
   Async<void> recover_tasks(History history, Position unsent);
   bool was_unsent(const Entry& entry, const History& history) const;
   TaskUid task_of(Position position, const History& history) const;
+  NodeProgress row_as_watched() const;
   Async<Result<Position>> newest_unsent(History history) const;
   Async<Error> forward();
   Async<Result<void>> hand_over(std::shared_ptr<const Entry> entry);

@@ -310,7 +310,10 @@ TEST_F(LostLogTest, WhatANodeDidAfterTheCopyIsNotSentAgainWhereItsTasksWereDelet
 }
 
 // Its disk was put back, and somebody else took a number, after the row that the copy has.
-TEST_F(LostLogTest, WhatFailedUnderAnotherNumberThanTheCopySaysFailed) {
+class OtherNumbersTest : public LostLogTest, public testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(MoreIsLost, OtherNumbersTest, testing::Bool());
+
+TEST_P(OtherNumbersTest, WhatFailedUnderAnotherNumberThanTheCopySaysFailed) {
   world_.options.forward.node_tasks_kept = 100;
   world_.crash();
   world_.start();
@@ -328,8 +331,8 @@ TEST_F(LostLogTest, WhatFailedUnderAnotherNumberThanTheCopySaysFailed) {
   ASSERT_TRUE(world_.set_down("b0", false));
   EXPECT_EQ(world_.await_task(removed).status, "failed");
   world_.fail_tasks({});
-  write_on();
-  put_back(older);
+  if (GetParam()) write_on();
+  restart_on(older);
   EXPECT_EQ(world_.await_task(removed).status, "failed");
   expect_held("books", "2", "kept");
 }

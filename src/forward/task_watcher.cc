@@ -1,6 +1,7 @@
 #include "forward/task_watcher.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "cluster/state_reasons.h"
 #include "forward/plan.h"
@@ -133,9 +134,13 @@ Async<Result<bool>> TaskWatcher::poll() {
   const std::uint64_t epoch = epoch_;
   const std::uint64_t looks = looks_;
   // Those that its history told of may be numbered otherwise than in order.
-  const auto uid_of = [](const auto& task) { return task.second.uid; };
-  const TaskUid first = uid_of(*std::ranges::min_element(in_flight_, {}, uid_of));
-  const TaskUid last = uid_of(*std::ranges::max_element(in_flight_, {}, uid_of));
+  TaskUid first = std::numeric_limits<TaskUid>::max();
+  TaskUid last = 0;
+  for (const auto& [position, task] : in_flight_) {
+    if (task.ended) continue;
+    first = std::min(first, task.uid);
+    last = std::max(last, task.uid);
+  }
   auto answer = co_await context_.cluster.client(node_).tasks(
       first, last, kTasksPerPage, context_.clock.now() + context_.options.request_timeout);
   if (epoch != epoch_) co_return false;
