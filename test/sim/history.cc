@@ -265,14 +265,16 @@ class Replay {
 
   // By the names that an operation was to give which then failed everywhere, until it was taken
   // back. A delete by filter in an index that nobody has finds nothing, and succeeds, as
-  // any delete does once the reconciler has made the index that was to be.
+  // any delete does once the reconciler has made the index that was to be; and a creation makes it
+  // if it is first.
   bool is_misjudged(const Operation& operation) const {
     const Position task = operation.task;
     const Act act = operation.request.act;
     const bool is_there = history_.model.indexes().contains(operation.request.index);
     const bool nothing_found = (deletes_documents(act) && !is_there) ||
                                (act == Act::kDeleteFilter && tasks_.at(task)->primary_key.empty());
-    return (tasks_.at(task)->born_failed || nothing_found) && is_between(task);
+    const bool may_be_first = act == Act::kCreate && is_there;
+    return (tasks_.at(task)->born_failed || nothing_found || may_be_first) && is_between(task);
   }
 
   // Whether something failed before it that is taken back later.
