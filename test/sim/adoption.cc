@@ -37,7 +37,7 @@ class Remains {
     for (const auto& [node, disk] : adoption_.disks) {
       for (const auto& [uid, held] : disk.indexes) {
         for (const auto& [id, document] : held.documents) {
-          if (topology_.owns(node, slot_of(id)))
+          if (topology_.owns(node, slot_of(id)) && !is_dead(uid, id, document))
             note(uid, id, document, adoption_.sources.contains(node));
         }
       }
@@ -83,6 +83,21 @@ class Remains {
   Json stop_words_before(const std::string& uid) const {
     const auto index = before_.indexes().find(uid);
     return index == before_.indexes().end() ? Json() : index->second.stop_words;
+  }
+
+  // Sources had done all that the store knew: what is as old as that, and no source has any more,
+  // was deleted. Who holds it is behind. Where nobody is a source, nobody says so.
+  bool is_dead(const std::string& uid, const std::string& id, const Json& document) const {
+    if (text_of(document, "_miroir_updated_at") > encode_stamp(adoption_.known)) return false;
+    bool any_source = false;
+    for (const std::string& owner : topology_.owners(topology_.shard_of(slot_of(id)))) {
+      if (!adoption_.sources.contains(owner)) continue;
+      const auto& indexes = adoption_.disks.at(owner).indexes;
+      const auto index = indexes.find(uid);
+      if (index != indexes.end() && index->second.documents.contains(id)) return false;
+      any_source = true;
+    }
+    return any_source;
   }
 
   void note(const std::string& uid, const std::string& id, const Json& document, bool of_source) {

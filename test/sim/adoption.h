@@ -18,12 +18,13 @@ struct Adoption {
   std::map<std::string, SimulatedNode::Disk> disks;
   std::set<std::string> sources;  // the others were known to be behind
   std::map<std::string, Json> stop_words;  // by index: those that Miroir took
+  EntryStamp known = 0;                    // of the newest entry that the store still had
 };
 
-// What must remain: of every document the newest copy that an owner holds, whoever else lacks it,
-// and every index that a node holds, with its settings; where sources differ, either's, and where
-// none of them was given any, maybe the store's. `before`: what the store still knew, which decides
-// where no node says anything.
+// What must remain: of every document the newest copy that an owner holds, whoever else lacks it
+// (but not what only those have that missed its delete), and every index that a node holds, with
+// its settings; where sources differ, either's, and where none of them was given any, maybe the
+// store's. `before`: what the store still knew, which decides where no node says anything.
 Model what_remains(const Model& before, const Adoption& adoption, const Topology& topology);
 
 }  // namespace miroir::sim

@@ -64,6 +64,20 @@ TEST_F(AdoptionTest, OfEquallyNewCopiesWhatTheLogMakesOfItRemains) {
   EXPECT_EQ(value(), "merged");
 }
 
+// Its disk was put back behind a sweep, and the deletes were forgotten (seed 715399).
+TEST_F(AdoptionTest, WhatSourcesDeletedDoesNotComeBackFromWhoIsBehind) {
+  const auto remain = [this] { return remains().indexes().at("books").documents.size(); };
+  hold("a0", stored("swept", encode_stamp(5)));
+  adoption.known = 5;
+  EXPECT_EQ(remain(), 1) << "nobody says that it was deleted";
+  adoption.sources = {"a0", "b0"};
+  EXPECT_EQ(remain(), 1) << "it is not behind";
+  adoption.sources = {"b0"};
+  EXPECT_EQ(remain(), 0);
+  adoption.known = 4;
+  EXPECT_EQ(remain(), 1) << "the log may have lost it";
+}
+
 TEST_F(AdoptionTest, WhatTheStoreKnewAndNoNodeHoldsIsGone) {
   before.apply({Act::kReplace, "books", {"w1"}, "x"});
   before.apply({Act::kReplace, "films", {"w1"}, "x"});

@@ -189,7 +189,9 @@ void World::watch_adoption(const Batch& batch) {
     Adoption adoption{.position = entry.position,
                       .disks = {},
                       .sources = {},
-                      .stop_words = settings_taken(batch)};
+                      .stop_words = settings_taken(batch),
+                      .known = 0};
+    if (went_back_to_ > 0) adoption.known = ledger_.entries().at(went_back_to_)->stamp;
     for (const auto& [id, node] : nodes()) {
       adoption.disks[id] = node->disk();
       const NodeStatus status = process_->cluster().status(id);
