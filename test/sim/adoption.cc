@@ -85,13 +85,14 @@ class Remains {
     return index == before_.indexes().end() ? Json() : index->second.stop_words;
   }
 
-  // Sources had done all that the store knew: what is as old as that, and no source has any more,
-  // was deleted. Who holds it is behind. Where nobody is a source, nobody says so.
+  // Sources had done all that the store knew, but where their index is in doubt: what is as old as
+  // that, and no source has any more, was deleted. Who holds it is behind. Where nobody is a
+  // source, nobody says so.
   bool is_dead(const std::string& uid, const std::string& id, const Json& document) const {
     if (text_of(document, "_miroir_updated_at") > encode_stamp(adoption_.known)) return false;
     bool any_source = false;
     for (const std::string& owner : topology_.owners(topology_.shard_of(slot_of(id)))) {
-      if (!adoption_.sources.contains(owner)) continue;
+      if (!adoption_.sources.contains(owner) || adoption_.in_doubt.contains({owner, uid})) continue;
       const auto& indexes = adoption_.disks.at(owner).indexes;
       const auto index = indexes.find(uid);
       if (index != indexes.end() && index->second.documents.contains(id)) return false;

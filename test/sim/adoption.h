@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "cluster/topology.h"
 #include "log/entry.h"
@@ -19,6 +20,7 @@ struct Adoption {
   std::set<std::string> sources;  // the others were known to be behind
   std::map<std::string, Json> stop_words;  // by index: those that Miroir took
   EntryStamp known = 0;                    // of the newest entry that the store still had
+  std::set<std::pair<std::string, std::string>> in_doubt = {};  // node and index, as Miroir found
 };
 
 // What must remain: of every document the newest copy that an owner holds, whoever else lacks it

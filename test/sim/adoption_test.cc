@@ -72,6 +72,11 @@ TEST_F(AdoptionTest, WhatSourcesDeletedDoesNotComeBackFromWhoIsBehind) {
   EXPECT_EQ(remain(), 1) << "nobody says that it was deleted";
   adoption.sources = {"a0", "b0"};
   EXPECT_EQ(remain(), 1) << "it is not behind";
+  adoption.in_doubt = {{"a0", "books"}};
+  EXPECT_EQ(remain(), 0) << "but there it is";
+  adoption.in_doubt.insert({"b0", "books"});
+  EXPECT_EQ(remain(), 1) << "nobody can say";
+  adoption.in_doubt.clear();
   adoption.sources = {"b0"};
   EXPECT_EQ(remain(), 0);
   adoption.known = 4;

@@ -46,6 +46,17 @@ std::map<std::string, Json> settings_taken(const Batch& batch) {
   return words;
 }
 
+// Who is known to lack more than single entries of an index.
+std::set<std::pair<std::string, std::string>> in_doubt(const Log& log) {
+  std::set<std::pair<std::string, std::string>> found;
+  for (const Taint& taint : log.index_taints()) {
+    const IndexState* index = log.catalogue().by_incarnation(taint.incarnation);
+    if (index != nullptr && taint.failed.front() == Taint::kUnnamed)
+      found.insert({taint.node, index->uid});
+  }
+  return found;
+}
+
 }  // namespace
 
 bool World::store_goes_back(MemoryStore::Tables tables) {
@@ -190,7 +201,8 @@ void World::watch_adoption(const Batch& batch) {
                       .disks = {},
                       .sources = {},
                       .stop_words = settings_taken(batch),
-                      .known = 0};
+                      .known = 0,
+                      .in_doubt = in_doubt(process_->log())};
     if (went_back_to_ > 0) adoption.known = ledger_.entries().at(went_back_to_)->stamp;
     for (const auto& [id, node] : nodes()) {
       adoption.disks[id] = node->disk();
