@@ -146,14 +146,14 @@ struct History {
   std::string resume_at;      // enqueuedAt of the newest task, whose uid is resume_after + offset
   std::string why;  // a sentence for people where the verdict is not kOurs
   Position lost = 0;  // LostLog::newest
-  // Where it is of a log that was lost: entries of this one, from the acknowledged one, that tasks
-  // there tell of, and these tasks. Up to `obscured` others may have been deleted.
+  bool put_back = false;  // its disk, which took `resume_after` before anybody looked
+  std::optional<Position> put_back_to = {};  // what that disk held; nothing: no task
+  // Where it was, or the log was lost: entries that tasks there tell of, and these tasks. Up to
+  // `obscured` there may be, or have been, others.
   std::map<Position, TaskUid> held = {};
   Position obscured = 0;
-  std::optional<Position> put_back_to = {};  // what its disk held that then took `resume_after`
 };
-// Whether a node has carried out what it holds, up to a number: the newest page of those tasks have
-// ended.
+// Whether the newest page of a node's tasks have ended, up to a number.
 Async<Result<bool>> newest_tasks_ended(
     NodeClient& client, Instant deadline,
     std::int64_t last = std::numeric_limits<std::int64_t>::max());

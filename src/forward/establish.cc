@@ -159,6 +159,9 @@ Async<Result<void>> Forwarder::adopt(History history) {
       progress_.renumbered = std::min(progress_.renumbered, watcher_.done());
       missed_ = 0;
     }
+    // What it took since would hide what it lacks of all that clients were not told of yet.
+    if (history.put_back)
+      watcher_.restart(std::min(watcher_.done(), std::max(history.obscured, context_.settled)));
   }
   if (history.put_back_to) {
     MIROIR_CO_CHECK(
@@ -199,12 +202,15 @@ Async<Result<void>> Forwarder::drain() {
 }
 
 // A log that went back may not know that the node was never sent an entry: the body was gone, or it
-// was refused or cancelled. Between the tasks before and behind such entries theirs are missing.
+// was refused or cancelled. A disk that was put back lost what it had been sent. Between the tasks
+// before and behind such entries theirs are missing.
 bool Forwarder::was_unsent(const Entry& entry, const History& history) const {
-  return history.lost > 0 && entry.body != 0 &&
-         entry.position > std::max(progress_.acknowledged, history.obscured) &&
-         concerns(entry, node_, context_.cluster.topology()) &&
-         !history.held.contains(entry.position);
+  if (entry.body == 0 || !concerns(entry, node_, context_.cluster.topology()) ||
+      history.held.contains(entry.position))
+    return false;
+  // What a client was told stands.
+  if (history.put_back) return entry.position > history.obscured && context_.is_open(entry);
+  return history.lost > 0 && entry.position > std::max(progress_.acknowledged, history.obscured);
 }
 
 // The newest of those whose bodies are gone; 0: none.
@@ -282,7 +288,9 @@ Async<void> Forwarder::recover_tasks(History history, Position unsent) {
           }(context_.log, entry->position, failures);
         });
         if (!failures.contains(node_)) {
-          co_await not_sent(entry, "it was not sent before the log went back");
+          co_await not_sent(entry, history.put_back
+                                       ? "the node's disk was put back to before it was sent"
+                                       : "it was not sent before the log went back");
           continue;
         }
       }

@@ -20,6 +20,12 @@ class ReconnectTest : public testing::Test {
     for (int i = 0; i < 40; ++i) ids.push_back("id" + std::to_string(i));
     return ids;
   }
+  std::vector<std::string> ids_of(const std::string& node) const {
+    std::vector<std::string> its = ids();
+    std::erase_if(
+        its, [&](const std::string& id) { return !world_.topology().owns(node, slot_of(id)); });
+    return its;
+  }
   bool is_noticed() {
     return world_.run_until(
         [&] { return world_.cluster().status("a0").state == ReplicaState::kStale; }, Seconds(5));
@@ -28,17 +34,24 @@ class ReconnectTest : public testing::Test {
     return world_.await(world_.cluster().verify("a0", world_.clock.now() + Seconds(5))).has_value();
   }
   // The next write reaches the node on another disk.
-  void put_back_on_the_way(const SimulatedNode::Disk& disk) {
+  void put_back_on_the_way(const SimulatedNode::Disk& disk,
+                           EntryKind kind = EntryKind::kWriteDocuments) {
     bool put_back = false;
     world_.refuse = [&](const std::string& node, const NodeWrite&) -> std::optional<Error> {
       if (node == "a0" && !std::exchange(put_back, true)) world_.nodes.at("a0")->restore(disk);
       return std::nullopt;
     };
     const std::uint64_t setbacks = world_.cluster().status("a0").setbacks;
-    world_.write("books", ids(), "later");
+    world_.write("books", ids(), "later", kind);
     EXPECT_TRUE(world_.run_until([&] { return world_.cluster().status("a0").setbacks > setbacks; },
                                  Seconds(5)));
     world_.refuse = nullptr;
+  }
+  // It failed on all others that own these, and was lost with the disk.
+  void expect_did_not_happen(Position lost) {
+    EXPECT_EQ(world_.await_task(lost).status, "failed");
+    ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    EXPECT_FALSE(world_.log().any_tainted(world_.log().catalogue().index("books")->incarnation));
   }
   bool is_in_doubt(const std::string& index, const std::string& node) {
     return world_.log().tainted(world_.log().catalogue().indexes().at(index).incarnation, "", node);
@@ -134,6 +147,56 @@ TEST_F(ReconnectTest, AnEmptyDiskThatTookALaterEntryHasNoOtherIndex) {
   put_back_on_the_way({});
   ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
   EXPECT_FALSE(is_in_doubt("books", "a0"));
+}
+
+// Nor is its task seen to end any more; others failed it.
+TEST_F(ReconnectTest, WhatADiskThatTookALaterEntryWasToDoDidNotHappen) {
+  SimulatedNode& node = *world_.nodes.at("a0");
+  const SimulatedNode::Disk older = node.snapshot();
+  node.options().automatic = false;
+  world_.fail_tasks({"documentAdditionOrUpdate"});
+  const Position lost = world_.write("books", ids_of("a0"), "lost");
+  for (const std::string peer : {"b0", "b1"}) {
+    ASSERT_TRUE(
+        world_.run_until([&] { return world_.cluster().status(peer).done >= lost; }, Seconds(5)));
+  }
+  world_.fail_tasks({});
+  put_back_on_the_way(older);
+  node.options().automatic = true;
+  expect_did_not_happen(lost);
+}
+
+TEST_F(ReconnectTest, WhatADiskThatTookALaterEntryHadDoneDidNotHappenWhereOthersFailIt) {
+  const SimulatedNode::Disk older = world_.nodes.at("a0")->snapshot();
+  for (const std::string peer : {"b0", "b1"}) world_.nodes.at(peer)->options().automatic = false;
+  const Position lost = world_.write("books", ids_of("a0"), "lost");
+  ASSERT_TRUE(
+      world_.run_until([&] { return world_.cluster().status("a0").done >= lost; }, Seconds(5)));
+  put_back_on_the_way(older);
+  for (const std::string peer : {"b0", "b1"}) {
+    SimulatedNode& node = *world_.nodes.at(peer);
+    node.options().batch_tasks_max = 1;
+    world_.fail_tasks({"documentAdditionOrUpdate"}, peer);
+    if (node.disk().tasks.contains(static_cast<TaskUid>(lost))) node.process_next_batch();
+    node.fail_tasks(nullptr);
+    node.options().automatic = true;
+  }
+  expect_did_not_happen(lost);
+}
+
+TEST_F(ReconnectTest, WhatADiskThatTookALaterEntryLostIsTaintedThereWhereOthersDidIt) {
+  const SimulatedNode::Disk older = world_.nodes.at("a0")->snapshot();
+  const std::string id = ids_of("a0")[0];
+  for (const std::string peer : {"b0", "b1"}) world_.nodes.at(peer)->options().automatic = false;
+  const Position lost = world_.write("books", {id}, "lost", EntryKind::kMergeDocuments);
+  ASSERT_TRUE(
+      world_.run_until([&] { return world_.cluster().status("a0").done >= lost; }, Seconds(5)));
+  put_back_on_the_way(older, EntryKind::kMergeDocuments);
+  for (const std::string peer : {"b0", "b1"}) world_.nodes.at(peer)->options().automatic = true;
+  EXPECT_EQ(world_.await_task(lost).status, "succeeded");
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  const Position incarnation = world_.log().catalogue().index("books")->incarnation;
+  EXPECT_TRUE(world_.log().tainted(incarnation, id, "a0"));
 }
 
 TEST_F(ReconnectTest, NewConnectionToTheSameNodeIsNoReasonToLookAtAllItsHistory) {
