@@ -297,14 +297,16 @@ Async<Result<std::optional<Position>>> newest_up_to(NodeClient& client, std::int
   co_return 0;
 }
 
-// The tasks of entries after one, up to another, that tell so, not far before `first`: a disk that
-// was put back has them under other numbers. Of one that was sent twice the newest.
+// The tasks of entries after one, up to another, as they tell themselves: a disk that was put back
+// has them under other numbers than the row says. Of one that was sent twice the newest.
 Async<Result<std::map<Position, TaskUid>>> tasks_between(NodeClient& client, Position after,
-                                                         Position up_to, std::int64_t first,
-                                                         std::int64_t last, Log& log,
-                                                         Instant deadline) {
+                                                         Position up_to, std::int64_t last,
+                                                         Log& log, Instant deadline) {
   std::map<Position, TaskUid> found;
-  bool older = after >= up_to;
+  if (after >= up_to) co_return found;
+  MIROIR_CO_TRY(const auto oldest, co_await client.tasks(0, to_uid(last), 1, deadline));
+  const std::int64_t first = oldest.empty() ? last + 1 : oldest[0].uid;
+  bool older = false;
   for (int pages = 0; pages < kPagesBackMax && last >= first && !older; ++pages) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page, co_await page_up_to(client, last, deadline));
     for (auto task = page.rbegin(); task != page.rend() && !older; ++task) {
@@ -346,7 +348,7 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
     MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent, progress.run));
     if (lost.newest > progress.acknowledged) {
       const Position resume_after = std::max(progress.acknowledged, lost.shared);
-      MIROIR_CO_TRY(auto held, co_await tasks_between(client, progress.done, resume_after, 0,
+      MIROIR_CO_TRY(auto held, co_await tasks_between(client, progress.done, resume_after,
                                                       newest.uid, log, deadline));
       co_return History{
           .verdict = History::Verdict::kForeign,
@@ -366,8 +368,6 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
       MIROIR_CO_TRY(history.put_back_to,
                     co_await newest_up_to(client, marker, progress.offset, log, sent, deadline));
       history.obscured = history.put_back_to.value_or(0);
-      MIROIR_CO_TRY(history.held, co_await tasks_between(client, history.obscured, ours.position,
-                                                         marker, newest.uid, log, deadline));
     }
     found = ours.position > 0;
     deleted = deleted || ours.deletion > marker;
@@ -381,10 +381,10 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
     history.resume_after = std::max(history.resume_after, progress.acknowledged);
     history.why += "; somebody deleted tasks of it";
   }
-  if (!history.put_back) {
-    MIROIR_CO_TRY(history.held, co_await tasks_between(client, progress.done, history.resume_after,
-                                                       0, newest.uid, log, deadline));
-  }
+  const Position after =
+      history.put_back ? std::min(progress.done, history.obscured) : progress.done;
+  MIROIR_CO_TRY(history.held, co_await tasks_between(client, after, history.resume_after,
+                                                     newest.uid, log, deadline));
   history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
   history.resume_at = newest.enqueued_at;
   co_return history;

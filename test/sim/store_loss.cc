@@ -139,6 +139,10 @@ void World::find_untold(const SimulatedNode& node) {
 void World::find_ahead(const Ledger::Entries& lost) {
   ahead_.clear();
   untold_.erase(untold_.upper_bound(went_back_to_), untold_.end());
+  for (const Position position : ledger_.left_open()) {
+    const Position task = ledger_.entries().at(position)->task;
+    if (asked_to_cancel_.contains(task)) kept_back_.insert(task);
+  }
   for (const auto& [id, node] : nodes_) {
     if (!tells_of(lost, *node)) continue;
     SimulatedNode::Disk disk = node->snapshot();

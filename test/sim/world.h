@@ -71,6 +71,7 @@ class World {
   // Clients' tasks that had not ended when the store went back, and of which some node could not
   // tell then that they had failed there.
   const std::set<Position>& untold() const { return untold_; }
+  const std::set<Position>& kept_back() const { return kept_back_; }  // cancelled in the lost log
   // All that happened, for a checker.
   Chronicle chronicle() const {
     return {ledger_,  cursed_,       adoptions_,          witness_.swept(), witness_.repaired(),
@@ -162,6 +163,7 @@ class World {
   EntryStamp lost_stamp_ = 0;  // of the newest entry that was lost
   std::map<std::string, TaskUid> ahead_;  // nodes that were ahead of it then, with their next task
   std::set<Position> untold_;
+  std::set<Position> kept_back_;
   std::vector<std::string> wrong_;
   std::vector<Adoption> adoptions_;
   std::map<std::string, Remembered> remembered_;
