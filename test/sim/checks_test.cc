@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/simulated_clock_fake.h"
 #include "sim/history.h"
 
@@ -310,6 +312,9 @@ class SweepHistoryTest : public ::testing::Test {
   static std::size_t documents(const History& history) {
     return history.model.indexes().at("books").documents.size();
   }
+  static std::ptrdiff_t told(const History& history) {
+    return std::ranges::count(history.changes, "ttl_expire", &Change::origin);
+  }
 
   std::vector<Operation> operations = {operation(0, 202, 1, "w0")};
   Entry sweep;
@@ -319,6 +324,7 @@ TEST_F(SweepHistoryTest, WhatExpiredAndWasSweptIsGone) {
   const History history = swept(document_of(operations.front().request, "w0"), 1'000);
   EXPECT_THAT(history.wrong, IsEmpty());
   EXPECT_EQ(documents(history), 0U);
+  EXPECT_EQ(told(history), 1);
 }
 
 TEST_F(SweepHistoryTest, SweptBeforeItExpiredIsFound) {
@@ -329,6 +335,7 @@ TEST_F(SweepHistoryTest, SweptBeforeItExpiredIsFound) {
 TEST_F(SweepHistoryTest, AnotherVersionThatWasSweptIsNotItsEnd) {
   const History history = swept(document_of({Act::kReplace, "books", {"w0"}, "old"}, "w0"), 1'000);
   EXPECT_EQ(documents(history), 1U);
+  EXPECT_EQ(told(history), 0);
   EXPECT_THAT(check_expired(history.model, 999), IsEmpty());
   EXPECT_THAT(check_expired(history.model, 1'000), ElementsAre(HasSubstr("has expired")));
 }

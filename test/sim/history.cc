@@ -438,13 +438,11 @@ class Replay {
     }
   }
 
-  // A version is swept that every replica in sync held: only of the newest is that the end.
+  // A version is swept that every replica in sync held: only of the newest is that the end. Of an
+  // older one, which a node kept where a later entry failed, subscribers are told nothing.
   void sweep(Position position) {
-    std::set<std::string> told;
     for (const Swept& swept : chronicle_.swept) {
       if (swept.position != position) continue;
-      if (told.insert(swept.id).second)
-        tell("delete", position, swept.index, Origin::kTtlExpire, swept.id);
       const auto index = history_.model.indexes().find(swept.index);
       if (index == history_.model.indexes().end()) continue;
       const auto document = index->second.documents.find(swept.id);
@@ -456,6 +454,7 @@ class Replay {
         say("the sweep at {} takes {}/{} from {}, which has not expired: {}", position, swept.index,
             swept.id, swept.node, to_text(document->second));
       index->second.documents.erase(document);
+      tell("delete", position, swept.index, Origin::kTtlExpire, swept.id);
     }
   }
 
