@@ -141,13 +141,22 @@ void Witness::damaged(Instant until) { damaged_until_ = std::max(damaged_until_,
 void Witness::pass_written(const Json& pass) {
   const std::uint64_t its = number(pass, "pass");
   if (at(pass, "state") == Json("running")) {
-    begun_[its] = {clock_.now(), head_};
+    begun_[its] = {clock_.now(), head_, held()};
     return;
   }
   const auto begun = begun_.find(its);
   if (begun == begun_.end()) return;
   if (at(pass, "clean") == Json(true)) pass_was_clean(pass, begun->second);
   begun_.erase(begun);
+}
+
+std::set<std::string> Witness::held() const {
+  std::set<std::string> indexes;
+  for (const auto& [id, node] : nodes_) {
+    for (const auto& [uid, index] : node->disk().indexes)
+      if (!index.documents.empty()) indexes.insert(uid);
+  }
+  return indexes;
 }
 
 void Witness::pass_was_clean(const Json& pass, const Begun& begun) {
@@ -157,13 +166,11 @@ void Witness::pass_was_clean(const Json& pass, const Begun& begun) {
       fmt::format("pass {} ({})", number(pass, "pass"), at(pass, "kind").as_string());
   ++judged_.clean_passes;
   recovering_ = false;
+  const std::set<std::string> now = held();
   for (const Json& report : at(pass, "indexes").as_array()) {
     const std::string& index = at(report, "index").as_string();
-    const bool holds_documents = std::ranges::any_of(nodes_, [&](const auto& node) {
-      const auto found = node.second->disk().indexes.find(index);
-      return found != node.second->disk().indexes.end() && !found->second.documents.empty();
-    });
-    if (!holds_documents) continue;
+    // …nor what was put on a node.
+    if (!begun.held.contains(index) || !now.contains(index)) continue;
     for (const auto& [node, journal] : journals_) {
       if (topology_.shards_of(node).empty()) continue;
       const auto answered = journal.digests.find(index);

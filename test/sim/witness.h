@@ -61,7 +61,9 @@ class Witness {
   struct Begun {
     Instant at;
     std::uint64_t head = 0;
+    std::set<std::string> held;  // the indexes of which some node held documents
   };
+  std::set<std::string> held() const;
   void note_collection(const Batch& batch);
   void entry_written(std::uint64_t position, const std::string& row);
   void pass_written(const Json& pass);
