@@ -41,6 +41,22 @@ class FailedSettingsTest : public ReconcilerTest {
   void refuse_everywhere(std::vector<std::string> words) {
     for (const auto& [name, each] : world.nodes) refuse(name, words);
   }
+  // Somebody writes to b0 when a pass has healed its settings, and before it reads them again.
+  template <class Write>
+  void write_behind_a_heal(Write write) {
+    node("b0").set_directly(kIndex, "stopWords", Json::array({"x"}));
+    const std::uint64_t order = reconciler->start(PassKind::kLight, std::nullopt).value();
+    const auto is_healed = [&] {
+      const Json* words = node("b0").disk().indexes.at(kIndex).settings.find("stopWords");
+      return words != nullptr && *words == Json::array({"a"});
+    };
+    ASSERT_TRUE(world.run_until(is_healed));
+    write();
+    ASSERT_TRUE(world.run_until([&] {
+      const Json last = member(reconciler->status(), "lastLight");
+      return !last.is_null() && number(last, "pass") == order;
+    }));
+  }
   void take(const std::string& name, bool away) {
     node(name).options().down = away;
     ASSERT_TRUE(world.run_until([&] { return world.cluster().status(name).healthy != away; }));
@@ -219,6 +235,35 @@ TEST_F(FailedSettingsTest, OfTwoTheOneThatAppliedThemIsRight) {
   refuse("b0", {});
   run_pass(PassKind::kLight);
   expect(stop_words({"new"}));
+}
+
+TEST_F(FailedSettingsTest, WhatAStrangerWroteBehindAHealIsNotWantedForEver) {
+  change(stop_words({"a"}));
+  settle();
+  run_pass(PassKind::kLight);
+  take("a0", true);
+  write_behind_a_heal([&] { node("b0").set_directly(kIndex, "stopWords", Json::array({"y"})); });
+  take("a0", false);
+  run_pass(PassKind::kLight);
+  run_pass(PassKind::kLight);
+  expect(stop_words({"a"}));
+}
+
+// It shows no rule of Miroir's, and its peer is not there to tell.
+TEST_F(FailedSettingsTest, WhatAnIndexMadeAnewBehindAHealReadsBackIsNotBelieved) {
+  change(stop_words({"a"}));
+  settle();
+  run_pass(PassKind::kLight);
+  take("a0", true);
+  write_behind_a_heal([&] {
+    for (const char* setting : {"stopWords", "filterableAttributes"})
+      node("b0").set_directly(kIndex, setting, Json::array());
+  });
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(member(node("b0").disk().indexes.at(kIndex).settings, "stopWords"), Json::array({"a"}));
+  take("a0", false);
+  run_pass(PassKind::kLight);
+  expect(stop_words({"a"}));
 }
 
 // a0 failed it, and b0, whose disk was put back, skips it.

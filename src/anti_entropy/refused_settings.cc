@@ -30,6 +30,11 @@ bool shows_its_rule(const Json& read, const Entry& version) {
 
 }  // namespace
 
+Async<Result<bool>> shows_rule(const Tools& tools, const IndexState& index, Json read) {
+  MIROIR_CO_TRY(const auto version, co_await kept_entry(tools.log, index.settings_version));
+  co_return version == nullptr || shows_its_rule(read, *version);
+}
+
 Async<Result<std::set<std::string>>> refused_settings(
     const Tools& tools, const Catalogue& catalogue, const std::map<std::string, NodeState>& nodes,
     const std::map<std::string, Json>& remembered) {

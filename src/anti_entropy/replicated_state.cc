@@ -422,8 +422,13 @@ Async<Result<StateReport>> check_replicated_state(const Tools& tools, Roster& ro
       if (difference.defect != StateDefect::kSettings) continue;
       const IndexState* old = before.index(difference.name);
       const IndexState& now = *snapshot.catalogue.index(difference.name);
-      const bool applied = was_applied(sent, difference) && old != nullptr &&
-                           old->settings_version == now.settings_version;
+      bool applied = was_applied(sent, difference) && old != nullptr &&
+                     old->settings_version == now.settings_version;
+      if (applied) {  // unless somebody has made the index anew since
+        MIROIR_CO_TRY(applied,
+                      co_await shows_rule(tools, now,
+                                          snapshot.nodes.at(difference.node).settings.at(now.uid)));
+      }
       Expectations& expected = snapshot.expected;
       Given& its = given[difference.name];
       its.to_any |= applied;
