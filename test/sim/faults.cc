@@ -280,6 +280,7 @@ void World::begin(const Fault& fault) {
       node->fail_tasks({});
       node->restore(fault.kind == FaultKind::kWipe ? SimulatedNode::Disk{}
                                                    : snapshots_[fault.node]);
+      for (const auto& [uid, index] : node->disk().indexes) put_back_.insert({fault.node, uid});
       break;
     case FaultKind::kForeignDelete:
       // Made by a PUT alone, and merged into again once it is gone here: two copies without a base,

@@ -9,6 +9,19 @@
 #include "sim/world.h"
 
 namespace miroir::sim {
+namespace {
+
+// Whether the log that is left would tell what became of an index of that name.
+bool tells_of(const Ledger::Entries& entries, const std::string& index) {
+  return std::ranges::any_of(entries, [&](const auto& one) {
+    const Entry& entry = *one.second;
+    const bool is_one = entry.incarnation > 0 || entry.kind == EntryKind::kCreateIndex ||
+                        entry.kind == EntryKind::kAdoptIndex;
+    return is_one && index_names(entry).contains(index);
+  });
+}
+
+}  // namespace
 
 // On nodes that own it: what is only reported elsewhere, no client's delete would reach.
 void World::write_as_stranger(const Fault& fault) {
@@ -108,9 +121,11 @@ bool World::holds_under_other_key(const std::string& node, const std::string& in
 bool World::drop_index_of_strangers(const std::string& node, const std::string& index) {
   SimulatedNode& its = *nodes_.at(node);
   its.catch_up();
-  if (!strange_indexes_.contains({node, index}) || !its.disk().indexes.contains(index))
-    return false;
-  say(fmt::format("a person drops what a stranger made, {} on {}", index, node));
+  const bool forgotten = put_back_.contains({node, index}) && !tells_of(ledger_.entries(), index);
+  if (!forgotten && !strange_indexes_.contains({node, index})) return false;
+  if (!its.disk().indexes.contains(index)) return false;
+  say(fmt::format("a person drops what {}, {} on {}",
+                  forgotten ? "a lost log had dropped" : "a stranger made", index, node));
   (void)its.enqueue(DropIndex{index}, std::nullopt, "");
   return true;
 }

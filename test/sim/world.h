@@ -90,7 +90,7 @@ class World {
   // Documents, in either index, whose content nothing tells but a person.
   const std::set<std::string>& doubtful() const { return doubtful_; }
   bool holds_under_other_key(const std::string& node, const std::string& index);
-  // False: no stranger made it.
+  // False: no stranger made it, nor has an older disk what a lost log had dropped.
   bool drop_index_of_strangers(const std::string& node, const std::string& index);
   // Documents that strangers wrote, in either index.
   std::set<std::string> strange_ids() const;
@@ -171,6 +171,7 @@ class World {
   std::set<Position> cursed_;
   std::vector<Strange> strange_;
   std::set<std::pair<std::string, std::string>> strange_indexes_;  // node, index: that they made
+  std::set<std::pair<std::string, std::string>> put_back_;         // …that came with an older disk
   Microseconds wall_offset_{0};
   std::int64_t last_expiry_ = 0;  // of what lives shortly
   std::optional<Storm> storm_;
