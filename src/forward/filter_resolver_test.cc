@@ -30,6 +30,10 @@ class FilterResolverTest : public testing::Test {
     MIROIR_ASSERT(world_.run_until([&] { return world_.all_done(); }));
   }
   SimulatedNode& node() { return *world_.nodes.at("a0"); }
+  void let_nobody_be_in_sync() {
+    ASSERT_TRUE(world_.await(world_.cluster().set_states(
+        {{"a0", {ReplicaState::kStale, "a test"}}, {"b0", {ReplicaState::kStale, "a test"}}})));
+  }
 
   void expect_deleted_in_spite_of_a_disk_that_fell_back() {
     const TaskEnd end = world_.await_task(world_.remove_by_filter("books", "v = a"));
@@ -208,8 +212,7 @@ TEST_F(FilterResolverTest, WhereNobodyIsInSyncWhoFailedDoesNotTell) {
   world_.await_task(world_.write("books", {"1"}, "b"));
   ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
   world_.fail_tasks({});
-  ASSERT_TRUE(world_.await(world_.cluster().set_states(
-      {{"a0", {ReplicaState::kStale, "a test"}}, {"b0", {ReplicaState::kStale, "a test"}}})));
+  let_nobody_be_in_sync();
   ASSERT_TRUE(world_.set_down("a0", true));
   const Position removed = world_.remove_by_filter("books", "v = a");
   world_.run_for(Seconds(30));
@@ -310,8 +313,7 @@ TEST_F(CarriedOutBeforeTest, WhoIsAwayForLongIsGivenUp) {
 }
 
 TEST_F(CarriedOutBeforeTest, WhoHasNotTellsAlsoWhereNobodyIsInSync) {
-  ASSERT_TRUE(world_.await(world_.cluster().set_states(
-      {{"a0", {ReplicaState::kStale, "a test"}}, {"b0", {ReplicaState::kStale, "a test"}}})));
+  let_nobody_be_in_sync();
   world_.run_for(Seconds(30));
   EXPECT_FALSE(world_.task_end(position_));
   down("b0", false);
@@ -321,8 +323,7 @@ TEST_F(CarriedOutBeforeTest, WhoHasNotTellsAlsoWhereNobodyIsInSync) {
 }
 
 TEST_F(CarriedOutBeforeTest, WhoIsAwayForLongIsGivenUpAlsoWhereNobodyIsInSync) {
-  ASSERT_TRUE(world_.await(world_.cluster().set_states(
-      {{"a0", {ReplicaState::kStale, "a test"}}, {"b0", {ReplicaState::kStale, "a test"}}})));
+  let_nobody_be_in_sync();
   EXPECT_EQ(world_.await_task(position_).status, "succeeded");
   world_.await_task(world_.write("books", {"4"}, "b"));
 }
