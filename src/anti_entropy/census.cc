@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cluster/history.h"
+
 namespace miroir::anti_entropy {
 
 Census::Census(const Tools& tools, IndexUnderTest index, Roster& roster, IndexReport& report)

@@ -7,6 +7,7 @@
 
 #include "anti_entropy/slot_ranges.h"
 #include "anti_entropy/tools.h"
+#include "cluster/history.h"
 
 namespace miroir::anti_entropy {
 

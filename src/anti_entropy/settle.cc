@@ -6,6 +6,7 @@
 #include "anti_entropy/harvest.h"
 #include "cluster/clears.h"
 #include "cluster/entry_failures.h"
+#include "cluster/history.h"
 #include "cluster/state_reasons.h"
 
 namespace miroir::anti_entropy {

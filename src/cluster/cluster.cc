@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/logging.h"
+#include "cluster/history.h"
 #include "cluster/state_reasons.h"
 
 namespace miroir {
@@ -325,7 +326,7 @@ Async<Result<void>> Cluster::verify(std::string id, Instant deadline) {
   if (connections == node.verified) co_return Result<void>();
   const Position acknowledged = node.progress.acknowledged;
   MIROIR_CO_TRY(const History history,
-                co_await check_history(*node.client, node.progress, state_->log, deadline));
+                co_await check_history(*node.client, node.progress, {state_->log, id}, deadline));
   if (history.verdict == History::Verdict::kOurs) {
     node.verified = std::max(node.verified, connections);
     co_return Result<void>();

@@ -1,12 +1,9 @@
-#include <algorithm>
-#include <array>
-#include <charconv>
-#include <limits>
-#include <set>
+#include "cluster/history.h"
 
-#include "cluster/cluster.h"
+#include <algorithm>
+#include <limits>
+
 #include "cluster/state_reasons.h"
-#include "node_api/node_settings.h"
 
 namespace miroir {
 namespace {
@@ -16,7 +13,6 @@ constexpr std::size_t kPage = 1'000;
 constexpr int kPagesBackMax = 100;
 // Tasks of others in a row, between two of ours, that are counted.
 constexpr std::int64_t kStrangersMax = 32;
-constexpr std::string_view kMetadataPrefix = "miroir:";
 constexpr std::uint64_t kAnyRun = std::numeric_limits<std::uint64_t>::max();
 
 TaskUid to_uid(std::int64_t number) {
@@ -31,56 +27,6 @@ Async<Result<std::vector<NodeTask>>> page_up_to(NodeClient& client, std::int64_t
   return client.tasks(to_uid(first), to_uid(last), kPage, deadline);
 }
 
-const std::string* text_of(const Json& object, std::string_view name) {
-  const Json* value = object.find(name);
-  return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
-}
-
-// What the entry, once carried out, makes of an index's name.
-std::string renamed_by(const Entry& entry, std::string name) {
-  if (entry.born_failed) return name;
-  if (entry.kind == EntryKind::kUpdateIndex && entry.index_uid == name) {
-    const std::string* new_name = text_of(entry.arguments, "newUid");
-    return new_name == nullptr ? name : *new_name;
-  }
-  if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return name;
-  for (const Json& swap : entry.arguments.as_array()) {
-    const Json* pair = swap.find("indexes");
-    if (pair == nullptr || pair->size() != 2) continue;
-    const Json::Array& names = pair->as_array();
-    if (names[0] == Json(name)) return names[1].as_string();
-    if (names[1] == Json(name)) return names[0].as_string();
-  }
-  return name;
-}
-
-// Meilisearch renames the indexes of old tasks when it swaps or renames, a rename's own task not
-// with it: the node may stand after any of the entries that follow.
-Async<Result<bool>> names_index(std::string index_uid, std::shared_ptr<const Entry> entry,
-                                Log& log) {
-  if (entry->index_uid == index_uid || entry->kind == EntryKind::kSwapIndexes) co_return true;
-  std::array<std::string, 2> names = {entry->index_uid, renamed_by(*entry, entry->index_uid)};
-  if (names[1] == index_uid) co_return true;
-  for (Position next = entry->position + 1; next <= log.head();) {
-    MIROIR_CO_TRY(const auto entries, co_await log.entries(next, kPage));
-    if (entries.empty()) co_return false;
-    for (const std::shared_ptr<const Entry>& later : entries) {
-      for (std::string& name : names) name = renamed_by(*later, std::move(name));
-      if (std::ranges::count(names, index_uid) > 0) co_return true;
-    }
-    next = entries.back()->position + 1;
-  }
-  co_return false;
-}
-
-// Whether the log has, or had, that entry, and the node may have been sent it.
-Async<Result<bool>> knows(Log& log, EntryMark mark, Position sent) {
-  if (mark.position > std::min(sent, log.head())) co_return false;
-  if (mark.position <= log.forgotten()) co_return true;
-  MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, mark.position));
-  co_return entry != nullptr && entry->stamp == mark.stamp;
-}
-
 // The newest run of Miroir that reached the node: its row may be older than what its tasks tell.
 Async<Result<std::uint64_t>> newest_run(Log& log, std::uint64_t of_row, Position told) {
   MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, told));
@@ -89,41 +35,11 @@ Async<Result<std::uint64_t>> newest_run(Log& log, std::uint64_t of_row, Position
 
 // Up to where the log is the one that had this entry, which it does not know: both rose, in number
 // and in time, from the same. What runs of Miroir took that did not reach the node is not of it.
-Async<Result<Position>> shared_before(Log& log, EntryMark lost, Position sent,
-                                      std::uint64_t reached) {
-  MIROIR_CO_TRY(const Position later, co_await first_where(log, [&](const Entry& entry) {
+Async<Result<Position>> shared_before(SentLog sent, EntryMark lost, std::uint64_t reached) {
+  MIROIR_CO_TRY(const Position later, co_await first_where(sent.log, [&](const Entry& entry) {
                   return entry.stamp >= lost.stamp || entry.run > reached;
                 }));
-  co_return std::min({lost.position - 1, later - 1, sent});
-}
-
-// Whether it says of a task without metadata what the entry sent. Settings alone are told apart.
-bool may_be_of(const NodeTask& task, const Entry& entry) {
-  if (node_task_type(entry.kind) != task.type) return false;
-  const Json* settings = entry.arguments.find("settings");
-  if (entry.kind != EntryKind::kUpdateSettings || settings == nullptr) return true;
-  return !task.details.is_object() || may_show(task.details, *settings);
-}
-
-// The position of a task, if it is one of ours. What cannot be read is not somebody else's.
-Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64_t offset, Log& log,
-                                                Position sent) {
-  if (const auto mark = parse_task_metadata(task.custom_metadata)) {
-    MIROIR_CO_TRY(const bool known, co_await knows(log, *mark, sent));
-    co_return known ? std::optional(mark->position) : std::nullopt;
-  }
-  if (task.type == node_task_type(EntryKind::kWriteDocuments) ||
-      task.type == node_task_type(EntryKind::kDeleteDocuments)) {
-    co_return std::nullopt;  // ours carry metadata
-  }
-  const std::int64_t position = std::int64_t{task.uid} - offset;
-  if (position < 1 || static_cast<Position>(position) > std::min(sent, log.head()))
-    co_return std::nullopt;
-  MIROIR_CO_TRY(const auto entry, co_await kept_entry(log, static_cast<Position>(position)));
-  if (entry == nullptr || entry->born_failed || !may_be_of(task, *entry)) co_return std::nullopt;
-  MIROIR_CO_TRY(const bool names, co_await names_index(task.index_uid, entry, log));
-  if (!names) co_return std::nullopt;
-  co_return static_cast<Position>(position);
+  co_return std::min({lost.position - 1, later - 1, sent.up_to});
 }
 
 // What a node does for itself, or for who runs it: its indexes are as before.
@@ -136,7 +52,7 @@ bool changes_no_index(std::string_view type) {
 
 // What tasks of ours tell that come after all that the log knows: it does not have their entries,
 // or has others under their numbers, or these are beyond what the node was sent of it.
-Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, Log& log, Position sent,
+Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, SentLog sent,
                                std::uint64_t run = kAnyRun) {
   LostLog lost;
   std::optional<EntryMark> first;
@@ -145,7 +61,7 @@ Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, Log& log, Position s
   for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
     const auto mark = parse_task_metadata(task->custom_metadata);
     if (!mark) continue;
-    MIROIR_CO_TRY(const bool known, co_await knows(log, *mark, sent));
+    MIROIR_CO_TRY(const bool known, co_await knows(sent, *mark));
     lost.any_known = known;
     if (known) told = mark->position;
     if (known) break;
@@ -155,9 +71,9 @@ Async<Result<LostLog>> lost_in(std::vector<NodeTask> tasks, Log& log, Position s
                              [](const NodeTask& older) { return changes_no_index(older.type); });
   }
   if (first) {
-    MIROIR_CO_TRY(std::uint64_t reached, co_await newest_run(log, run, told));
+    MIROIR_CO_TRY(std::uint64_t reached, co_await newest_run(sent.log, run, told));
     if (none_older) reached = kAnyRun;  // those of what was sent before may have been deleted
-    MIROIR_CO_TRY(lost.shared, co_await shared_before(log, *first, sent, reached));
+    MIROIR_CO_TRY(lost.shared, co_await shared_before(sent, *first, reached));
   }
   co_return lost;
 }
@@ -170,9 +86,8 @@ std::string why_lost(Position lost, Position head) {
 // The node still has the last task we saw: are those after it ours? Others that change no index
 // only move the offset, where the task before each is there: it would be a stranger's, deleted, and
 // nobody knows what it did.
-Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Log& log,
-                                   Position sent, NodeTask newest, std::int64_t first,
-                                   Instant deadline) {
+Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, SentLog sent,
+                                   NodeTask newest, std::int64_t first, Instant deadline) {
   History history{.verdict = History::Verdict::kOurs,
                   .resume_after = progress.acknowledged,
                   .offset = progress.offset,
@@ -194,7 +109,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
     for (const NodeTask& task : page) {
       const bool follows = std::int64_t{task.uid} == std::exchange(before, task.uid) + 1;
       MIROIR_CO_TRY(const std::optional<Position> position,
-                    co_await identify(task, progress.offset, log, sent));
+                    co_await identify(task, progress.offset, sent));
       const auto mark = parse_task_metadata(task.custom_metadata);
       if (mark && position) {
         told = std::max(told, *position);
@@ -224,13 +139,13 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Lo
     first = std::int64_t{page.back().uid} + 1;
   }
   if (lost) {
-    history.why = why_lost(history.lost, log.head());
-    MIROIR_CO_TRY(const Position older, co_await shared_before(log, *lost, sent, kAnyRun));
+    history.why = why_lost(history.lost, sent.log.head());
+    MIROIR_CO_TRY(const Position older, co_await shared_before(sent, *lost, kAnyRun));
     const bool untold = told == 0 && history.obscured > 0;
     if (guessed <= older) told = std::max(told, guessed);
-    MIROIR_CO_TRY(std::uint64_t reached, co_await newest_run(log, progress.run, told));
+    MIROIR_CO_TRY(std::uint64_t reached, co_await newest_run(sent.log, progress.run, told));
     if (untold) reached = kAnyRun;
-    MIROIR_CO_TRY(const Position shared, co_await shared_before(log, *lost, sent, reached));
+    MIROIR_CO_TRY(const Position shared, co_await shared_before(sent, *lost, reached));
     history.resume_after = std::max({progress.acknowledged, shared, told});
   }
   history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
@@ -249,7 +164,7 @@ struct NewestOfOurs {
   std::int64_t any_deletion = -1;   // …of those before it, too
 };
 Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int64_t current,
-                                           Log& log, Position sent) {
+                                           SentLog sent) {
   NewestOfOurs newest;
   Position told = 0;              // by metadata; the others are guessed
   std::int64_t offset = current;  // that the newest of ours had
@@ -260,7 +175,7 @@ Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int
     const std::int64_t moved_max = tells ? 0 : strangers;
     std::optional<Position> position;
     for (std::int64_t moved = 0; moved <= moved_max && !position; ++moved) {
-      MIROIR_CO_TRY(position, co_await identify(task, offset + moved, log, sent));
+      MIROIR_CO_TRY(position, co_await identify(task, offset + moved, sent));
       if (position && (*position <= before || *position > task.uid)) position.reset();
     }
     if (position) {
@@ -284,13 +199,13 @@ Async<Result<NewestOfOurs>> newest_of_ours(std::vector<NodeTask> tasks, std::int
 
 // The newest of ours under numbers up to `last`, 0 if none is seen; nothing: it has no such task.
 Async<Result<std::optional<Position>>> newest_up_to(NodeClient& client, std::int64_t last,
-                                                    std::int64_t offset, Log& log, Position sent,
+                                                    std::int64_t offset, SentLog sent,
                                                     Instant deadline) {
   MIROIR_CO_TRY(const auto oldest, co_await client.tasks(0, to_uid(last), 1, deadline));
   if (oldest.empty()) co_return std::nullopt;
   for (int pages = 0; pages < kPagesBackMax && last >= std::int64_t{oldest[0].uid}; ++pages) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page, co_await page_up_to(client, last, deadline));
-    MIROIR_CO_TRY(const NewestOfOurs ours, co_await newest_of_ours(page, offset, log, sent));
+    MIROIR_CO_TRY(const NewestOfOurs ours, co_await newest_of_ours(page, offset, sent));
     if (ours.position > 0) co_return ours.position;
     last -= static_cast<std::int64_t>(kPage);
   }
@@ -301,7 +216,7 @@ Async<Result<std::optional<Position>>> newest_up_to(NodeClient& client, std::int
 // has them under other numbers than the row says. Of one that was sent twice the newest.
 Async<Result<std::map<Position, TaskUid>>> tasks_between(NodeClient& client, Position after,
                                                          Position up_to, std::int64_t last,
-                                                         Log& log, Instant deadline) {
+                                                         SentLog sent, Instant deadline) {
   std::map<Position, TaskUid> found;
   if (after >= up_to) co_return found;
   MIROIR_CO_TRY(const auto oldest, co_await client.tasks(0, to_uid(last), 1, deadline));
@@ -312,7 +227,7 @@ Async<Result<std::map<Position, TaskUid>>> tasks_between(NodeClient& client, Pos
     for (auto task = page.rbegin(); task != page.rend() && !older; ++task) {
       const auto mark = parse_task_metadata(task->custom_metadata);
       if (!mark) continue;
-      MIROIR_CO_TRY(const bool known, co_await knows(log, *mark, up_to));
+      MIROIR_CO_TRY(const bool known, co_await knows({sent.log, sent.node, up_to}, *mark));
       older = known && mark->position <= after;
       if (known && !older) found.try_emplace(mark->position, task->uid);
     }
@@ -325,7 +240,7 @@ Async<Result<std::map<Position, TaskUid>>> tasks_between(NodeClient& client, Pos
 // went. Or it is the log that went back, and one of the entries that it lost deleted the task. Or
 // somebody else deleted it: what tasks there were is not known, but nothing says that the node
 // lacks what it acknowledged, and to do it all again would be to undo what came after.
-Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log& log, Position sent,
+Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, SentLog sent,
                                  NodeTask newest, Instant deadline) {
   const std::int64_t marker = static_cast<std::int64_t>(progress.acknowledged) + progress.offset;
   History history;
@@ -345,28 +260,27 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
   for (int pages = 0; pages < kPagesBackMax && last >= 0 && !found; ++pages) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page, co_await page_up_to(client, last, deadline));
     // Of a node that took newer ones it is the disk that went back.
-    MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent, progress.run));
+    MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, sent, progress.run));
     if (lost.newest > progress.acknowledged) {
       const Position resume_after = std::max(progress.acknowledged, lost.shared);
       MIROIR_CO_TRY(auto held, co_await tasks_between(client, progress.done, resume_after,
-                                                      newest.uid, log, deadline));
+                                                      newest.uid, sent, deadline));
       co_return History{
           .verdict = History::Verdict::kForeign,
           .resume_after = resume_after,
           .offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(resume_after),
           .resume_at = newest.enqueued_at,
-          .why = why_lost(lost.newest, log.head()),
+          .why = why_lost(lost.newest, sent.log.head()),
           .lost = lost.newest,
           .held = std::move(held),
           .obscured = std::numeric_limits<Position>::max()};
     }
-    MIROIR_CO_TRY(const NewestOfOurs ours,
-                  co_await newest_of_ours(page, progress.offset, log, sent));
+    MIROIR_CO_TRY(const NewestOfOurs ours, co_await newest_of_ours(page, progress.offset, sent));
     history.resume_after = ours.position;
     if (ours.position > progress.acknowledged && ours.any_deletion <= marker && !deleted) {
       history.put_back = true;
       MIROIR_CO_TRY(history.put_back_to,
-                    co_await newest_up_to(client, marker, progress.offset, log, sent, deadline));
+                    co_await newest_up_to(client, marker, progress.offset, sent, deadline));
       history.obscured = history.put_back_to.value_or(0);
     }
     found = ours.position > 0;
@@ -384,65 +298,13 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Log&
   const Position after =
       history.put_back ? std::min(progress.done, history.obscured) : progress.done;
   MIROIR_CO_TRY(history.held, co_await tasks_between(client, after, history.resume_after,
-                                                     newest.uid, log, deadline));
+                                                     newest.uid, sent, deadline));
   history.offset = std::int64_t{newest.uid} - static_cast<std::int64_t>(history.resume_after);
   history.resume_at = newest.enqueued_at;
   co_return history;
 }
 
 }  // namespace
-
-std::string_view node_task_type(EntryKind kind) {
-  switch (kind) {
-    case EntryKind::kWriteDocuments:
-    case EntryKind::kMergeDocuments:
-    case EntryKind::kRepairDocuments:
-      return "documentAdditionOrUpdate";
-    case EntryKind::kDeleteDocuments:
-    case EntryKind::kDeleteByFilter:
-    case EntryKind::kClearDocuments:
-    case EntryKind::kRepairDeletes:
-      return "documentDeletion";
-    case EntryKind::kCreateIndex:
-      return "indexCreation";
-    case EntryKind::kUpdateIndex:
-      return "indexUpdate";
-    case EntryKind::kDropIndex:
-      return "indexDeletion";
-    case EntryKind::kSwapIndexes:
-      return "indexSwap";
-    case EntryKind::kUpdateSettings:
-      return "settingsUpdate";
-    case EntryKind::kForgetNodeTasks:
-      return "taskDeletion";
-    case EntryKind::kPutKey:
-    case EntryKind::kDeleteKey:
-    case EntryKind::kAdoptIndex:
-    case EntryKind::kTakeBack:
-    case EntryKind::kTaskOperation:
-      return "";
-  }
-  return "";
-}
-
-std::string task_metadata(EntryMark mark) {
-  return std::string(kMetadataPrefix) + std::to_string(mark.position) + ":" +
-         std::to_string(mark.stamp);
-}
-
-std::optional<EntryMark> parse_task_metadata(std::string_view metadata) {
-  if (!metadata.starts_with(kMetadataPrefix)) return std::nullopt;
-  metadata.remove_prefix(kMetadataPrefix.size());
-  const char* const last = metadata.data() + metadata.size();
-  EntryMark mark;
-  const auto position = std::from_chars(metadata.data(), last, mark.position);
-  if (position.ec != std::errc() || position.ptr == last || *position.ptr != ':' ||
-      mark.position == 0)
-    return std::nullopt;
-  const auto stamp = std::from_chars(position.ptr + 1, last, mark.stamp);
-  if (stamp.ec != std::errc() || stamp.ptr != last) return std::nullopt;
-  return mark;
-}
 
 Async<Result<bool>> newest_tasks_ended(NodeClient& client, Instant deadline, std::int64_t last) {
   MIROIR_CO_TRY(const auto newest, co_await client.newest_task(deadline));
@@ -452,21 +314,20 @@ Async<Result<bool>> newest_tasks_ended(NodeClient& client, Instant deadline, std
   co_return std::ranges::all_of(tasks, &NodeTask::ended);
 }
 
-Async<Result<LostLog>> find_lost_log(NodeClient& client, Log& log, Position sent,
-                                     Instant deadline) {
+Async<Result<LostLog>> find_lost_log(NodeClient& client, SentLog sent, Instant deadline) {
   MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client.newest_task(deadline));
   std::int64_t last = newest ? std::int64_t{newest->uid} : -1;
   for (int pages = 0; pages < kPagesBackMax && last >= 0; ++pages) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page, co_await page_up_to(client, last, deadline));
-    MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, log, sent));
+    MIROIR_CO_TRY(const LostLog lost, co_await lost_in(page, sent));
     if (lost.newest > 0 || lost.any_known) co_return lost;
     last -= static_cast<std::int64_t>(kPage);
   }
   co_return LostLog();
 }
 
-Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, Log& log,
-                                     Instant deadline, Position sent) {
+Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, SentLog sent,
+                                     Instant deadline) {
   MIROIR_CO_TRY(const std::optional<NodeTask> newest, co_await client.newest_task(deadline));
   // No task of any kind when we last looked: nothing to find again.
   const bool unmarked = progress.acknowledged_at.empty();
@@ -490,10 +351,10 @@ Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, 
     MIROIR_CO_TRY(const std::optional<NodeTask> last_seen,
                   co_await client.task(to_uid(marker), deadline));
     if (!last_seen || last_seen->enqueued_at != progress.acknowledged_at) {
-      co_return co_await find_back(client, std::move(progress), log, sent, *newest, deadline);
+      co_return co_await find_back(client, std::move(progress), sent, *newest, deadline);
     }
   }
-  co_return co_await check_newer(client, std::move(progress), log, sent, *newest,
+  co_return co_await check_newer(client, std::move(progress), sent, *newest,
                                  unmarked ? 0 : marker + 1, deadline);
 }
 

@@ -22,8 +22,9 @@ Async<Result<void>> Forwarder::establish() {
   MIROIR_CO_CHECK(co_await client_.probe(until));
   if (!context_.cluster.joined(node_)) MIROIR_CO_CHECK(co_await join(until));
   const std::uint64_t connections = client_.connections();
-  MIROIR_CO_TRY(History history, co_await check_history(client_, row_as_watched(), context_.log,
-                                                        until, handed_over_));
+  MIROIR_CO_TRY(History history,
+                co_await check_history(client_, row_as_watched(),
+                                       {context_.log, node_, handed_over_}, until));
   looked_over_ = connections;
   co_return co_await adopt(std::move(history));
 }
@@ -33,7 +34,7 @@ Async<Result<History>> Forwarder::recheck(Instant deadline) {
     co_return fail(ErrorCode::kUnavailable, "node " + node_ + " has not joined yet");
   const Position acknowledged = progress_.acknowledged;
   MIROIR_CO_TRY(History history,
-                co_await check_history(client_, row_as_watched(), context_.log, deadline));
+                co_await check_history(client_, row_as_watched(), {context_.log, node_}, deadline));
   if (history.verdict != History::Verdict::kOurs) {
     // Where the lane went on meanwhile, it looks anew.
     if (progress_.acknowledged == acknowledged &&
@@ -72,7 +73,7 @@ Async<Result<void>> Forwarder::join(Instant until) {
   ReplicaState state = ReplicaState::kJoining;
   if (newest) {
     MIROIR_CO_TRY(const LostLog lost,
-                  co_await find_lost_log(client_, context_.log, handed_over_, until));
+                  co_await find_lost_log(client_, {context_.log, node_, handed_over_}, until));
     // Who is empty where others are not was once another Miroir's: it holds nothing of the log's.
     const bool told = !indexes.empty() || all_new;
     if (!told) MIROIR_CO_CHECK(co_await raise_log(lost.newest));

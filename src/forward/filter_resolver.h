@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/history.h"
 #include "forward/context.h"
 
 namespace miroir {

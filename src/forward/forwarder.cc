@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "cluster/entry_failures.h"
+#include "cluster/own_tasks.h"
 #include "cluster/state_reasons.h"
 #include "forward/doubt_indexes.h"
 #include "forward/overtaken.h"

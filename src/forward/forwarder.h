@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "cluster/history.h"
 #include "forward/context.h"
 #include "forward/filter_resolver.h"
 #include "forward/outcomes.h"

@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "cluster/cluster.h"
+#include "cluster/history.h"
 #include "log/log.h"
 
 namespace miroir {

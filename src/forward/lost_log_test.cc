@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cluster/own_tasks.h"
 #include "forward/forward_world_fake.h"
 #include "node_api/node_settings.h"
 

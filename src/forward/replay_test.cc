@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "cluster/cluster.h"
+#include "cluster/own_tasks.h"
 #include "forward/forward_world_fake.h"
 
 namespace miroir {

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "cluster/own_tasks.h"
 #include "forward/plan.h"
 
 namespace miroir {

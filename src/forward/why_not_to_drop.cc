@@ -1,6 +1,6 @@
 #include "forward/why_not_to_drop.h"
 
-#include "cluster/cluster.h"
+#include "cluster/history.h"
 #include "node_api/holdings.h"
 
 namespace miroir {

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "cluster/own_tasks.h"
 #include "forward/forward_world_fake.h"
 #include "meili/api_key.h"
 #include "proxy/secrets_fake.h"

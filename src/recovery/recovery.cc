@@ -6,6 +6,7 @@
 
 #include "base/logging.h"
 #include "cluster/entry_failures.h"
+#include "cluster/history.h"
 #include "cluster/state_reasons.h"
 #include "meili/api_key.h"
 #include "node_api/node_settings.h"

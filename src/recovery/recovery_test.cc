@@ -3,6 +3,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "cluster/own_tasks.h"
 #include "cluster/state_reasons.h"
 #include "node_api/node_settings.h"
 #include "recovery/recovery_world_fake.h"

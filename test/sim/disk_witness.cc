@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cluster/cluster.h"
+#include "cluster/own_tasks.h"
 
 namespace miroir::sim {
 

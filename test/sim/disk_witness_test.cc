@@ -4,6 +4,7 @@
 
 #include "base/simulated_clock_fake.h"
 #include "cluster/cluster.h"
+#include "cluster/own_tasks.h"
 
 namespace miroir::sim {
 namespace {

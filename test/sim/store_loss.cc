@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "cluster/own_tasks.h"
 #include "cluster/state_reasons.h"
 #include "forward/plan.h"
 #include "sim/world.h"

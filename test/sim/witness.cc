@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cluster/cluster.h"
+#include "cluster/own_tasks.h"
 #include "log/entry.h"
 #include "log/rows.h"
 #include "node_api/stored_fields.h"

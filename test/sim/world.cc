@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "cluster/own_tasks.h"
 #include "cluster/state_reasons.h"
 #include "forward/filter_slice.h"
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "cluster/history.h"
 #include "forward/forward_world_fake.h"
 
 namespace miroir {
@@ -7,7 +8,7 @@ namespace {
 
 // A rename takes the tasks before it along, and keeps its own under the old name: a swap of what
 // was made there since takes that one along.
-TEST(RenamedTasksTest, RenamesOwnTaskIsKnownByTheOldNameToo) {
+TEST(OwnTasksTest, RenamesOwnTaskIsKnownByTheOldNameToo) {
   ForwardWorld world(7, {});
   world.start();
   world.create_index("books");
@@ -31,8 +32,9 @@ TEST(RenamedTasksTest, RenamesOwnTaskIsKnownByTheOldNameToo) {
         std::pair("strangers", History::Verdict::kForeign)}) {
     disk.tasks.at(static_cast<TaskUid>(renamed)).task.index_uid = uid;
     world.nodes.at("a0")->restore(disk);
-    const auto history = world.await(check_history(world.cluster().client("a0"), progress,
-                                                   world.log(), world.clock.now() + Seconds(5)));
+    const auto history =
+        world.await(check_history(world.cluster().client("a0"), progress, {world.log(), "a0"},
+                                  world.clock.now() + Seconds(5)));
     ASSERT_TRUE(history) << history.error().message;
     EXPECT_EQ(history->verdict, verdict) << uid << ": " << history->why;
   }
@@ -40,7 +42,7 @@ TEST(RenamedTasksTest, RenamesOwnTaskIsKnownByTheOldNameToo) {
 
 // A lost entry's task came under a number that the log gave again: what a known entry follows is
 // there, though the task itself tells nothing.
-TEST(RenamedTasksTest, SwapBeforeAKnownEntryIsKnownThoughALostOneCameBefore) {
+TEST(OwnTasksTest, SwapBeforeAKnownEntryIsKnownThoughALostOneCameBefore) {
   ForwardWorld world(7, {});
   world.start();
   world.create_index("books");
@@ -61,11 +63,41 @@ TEST(RenamedTasksTest, SwapBeforeAKnownEntryIsKnownThoughALostOneCameBefore) {
   disk.tasks.at(static_cast<TaskUid>(given_again)).task.custom_metadata =
       task_metadata({given_again, stamp - 1});
   world.nodes.at("a0")->restore(disk);
-  const auto history = world.await(check_history(world.cluster().client("a0"), progress,
-                                                 world.log(), world.clock.now() + Seconds(5)));
+  const auto history = world.await(check_history(
+      world.cluster().client("a0"), progress, {world.log(), "a0"}, world.clock.now() + Seconds(5)));
   ASSERT_TRUE(history) << history.error().message;
   EXPECT_EQ(history->lost, given_again);
   EXPECT_EQ(history->resume_after, disk.tasks.rbegin()->first);
+}
+
+// A stranger deletes tasks of a node under the number of an entry that deletes tasks of another:
+// what follows was not sent to this one yet.
+TEST(OwnTasksTest, EntryForAnotherNodeMadeNoTaskHere) {
+  ForwardWorld world(7, {});
+  world.start();
+  world.create_index("books");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  const NodeProgress progress = world.cluster().progress("a0");
+  Entry forget;
+  forget.origin = Origin::kSystem;
+  forget.kind = EntryKind::kForgetNodeTasks;
+  forget.target = "b0";
+  forget.arguments = Json::object({{"first", 1}, {"before", 1}});
+  world.append(std::move(forget));
+  SimulatedNode::Disk disk = world.nodes.at("a0")->snapshot();
+  NodeTask task = disk.tasks.rbegin()->second.task;
+  ++task.uid;
+  task.type = "taskDeletion";
+  task.index_uid.clear();
+  disk.tasks[task.uid].task = task;
+  world.nodes.at("a0")->restore(disk);
+  for (const char* node : {"a0", "b0"}) {
+    const auto history =
+        world.await(check_history(world.cluster().client("a0"), progress, {world.log(), node},
+                                  world.clock.now() + Seconds(5)));
+    ASSERT_TRUE(history) << history.error().message;
+    EXPECT_EQ(history->resume_after, progress.acknowledged + (node == std::string("b0") ? 1 : 0));
+  }
 }
 
 }  // namespace
