@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/simulated_clock_fake.h"
+#include "log/rows.h"
 #include "sim/history.h"
 
 namespace miroir::sim {
@@ -198,17 +199,24 @@ Operation operation(int number, int status, Position position, std::string id) {
   return made;
 }
 
-// Of these entries.
-History replay(std::vector<Operation>& operations, const std::vector<Entry>& entries,
+History replay(std::vector<Operation>& operations, const Ledger& ledger,
                const std::set<Position>& cursed = {}, const std::vector<Swept>& swept = {},
                const std::vector<Repaired>& repaired = {},
                const std::vector<Strange>& strange = {}) {
   static const Topology kTopology =
       *Topology::make({{"a0", "http://a0", 0}, {"b0", "http://b0", 1}}, 4);
-  Ledger ledger;
-  for (const Entry& entry : entries) ledger.add(entry);
   return replay(operations,
                 Chronicle{ledger, cursed, {}, swept, repaired, strange, {}, {}, kTopology});
+}
+
+// Of these entries.
+History replay(std::vector<Operation>& operations, const std::vector<Entry>& entries,
+               const std::set<Position>& cursed = {}, const std::vector<Swept>& swept = {},
+               const std::vector<Repaired>& repaired = {},
+               const std::vector<Strange>& strange = {}) {
+  Ledger ledger;
+  for (const Entry& entry : entries) ledger.add(entry);
+  return replay(operations, ledger, cursed, swept, repaired, strange);
 }
 
 Entry key_change(Position position, std::string uid, std::string name) {
@@ -255,6 +263,57 @@ TEST(HistoryTest, WhatFailedOnEveryNodeDidNotHappen) {
   EXPECT_EQ(history.model.indexes().at("books").documents.size(), 1U);
   EXPECT_TRUE(operations[0].valid);
   EXPECT_FALSE(operations[1].valid);
+}
+
+// Clients create both indexes, write to `books` and swap the two; nodes have no `books` to swap.
+class NothingToSwapTest : public ::testing::Test {
+ protected:
+  // Whether that is right.
+  bool may_fail(const std::set<Position>& cursed) {
+    Entry swap = of(5, EntryKind::kSwapIndexes, "indexSwap");
+    swap.arguments = Json::array({Json::object({{"incarnations", Json::array({1, 2})}})});
+    Entry films = of(1, EntryKind::kCreateIndex, "indexCreation");
+    films.index_uid = "films";
+    Entry write = task(3, "op2");
+    write.incarnation = 2;
+    Ledger ledger;
+    for (const Entry& each :
+         {films, of(2, EntryKind::kCreateIndex, "indexCreation"), write, between, swap})
+      ledger.add(each);
+    TaskEnd end;
+    end.status = "failed";
+    end.error = Json::object({{"code", "index_not_found"}});
+    ledger.committed(Batch().put(Table::kTask, key_of(5), encode(end)));
+    std::vector<Operation> operations = {operation(0, 202, 1, ""), operation(1, 202, 2, ""),
+                                         operation(2, 202, 3, "w0"), operation(3, 202, 5, "")};
+    operations[0].request = {Act::kCreate, "films", {}, ""};
+    operations[1].request = {Act::kCreate, "books", {}, ""};
+    operations[3].request = {Act::kSwap, "books", {}, ""};
+    EXPECT_THAT(replay(operations, ledger, cursed).wrong, IsEmpty());
+    return !operations[3].valid;
+  }
+  static Entry of(Position position, EntryKind kind, std::string type) {
+    Entry entry = task(position, "");
+    entry.kind = kind;
+    entry.task_type = std::move(type);
+    entry.incarnation = 2;
+    return entry;
+  }
+
+  Entry between;
+};
+
+TEST_F(NothingToSwapTest, WhereAllThatMadeTheIndexFailed) {
+  EXPECT_TRUE(may_fail({2, 3}));
+  EXPECT_FALSE(may_fail({})) << "it was created";
+  EXPECT_FALSE(may_fail({2})) << "a write made it";
+  EXPECT_FALSE(may_fail({3}));
+}
+
+TEST_F(NothingToSwapTest, UntilTheReconcilerMadeIt) {
+  between = of(4, EntryKind::kCreateIndex, "");
+  between.target = "a0";
+  EXPECT_FALSE(may_fail({2, 3}));
 }
 
 // A client writes w0 and w1, a stranger w1 and w2; then Miroir takes w1 and w2, as it says.

@@ -49,6 +49,7 @@ class Replay {
       if (at) at(history_.model, position);
       adopt(position);
       change_key(*entry);
+      if (entry->kind == EntryKind::kCreateIndex && entry->target) note_made(entry->index_uid);
       // Under a new name that nothing got there is an index of its own, if anybody used it.
       if (entry->kind == EntryKind::kTakeBack && entry->arguments.find("exchange") != nullptr &&
           !is_dropped(*entry) && was_used(*entry))
@@ -189,7 +190,8 @@ class Replay {
         return;
       }
       const bool given_up = is_given_up(operation, end);
-      const bool fails = chronicle_.cursed.contains(operation.task) || given_up;
+      const bool fails =
+          chronicle_.cursed.contains(operation.task) || given_up || finds_none(operation, end);
       operation.valid =
           fails ? history_.model.apply_failed(operation.request) : history_.model.apply(done);
       operation.valid = operation.valid && !given_up;  // though nothing matched: nobody knows
@@ -260,7 +262,24 @@ class Replay {
       used = used || (position < end && touches(*other));
     if (used && end <= chronicle_.ledger.head())
       say("the creation {} failed, and its index is dropped under its users", entry.position);
-    if (used) history_.model.apply(creation.request);
+    if (!used) return;
+    history_.model.apply(creation.request);
+    history_.model.indexes().at(creation.request.index).made = false;
+  }
+
+  // By the reconciler, on a node.
+  void note_made(const std::string& uid) {
+    const auto index = history_.model.indexes().find(uid);
+    if (index != history_.model.indexes().end()) index->second.made = true;
+  }
+
+  // Nodes have nothing to swap, as one Meilisearch would not, while only the log says that there is
+  // an index.
+  bool finds_none(const Operation& operation, const TaskEnd* end) const {
+    const auto is_made = [](const auto& row) { return row.second.made; };
+    return operation.request.act == Act::kSwap && end != nullptr && !end->error.is_null() &&
+           text_at(end->error, "code") == "index_not_found" &&
+           !std::ranges::all_of(history_.model.indexes(), is_made);
   }
 
   // By the names that an operation was to give which then failed everywhere, until it was taken

@@ -37,20 +37,21 @@ bool Model::apply(const Request& request) {
   switch (request.act) {
     case Act::kReplace:
       for (const std::string& id : request.ids) {
-        indexes_[request.index].documents[id] = document_of(request, id);
-        indexes_[request.index].strange.erase(id);
-        indexes_[request.index].deleted.erase(id);
+        Index& index = written(request.index);
+        index.documents[id] = document_of(request, id);
+        index.strange.erase(id);
+        index.deleted.erase(id);
       }
       return true;
     case Act::kMerge:
       for (const std::string& id : request.ids) {
-        Json& document = indexes_[request.index].documents[id];
+        Json& document = written(request.index).documents[id];
         for (const auto& [field, value] : document_of(request, id).as_object())
           document.set(field, value);
       }
       return true;
     case Act::kSettings:
-      indexes_[request.index].stop_words = Json::array({request.value});
+      written(request.index).stop_words = Json::array({request.value});
       return true;
     case Act::kCreate:
       return indexes_.try_emplace(request.index).second;
@@ -95,6 +96,12 @@ bool Model::apply(const Request& request) {
       break;  // no tasks
   }
   return false;
+}
+
+Model::Index& Model::written(const std::string& uid) {
+  Index& index = indexes_[uid];
+  index.made = true;
+  return index;
 }
 
 std::vector<std::string> Model::documents_of(const Request& request) const {

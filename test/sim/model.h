@@ -25,6 +25,7 @@ class Model {
     // What strangers wrote there since clients last wrote or deleted the document.
     std::map<std::string, std::vector<Json>> strange = {};
     std::set<std::string> deleted = {};  // since they were last written whole
+    bool made = true;  // false: its creation failed, and so did all that its users wrote since
   };
   // False where a Meilisearch's task would fail (an index that does not exist, or that does).
   bool apply(const Request& request);
@@ -45,6 +46,8 @@ class Model {
   const std::set<std::string>& strange_keys() const { return strange_keys_; }
 
  private:
+  Index& written(const std::string& uid);
+
   std::map<std::string, Index> indexes_;
   std::map<std::string, std::string> keys_;
   std::set<std::string> strange_keys_;
