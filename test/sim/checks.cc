@@ -229,6 +229,23 @@ std::vector<std::string> check_states(const Json& pass, const Topology& topology
   return wrong;
 }
 
+std::uint64_t count_repairs(const std::vector<Json>& audit) {
+  std::uint64_t done = 0;
+  std::set<std::pair<std::string, std::string>> held_back;  // index and id
+  for (const Json& row : audit) {
+    const std::string action = text_at(row, "action");
+    const std::string outcome = text_at(row, "outcome");
+    if ((action != "restore" && action != "delete") || outcome.starts_with("reported only"))
+      continue;
+    if (outcome.starts_with("held back")) {
+      held_back.emplace(text_at(row, "index"), text_at(row, "id"));
+    } else {
+      ++done;
+    }
+  }
+  return done + held_back.size();
+}
+
 std::vector<std::string> check_left_alone(const Nodes& nodes) {
   std::vector<std::string> wrong;
   for (const auto& [id, node] : nodes) {

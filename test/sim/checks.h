@@ -41,6 +41,10 @@ struct Swept {
 // Documents, by index and id, that nodes deleted for an entry of a delete by filter.
 using Filtered = std::map<std::uint64_t, std::set<std::pair<std::string, std::string>>>;
 
+// How many repairs of documents the audit tells of. What the breaker holds back every pass says
+// anew until a person agrees: that counts once, and what was only reported does not.
+std::uint64_t count_repairs(const std::vector<Json>& audit);
+
 // What is wrong, in sentences; empty: all holds. These know the model, the nodes' disks and who
 // owns what, and share no code with what they check.
 

@@ -161,6 +161,21 @@ TEST_F(ChecksTest, RepairsThatAreNotTheModelsAreFound) {
   EXPECT_TRUE(repair("w1", right, other)) << "another content";
 }
 
+TEST(RepairsTest, WhatIsHeldBackInEveryPassCountsOnce) {
+  const auto row = [](const char* id, const char* action, const char* outcome) {
+    return Json::object({{"index", "books"}, {"id", id}, {"action", action}, {"outcome", outcome}});
+  };
+  const char* held_back = "held back by the breaker until a person agrees";
+  const Json waits = row("x1", "delete", held_back);
+  EXPECT_EQ(count_repairs({waits, waits, waits}), 1U);
+  EXPECT_EQ(count_repairs({waits, row("x2", "delete", held_back)}), 2U);
+  const Json done = row("x1", "delete", "deleted, verified");
+  EXPECT_EQ(count_repairs({waits, done, done}), 3U);
+  EXPECT_EQ(count_repairs({row("x1", "restore", "reported only: repairs are off"),
+                           row("x1", "none", "left")}),
+            0U);
+}
+
 TEST_F(ChecksTest, OtherExpiryIsFound) {
   model.indexes().at("books").documents.at("w1").set(kExpiresAt, 8);
   nodes["a0"]->corrupt("books", "w1", std::string(kExpiresAt), encode_expiry(8));

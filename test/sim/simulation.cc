@@ -303,16 +303,11 @@ class Quiet {
   }
 
   void check_repairs() {
-    std::uint64_t done = 0;
-    for (const Json& row : world_.audit_witness().repairs()) {
-      world_.say("repair: " + to_text(row));
-      const std::string action = text_at(row, "action");
-      const bool said_only = text_at(row, "outcome").starts_with("reported only");
-      if ((action == "restore" || action == "delete") && !said_only) ++done;
-    }
+    const std::vector<Json> audit = world_.audit_witness().repairs();
+    for (const Json& row : audit) world_.say("repair: " + to_text(row));
+    const std::uint64_t done = count_repairs(audit);
     outcome_.repairs = done;
-    if (!hides_repairs(world_.plan()) && world_.chronicle().adoptions.empty())
-      check_worth(world_.audit_witness().repairs());
+    if (!hides_repairs(world_.plan()) && world_.chronicle().adoptions.empty()) check_worth(audit);
     if (!damaged_ && done > 0) fail(fmt::format("{} repairs where nothing was damaged", done));
     if (done > 3 * world_.damaged_documents())
       fail(fmt::format("{} repairs for at most {} damaged documents", done,
