@@ -12,7 +12,6 @@
 #include "anti_entropy/scan.h"
 #include "anti_entropy/sweep.h"
 #include "anti_entropy/unresolved.h"
-#include "cluster/history.h"
 
 namespace miroir::anti_entropy {
 namespace {
