@@ -283,17 +283,19 @@ TEST(HistoryTest, WhatFailedOnEveryNodeDidNotHappen) {
 // Clients create both indexes, write to `books` and swap the two; nodes have no `books` to swap.
 class NothingToSwapTest : public ::testing::Test {
  protected:
+  NothingToSwapTest() {
+    last.arguments = Json::array({Json::object({{"incarnations", Json::array({1, 2})}})});
+  }
   // Whether that is right.
   bool may_fail(const std::set<Position>& cursed) {
-    Entry swap = of(5, EntryKind::kSwapIndexes, "indexSwap");
-    swap.arguments = Json::array({Json::object({{"incarnations", Json::array({1, 2})}})});
     Entry films = of(1, EntryKind::kCreateIndex, "indexCreation");
     films.index_uid = "films";
+    films.incarnation = 1;
     Entry write = task(3, "op2");
     write.incarnation = 2;
     Ledger ledger;
     for (const Entry& each :
-         {films, of(2, EntryKind::kCreateIndex, "indexCreation"), write, between, swap})
+         {films, of(2, EntryKind::kCreateIndex, "indexCreation"), write, between, last})
       ledger.add(each);
     TaskEnd end;
     end.status = "failed";
@@ -303,7 +305,7 @@ class NothingToSwapTest : public ::testing::Test {
                                          operation(2, 202, 3, "w0"), operation(3, 202, 5, "")};
     operations[0].request = {Act::kCreate, "films", {}, ""};
     operations[1].request = {Act::kCreate, "books", {}, ""};
-    operations[3].request = {Act::kSwap, "books", {}, ""};
+    operations[3].request = {act, "books", {}, ""};
     EXPECT_THAT(replay(operations, ledger, cursed).wrong, IsEmpty());
     return !operations[3].valid;
   }
@@ -316,6 +318,8 @@ class NothingToSwapTest : public ::testing::Test {
   }
 
   Entry between;
+  Act act = Act::kSwap;
+  Entry last = of(5, EntryKind::kSwapIndexes, "indexSwap");
 };
 
 TEST_F(NothingToSwapTest, WhereAllThatMadeTheIndexFailed) {
@@ -329,6 +333,52 @@ TEST_F(NothingToSwapTest, UntilTheReconcilerMadeIt) {
   between = of(4, EntryKind::kCreateIndex, "");
   between.target = "a0";
   EXPECT_FALSE(may_fail({2, 3}));
+}
+
+TEST_F(NothingToSwapTest, NorToRename) {
+  act = Act::kRename;
+  last = of(5, EntryKind::kUpdateIndex, "indexUpdate");
+  EXPECT_TRUE(may_fail({1, 2, 3}));
+  EXPECT_FALSE(may_fail({1, 2})) << "a write made it";
+}
+
+// A client's creation of `books` fails, and all that is done to it: a write, a rename. What a write
+// makes of `books` then goes on from it, and one of the two is dropped.
+class UsedCreationTest : public ::testing::Test {
+ protected:
+  std::vector<std::string> wrong_where_dropped(Position incarnation) {
+    std::vector<Operation> operations = {operation(0, 202, 1, ""), operation(1, 202, 2, "w0"),
+                                         operation(2, 202, 3, ""), operation(3, 202, 5, "w1")};
+    operations[0].request = {Act::kCreate, "books", {}, ""};
+    operations[2].request = {Act::kRename, "books", {}, ""};
+    std::vector<Entry> entries = {of(1, 1, EntryKind::kCreateIndex, "indexCreation"),
+                                  task(2, "op1"),
+                                  of(3, 1, EntryKind::kUpdateIndex, "indexUpdate"),
+                                  of(4, 4, EntryKind::kCreateIndex, ""),
+                                  task(5, "op3"),
+                                  of(6, 1, EntryKind::kTakeBack, ""),
+                                  of(7, incarnation, EntryKind::kDropIndex, "")};
+    entries[1].incarnation = 1;
+    entries[4].incarnation = 4;
+    entries[5].arguments = Json::object({{"entry", 3}, {"exchange", "books"}, {"with", 4}});
+    return replay(operations, entries, {1, 2, 3}).wrong;
+  }
+  static Entry of(Position position, Position incarnation, EntryKind kind, std::string type) {
+    Entry entry = task(position, "");
+    entry.kind = kind;
+    entry.origin = type.empty() ? Origin::kSystem : Origin::kClient;
+    entry.task_type = std::move(type);
+    entry.incarnation = incarnation;
+    return entry;
+  }
+};
+
+TEST_F(UsedCreationTest, TheNameThatARenameGaveInVainMayBeDropped) {
+  EXPECT_THAT(wrong_where_dropped(1), IsEmpty());
+}
+
+TEST_F(UsedCreationTest, ItsUsersMayNot) {
+  EXPECT_THAT(wrong_where_dropped(4), ElementsAre(HasSubstr("dropped under its users")));
 }
 
 // A client writes w0 and w1, a stranger w1 and w2; then Miroir takes w1 and w2, as it says.

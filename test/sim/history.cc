@@ -256,7 +256,7 @@ class Replay {
         return false;
       return is_about(other, entry.incarnation);
     };
-    const Position end = taken_back(entry.position);
+    const Position end = chronicle_.ledger.taken_back(entry.position);
     bool used = false;
     for (const auto& [position, other] : chronicle_.ledger.entries())
       used = used || (position < end && touches(*other));
@@ -273,13 +273,16 @@ class Replay {
     if (index != history_.model.indexes().end()) index->second.made = true;
   }
 
-  // Nodes have nothing to swap, as one Meilisearch would not, while only the log says that there is
-  // an index.
+  // Nodes have nothing to swap or rename, as one Meilisearch would not, while only the log says
+  // that there is an index.
   bool finds_none(const Operation& operation, const TaskEnd* end) const {
-    const auto is_made = [](const auto& row) { return row.second.made; };
-    return operation.request.act == Act::kSwap && end != nullptr && !end->error.is_null() &&
-           text_at(end->error, "code") == "index_not_found" &&
-           !std::ranges::all_of(history_.model.indexes(), is_made);
+    const Request& request = operation.request;
+    if (end == nullptr || end->error.is_null() || text_at(end->error, "code") != "index_not_found")
+      return false;
+    return std::ranges::any_of(history_.model.indexes(), [&](const auto& row) {
+      const bool its = row.first == request.index && request.act == Act::kRename;
+      return !row.second.made && (its || request.act == Act::kSwap);
+    });
   }
 
   // By the names that an operation was to give which then failed everywhere, until it was taken
@@ -304,7 +307,8 @@ class Replay {
       const bool names =
           entry.kind == EntryKind::kSwapIndexes || entry.kind == EntryKind::kUpdateIndex ||
           entry.kind == EntryKind::kCreateIndex || entry.kind == EntryKind::kDropIndex;
-      if (names && chronicle_.cursed.contains(at->first) && taken_back(at->first) >= task)
+      if (names && chronicle_.cursed.contains(at->first) &&
+          chronicle_.ledger.taken_back(at->first) >= task)
         return true;
     }
     return false;
@@ -341,21 +345,6 @@ class Replay {
                                 (!entry.target || entry.kind == EntryKind::kCreateIndex) &&
                                 is_about(entry, taken_back.incarnation);
                        });
-  }
-
-  // Where the log takes back what failed; nowhere, if it does not.
-  Position taken_back(Position failed) const {
-    for (const auto& [position, entry] : chronicle_.ledger.entries()) {
-      const Json* what = entry->arguments.find("entry");
-      if (entry->kind == EntryKind::kTakeBack && what != nullptr && what->as_uint64() == failed &&
-          entry->arguments.find("decidedBy") == nullptr)
-        return position;
-      // With a creation goes what came of it.
-      if (entry->kind == EntryKind::kDropIndex && entry->origin == Origin::kSystem &&
-          entry->incarnation == failed)
-        return position;
-    }
-    return chronicle_.ledger.head() + 1;
   }
 
   void tell(const Operation& operation, const std::vector<std::string>& ids) {

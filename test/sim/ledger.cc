@@ -10,6 +10,15 @@ Position head_of(const MemoryStore::Tables& tables) {
   return entries.empty() ? 0 : number_of(entries.rbegin()->first);
 }
 
+// The index that has what this one had, by their incarnations, once a name was taken back.
+Position heir(Position index, const Entry& back) {
+  if (back.arguments.find("exchange") == nullptr) return index;
+  const Json* with = back.arguments.find("with");
+  const Position other = with == nullptr ? back.position : with->as_uint64();
+  if (index == back.incarnation) return other;
+  return index == other ? back.incarnation : index;
+}
+
 }  // namespace
 
 void Ledger::committed(const Batch& batch) {
@@ -56,6 +65,23 @@ Ledger::Entries Ledger::go_back(const MemoryStore::Tables& tables) {
 const TaskEnd* Ledger::end_of(Position task) const {
   const auto found = ends_.find(task);
   return found == ends_.end() ? nullptr : &found->second;
+}
+
+Position Ledger::taken_back(Position failed) const {
+  Position created = failed;
+  for (const auto& [position, entry] : entries_) {
+    // With a creation goes what came of it: not the name that a rename gave in vain.
+    if (entry->kind == EntryKind::kDropIndex && entry->origin == Origin::kSystem &&
+        entry->incarnation == created)
+      return position;
+    if (entry->kind != EntryKind::kTakeBack) continue;
+    const Json* what = entry->arguments.find("entry");
+    if (what == nullptr) continue;
+    if (what->as_uint64() == failed && entry->arguments.find("decidedBy") == nullptr)
+      return position;
+    if (what->as_uint64() > failed) created = heir(created, *entry);
+  }
+  return head() + 1;
 }
 
 }  // namespace miroir::sim

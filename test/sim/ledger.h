@@ -29,6 +29,8 @@ class Ledger {
   const std::set<Position>& left_open() const { return left_open_; }
   // nullptr: it has not ended.
   const TaskEnd* end_of(Position task) const;
+  // Where it takes back what failed; beyond the head, if it does not.
+  Position taken_back(Position failed) const;
 
  private:
   void put(Table table, const std::string& key, const std::string& value);

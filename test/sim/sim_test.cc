@@ -125,12 +125,13 @@ TEST_F(SimulationTest, SeedsThatOnceFailedHold) {
 // and of deletes by filter while nodes were away.
 TEST_F(SimulationTest, SeedsThatFailedLaterHold) {
   for (const std::uint64_t seed :
-       {3293U,    3323U,    6907U,    8744U,    9352U,    10628U,   11560U,    12877U,  15076U,
-        18922U,   20435U,   26468U,   50512U,   94063U,   95304U,   100419U,   340002U, 400384U,
-        400660U,  404756U,  451110U,  501563U,  600643U,  602405U,  614262U,   614689U, 771096U,
-        908605U,  1116774U, 2002992U, 2007835U, 4000960U, 7300483U, 31001646U, 11019U,  66394U,
-        14825U,   306948U,  613105U,  715399U,  715970U,  720568U,  801672U,   711793U, 717714U,
-        1004166U, 1005757U, 98561U,   99321U,   2002364U, 2003125U, 2001023U,  2025964U}) {
+       {3293U,    3323U,     6907U,    8744U,    9352U,    10628U,   11560U,   12877U,
+        15076U,   18922U,    20435U,   26468U,   50512U,   94063U,   95304U,   100419U,
+        340002U,  400384U,   400660U,  404756U,  451110U,  501563U,  600643U,  602405U,
+        614262U,  614689U,   771096U,  908605U,  1116774U, 2002992U, 2007835U, 4000960U,
+        7300483U, 31001646U, 11019U,   66394U,   14825U,   306948U,  613105U,  715399U,
+        715970U,  720568U,   801672U,  711793U,  717714U,  1004166U, 1005757U, 98561U,
+        99321U,   2002364U,  2003125U, 2001023U, 2025964U, 2011842U}) {
     const Outcome outcome = simulate(draw_plan(seed, default_faults()));
     EXPECT_TRUE(outcome.wrong.empty()) << "seed " << seed << sentences(outcome);
   }
