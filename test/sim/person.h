@@ -17,8 +17,9 @@ inline constexpr std::size_t kAuditMax = 10'000;  // rows
 // Who decides what Miroir leaves to a person. Each tells whether anything was decided.
 class Person {
  public:
-  Person(World& world, std::function<void(std::string)> fail)
-      : world_(world), fail_(std::move(fail)) {}
+  // `victims`: the group that something may have befallen since all were last equal.
+  Person(World& world, int victims, std::function<void(std::string)> fail)
+      : world_(world), victims_(victims), fail_(std::move(fail)) {}
 
   // With so many deletes and tie-breaks.
   bool agree();
@@ -38,6 +39,7 @@ class Person {
   bool remove_unknown();
 
   World& world_;
+  int victims_;
   std::function<void(std::string)> fail_;
   std::set<std::pair<std::string, std::string>> decided_;  // index and id
 };

@@ -52,11 +52,11 @@ bool hides_repairs(const Plan& plan) {
 // The quiet after a phase, and what must hold in it.
 class Quiet {
  public:
-  Quiet(World& world, Outcome& outcome, bool damaged)
+  Quiet(World& world, Outcome& outcome, int victims, bool damaged)
       : world_(world),
         outcome_(outcome),
         damaged_(damaged),
-        person_(world, [this](std::string what) { fail(std::move(what)); }),
+        person_(world, victims, [this](std::string what) { fail(std::move(what)); }),
         repaired_before_(world.witness().repaired().size()),
         swept_before_(world.witness().swept().size()) {}
 
@@ -360,7 +360,7 @@ Outcome simulate(const Plan& plan) {
   for (const Phase& phase : plan.phases) {
     world.run_phase(phase);
     damaged = damaged || damages(phase) || plan.trims();
-    Quiet(world, outcome, damaged).run();
+    Quiet(world, outcome, phase.victims, damaged).run();
     for (std::string& wrong : world.take_wrong()) {
       world.say("WRONG: " + wrong);
       outcome.wrong.push_back(std::move(wrong));
