@@ -31,7 +31,10 @@ class Remains {
       : before_(before), model_(before), adoption_(adoption), topology_(topology) {}
 
   Model take() {
-    for (auto& [uid, index] : model_.indexes()) index.documents.clear();
+    for (auto& [uid, index] : model_.indexes()) {
+      index.documents.clear();
+      index.forgotten.clear();
+    }
     take_settings(false);
     take_settings(true);
     for (const auto& [node, disk] : adoption_.disks) {
@@ -42,8 +45,12 @@ class Remains {
         }
       }
     }
-    for (const auto& [place, newest] : newest_)
-      model_.indexes()[place.first].documents[place.second] = what_most_say(place, newest.copies);
+    for (const auto& [place, newest] : newest_) {
+      Model::Index& index = model_.indexes()[place.first];
+      const Json& document = index.documents[place.second] = what_most_say(place, newest.copies);
+      if (std::get<0>(newest.rank) > encode_stamp(adoption_.known))
+        index.forgotten[place.second] = document;
+    }
     take_keys();
     return std::move(model_);
   }

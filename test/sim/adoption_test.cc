@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "sim/history.h"
+
 namespace miroir::sim {
 namespace {
 
@@ -81,6 +83,30 @@ TEST_F(AdoptionTest, WhatSourcesDeletedDoesNotComeBackFromWhoIsBehind) {
   EXPECT_EQ(remain(), 0);
   adoption.known = 4;
   EXPECT_EQ(remain(), 1) << "the log may have lost it";
+}
+
+// A write that the log forgot is on the node that is behind; what the sources have is swept.
+TEST_F(AdoptionTest, SubscribersAreToldWhatIsSweptUnderAForgottenWrite) {
+  const auto told = [this](EntryStamp known) {
+    hold("b0", stored("forgotten", encode_stamp(5)));
+    adoption.known = known;
+    adoption.position = 1;
+    Ledger ledger;
+    std::vector<Operation> none;
+    for (const Position position : {Position{1}, Position{2}}) {
+      Entry entry;
+      entry.position = position;
+      entry.origin = position == 1 ? Origin::kSystem : Origin::kTtlExpire;
+      ledger.add(entry);
+    }
+    const Json old = stored("old", encode_stamp(3));
+    const std::vector<Swept> swept = {{2, "a0", "books", "w1", old, 9},
+                                      {2, "a1", "books", "w1", old, 9}};
+    return replay(none, Chronicle{ledger, {}, {adoption}, swept, {}, {}, {}, {}, topology})
+        .changes.size();
+  };
+  EXPECT_EQ(told(4), 1U);
+  EXPECT_EQ(told(5), 0U) << "the log knows it";
 }
 
 TEST_F(AdoptionTest, WhatTheStoreKnewAndNoNodeHoldsIsGone) {

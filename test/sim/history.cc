@@ -447,16 +447,23 @@ class Replay {
   }
 
   // A version is swept that every replica in sync held: only of the newest is that the end. Of an
-  // older one, which a node kept where a later entry failed, subscribers are told nothing.
+  // older one, which a node kept where a later entry failed, subscribers are told nothing; but
+  // where the log forgot what is newer, it was all that was there.
   void sweep(Position position) {
+    std::set<std::pair<std::string, std::string>> ended;
     for (const Swept& swept : chronicle_.swept) {
       if (swept.position != position) continue;
       const auto index = history_.model.indexes().find(swept.index);
       if (index == history_.model.indexes().end()) continue;
       const auto document = index->second.documents.find(swept.id);
-      if (document == index->second.documents.end() ||
-          document->second != client_view(swept.document))
+      if (document == index->second.documents.end()) continue;
+      if (document->second != client_view(swept.document)) {
+        const auto forgotten = index->second.forgotten.find(swept.id);
+        if (forgotten != index->second.forgotten.end() && forgotten->second == document->second &&
+            ended.emplace(swept.index, swept.id).second)
+          tell("delete", position, swept.index, Origin::kTtlExpire, swept.id);
         continue;
+      }
       const Json* expires = document->second.find(kExpiresAt);
       if (expires == nullptr || expires->as_int64() > swept.by)
         say("the sweep at {} takes {}/{} from {}, which has not expired: {}", position, swept.index,
