@@ -155,11 +155,12 @@ void World::find_ahead(const Ledger::Entries& lost) {
       const auto mark = parse_task_metadata(task.metadata);
       if (mark && mark->position <= went_back_to_) last = uid;
     }
-    // Of what failed nobody would know.
-    std::erase_if(disk.tasks, [last](const auto& task) {
+    // Of what failed nobody would know. A Meilisearch tells of it: by a task, the newest.
+    const auto deleted = std::erase_if(disk.tasks, [last](const auto& task) {
       return task.first <= last && task.second.task.status == "succeeded";
     });
     node->restore(std::move(disk));
+    if (deleted > 0) node->make_task(std::string(node_task_type(EntryKind::kForgetNodeTasks)));
   }
 }
 
