@@ -185,5 +185,32 @@ TEST_F(FailedCreationsTest, DocumentsOfAnIndexWhoseRenameFailedThereAreKept) {
   EXPECT_FALSE(world.log().index_taints().empty());
 }
 
+// Before one that was away failed, too: nodes that have a key do not lose it again.
+TEST_F(FailedCreationsTest, TheKeyThatTheReconcilerGaveANodeMeanwhileStays) {
+  for (auto& [name, each] : world.nodes) {
+    each->fail_tasks([](const NodeTask& task) -> std::optional<std::string> {
+      if (task.type == "indexCreation" && task.index_uid == "books") return "internal";
+      return std::nullopt;
+    });
+  }
+  ASSERT_TRUE(world.set_down("a1", true));
+  const Position creation = world.create_index("books");
+  world.remove("books", {"id1"});
+  const auto ended = [&](const auto& each) {
+    return each.first == "a1" || world.cluster().status(each.first).done >= world.log().head();
+  };
+  ASSERT_TRUE(world.run_until([&] { return std::ranges::all_of(world.nodes, ended); }));
+  for (auto& [name, each] : world.nodes)
+    if (name != "a1") each->fail_tasks({});
+  run_pass(PassKind::kLight);
+  ASSERT_TRUE(node("b0").disk().indexes.contains("books"));
+  ASSERT_TRUE(world.set_down("a1", false));
+  EXPECT_EQ(world.await_task(creation).status, "failed");
+  work_again();
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(world.log().catalogue().index("books")->primary_key, "id");
+  expect_clean();
+}
+
 }  // namespace
 }  // namespace miroir

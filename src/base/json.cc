@@ -83,6 +83,11 @@ const Json* Json::find(std::string_view key) const {
 
 Json* Json::find(std::string_view key) { return const_cast<Json*>(std::as_const(*this).find(key)); }
 
+const std::string* Json::find_text(std::string_view key) const {
+  const Json* value = find(key);
+  return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
+}
+
 Json& Json::operator[](std::string_view key) {
   if (is_null()) value_ = Object{};
   if (Json* member = find(key)) return *member;

@@ -70,6 +70,7 @@ class Json {
   // Objects: the member of that name, or nullptr (also where this is no object).
   const Json* find(std::string_view key) const;
   Json* find(std::string_view key);
+  const std::string* find_text(std::string_view key) const;  // nullptr for other values, too
   // Objects (null becomes one): sets or replaces, keeping the place of an existing key.
   Json& set(std::string_view key, Json value);
   // Objects: the member of that name, made null if missing.

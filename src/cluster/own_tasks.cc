@@ -12,16 +12,11 @@ namespace {
 constexpr std::size_t kEntriesAtOnce = 256;
 constexpr std::string_view kMetadataPrefix = "miroir:";
 
-const std::string* text_of(const Json& object, std::string_view name) {
-  const Json* value = object.find(name);
-  return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
-}
-
 // What the entry, once carried out, makes of an index's name.
 std::string renamed_by(const Entry& entry, std::string name) {
   if (entry.born_failed) return name;
   if (entry.kind == EntryKind::kUpdateIndex && entry.index_uid == name) {
-    const std::string* new_name = text_of(entry.arguments, "newUid");
+    const std::string* new_name = entry.arguments.find_text("newUid");
     return new_name == nullptr ? name : *new_name;
   }
   if (entry.kind != EntryKind::kSwapIndexes || !entry.arguments.is_array()) return name;

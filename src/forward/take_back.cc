@@ -48,11 +48,6 @@ void add_taken_back(const Entry& version, std::set<Position>& failed) {
   for (const Json& each : positions->as_array()) failed.insert(each.as_uint64());
 }
 
-const std::string* text_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
-}
-
 }  // namespace
 
 bool did_not_happen(const Entry& entry, const EntryFailures& failures) {
@@ -85,14 +80,14 @@ Async<Result<void>> TakeBack::of(std::shared_ptr<const Entry> entry) {
       if (!done) co_await context_.clock.sleep_for(kInsistDelay);
     }
   }
-  if (entry->kind == EntryKind::kUpdateIndex) MIROIR_CO_CHECK(co_await key(entry->position));
+  if (entry->kind == EntryKind::kUpdateIndex) MIROIR_CO_CHECK(co_await key(entry));
   co_return co_await drops_decided_by(entry->position);
 }
 
 std::vector<TakeBack::Named> TakeBack::named_by(const Entry& entry) {
   std::vector<Named> all;
   if (entry.kind == EntryKind::kUpdateIndex) {
-    const std::string* uid = text_of(entry.arguments, "newUid");
+    const std::string* uid = entry.arguments.find_text("newUid");
     if (uid != nullptr && *uid != entry.index_uid)
       all.push_back({entry.incarnation, 0, entry.index_uid, *uid});
   }
@@ -135,7 +130,7 @@ Async<Result<void>> TakeBack::creation(std::shared_ptr<const Entry> entry) {
   if (!never_was) {
     // It is an index for what came after, which told the nodes its key.
     MIROIR_CO_TRY(const bool not_made, co_await was_not_made(entry));
-    if (not_made) MIROIR_CO_CHECK(co_await key(entry->position));
+    if (not_made) MIROIR_CO_CHECK(co_await key(std::move(entry)));
     co_return Result<void>();
   }
   co_return co_await context_.log.take_back(
@@ -313,10 +308,13 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
 }
 
 // Of the index that has its past by now, if it was changed at all. All are given its settings,
-// which make the key filterable.
-Async<Result<void>> TakeBack::key(Position change) {
-  return context_.log.take_back([change](const Catalogue& catalogue,
-                                         Position) -> Result<std::vector<Entry>> {
+// which make the key filterable. What the reconciler gave a node meanwhile stays.
+Async<Result<void>> TakeBack::key(std::shared_ptr<const Entry> entry) {
+  const Position change = entry->position;
+  MIROIR_CO_TRY(const Since seen, co_await since(change, entry->incarnation, entry->index_uid));
+  if (seen.made) co_return Result<void>();
+  co_return co_await context_.log.take_back([change](const Catalogue& catalogue,
+                                                     Position) -> Result<std::vector<Entry>> {
     const IndexState* index = catalogue.key_changed_by(change);
     if (index == nullptr) return std::vector<Entry>();
     std::vector<Entry> entries = {
@@ -343,7 +341,8 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
     if (page.empty()) break;
     for (const std::shared_ptr<const Entry>& entry : page) {
       const bool creates = entry->kind == EntryKind::kCreateIndex;
-      its.made |= creates && entry->target && entry->incarnation == incarnation;
+      its.made |= (creates || entry->kind == EntryKind::kUpdateIndex) && entry->target &&
+                  entry->incarnation == incarnation;
       if (entry->born_failed || entry->target) continue;
       const Json* failed = entry->arguments.find("entry");
       if (entry->kind == EntryKind::kTakeBack && failed != nullptr)

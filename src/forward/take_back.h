@@ -60,7 +60,7 @@ class TakeBack {
   // What the log says of an index and a name since an entry.
   struct Since {
     Next next = {};
-    bool made = false;    // the reconciler made the index on a node
+    bool made = false;    // the reconciler made the index on a node, or gave it its key
     Position looked = 0;  // up to where
   };
   // What is to be exchanged, as it was seen.
@@ -92,7 +92,7 @@ class TakeBack {
   Async<Result<void>> drops_decided_by(Position rename);
   Async<Result<bool>> swap(std::shared_ptr<const Entry> entry, Named named);
   Async<Result<bool>> rename(std::shared_ptr<const Entry> entry, Named named);
-  Async<Result<void>> key(Position change);
+  Async<Result<void>> key(std::shared_ptr<const Entry> entry);
   Async<Result<Since>> since(Position position, Position incarnation, std::string name);
   Async<Result<Around>> settings_around(IndexState index, Position position);
   Async<Result<void>> settings(Position incarnation);

@@ -4,15 +4,6 @@
 #include <utility>
 
 namespace miroir {
-namespace {
-
-const std::string* text_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value != nullptr && value->is_string() ? &value->as_string() : nullptr;
-}
-
-}  // namespace
-
 // One entry becoming part of the view.
 class CatalogueChange {
  public:
@@ -29,7 +20,7 @@ class CatalogueChange {
     index.named_at = entry_.position;
     index.born = index.created_at = index.updated_at = entry_.stamp;
     index.settings = Json::object();
-    if (const std::string* key = text_of(entry_.arguments, "primaryKey")) {
+    if (const std::string* key = entry_.arguments.find_text("primaryKey")) {
       change_key(index, *key);
     } else {
       learn_primary_key(index);
@@ -45,7 +36,7 @@ class CatalogueChange {
     index.named_at = entry_.position;
     index.taken_over_by = entry_.position;
     index.created_at = index.updated_at = entry_.stamp;
-    if (const std::string* key = text_of(entry_.arguments, "primaryKey")) index.primary_key = *key;
+    if (const std::string* key = entry_.arguments.find_text("primaryKey")) index.primary_key = *key;
     if (const Json* settings = entry_.arguments.find("clientSettings")) index.settings = *settings;
     index.settings_version = entry_.position;
     // What failed on a node's documents of the one before is of this one.
@@ -59,9 +50,9 @@ class CatalogueChange {
   void update() {
     IndexState* index = named();
     if (index == nullptr) return;
-    if (const std::string* key = text_of(entry_.arguments, "primaryKey")) change_key(*index, *key);
+    if (const std::string* key = entry_.arguments.find_text("primaryKey")) change_key(*index, *key);
     index->updated_at = entry_.stamp;
-    if (const std::string* uid = text_of(entry_.arguments, "newUid")) rename(index->uid, *uid);
+    if (const std::string* uid = entry_.arguments.find_text("newUid")) rename(index->uid, *uid);
   }
 
   void drop() {
@@ -101,9 +92,9 @@ class CatalogueChange {
       return;
     }
     TakenBack one{entry_.position, failed->as_uint64(), index->incarnation, 0};
-    if (const std::string* before = text_of(entry_.arguments, "rename")) {
+    if (const std::string* before = entry_.arguments.find_text("rename")) {
       give_name(*index, *before);
-    } else if (const std::string* uid = text_of(entry_.arguments, "exchange")) {
+    } else if (const std::string* uid = entry_.arguments.find_text("exchange")) {
       const Json* with = entry_.arguments.find("with");
       IndexState* other = with == nullptr ? &indexes_.try_emplace(*uid, newborn(*uid)).first->second
                                           : there_or_dropped(with->as_uint64());
@@ -337,14 +328,14 @@ void Catalogue::apply(const Entry& entry) {
     case EntryKind::kDeleteByFilter:
       return change.documents();
     case EntryKind::kPutKey:
-      if (const std::string* uid = text_of(entry.arguments, "uid")) {
+      if (const std::string* uid = entry.arguments.find_text("uid")) {
         keys_.insert_or_assign(*uid, KeyState{*uid, entry.arguments});
         deleted_keys_.erase(*uid);
         newest_key_ = entry.position;
       }
       return;
     case EntryKind::kDeleteKey:
-      if (const std::string* uid = text_of(entry.arguments, "uid")) {
+      if (const std::string* uid = entry.arguments.find_text("uid")) {
         keys_.erase(*uid);
         deleted_keys_.insert(*uid);
       }

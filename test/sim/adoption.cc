@@ -123,20 +123,22 @@ class Remains {
     return its != index->second.documents.end() && its->second == client_view(document);
   }
 
-  // Where as many say one as the other: who is as the requests that the log knows made it. The
-  // other skipped some of them.
+  // Where as many say one as the other: who is as the requests that the log knows made it, or has
+  // more of what they wrote. The other skipped some of them.
   Json what_most_say(const std::pair<std::string, std::string>& place,
                      const std::vector<const Json*>& copies) const {
     const auto index = before_.indexes().find(place.first);
-    const auto is_as_asked = [&](const Json* copy) {
-      if (index == before_.indexes().end()) return false;
-      const auto its = index->second.documents.find(place.second);
-      return its != index->second.documents.end() && its->second == client_view(*copy);
-    };
+    Json asked = Json::object();
+    if (index != before_.indexes().end() && index->second.documents.contains(place.second))
+      asked = index->second.documents.at(place.second);
     const auto votes = [&](const Json* copy) {
-      return std::pair(
+      const auto has = [&](const Json::Member& field) {
+        const Json* its = copy->find(field.first);
+        return its != nullptr && *its == field.second;
+      };
+      return std::tuple(
           std::ranges::count_if(copies, [&](const Json* other) { return *other == *copy; }),
-          is_as_asked(copy));
+          asked == client_view(*copy), std::ranges::count_if(asked.as_object(), has));
     };
     return client_view(**std::ranges::max_element(copies, {}, votes));
   }

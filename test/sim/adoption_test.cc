@@ -66,6 +66,17 @@ TEST_F(AdoptionTest, OfEquallyNewCopiesWhatTheLogMakesOfItRemains) {
   EXPECT_EQ(value(), "merged");
 }
 
+// Of a PUT that the log forgot, where a0 had failed the one before it (seed 2062561).
+TEST_F(AdoptionTest, OfEquallyNewCopiesTheOneThatSkippedNoRequestRemains) {
+  hold("a0", stored("forgotten", "!!"));
+  Json whole = stored("forgotten", "!!");
+  whole.set("tag", "t");
+  hold("b0", whole);
+  before.indexes()["books"].documents["w1"] =
+      Json::object({{"id", "w1"}, {"v", "before"}, {"tag", "t"}});
+  EXPECT_NE(remains().indexes().at("books").documents.at("w1").find("tag"), nullptr);
+}
+
 // Its disk was put back behind a sweep, and the deletes were forgotten (seed 715399).
 TEST_F(AdoptionTest, WhatSourcesDeletedDoesNotComeBackFromWhoIsBehind) {
   const auto remain = [this] { return remains().indexes().at("books").documents.size(); };
