@@ -239,9 +239,11 @@ Async<Result<std::map<Position, TaskUid>>> tasks_between(NodeClient& client, Pos
 // The last task we saw is gone: the newest one of ours that is left tells how far back the node
 // went. Or it is the log that went back, and one of the entries that it lost deleted the task. Or
 // somebody else deleted it: what tasks there were is not known, but nothing says that the node
-// lacks what it acknowledged, and to do it all again would be to undo what came after.
+// lacks what it acknowledged, and to do it all again would be to undo what came after. Unless its
+// number was given to another since: then the disk was put back besides, and of what clients were
+// not told of yet nobody knows that it is there.
 Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, SentLog sent,
-                                 NodeTask newest, Instant deadline) {
+                                 NodeTask newest, bool given_again, Instant deadline) {
   const std::int64_t marker = static_cast<std::int64_t>(progress.acknowledged) + progress.offset;
   History history;
   if (std::int64_t{newest.uid} < marker) {
@@ -277,7 +279,8 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Sent
     }
     MIROIR_CO_TRY(const NewestOfOurs ours, co_await newest_of_ours(page, progress.offset, sent));
     history.resume_after = ours.position;
-    if (ours.position > progress.acknowledged && ours.any_deletion <= marker && !deleted) {
+    const bool hidden = deleted || ours.any_deletion > marker;
+    if (ours.position > progress.acknowledged && (given_again || !hidden)) {
       history.put_back = true;
       MIROIR_CO_TRY(history.put_back_to,
                     co_await newest_up_to(client, marker, progress.offset, sent, deadline));
@@ -292,7 +295,10 @@ Async<Result<History>> find_back(NodeClient& client, NodeProgress progress, Sent
     last -= static_cast<std::int64_t>(kPage);
   }
   if (deleted) {
-    history.resume_after = std::max(history.resume_after, progress.acknowledged);
+    if (given_again && !history.put_back) history.put_back_to = history.resume_after;
+    const Position kept =
+        given_again ? std::min(progress.settled, progress.acknowledged) : progress.acknowledged;
+    history.resume_after = std::max(history.resume_after, kept);
     history.why += "; somebody deleted tasks of it";
   }
   const Position after =
@@ -351,7 +357,8 @@ Async<Result<History>> check_history(NodeClient& client, NodeProgress progress, 
     MIROIR_CO_TRY(const std::optional<NodeTask> last_seen,
                   co_await client.task(to_uid(marker), deadline));
     if (!last_seen || last_seen->enqueued_at != progress.acknowledged_at) {
-      co_return co_await find_back(client, std::move(progress), sent, *newest, deadline);
+      co_return co_await find_back(client, std::move(progress), sent, *newest,
+                                   last_seen.has_value(), deadline);
     }
   }
   co_return co_await check_newer(client, std::move(progress), sent, *newest,

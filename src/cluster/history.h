@@ -27,7 +27,8 @@ struct History {
   std::string why;            // a sentence for people where the verdict is not kOurs
   Position lost = 0;          // LostLog::newest
   bool put_back = false;      // its disk, which took `resume_after` before anybody looked
-  std::optional<Position> put_back_to = {};  // what that disk held; nothing: no task
+  // What that disk held, or at least where tasks of it were deleted; nothing: no task.
+  std::optional<Position> put_back_to = {};
   // Where it was, or the log was lost: entries that tasks there tell of, and these tasks. Up to
   // `obscured` there may be, or have been, others.
   std::map<Position, TaskUid> held = {};

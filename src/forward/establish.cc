@@ -51,6 +51,7 @@ Async<Result<History>> Forwarder::recheck(Instant deadline) {
 NodeProgress Forwarder::row_as_watched() const {
   NodeProgress row = progress_;
   row.done = watcher_.passed();
+  row.settled = context_.settled;
   return row;
 }
 
@@ -165,8 +166,9 @@ Async<Result<void>> Forwarder::adopt(History history) {
       watcher_.restart(std::min(watcher_.done(), std::max(history.obscured, context_.settled)));
   }
   if (history.put_back_to) {
-    MIROIR_CO_CHECK(
-        co_await doubt_if_renamed(context_, node_, *history.put_back_to, history.resume_after));
+    // What was deleted there of its tasks it may have done, and does again.
+    const Position taken = history.put_back ? history.resume_after : progress_.acknowledged + 1;
+    MIROIR_CO_CHECK(co_await doubt_if_renamed(context_, node_, *history.put_back_to, taken));
   }
   Position unsent = 0;
   if (history.lost > 0) {

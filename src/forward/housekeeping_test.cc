@@ -32,6 +32,13 @@ class HousekeepingTest : public testing::Test {
     ASSERT_TRUE(node.enqueue(ForgetTasks{first, before}, std::nullopt, ""));
     node.settle();
   }
+  // Since then a stranger's task has the number of the last one sent, and those before are gone.
+  void put_back_and_delete_tasks(const SimulatedNode::Disk& old) {
+    const TaskUid last = node_.disk().next_uid - 1;
+    node_.restore(old);
+    while (node_.disk().next_uid <= last) node_.make_task("taskCancelation");
+    forget_tasks(node_, 0, last);
+  }
   // As everybody looks who looks again.
   ReplicaState state_after_a_write(const std::string& node) {
     world_.write("books", {"3"}, "later");
@@ -174,6 +181,33 @@ TEST_F(HousekeepingTest, WhereTheFinishedTasksOfAnOlderDiskAreDeletedItIsSentThe
   forget_tasks(node_, 0, node_.disk().next_uid);
   EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kStale);
   EXPECT_EQ(node_.documents("films").size(), 4U);
+}
+
+// Numbers are given once: a task that somebody deleted left its own to nobody.
+TEST_F(HousekeepingTest, AnOlderDiskThatGaveTheNumberAgainIsSentWhatIsOpenWhateverWasDeleted) {
+  const SimulatedNode::Disk old = node_.snapshot();
+  node_.options().automatic = false;
+  world_.fail_tasks({"documentAdditionOrUpdate"});
+  const Position open = world_.write("films", {"4"}, "film");
+  ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status("b0").done >= open; }));
+  world_.run_for(Seconds(1));
+  world_.crash();
+  put_back_and_delete_tasks(old);
+  node_.options().automatic = true;
+  world_.start();
+  EXPECT_EQ(world_.await_task(open).status, "failed");
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale) << "it is compared";
+  EXPECT_TRUE(world_.log().index_taints().empty());
+}
+
+// Nothing tells whether that disk is from before the swap.
+TEST_F(HousekeepingTest, AnOlderDiskWhoseTasksWereDeletedIsInDoubtWhereThereWasASwap) {
+  const SimulatedNode::Disk old = node_.snapshot();
+  world_.swap_indexes("books", "films");
+  settle();
+  put_back_and_delete_tasks(old);
+  EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kStale);
+  EXPECT_EQ(world_.log().index_taints().size(), 2U);
 }
 
 }  // namespace

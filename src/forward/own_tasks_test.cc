@@ -100,5 +100,41 @@ TEST(OwnTasksTest, EntryForAnotherNodeMadeNoTaskHere) {
   }
 }
 
+// A stranger's deletion explains that the last task is gone, but not that another has its number.
+TEST(OwnTasksTest, ADiskThatGaveANumberAgainWasPutBackWhateverWasDeleted) {
+  ForwardWorld::Options options;
+  options.nodes_per_group = 1;
+  ForwardWorld world(7, options);
+  world.start();
+  world.create_index("books");
+  const auto last = static_cast<TaskUid>(world.write("books", {"1"}, "first"));
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+  const NodeProgress progress = world.cluster().progress("a0");
+  ASSERT_EQ(progress.acknowledged, last);
+  world.write("books", {"1"}, "second");
+  world.write("books", {"1"}, "third");
+  ASSERT_TRUE(world.run_until([&] { return world.all_done(); }));
+
+  SimulatedNode::Disk disk = world.nodes.at("a0")->snapshot();
+  const auto give_to_stranger = [&](TaskUid uid, const char* type) {
+    NodeTask& task = disk.tasks.at(uid).task;
+    task.type = type;
+    task.custom_metadata.clear();
+    task.enqueued_at = disk.tasks.rbegin()->second.task.enqueued_at;
+  };
+  give_to_stranger(last, "taskCancelation");
+  give_to_stranger(last + 1, "taskDeletion");
+  for (const bool given_again : {true, false}) {
+    if (!given_again) disk.tasks.erase(last);
+    world.nodes.at("a0")->restore(disk);
+    const auto history =
+        world.await(check_history(world.cluster().client("a0"), progress, {world.log(), "a0"},
+                                  world.clock.now() + Seconds(5)));
+    ASSERT_TRUE(history) << history.error().message;
+    EXPECT_EQ(history->put_back, given_again) << history->why;
+    EXPECT_EQ(history->resume_after, last + 2);
+  }
+}
+
 }  // namespace
 }  // namespace miroir
