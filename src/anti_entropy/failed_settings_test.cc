@@ -266,6 +266,31 @@ TEST_F(FailedSettingsTest, WhatAnIndexMadeAnewBehindAHealReadsBackIsNotBelieved)
   expect(stop_words({"a"}));
 }
 
+class AmongThreeTest : public FailedSettingsTest {
+ protected:
+  AmongThreeTest() : FailedSettingsTest(3) {}
+};
+
+// Who has no such index says nothing of its settings.
+TEST_F(AmongThreeTest, WhatAStrangerWroteBehindAHealIsForgottenThoughAnotherHasNoIndex) {
+  change(stop_words({"a"}));
+  settle();
+  run_pass(PassKind::kLight);
+  take("a0", true);
+  take("c0", true);
+  write_behind_a_heal([&] { node("b0").set_directly(kIndex, "stopWords", Json::array({"y"})); });
+  world.fail_tasks({"indexCreation", "settingsUpdate"}, "a0");
+  node("a0").drop_directly(kIndex);
+  take("a0", false);
+  take("c0", false);
+  run_pass(PassKind::kLight);
+  run_pass(PassKind::kLight);
+  for (const char* each : {"b0", "c0"}) {
+    EXPECT_EQ(member(node(each).disk().indexes.at(kIndex).settings, "stopWords"),
+              Json::array({"a"}));
+  }
+}
+
 // a0 failed it, and b0, whose disk was put back, skips it.
 class SkippedSettingsTest : public FailedSettingsTest {
  protected:

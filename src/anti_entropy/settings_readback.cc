@@ -35,22 +35,23 @@ Async<Result<void>> remember_settings(const Tools& tools, const Catalogue& catal
     const IndexState* now = tools.log.catalogue().index(uid);
     if (now == nullptr || !now->is_still(index)) continue;  // another's may have been read
     const Json* first = nullptr;
-    bool alike = !nodes.empty();
+    bool all = true;
+    bool alike = true;
     for (const auto& [node, state] : nodes) {
       if (expected.given_again.contains(uid) && expected.failed.contains({node, uid})) continue;
       const auto settings = state.settings.find(uid);
-      alike = alike && settings != state.settings.end() &&
-              (first == nullptr || *first == settings->second);
-      if (alike && first == nullptr) first = &settings->second;
+      if (settings == state.settings.end()) {
+        all = false;
+        continue;
+      }
+      if (first == nullptr) first = &settings->second;
+      alike = alike && *first == settings->second;
     }
-    if (first == nullptr) continue;
-    if (!alike) {
-      // What was remembered is not what is read back by who has just been given them: somebody
-      // wrote between a heal and its reading, while the others were away. Then all are given them
-      // again.
-      if (expected.given_again.contains(uid)) batch.erase(Table::kMeta, readback_key(index));
-      continue;
-    }
+    // What was remembered is not what is read back by who has just been given them: somebody wrote
+    // between a heal and its reading, while the others were away. Then all are given them again.
+    if (!alike && expected.given_again.contains(uid))
+      batch.erase(Table::kMeta, readback_key(index));
+    if (!all || !alike || first == nullptr) continue;
     const std::string prefix = key_join("settings read back", key_of(index.incarnation));
     batch.erase_range(Table::kMeta, prefix, prefix_end(prefix));  // of older versions
     batch.put(Table::kMeta, readback_key(index), to_text(*first));
