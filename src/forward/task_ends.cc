@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <ranges>
 #include <utility>
 
 #include "cluster/own_tasks.h"
@@ -126,9 +127,7 @@ Async<Result<void>> TaskEnds::read_new() {
         if (ended) {
           co_await raise_newest_ended(entry, position);
         } else {
-          OpenTask& task = tasks_[entry->task];
-          task.open.insert(position);
-          task.complete |= entry->task == position;
+          tasks_[entry->task].parts.insert(position);
           entries_.emplace(position, open_entry(std::move(entry)));
         }
       }
@@ -157,7 +156,8 @@ TaskEnds::OpenEntry TaskEnds::open_entry(std::shared_ptr<const Entry> entry) con
 
 // Ends what is over, in order, as a Meilisearch does: who waits for the last task finds what all
 // those before it did, on whichever shard. What only waits to be decided holds up nothing: no owner
-// that answers shows anything of it.
+// that answers shows anything of it. The parts of a task are judged together, when all are over:
+// who alone did one may lose it before the others are.
 Async<TaskEnds::Looked> TaskEnds::look() {
   std::vector<Position> over;
   for (const auto& [position, open] : entries_) {
@@ -167,6 +167,7 @@ Async<TaskEnds::Looked> TaskEnds::look() {
     if (unresolved(*open.entry) ? std::ranges::none_of(forwarders_, passed) : !is_over(open)) break;
     over.push_back(position);
   }
+  while (!over.empty() && entries_.at(over.back()).entry->task > over.back()) over.pop_back();
   Looked looked = over.empty() ? Looked::kNothingOver : Looked::kNoProgress;
   for (Position position : over) {
     OpenEntry& open = entries_.at(position);
@@ -180,20 +181,19 @@ Async<TaskEnds::Looked> TaskEnds::look() {
       if (!unresolved(*open.entry)) looked = Looked::kProgress;
       if (!is_over(open)) break;
     }
-    OpenTask& task = tasks_.at(open.entry->task);
-    const bool last_is_open = !task.complete || task.open.contains(open.entry->task);
-    if (comes_with_a_name(*open.entry) && last_is_open) continue;
+    open.decided = false;
     if (!co_await learn_ends(open)) continue;  // the store; looked at again
     if (auto decided = co_await decide(open); !decided || !*decided) continue;
-    if (std::ranges::any_of(open.ends, [](const auto& end) { return end.second.failed; }) &&
-        !co_await outcomes_.decided(open.entry))
-      continue;
-    count(open, task);
-    task.open.erase(position);
+    open.decided = true;
+    if (position != open.entry->task) continue;
     const std::shared_ptr<const Entry> entry = open.entry;
-    entries_.erase(position);
+    OpenTask& task = tasks_.at(position);
+    if (!co_await all_decided(task)) continue;
+    for (const Position part : task.parts) {
+      count(entries_.at(part), task);
+      entries_.erase(part);
+    }
     looked = Looked::kProgress;
-    if (!task.complete || !task.open.empty()) continue;
     auto last = co_await context_.log.entry(entry->task);
     const Entry& shown = last ? **last : *entry;
     co_await raise_newest_ended(entry, entry->task);
@@ -202,6 +202,19 @@ Async<TaskEnds::Looked> TaskEnds::look() {
     tasks_.erase(entry->task);
   }
   co_return looked;
+}
+
+// The last part first: what takes a key back goes by the name that came with it.
+Async<bool> TaskEnds::all_decided(const OpenTask& task) {
+  const auto decided = [this](Position part) { return entries_.at(part).decided; };
+  if (!std::ranges::all_of(task.parts, decided)) co_return false;
+  for (const Position part : task.parts | std::views::reverse) {
+    const OpenEntry& open = entries_.at(part);
+    const auto failed = [](const auto& end) { return end.second.failed; };
+    if (std::ranges::any_of(open.ends, failed) && !co_await outcomes_.decided(open.entry))
+      co_return false;
+  }
+  co_return true;
 }
 
 bool TaskEnds::is_over(const OpenEntry& open) const {
@@ -324,7 +337,7 @@ void TaskEnds::forget_dropped() {
   for (Position task : std::exchange(dropped_, {})) {
     const auto found = tasks_.find(task);
     if (found == tasks_.end()) continue;
-    for (Position position : found->second.open) entries_.erase(position);
+    for (Position position : found->second.parts) entries_.erase(position);
     tasks_.erase(found);
   }
 }

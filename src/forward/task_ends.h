@@ -38,11 +38,11 @@ class TaskEnds {
     std::shared_ptr<const Entry> entry;
     std::set<Owners> owners = {};  // of the shards that it touches
     Ends ends = {};  // as far as it was asked for
+    bool decided = false;
     std::optional<Instant> undecided_since = std::nullopt;
   };
   struct OpenTask {
-    std::set<Position> open;  // its entries that are not over
-    bool complete = false;    // its last entry was read
+    std::set<Position> parts;  // its entries, as far as they were read
     std::optional<std::uint64_t> documents;
     EntryStamp started = 0;
     EntryStamp finished = 0;
@@ -56,6 +56,7 @@ class TaskEnds {
   OpenEntry open_entry(std::shared_ptr<const Entry> entry) const;
   enum class Looked { kNothingOver, kNoProgress, kProgress };
   Async<Looked> look();
+  Async<bool> all_decided(const OpenTask& task);
   bool is_over(const OpenEntry& open) const;
   bool is_past(const Forwarder& forwarder, Position position) const;
   bool is_kept_from(const std::string& node, Position position,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "forward/filter_slice.h"
 #include "forward/forward_world_fake.h"
 #include "forward/voiding.h"
 
@@ -275,6 +276,86 @@ TEST_F(TaskEndsTest, ATaskThatIsOpenIsFoundThoughItsGroupWasTakenAway) {
   world_.start();
   EXPECT_TRUE(settles());
   EXPECT_EQ(world_.await_task(failed).status, "failed");
+}
+
+// A delete by filter in two parts. a0 alone does the first, and loses it while b0 is at the second.
+class LostPartTest : public testing::Test {
+ protected:
+  LostPartTest() : world_(5, options()) {
+    world_.start();
+    world_.create_index("films");
+    world_.create_index("books");
+    world_.await_task(world_.write("books", {id(0, "a0", "b0"), id(1, "a0", "b0")}, "first"));
+    EXPECT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+    old_ = node("a0").snapshot();
+  }
+  static ForwardWorld::Options options() {
+    ForwardWorld::Options options;
+    options.shards = 64;
+    return options;
+  }
+  SimulatedNode& node(const std::string& name) { return *world_.nodes.at(name); }
+  std::string id(std::size_t slice, const std::string& owner, const std::string& other) const {
+    for (int id = 0;; ++id) {
+      const Slot slot = slot_of(std::to_string(id));
+      const auto owners = world_.topology().owners(world_.topology().shard_of(slot));
+      if (slot / 32'768 == slice && owners == std::vector{owner, other}) return std::to_string(id);
+    }
+  }
+  Position remove_slice(std::size_t slice) {
+    Entry entry;
+    entry.kind = EntryKind::kDeleteByFilter;
+    entry.index_uid = "books";
+    entry.task_type = "documentDeletion";
+    entry.task = world_.log().head() + 2 - slice;
+    entry.arguments = slice_arguments("v = first", slice, 2);
+    entry.task_details = Json::object({{"providedIds", 0}, {"deletedDocuments", Json()}});
+    return world_.append(std::move(entry));
+  }
+  void remove_until_b0_is_at_the_second() {
+    world_.fail_tasks({"documentDeletion"}, "b0");
+    const Position first = remove_slice(0);
+    ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status("b0").done >= first; }));
+    world_.run_for(Seconds(1));
+    world_.fail_tasks({}, "b0");
+    node("b0").options().automatic = false;
+    last_ = remove_slice(1);
+    ASSERT_TRUE(world_.run_until([&] { return world_.cluster().status("a0").done >= last_; }));
+    ASSERT_TRUE(node("a0").documents("books").empty());
+  }
+  void expect_told_as_failed() {
+    world_.run_for(Seconds(3));
+    node("b0").options().automatic = true;
+    EXPECT_EQ(world_.await_task(last_).status, "failed");
+    const Position incarnation = world_.log().catalogue().index("books")->incarnation;
+    const std::string lost = id(0, "a0", "b0");
+    EXPECT_FALSE(world_.await(world_.log().tombstone(incarnation, lost))->has_value());
+    for (const char* each : {"a0", "b0"}) EXPECT_TRUE(node(each).documents("books").contains(lost));
+  }
+
+  ForwardWorld world_;
+  SimulatedNode::Disk old_;
+  Position last_ = 0;
+};
+
+TEST_F(LostPartTest, WhereItsDiskTookALaterEntryTheTaskFails) {
+  ASSERT_TRUE(world_.set_down("b1", true));
+  world_.fail_tasks({"documentAdditionOrUpdate"}, "a1");
+  const Position waits_for_b1 = world_.write("films", {id(0, "a1", "b1")}, "a");
+  remove_until_b0_is_at_the_second();
+  node("a0").restore(old_);
+  world_.write("films", {id(0, "a0", "b0")}, "a");
+  expect_told_as_failed();
+  EXPECT_FALSE(world_.task_end(waits_for_b1));
+}
+
+TEST_F(LostPartTest, WhereItFailsWhenItIsSentAgainTheTaskFails) {
+  remove_until_b0_is_at_the_second();
+  world_.fail_tasks({"documentDeletion"}, "a0");
+  node("a0").restore(old_);
+  ASSERT_TRUE(
+      world_.await(world_.process->forwarders->recheck("a0", world_.clock.now() + Seconds(5))));
+  expect_told_as_failed();
 }
 
 }  // namespace
