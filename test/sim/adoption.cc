@@ -33,7 +33,7 @@ class Remains {
   Model take() {
     for (auto& [uid, index] : model_.indexes()) {
       index.documents.clear();
-      index.forgotten.clear();
+      index.uncertain.clear();
     }
     take_settings(false);
     take_settings(true);
@@ -48,8 +48,9 @@ class Remains {
     for (const auto& [place, newest] : newest_) {
       Model::Index& index = model_.indexes()[place.first];
       const Json& document = index.documents[place.second] = what_most_say(place, newest.copies);
-      if (std::get<0>(newest.rank) > encode_stamp(adoption_.known))
-        index.forgotten[place.second] = document;
+      const bool of_source = std::get<3>(newest.rank);
+      if (!of_source || std::get<0>(newest.rank) > encode_stamp(adoption_.known))
+        index.uncertain[place.second] = document;
     }
     take_keys();
     return std::move(model_);

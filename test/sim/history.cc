@@ -448,7 +448,7 @@ class Replay {
 
   // A version is swept that every replica in sync held: only of the newest is that the end. Of an
   // older one, which a node kept where a later entry failed, subscribers are told nothing; but
-  // where the log forgot what is newer, it was all that was there.
+  // where the log went back, it may be all that nodes have that are read.
   void sweep(Position position) {
     std::set<std::pair<std::string, std::string>> ended;
     for (const Swept& swept : chronicle_.swept) {
@@ -458,8 +458,8 @@ class Replay {
       const auto document = index->second.documents.find(swept.id);
       if (document == index->second.documents.end()) continue;
       if (document->second != client_view(swept.document)) {
-        const auto forgotten = index->second.forgotten.find(swept.id);
-        if (forgotten != index->second.forgotten.end() && forgotten->second == document->second &&
+        const auto uncertain = index->second.uncertain.find(swept.id);
+        if (uncertain != index->second.uncertain.end() && uncertain->second == document->second &&
             ended.emplace(swept.index, swept.id).second)
           tell("delete", position, swept.index, Origin::kTtlExpire, swept.id);
         continue;

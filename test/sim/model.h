@@ -25,8 +25,9 @@ class Model {
     // What strangers wrote there since clients last wrote or deleted the document.
     std::map<std::string, std::vector<Json>> strange = {};
     std::set<std::string> deleted = {};  // since they were last written whole
-    // What nodes held, when the log went back, of writes that it forgot: it may be on any of them.
-    std::map<std::string, Json> forgotten = {};
+    // What nodes held, when the log went back, that it forgot, or only nodes that are behind: those
+    // that are read may have an older one.
+    std::map<std::string, Json> uncertain = {};
     bool made = true;  // false: its creation failed, and so did all that its users wrote since
   };
   // False where a Meilisearch's task would fail (an index that does not exist, or that does).
