@@ -188,6 +188,48 @@ TEST_F(TakenBackKeysTest, SurvivesACrashAtAnyMoment) {
   expect_key(kOne, "id");
 }
 
+// Before another that was away failed it, too.
+class HealedMeanwhileTest : public TakenBackKeysTest {
+ protected:
+  void heal_while_b0_is_away() {
+    const Position change = world.log().head();
+    ASSERT_TRUE(world.run_until([&] { return world.cluster().status("a0").done >= change; }));
+    run_pass(PassKind::kLight);
+    ASSERT_GT(world.log().head(), change) << "it sent something";
+    ASSERT_TRUE(world.set_down("b0", false));
+  }
+};
+
+TEST_F(HealedMeanwhileTest, KeyThatANodeFailedAgainIsTakenBack) {
+  create_without_key("other");
+  world.fail_tasks({"indexUpdate"});
+  ASSERT_TRUE(world.set_down("b0", true));
+  change_key("other", "sku");
+  heal_while_b0_is_away();
+  settle();
+  expect_clean();
+  expect_key("other", std::nullopt);
+}
+
+TEST_F(HealedMeanwhileTest, KeyOfWhatWasMadeUnderANameThatFailedIsNotThatOfTheIndexBefore) {
+  world.write(kOne, {"1"}, "x");
+  settle();
+  world.fail_tasks({"indexUpdate"});
+  ASSERT_TRUE(world.set_down("b0", true));
+  change_key(kOne, "v", "renamed");
+  heal_while_b0_is_away();
+  ASSERT_TRUE(node("a0").disk().indexes.contains("renamed"));
+  settle();
+  run_pass(PassKind::kLight);
+  expect_clean(true);
+  expect_key(kOne, "id");
+  expect_holds(kOne, {"1"});
+  expect_names({kOne, "renamed"});
+  world.write(kOne, {"2"}, "x");
+  settle();
+  expect_holds(kOne, {"1", "2"});
+}
+
 TEST_F(TakenBackKeysTest, WhereANodeHasTheNewKeyItIsMadeOnAll) {
   world.fail_tasks({"indexUpdate"}, "b0");
   change_key(kOne, "sku");

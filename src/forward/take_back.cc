@@ -80,7 +80,7 @@ Async<Result<void>> TakeBack::of(std::shared_ptr<const Entry> entry) {
       if (!done) co_await context_.clock.sleep_for(kInsistDelay);
     }
   }
-  if (entry->kind == EntryKind::kUpdateIndex) MIROIR_CO_CHECK(co_await key(entry));
+  if (entry->kind == EntryKind::kUpdateIndex) MIROIR_CO_CHECK(co_await key(entry->position));
   co_return co_await drops_decided_by(entry->position);
 }
 
@@ -130,8 +130,7 @@ Async<Result<void>> TakeBack::creation(std::shared_ptr<const Entry> entry) {
   if (!never_was) {
     // It is an index for what came after, which told the nodes its key.
     MIROIR_CO_TRY(const bool not_made, co_await was_not_made(entry));
-    if (not_made) MIROIR_CO_CHECK(co_await key(std::move(entry)));
-    co_return Result<void>();
+    co_return not_made ? co_await key(entry->position) : Result<void>();
   }
   co_return co_await context_.log.take_back(
       [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
@@ -308,10 +307,11 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
 }
 
 // Of the index that has its past by now, if it was changed at all. All are given its settings,
-// which make the key filterable. What the reconciler gave a node meanwhile stays.
-Async<Result<void>> TakeBack::key(std::shared_ptr<const Entry> entry) {
-  const Position change = entry->position;
-  MIROIR_CO_TRY(const Since seen, co_await since(change, entry->incarnation, entry->index_uid));
+// which make the key filterable. What the reconciler gave a node of that one meanwhile stays.
+Async<Result<void>> TakeBack::key(Position change) {
+  const IndexState* changed = context_.log.catalogue().key_changed_by(change);
+  if (changed == nullptr) co_return Result<void>();
+  MIROIR_CO_TRY(const Since seen, co_await since(change, changed->incarnation, changed->uid));
   if (seen.made) co_return Result<void>();
   co_return co_await context_.log.take_back([change](const Catalogue& catalogue,
                                                      Position) -> Result<std::vector<Entry>> {
@@ -341,8 +341,11 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
     if (page.empty()) break;
     for (const std::shared_ptr<const Entry>& entry : page) {
       const bool creates = entry->kind == EntryKind::kCreateIndex;
-      its.made |= (creates || entry->kind == EntryKind::kUpdateIndex) && entry->target &&
-                  entry->incarnation == incarnation;
+      if (entry->target && (creates || entry->kind == EntryKind::kUpdateIndex) &&
+          kept_under(context_.log, entry->incarnation, entry->position) == incarnation) {
+        MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(entry->position));
+        its.made |= !failures.contains(*entry->target);
+      }
       if (entry->born_failed || entry->target) continue;
       const Json* failed = entry->arguments.find("entry");
       if (entry->kind == EntryKind::kTakeBack && failed != nullptr)
@@ -474,7 +477,7 @@ Async<Result<void>> TakeBack::settings(Position incarnation) {
     const Position version = index->settings_version;
     MIROIR_CO_TRY(const Around around, co_await settings_around(*index, version));
     if (around.failed.empty()) co_return Result<void>();
-    const auto appended = co_await context_.log.append(
+    MIROIR_CO_CHECK(co_await context_.log.append(
         [&](const Catalogue& catalogue, Position) -> Result<std::vector<Entry>> {
           std::vector<Entry> entries;
           const IndexState* now = catalogue.by_incarnation(incarnation);
@@ -488,10 +491,8 @@ Async<Result<void>> TakeBack::settings(Position incarnation) {
           entries.push_back(std::move(back));
           return entries;
         },
-        WhenFull::kTake);
-    if (!appended) co_return std::unexpected(appended.error());
-    if (!done)
-      co_await context_.clock.sleep_for(kInsistDelay);  // until what stands in line is there
+        WhenFull::kTake));
+    if (!done) co_await context_.clock.sleep_for(kInsistDelay);  // what stands in line comes first
   }
   co_return Result<void>();
 }

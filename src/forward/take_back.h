@@ -92,7 +92,7 @@ class TakeBack {
   Async<Result<void>> drops_decided_by(Position rename);
   Async<Result<bool>> swap(std::shared_ptr<const Entry> entry, Named named);
   Async<Result<bool>> rename(std::shared_ptr<const Entry> entry, Named named);
-  Async<Result<void>> key(std::shared_ptr<const Entry> entry);
+  Async<Result<void>> key(Position change);
   Async<Result<Since>> since(Position position, Position incarnation, std::string name);
   Async<Result<Around>> settings_around(IndexState index, Position position);
   Async<Result<void>> settings(Position incarnation);
