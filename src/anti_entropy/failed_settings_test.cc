@@ -291,6 +291,26 @@ TEST_F(AmongThreeTest, WhatAStrangerWroteBehindAHealIsForgottenThoughAnotherHasN
   }
 }
 
+// Nobody reads it back any more.
+TEST_F(AmongThreeTest, WhatAStrangerWroteBehindAHealAndNobodyKeptIsForgottenToo) {
+  change(stop_words({"a"}));
+  settle();
+  run_pass(PassKind::kLight);
+  take("a0", true);
+  take("c0", true);
+  write_behind_a_heal([&] { node("b0").set_directly(kIndex, "stopWords", Json::array({"y"})); });
+  node("b0").set_directly(kIndex, "stopWords", Json::array({"z"}));
+  world.fail_tasks({"indexCreation", "settingsUpdate"}, "a0");
+  node("a0").drop_directly(kIndex);
+  take("a0", false);
+  take("c0", false);
+  run_pass(PassKind::kLight);
+  run_pass(PassKind::kLight);
+  const TaskUid given = node("b0").disk().tasks.rbegin()->first;
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(node("b0").disk().tasks.rbegin()->first, given) << "it is given them again";
+}
+
 // a0 failed it, and b0, whose disk was put back, skips it.
 class SkippedSettingsTest : public FailedSettingsTest {
  protected:

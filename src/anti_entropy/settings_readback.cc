@@ -47,11 +47,14 @@ Async<Result<void>> remember_settings(const Tools& tools, const Catalogue& catal
       if (first == nullptr) first = &settings->second;
       alike = alike && *first == settings->second;
     }
-    // What was remembered is not what is read back by who has just been given them: somebody wrote
-    // between a heal and its reading, while the others were away. Then all are given them again.
-    if (!alike && expected.given_again.contains(uid))
-      batch.erase(Table::kMeta, readback_key(index));
-    if (!all || !alike || first == nullptr) continue;
+    if (first == nullptr) continue;
+    if (!all || !alike) {
+      // What was remembered is not what is read back by who has just been given them: somebody
+      // wrote between a heal and its reading, while the others were away. Then all are given them
+      // again.
+      if (expected.given_again.contains(uid)) batch.erase(Table::kMeta, readback_key(index));
+      continue;
+    }
     const std::string prefix = key_join("settings read back", key_of(index.incarnation));
     batch.erase_range(Table::kMeta, prefix, prefix_end(prefix));  // of older versions
     batch.put(Table::kMeta, readback_key(index), to_text(*first));
