@@ -83,6 +83,24 @@ std::string why_lost(Position lost, Position head) {
          " which the log does not know (its head is " + std::to_string(head) + ")";
 }
 
+// Behind tasks of others that change no index ours may have another offset than the row says: a
+// store that was put back has the row from before that moved. Not what this Miroir took, which
+// writes an offset down before it sends by it, nor what was taken in runs that did not reach the
+// node.
+Async<Result<std::optional<Position>>> identify_behind(NodeTask task, std::int64_t offset,
+                                                       std::int64_t strangers, std::uint64_t run,
+                                                       SentLog sent) {
+  MIROIR_CO_TRY(const auto known, co_await identify(task, offset, sent));
+  if (known || parse_task_metadata(task.custom_metadata)) co_return known;
+  for (std::int64_t moved = 1; moved <= strangers; ++moved) {
+    MIROIR_CO_TRY(const auto position, co_await identify(task, offset + moved, sent));
+    if (!position) continue;
+    MIROIR_CO_TRY(const auto entry, co_await kept_entry(sent.log, *position));
+    if (entry != nullptr && entry->run <= run && entry->run < sent.log.run()) co_return position;
+  }
+  co_return std::nullopt;
+}
+
 // The node still has the last task we saw: are those after it ours? Others that change no index
 // only move the offset, where the task before each is there: it would be a stranger's, deleted, and
 // nobody knows what it did.
@@ -103,13 +121,15 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Se
   std::optional<EntryMark> lost;  // the first
   Position told = 0;              // by metadata, of the log's: it was sent all before, too
   Position guessed = 0;           // before the first, by the others: it may be of either log
+  std::int64_t offset = progress.offset;  // that the newest of ours had
+  std::int64_t strangers = 0;             // since that one
   for (std::int64_t before = first - 1; first <= std::int64_t{newest.uid};) {
     MIROIR_CO_TRY(const std::vector<NodeTask> page,
                   co_await client.tasks(to_uid(first), newest.uid, kPage, deadline));
     for (const NodeTask& task : page) {
       const bool follows = std::int64_t{task.uid} == std::exchange(before, task.uid) + 1;
       MIROIR_CO_TRY(const std::optional<Position> position,
-                    co_await identify(task, progress.offset, sent));
+                    co_await identify_behind(task, offset, strangers, progress.run, sent));
       const auto mark = parse_task_metadata(task.custom_metadata);
       if (mark && position) {
         told = std::max(told, *position);
@@ -122,13 +142,20 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Se
       }
       if (!position && task.type == node_task_type(EntryKind::kForgetNodeTasks))
         history.obscured = std::numeric_limits<Position>::max();
-      if (position &&
-          std::int64_t{task.uid} == static_cast<std::int64_t>(*position) + progress.offset) {
+      const std::int64_t theirs =
+          std::int64_t{task.uid} - static_cast<std::int64_t>(position.value_or(0));
+      if (position && theirs >= offset && theirs <= offset + strangers) {
         history.resume_after = *position;
         history.resume_at = task.enqueued_at;
+        if (theirs != offset) history.held[*position] = task.uid;
         if (!lost) guessed = *position;
-      } else if (history.verdict == History::Verdict::kOurs &&
-                 !(follows && changes_no_index(task.type))) {
+        offset = theirs;
+        strangers = 0;
+      } else if (history.verdict == History::Verdict::kOurs && follows &&
+                 changes_no_index(task.type)) {
+        strangers = std::min(strangers + 1, kStrangersMax);
+      } else if (history.verdict == History::Verdict::kOurs) {
+        strangers = 0;
         history.verdict = History::Verdict::kForeign;
         history.why = std::string(kForeignTask) + ": its task " + std::to_string(task.uid) + " (" +
                       task.type + (task.index_uid.empty() ? "" : " of index " + task.index_uid) +

@@ -97,6 +97,36 @@ TEST_F(HousekeepingTest, WhatChangesAnIndexOrMayIsNoticed) {
   }
 }
 
+// The copy has what is sent after such a task, and the node's row from before.
+TEST_F(HousekeepingTest, WhatFollowsThemIsKnownThoughTheStoreIsPutBack) {
+  for (const bool swap : {false, true}) {
+    node_.make_task(kSnapshot);
+    node_.make_task(kSnapshot);
+    swap ? world_.swap_indexes("books", "films") : world_.write("books", {"3"}, "later");
+    const MemoryStore::Tables copy = world_.store.snapshot();
+    settle();
+    const auto books = node_.documents("books");
+    const TaskUid next = node_.disk().next_uid;
+    world_.crash();
+    world_.store.restore(copy);
+    world_.start();
+    settle();
+    EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kInSync)
+        << world_.cluster().status("a0").state_why;
+    EXPECT_EQ(node_.documents("books"), books);
+    EXPECT_EQ(node_.disk().next_uid, next) << "sent again";
+    EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kInSync);
+  }
+}
+
+TEST_F(HousekeepingTest, AStrangersSwapAmongThemIsNotTheOneThatWaits) {
+  node_.make_task(kSnapshot);
+  node_.make_task("indexSwap");
+  world_.swap_indexes("books", "films");
+  settle();
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
+}
+
 TEST_F(HousekeepingTest, DeletionOfOldTasksLeavesTheNodeInSync) {
   forget_tasks(node_, 0, node_.disk().next_uid - 1);
   EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kInSync);
