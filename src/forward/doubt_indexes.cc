@@ -5,6 +5,17 @@
 #include "forward/plan.h"
 
 namespace miroir {
+namespace {
+
+// What it dropped or renamed may be there under the old name, which no index of the log tells: it
+// counts as having failed. What was swapped, or dropped to be made anew, has the name of an index.
+Async<Result<void>> doubt_name(Log& log, std::string node, const Entry& entry) {
+  if (entry.kind == EntryKind::kSwapIndexes || spares_foreign(entry)) co_return Result<void>();
+  std::vector<Taint> taints = {{entry.incarnation, "", std::move(node), {entry.position}}};
+  co_return co_await log.add_taints(std::move(taints), entry.position);
+}
+
+}  // namespace
 
 Async<Result<void>> doubt_indexes(Log& log, std::string node, Position last) {
   std::vector<Taint> taints;
@@ -21,13 +32,16 @@ Async<Result<void>> doubt_if_renamed(ForwardContext context, std::string node, P
   constexpr std::size_t kAtOnce = 256;
   bool doubted =
       held < context.log.operations_forgotten() || context.cluster.progress(node).doubted(held);
-  for (Position next = held + 1; next < taken && !doubted;) {
+  for (Position next = held + 1; next < taken;) {
     MIROIR_CO_TRY(const auto entries, co_await context.log.entries(next, kAtOnce));
     if (entries.empty()) break;
-    doubted = std::ranges::any_of(entries, [&](const std::shared_ptr<const Entry>& entry) {
-      return entry->position < taken && !names_taken_away(*entry).empty() &&
-             concerns(*entry, node, context.cluster.topology());
-    });
+    for (const std::shared_ptr<const Entry>& entry : entries) {
+      if (entry->position >= taken || names_taken_away(*entry).empty() ||
+          !concerns(*entry, node, context.cluster.topology()))
+        continue;
+      doubted = true;
+      MIROIR_CO_CHECK(co_await doubt_name(context.log, node, *entry));
+    }
     next = entries.back()->position + 1;
   }
   if (!doubted) co_return Result<void>();

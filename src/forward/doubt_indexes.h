@@ -15,7 +15,8 @@ Async<Result<void>> doubt_indexes(Log& log, std::string node, Position last);
 
 // The node's disk is one that held entries up to `held`, and took `taken` before anybody looked, so
 // that what lies between is not sent again: another index may have each name where one was dropped,
-// renamed or swapped among it, or nobody knows, or where one was in doubt on that disk.
+// renamed or swapped among it, or nobody knows, or where one was in doubt on that disk. A drop or
+// renaming counts as having failed there, so that the old name is looked for.
 Async<Result<void>> doubt_if_renamed(ForwardContext context, std::string node, Position held,
                                      Position taken);
 

@@ -53,6 +53,13 @@ class ReconnectTest : public testing::Test {
     ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
     EXPECT_FALSE(world_.log().any_tainted(world_.log().catalogue().index("books")->incarnation));
   }
+  Position rename(const std::string& index, const std::string& name) {
+    Entry rename;
+    rename.kind = EntryKind::kUpdateIndex;
+    rename.index_uid = index;
+    rename.arguments = Json::object({{"primaryKey", nullptr}, {"newUid", name}});
+    return world_.append(std::move(rename));
+  }
   bool is_in_doubt(const std::string& index, const std::string& node) {
     return world_.log().tainted(world_.log().catalogue().indexes().at(index).incarnation, "", node);
   }
@@ -100,19 +107,38 @@ TEST_F(ReconnectTest, IndexesAreInDoubtWhereADiskFromBeforeARenamingTookALaterEn
       [&] { return world_.create_index("more"); }};
   const std::vector<std::function<Position()>> renaming = {
       [&] { return world_.swap_indexes("films", "books"); },
-      [&] { return world_.drop_index("plays"); },
-      [&] {
-        Entry rename;
-        rename.kind = EntryKind::kUpdateIndex;
-        rename.index_uid = "more";
-        rename.arguments = Json::object({{"primaryKey", nullptr}, {"newUid", "other"}});
-        return world_.append(std::move(rename));
-      }};
+      [&] { return world_.drop_index("plays"); }, [&] { return rename("more", "other"); }};
   for (const auto& change : harmless) expect_doubt(false, change);
   for (const auto& change : renaming) {
     expect_doubt(true, change);
     ASSERT_TRUE(world_.await(world_.log().clear_taints(world_.log().index_taints())));
   }
+}
+
+// The log knows no index of that name.
+TEST_F(ReconnectTest, ADiskFromBeforeADropThatTookALaterEntryCountsAsHavingFailedIt) {
+  const Position films = world_.create_index("films");
+  const Position plays = world_.create_index("plays");
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  const SimulatedNode::Disk older = world_.nodes.at("a0")->snapshot();
+  const Position dropped = world_.drop_index("films");
+  const Position renamed = rename("plays", "other");
+  const Position dropped_then = world_.drop_index("other");
+  Entry left;  // of which the log does not tell any more whose name it was
+  left.kind = EntryKind::kDropIndex;
+  left.origin = Origin::kAntiEntropy;
+  left.target = "a0";
+  left.index_uid = "others";
+  const Position dropped_here = world_.append(std::move(left));
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  put_back_on_the_way(older);
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  const auto failed = [&](Position incarnation) {
+    return world_.log().taint(incarnation, "", "a0").value_or(Taint()).failed;
+  };
+  EXPECT_EQ(failed(films), std::vector{dropped});
+  EXPECT_EQ(failed(plays), (std::vector{renamed, dropped_then}));
+  EXPECT_EQ(failed(0), std::vector{dropped_here});
 }
 
 TEST_F(ReconnectTest, ItMayHaveTakenItLongAfter) {
