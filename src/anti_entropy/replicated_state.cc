@@ -1,6 +1,7 @@
 #include "anti_entropy/replicated_state.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "anti_entropy/audit.h"
 #include "anti_entropy/doubt.h"
@@ -95,9 +96,9 @@ Async<Result<bool>> may_come_back(const Tools& tools, const Catalogue& catalogue
 }
 
 // What an index that is, or may be again, may be called where nobody could give its documents
-// again.
+// again. Where not all that failed is named, that is any name of what was `left` there.
 Async<Result<NamesOnNodes>> names_kept(const Tools& tools, const Catalogue& catalogue,
-                                       const Roster& roster) {
+                                       const Roster& roster, const NamesOnNodes& left) {
   NamesOnNodes kept;
   for (const Taint& taint : present_index_taints(tools.log, tools.cluster.topology())) {
     const IndexState* index = catalogue.by_incarnation(taint.incarnation);
@@ -106,6 +107,9 @@ Async<Result<NamesOnNodes>> names_kept(const Tools& tools, const Catalogue& cata
     MIROIR_CO_TRY(auto names, co_await names_not_taken_away(tools.log, taint));
     if (index != nullptr) names.insert(index->uid);
     for (const std::string& name : names) kept.emplace(taint.node, name);
+    if (std::ranges::count(taint.failed, Taint::kUnnamed) == 0) continue;
+    std::ranges::copy_if(left, std::inserter(kept, kept.end()),
+                         [&taint](const auto& each) { return each.first == taint.node; });
   }
   co_return kept;
 }
@@ -156,7 +160,8 @@ Async<Result<Snapshot>> read_all(const Tools& tools, Roster& roster, bool repair
     snapshot.expected.reports_only = !repairs;
     snapshot.expected.now = tools.clock.wall_now();
     snapshot.expected.in_doubt = names_in_doubt(tools, snapshot.catalogue, roster);
-    MIROIR_CO_TRY(snapshot.expected.kept, co_await names_kept(tools, snapshot.catalogue, roster));
+    MIROIR_CO_TRY(snapshot.expected.kept,
+                  co_await names_kept(tools, snapshot.catalogue, roster, snapshot.expected.left));
     snapshot.differences = compare(snapshot);
     if (snapshot.differences.empty() || tools.log.head() == snapshot.head) co_return snapshot;
     if (attempt == kAttemptsMax) {
