@@ -86,17 +86,19 @@ std::string why_lost(Position lost, Position head) {
 // Behind tasks of others that change no index ours may have another offset than the row says: a
 // store that was put back has the row from before that moved. Not what this Miroir took, which
 // writes an offset down before it sends by it, nor what was taken in runs that did not reach the
-// node.
+// node, nor what waits for another that has no task: the node was sent neither.
 Async<Result<std::optional<Position>>> identify_behind(NodeTask task, std::int64_t offset,
                                                        std::int64_t strangers, std::uint64_t run,
-                                                       SentLog sent) {
+                                                       Position after, SentLog sent) {
   MIROIR_CO_TRY(const auto known, co_await identify(task, offset, sent));
   if (known || parse_task_metadata(task.custom_metadata)) co_return known;
   for (std::int64_t moved = 1; moved <= strangers; ++moved) {
     MIROIR_CO_TRY(const auto position, co_await identify(task, offset + moved, sent));
     if (!position) continue;
     MIROIR_CO_TRY(const auto entry, co_await kept_entry(sent.log, *position));
-    if (entry != nullptr && entry->run <= run && entry->run < sent.log.run()) co_return position;
+    if (entry == nullptr || entry->run > run || entry->run >= sent.log.run()) continue;
+    MIROIR_CO_TRY(const bool waits, co_await any_between(sent, after, *position));
+    if (!waits) co_return position;
   }
   co_return std::nullopt;
 }
@@ -129,7 +131,8 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Se
     for (const NodeTask& task : page) {
       const bool follows = std::int64_t{task.uid} == std::exchange(before, task.uid) + 1;
       MIROIR_CO_TRY(const std::optional<Position> position,
-                    co_await identify_behind(task, offset, strangers, progress.run, sent));
+                    co_await identify_behind(task, offset, strangers, progress.run,
+                                             history.resume_after, sent));
       const auto mark = parse_task_metadata(task.custom_metadata);
       if (mark && position) {
         told = std::max(told, *position);

@@ -1,6 +1,7 @@
 // Which of a node's tasks are of the log's entries.
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -30,6 +31,8 @@ struct SentLog {
   Log& log;
   std::string_view node;
   Position up_to = std::numeric_limits<Position>::max();
+  // Whether the node is sent anything of an entry; not given: of any.
+  std::function<bool(const Entry&)> concerns = {};
 };
 
 // Whether the log has, or had, that entry, and the node may have been sent it.
@@ -41,5 +44,8 @@ Async<Result<bool>> knows(SentLog sent, EntryMark mark);
 // given the number before. What cannot be read is not somebody else's.
 Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64_t offset,
                                                 SentLog sent);
+
+// Whether an entry between these makes a task on the node.
+Async<Result<bool>> any_between(SentLog sent, Position after, Position before);
 
 }  // namespace miroir

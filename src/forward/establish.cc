@@ -23,8 +23,7 @@ Async<Result<void>> Forwarder::establish() {
   if (!context_.cluster.joined(node_)) MIROIR_CO_CHECK(co_await join(until));
   const std::uint64_t connections = client_.connections();
   MIROIR_CO_TRY(History history,
-                co_await check_history(client_, row_as_watched(),
-                                       {context_.log, node_, handed_over_}, until));
+                co_await check_history(client_, row_as_watched(), sent(handed_over_), until));
   looked_over_ = connections;
   co_return co_await adopt(std::move(history));
 }
@@ -34,7 +33,7 @@ Async<Result<History>> Forwarder::recheck(Instant deadline) {
     co_return fail(ErrorCode::kUnavailable, "node " + node_ + " has not joined yet");
   const Position acknowledged = progress_.acknowledged;
   MIROIR_CO_TRY(History history,
-                co_await check_history(client_, row_as_watched(), {context_.log, node_}, deadline));
+                co_await check_history(client_, row_as_watched(), sent(), deadline));
   if (history.verdict != History::Verdict::kOurs) {
     // Where the lane went on meanwhile, it looks anew.
     if (progress_.acknowledged == acknowledged &&
@@ -45,6 +44,13 @@ Async<Result<History>> Forwarder::recheck(Instant deadline) {
     watcher_.report_trouble(Error{ErrorCode::kConflict, history.why});
   }
   co_return history;
+}
+
+SentLog Forwarder::sent(Position up_to) const {
+  const auto is_sent = [this](const Entry& entry) {
+    return concerns(entry, node_, context_.cluster.topology());
+  };
+  return {context_.log, node_, up_to, is_sent};
 }
 
 // The tasks of what is behind it are looked for.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -58,6 +59,7 @@ class Forwarder {
   Async<void> recover_tasks(History history, Position unsent);
   bool was_unsent(const Entry& entry, const History& history) const;
   TaskUid task_of(Position position, const History& history) const;
+  SentLog sent(Position up_to = std::numeric_limits<Position>::max()) const;
   NodeProgress row_as_watched() const;
   Async<Result<Position>> newest_unsent(History history) const;
   Async<Error> forward();

@@ -127,6 +127,24 @@ TEST_F(HousekeepingTest, AStrangersSwapAmongThemIsNotTheOneThatWaits) {
   EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
 }
 
+// By its number it would have been sent, had what waits before it not been.
+TEST_F(HousekeepingTest, AStrangersTaskAmongThemIsNotOneThatWaitsBehindOthers) {
+  ASSERT_TRUE(world_.set_down("a0", true));
+  world_.write("books", {"3"}, "later");
+  world_.create_index("plays");
+  world_.run_for(Seconds(1));
+  world_.crash();
+  node_.options().down = false;
+  node_.make_task(kSnapshot);
+  node_.make_task(kSnapshot);
+  ASSERT_TRUE(node_.enqueue(CreateIndex{"plays", "id"}, std::nullopt, ""));
+  node_.settle();
+  world_.start();
+  settle();
+  EXPECT_EQ(node_.documents("books").size(), 3U);
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
+}
+
 TEST_F(HousekeepingTest, DeletionOfOldTasksLeavesTheNodeInSync) {
   forget_tasks(node_, 0, node_.disk().next_uid - 1);
   EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kInSync);
