@@ -30,7 +30,8 @@ Async<Result<void>> doubt_indexes(Log& log, std::string node, Position last) {
 Async<Result<void>> doubt_if_renamed(ForwardContext context, std::string node, Position held,
                                      Position taken) {
   constexpr std::size_t kAtOnce = 256;
-  bool doubted =
+  std::vector<std::shared_ptr<const Entry>> missed;
+  const bool doubted =
       held < context.log.operations_forgotten() || context.cluster.progress(node).doubted(held);
   for (Position next = held + 1; next < taken;) {
     MIROIR_CO_TRY(const auto entries, co_await context.log.entries(next, kAtOnce));
@@ -39,13 +40,16 @@ Async<Result<void>> doubt_if_renamed(ForwardContext context, std::string node, P
       if (entry->position >= taken || names_taken_away(*entry).empty() ||
           !concerns(*entry, node, context.cluster.topology()))
         continue;
-      doubted = true;
-      MIROIR_CO_CHECK(co_await doubt_name(context.log, node, *entry));
+      missed.push_back(entry);
     }
     next = entries.back()->position + 1;
   }
-  if (!doubted) co_return Result<void>();
-  co_return co_await doubt_indexes(context.log, std::move(node), taken);
+  if (!doubted && missed.empty()) co_return Result<void>();
+  // First: as long as they are in doubt, no pass drops what may be one of them.
+  MIROIR_CO_CHECK(co_await doubt_indexes(context.log, node, taken));
+  for (const std::shared_ptr<const Entry>& entry : missed)
+    MIROIR_CO_CHECK(co_await doubt_name(context.log, node, *entry));
+  co_return Result<void>();
 }
 
 Async<Result<void>> doubt_indexes_of_others(ForwardContext context, Position position) {
