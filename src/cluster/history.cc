@@ -97,7 +97,7 @@ Async<Result<std::optional<Position>>> identify_behind(NodeTask task, std::int64
     if (!position) continue;
     MIROIR_CO_TRY(const auto entry, co_await kept_entry(sent.log, *position));
     if (entry == nullptr || entry->run > run || entry->run >= sent.log.run()) continue;
-    MIROIR_CO_TRY(const bool waits, co_await any_between(sent, after, *position));
+    MIROIR_CO_TRY(const bool waits, co_await any_waits(sent, after, *position));
     if (!waits) co_return position;
   }
   co_return std::nullopt;

@@ -45,7 +45,8 @@ Async<Result<bool>> knows(SentLog sent, EntryMark mark);
 Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64_t offset,
                                                 SentLog sent);
 
-// Whether an entry between these makes a task on the node.
-Async<Result<bool>> any_between(SentLog sent, Position after, Position before);
+// Whether an entry between these makes a task on the node, and is not known to have failed there:
+// what was cancelled before it was sent has none.
+Async<Result<bool>> any_waits(SentLog sent, Position after, Position before);
 
 }  // namespace miroir

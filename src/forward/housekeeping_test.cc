@@ -145,6 +145,38 @@ TEST_F(HousekeepingTest, AStrangersTaskAmongThemIsNotOneThatWaitsBehindOthers) {
   EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kStale);
 }
 
+// Nor was it sent, but it waits no more.
+TEST_F(HousekeepingTest, WhatFollowsACancelledWriteIsKnownThoughTheStoreIsPutBack) {
+  for (const char* name : {"a0", "b0"}) ASSERT_TRUE(world_.set_down(name, true));
+  const Position canceled = world_.write("books", {"3"}, "later");
+  const auto announce = [&](std::size_t, Voided voided) -> Async<Result<Position>> {
+    Entry entry;
+    entry.kind = EntryKind::kTaskOperation;
+    entry.task_type = "taskCancelation";
+    MIROIR_CO_TRY(
+        const auto appended,
+        co_await world_.log().append([&](const Catalogue&, Position) { return std::vector{entry}; },
+                                     WhenFull::kRefuse, std::move(voided)));
+    co_return appended.front().position;
+  };
+  ASSERT_TRUE(world_.await(world_.process->forwarders->cancel({canceled}, announce)));
+  world_.swap_indexes("books", "films");
+  world_.run_for(Seconds(1));
+  const MemoryStore::Tables copy = world_.store.snapshot();
+  node_.make_task(kSnapshot);
+  for (const char* name : {"a0", "b0"}) ASSERT_TRUE(world_.set_down(name, false));
+  settle();
+  const auto books = node_.documents("books");
+  ASSERT_EQ(books.size(), 2U);
+  world_.crash();
+  world_.store.restore(copy);
+  world_.start();
+  settle();
+  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kInSync)
+      << world_.cluster().status("a0").state_why;
+  EXPECT_EQ(node_.documents("books"), books) << "swapped once more";
+}
+
 TEST_F(HousekeepingTest, DeletionOfOldTasksLeavesTheNodeInSync) {
   forget_tasks(node_, 0, node_.disk().next_uid - 1);
   EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kInSync);
