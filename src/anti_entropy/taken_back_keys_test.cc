@@ -230,6 +230,23 @@ TEST_F(HealedMeanwhileTest, KeyOfWhatWasMadeUnderANameThatFailedIsNotThatOfTheIn
   expect_holds(kOne, {"1", "2"});
 }
 
+// Its creation there failed, and the settings that came with it did not.
+TEST_F(HealedMeanwhileTest, WhatSettingsMadeUnderANameThatFailedIsAnIndexOfItsOwn) {
+  stop_word(kOne, "the");
+  world.write(kOne, {"1"}, "x");
+  settle();
+  world.fail_tasks({"indexUpdate", "indexCreation"});
+  ASSERT_TRUE(world.set_down("b0", true));
+  rename(kOne, "renamed");
+  heal_while_b0_is_away();
+  ASSERT_TRUE(node("a0").disk().indexes.contains("renamed"));
+  settle();
+  run_pass(PassKind::kLight);
+  expect_clean(true);
+  expect_holds(kOne, {"1"});
+  expect_names({kOne, "renamed"});
+}
+
 TEST_F(TakenBackKeysTest, WhereANodeHasTheNewKeyItIsMadeOnAll) {
   world.fail_tasks({"indexUpdate"}, "b0");
   change_key(kOne, "sku");

@@ -265,8 +265,7 @@ Async<Result<bool>> TakeBack::swap(std::shared_ptr<const Entry> entry, Named nam
 }
 
 Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named named) {
-  const Catalogue& catalogue = context_.log.catalogue();
-  const IndexState* index = catalogue.there_or_dropped(named.index);
+  const IndexState* index = context_.log.catalogue().there_or_dropped(named.index);
   if (index == nullptr || has_taken_back(*entry, named.index)) co_return true;
   if (index->uid != named.after) {
     // Named again since, which failed too; where that gave the name back both are as if they had
@@ -293,7 +292,8 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
   co_return co_await append(std::move(both), seen.looked,
                             [&](const Catalogue& now, Position position) {
                               const IndexState& its = *now.there_or_dropped(pair.index.incarnation);
-                              const bool untouched = !seen.made && its.updated_at == entry->stamp;
+                              const bool untouched =
+                                  seen.given.empty() && its.updated_at == entry->stamp;
                               // What has it on nodes, for its drop failed, goes on from this one.
                               const auto waits = [&](const auto& row) {
                                 return row.second.decided_by == entry->position;
@@ -312,7 +312,8 @@ Async<Result<void>> TakeBack::key(Position change) {
   const IndexState* changed = context_.log.catalogue().key_changed_by(change);
   if (changed == nullptr) co_return Result<void>();
   MIROIR_CO_TRY(const Since seen, co_await since(change, changed->incarnation, changed->uid));
-  if (seen.made) co_return Result<void>();
+  if (seen.given.contains(EntryKind::kCreateIndex) || seen.given.contains(EntryKind::kUpdateIndex))
+    co_return Result<void>();
   co_return co_await context_.log.take_back([change](const Catalogue& catalogue,
                                                      Position) -> Result<std::vector<Entry>> {
     const IndexState* index = catalogue.key_changed_by(change);
@@ -340,17 +341,16 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
                   co_await context_.log.entries(its.looked + 1, kLookedThroughAtOnce));
     if (page.empty()) break;
     for (const std::shared_ptr<const Entry>& entry : page) {
-      const bool creates = entry->kind == EntryKind::kCreateIndex;
-      if (entry->target && (creates || entry->kind == EntryKind::kUpdateIndex) &&
+      if (entry->target &&
           kept_under(context_.log, entry->incarnation, entry->position) == incarnation) {
         MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(entry->position));
-        its.made |= !failures.contains(*entry->target);
+        if (!failures.contains(*entry->target)) its.given.insert(entry->kind);
       }
       if (entry->born_failed || entry->target) continue;
       const Json* failed = entry->arguments.find("entry");
       if (entry->kind == EntryKind::kTakeBack && failed != nullptr)
         taken_back[failed->as_uint64()] = entry->arguments.find("exchange") != nullptr;
-      if (creates && entry->index_uid == name)
+      if (entry->kind == EntryKind::kCreateIndex && entry->index_uid == name)
         all.push_back({entry->position, {entry->incarnation, 0}});
       for (const Named& named : named_by(*entry))
         if (!named.is_swap() && named.after == name)

@@ -60,8 +60,8 @@ class TakeBack {
   // What the log says of an index and a name since an entry.
   struct Since {
     Next next = {};
-    bool made = false;    // the reconciler made the index on a node, or gave it its key
-    Position looked = 0;  // up to where
+    std::set<EntryKind> given = {};  // by the reconciler, and a node took it
+    Position looked = 0;             // up to where
   };
   // What is to be exchanged, as it was seen.
   struct Pair {
