@@ -269,22 +269,29 @@ TEST_F(FailedSettingsTest, WhatAnIndexMadeAnewBehindAHealReadsBackIsNotBelieved)
 class AmongThreeTest : public FailedSettingsTest {
  protected:
   AmongThreeTest() : FailedSettingsTest(3) {}
+  // What b0 reads back is remembered.
+  void write_while_the_others_are_away() {
+    change(stop_words({"a"}));
+    settle();
+    run_pass(PassKind::kLight);
+    take("a0", true);
+    take("c0", true);
+    write_behind_a_heal([&] { node("b0").set_directly(kIndex, "stopWords", Json::array({"y"})); });
+  }
+  void bring_them_back_a0_without_the_index() {
+    world.fail_tasks({"indexCreation", "settingsUpdate"}, "a0");
+    node("a0").drop_directly(kIndex);
+    take("a0", false);
+    take("c0", false);
+    run_pass(PassKind::kLight);
+    run_pass(PassKind::kLight);
+  }
 };
 
 // Who has no such index says nothing of its settings.
 TEST_F(AmongThreeTest, WhatAStrangerWroteBehindAHealIsForgottenThoughAnotherHasNoIndex) {
-  change(stop_words({"a"}));
-  settle();
-  run_pass(PassKind::kLight);
-  take("a0", true);
-  take("c0", true);
-  write_behind_a_heal([&] { node("b0").set_directly(kIndex, "stopWords", Json::array({"y"})); });
-  world.fail_tasks({"indexCreation", "settingsUpdate"}, "a0");
-  node("a0").drop_directly(kIndex);
-  take("a0", false);
-  take("c0", false);
-  run_pass(PassKind::kLight);
-  run_pass(PassKind::kLight);
+  write_while_the_others_are_away();
+  bring_them_back_a0_without_the_index();
   for (const char* each : {"b0", "c0"}) {
     EXPECT_EQ(member(node(each).disk().indexes.at(kIndex).settings, "stopWords"),
               Json::array({"a"}));
@@ -293,19 +300,9 @@ TEST_F(AmongThreeTest, WhatAStrangerWroteBehindAHealIsForgottenThoughAnotherHasN
 
 // Nobody reads it back any more.
 TEST_F(AmongThreeTest, WhatAStrangerWroteBehindAHealAndNobodyKeptIsForgottenToo) {
-  change(stop_words({"a"}));
-  settle();
-  run_pass(PassKind::kLight);
-  take("a0", true);
-  take("c0", true);
-  write_behind_a_heal([&] { node("b0").set_directly(kIndex, "stopWords", Json::array({"y"})); });
+  write_while_the_others_are_away();
   node("b0").set_directly(kIndex, "stopWords", Json::array({"z"}));
-  world.fail_tasks({"indexCreation", "settingsUpdate"}, "a0");
-  node("a0").drop_directly(kIndex);
-  take("a0", false);
-  take("c0", false);
-  run_pass(PassKind::kLight);
-  run_pass(PassKind::kLight);
+  bring_them_back_a0_without_the_index();
   const TaskUid given = node("b0").disk().tasks.rbegin()->first;
   run_pass(PassKind::kLight);
   EXPECT_EQ(node("b0").disk().tasks.rbegin()->first, given) << "it is given them again";

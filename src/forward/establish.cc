@@ -79,8 +79,7 @@ Async<Result<void>> Forwarder::join(Instant until) {
       nodes, [this](const NodeConfig& node) { return context_.cluster.status(node.id).done == 0; });
   ReplicaState state = ReplicaState::kJoining;
   if (newest) {
-    MIROIR_CO_TRY(const LostLog lost,
-                  co_await find_lost_log(client_, {context_.log, node_, handed_over_}, until));
+    MIROIR_CO_TRY(const LostLog lost, co_await find_lost_log(client_, sent(handed_over_), until));
     // Who is empty where others are not was once another Miroir's: it holds nothing of the log's.
     const bool told = !indexes.empty() || all_new;
     if (!told) MIROIR_CO_CHECK(co_await raise_log(lost.newest));

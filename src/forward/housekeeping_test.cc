@@ -39,6 +39,18 @@ class HousekeepingTest : public testing::Test {
     while (node_.disk().next_uid <= last) node_.make_task("taskCancelation");
     forget_tasks(node_, 0, last);
   }
+  void put_the_store_back(const MemoryStore::Tables& copy) {
+    world_.crash();
+    world_.store.restore(copy);
+    world_.start();
+    settle();
+  }
+  // Nothing was done once more to what a0 has.
+  void expect_in_sync_with(const std::map<std::string, std::string>& books) {
+    const NodeStatus status = world_.cluster().status("a0");
+    EXPECT_EQ(status.state, ReplicaState::kInSync) << status.state_why;
+    EXPECT_EQ(node_.documents("books"), books);
+  }
   // As everybody looks who looks again.
   ReplicaState state_after_a_write(const std::string& node) {
     world_.write("books", {"3"}, "later");
@@ -107,13 +119,8 @@ TEST_F(HousekeepingTest, WhatFollowsThemIsKnownThoughTheStoreIsPutBack) {
     settle();
     const auto books = node_.documents("books");
     const TaskUid next = node_.disk().next_uid;
-    world_.crash();
-    world_.store.restore(copy);
-    world_.start();
-    settle();
-    EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kInSync)
-        << world_.cluster().status("a0").state_why;
-    EXPECT_EQ(node_.documents("books"), books);
+    put_the_store_back(copy);
+    expect_in_sync_with(books);
     EXPECT_EQ(node_.disk().next_uid, next) << "sent again";
     EXPECT_EQ(state_after_a_write("a0"), ReplicaState::kInSync);
   }
@@ -168,13 +175,8 @@ TEST_F(HousekeepingTest, WhatFollowsACancelledWriteIsKnownThoughTheStoreIsPutBac
   settle();
   const auto books = node_.documents("books");
   ASSERT_EQ(books.size(), 2U);
-  world_.crash();
-  world_.store.restore(copy);
-  world_.start();
-  settle();
-  EXPECT_EQ(world_.cluster().status("a0").state, ReplicaState::kInSync)
-      << world_.cluster().status("a0").state_why;
-  EXPECT_EQ(node_.documents("books"), books) << "swapped once more";
+  put_the_store_back(copy);
+  expect_in_sync_with(books);
 }
 
 TEST_F(HousekeepingTest, DeletionOfOldTasksLeavesTheNodeInSync) {

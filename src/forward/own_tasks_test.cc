@@ -6,6 +6,13 @@
 namespace miroir {
 namespace {
 
+// As the log would tell it of that node.
+Result<History> history_of_a0(ForwardWorld& world, NodeProgress progress,
+                              std::string_view node = "a0") {
+  return world.await(check_history(world.cluster().client("a0"), std::move(progress),
+                                   {world.log(), node}, world.clock.now() + Seconds(5)));
+}
+
 // A rename takes the tasks before it along, and keeps its own under the old name: a swap of what
 // was made there since takes that one along.
 TEST(OwnTasksTest, RenamesOwnTaskIsKnownByTheOldNameToo) {
@@ -32,9 +39,7 @@ TEST(OwnTasksTest, RenamesOwnTaskIsKnownByTheOldNameToo) {
         std::pair("strangers", History::Verdict::kForeign)}) {
     disk.tasks.at(static_cast<TaskUid>(renamed)).task.index_uid = uid;
     world.nodes.at("a0")->restore(disk);
-    const auto history =
-        world.await(check_history(world.cluster().client("a0"), progress, {world.log(), "a0"},
-                                  world.clock.now() + Seconds(5)));
+    const auto history = history_of_a0(world, progress);
     ASSERT_TRUE(history) << history.error().message;
     EXPECT_EQ(history->verdict, verdict) << uid << ": " << history->why;
   }
@@ -63,8 +68,7 @@ TEST(OwnTasksTest, SwapBeforeAKnownEntryIsKnownThoughALostOneCameBefore) {
   disk.tasks.at(static_cast<TaskUid>(given_again)).task.custom_metadata =
       task_metadata({given_again, stamp - 1});
   world.nodes.at("a0")->restore(disk);
-  const auto history = world.await(check_history(
-      world.cluster().client("a0"), progress, {world.log(), "a0"}, world.clock.now() + Seconds(5)));
+  const auto history = history_of_a0(world, progress);
   ASSERT_TRUE(history) << history.error().message;
   EXPECT_EQ(history->lost, given_again);
   EXPECT_EQ(history->resume_after, disk.tasks.rbegin()->first);
@@ -92,9 +96,7 @@ TEST(OwnTasksTest, EntryForAnotherNodeMadeNoTaskHere) {
   disk.tasks[task.uid].task = task;
   world.nodes.at("a0")->restore(disk);
   for (const char* node : {"a0", "b0"}) {
-    const auto history =
-        world.await(check_history(world.cluster().client("a0"), progress, {world.log(), node},
-                                  world.clock.now() + Seconds(5)));
+    const auto history = history_of_a0(world, progress, node);
     ASSERT_TRUE(history) << history.error().message;
     EXPECT_EQ(history->resume_after, progress.acknowledged + (node == std::string("b0") ? 1 : 0));
   }
@@ -127,9 +129,7 @@ TEST(OwnTasksTest, ADiskThatGaveANumberAgainWasPutBackWhateverWasDeleted) {
   for (const bool given_again : {true, false}) {
     if (!given_again) disk.tasks.erase(last);
     world.nodes.at("a0")->restore(disk);
-    const auto history =
-        world.await(check_history(world.cluster().client("a0"), progress, {world.log(), "a0"},
-                                  world.clock.now() + Seconds(5)));
+    const auto history = history_of_a0(world, progress);
     ASSERT_TRUE(history) << history.error().message;
     EXPECT_EQ(history->put_back, given_again) << history->why;
     EXPECT_EQ(history->resume_after, last + 2);
