@@ -110,9 +110,9 @@ void World::die_before_nodes_tell(const Fault& fault) {
     say("no node answers");
     later(away - Seconds(1), [this] {
       const auto now = static_cast<EntryStamp>(clock_.wall_now().time_since_epoch().count());
-      const Position head = ledger_.head();
-      const bool gave = head > went_back_to_;
-      if (now < lost_stamp_ || (gave && ledger_.entries().at(head)->stamp < lost_stamp_)) return;
+      const auto given = ledger_.entries().upper_bound(went_back_to_);
+      const bool gave = given != ledger_.entries().end();
+      if (now < lost_stamp_ || (gave && given->second->stamp < lost_stamp_)) return;
       handlers_to_crash_ = 0;
       away_after_crash_ = Seconds(2);
     });
