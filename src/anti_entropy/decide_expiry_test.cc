@@ -157,5 +157,20 @@ TEST(DecideExpiryTest, WhatWasMergedBeforeTheSweepWasPassedOver) {
   EXPECT_EQ(decision.winner, 0U);
 }
 
+// Its stamp is that of the newest PUT, and tells of no other.
+TEST(DecideExpiryTest, WhatTheLogSaysWasPassedOverWasSoWhateverWasMergedSince) {
+  Knowledge knowledge = known();
+  knowledge.deleted = kOld;
+  knowledge.expired = true;
+  knowledge.swept = kNew - 1;
+  const std::vector copies = {merged("a", kNew, kOld, 1), merged("b", kNew, std::nullopt, 2),
+                              merged("c", kNew, std::nullopt, 2)};
+  EXPECT_EQ(decide_on(copies, knowledge).winner, 1U);
+  knowledge.passed_over = true;
+  const Decision decision = decide_on(copies, knowledge);
+  expect(decision, Action::kRestore, Reason::kGreaterBase);
+  EXPECT_EQ(decision.winner, 0U);
+}
+
 }  // namespace
 }  // namespace miroir::anti_entropy

@@ -205,6 +205,46 @@ class Failures {
   std::map<std::pair<std::string, std::vector<Position>>, InDoubt> doubts_;
 };
 
+// Whether the expiry's entry found another version than the one it was to delete: a newer PUT that
+// did not fail on all owners came after its reading and before it.
+Async<Result<bool>> was_passed_over(const Tools& tools, Position incarnation, std::string id,
+                                    EntryStamp version, std::shared_ptr<const Entry> sweep) {
+  const Json* read_at = sweep->arguments.find("readAt");
+  if (read_at == nullptr || !read_at->is_integer()) co_return false;
+  MIROIR_CO_TRY(const Log::Later later,
+                co_await tools.log.later_writes(incarnation, id, read_at->as_uint64()));
+  const ShardId shard = tools.cluster.topology().shard_of(slot_of(id));
+  for (const Position put : later.merges) {
+    if (put >= sweep->position) break;
+    MIROIR_CO_TRY(const auto entry, co_await kept_entry(tools.log, put));
+    if (entry == nullptr || entry->stamp <= version) continue;  // the reading saw it
+    MIROIR_CO_TRY(const auto failures, co_await EntryFailures::of(tools.log, tools.cluster, put));
+    if (!failures.on_all(shard)) co_return true;
+  }
+  co_return false;
+}
+
+// What the log knows of deletes of the document.
+Async<Result<void>> recall_deletes(const Tools& tools, Position incarnation,
+                                   const DocumentCopies& copies, Knowledge& knowledge) {
+  MIROIR_CO_TRY(const auto tombstone, co_await tools.log.tombstone(incarnation, copies.id));
+  if (!tombstone) co_return Result<void>{};
+  knowledge.deleted = tombstone->stamp;
+  knowledge.expired = tombstone->of_expiry;
+  if (!tombstone->of_expiry) co_return Result<void>{};
+  MIROIR_CO_TRY(const auto sweep, co_await kept_entry(tools.log, tombstone->position));
+  if (sweep == nullptr) co_return Result<void>{};
+  knowledge.swept = sweep->stamp;
+  const bool any_rests = std::ranges::any_of(copies.owners, [&](const Copy& copy) {
+    return copy.stored.base && *copy.stored.base <= tombstone->stamp &&
+           copy.stored.stamp > tombstone->stamp;
+  });
+  if (!any_rests) co_return Result<void>{};
+  MIROIR_CO_TRY(knowledge.passed_over,
+                co_await was_passed_over(tools, incarnation, copies.id, tombstone->stamp, sweep));
+  co_return Result<void>{};
+}
+
 }  // namespace
 
 Async<Result<bool>> outdated(const Tools& tools, const IndexUnderTest& index, const Judged& judged,
@@ -284,15 +324,8 @@ Async<Result<Settled>> settle_and_judge(const Tools& tools, IndexUnderTest index
     }
     Judged judged{.copies = std::move(copies), .knowledge = knowledge, .decision = {}};
     if (!moving) {
-      MIROIR_CO_TRY(const auto tombstone, co_await tools.log.tombstone(index.incarnation, id));
-      if (tombstone) {
-        judged.knowledge.deleted = tombstone->stamp;
-        judged.knowledge.expired = tombstone->of_expiry;
-        if (tombstone->of_expiry) {
-          MIROIR_CO_TRY(const auto sweep, co_await kept_entry(tools.log, tombstone->position));
-          if (sweep != nullptr) judged.knowledge.swept = sweep->stamp;
-        }
-      }
+      MIROIR_CO_CHECK(
+          co_await recall_deletes(tools, index.incarnation, judged.copies, judged.knowledge));
       judged.knowledge.cleared = clears.newest_of(id);
       MIROIR_CO_CHECK(co_await harvest.mark_taken_over(judged.copies));
       MIROIR_CO_CHECK(co_await failures.mark(judged.copies));
