@@ -83,29 +83,10 @@ std::string why_lost(Position lost, Position head) {
          " which the log does not know (its head is " + std::to_string(head) + ")";
 }
 
-// Behind tasks of others that change no index ours may have another offset than the row says: a
-// store that was put back has the row from before that moved. Not what this Miroir took, which
-// writes an offset down before it sends by it, nor what was taken in runs that did not reach the
-// node, nor what waits for another that has no task: the node was sent neither.
-Async<Result<std::optional<Position>>> identify_behind(NodeTask task, std::int64_t offset,
-                                                       std::int64_t strangers, std::uint64_t run,
-                                                       Position after, SentLog sent) {
-  MIROIR_CO_TRY(const auto known, co_await identify(task, offset, sent));
-  if (known || parse_task_metadata(task.custom_metadata)) co_return known;
-  for (std::int64_t moved = 1; moved <= strangers; ++moved) {
-    MIROIR_CO_TRY(const auto position, co_await identify(task, offset + moved, sent));
-    if (!position) continue;
-    MIROIR_CO_TRY(const auto entry, co_await kept_entry(sent.log, *position));
-    if (entry == nullptr || entry->run > run || entry->run >= sent.log.run()) continue;
-    MIROIR_CO_TRY(const bool waits, co_await any_waits(sent, after, *position));
-    if (!waits) co_return position;
-  }
-  co_return std::nullopt;
-}
-
 // The node still has the last task we saw: are those after it ours? Others that change no index
 // only move the offset, where the task before each is there: it would be a stranger's, deleted, and
-// nobody knows what it did.
+// nobody knows what it did. By how much, where the store was put back and has the row from before
+// that, only tasks tell that carry their position.
 Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, SentLog sent,
                                    NodeTask newest, std::int64_t first, Instant deadline) {
   History history{.verdict = History::Verdict::kOurs,
@@ -131,8 +112,7 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Se
     for (const NodeTask& task : page) {
       const bool follows = std::int64_t{task.uid} == std::exchange(before, task.uid) + 1;
       MIROIR_CO_TRY(const std::optional<Position> position,
-                    co_await identify_behind(task, offset, strangers, progress.run,
-                                             history.resume_after, sent));
+                    co_await identify(task, offset, sent));
       const auto mark = parse_task_metadata(task.custom_metadata);
       if (mark && position) {
         told = std::max(told, *position);

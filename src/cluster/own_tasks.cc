@@ -140,20 +140,4 @@ Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64
   co_return static_cast<Position>(position);
 }
 
-Async<Result<bool>> any_waits(SentLog sent, Position after, Position before) {
-  for (Position next = after + 1; next < before;) {
-    MIROIR_CO_TRY(const auto entries, co_await sent.log.entries(next, kEntriesAtOnce));
-    if (entries.empty()) co_return false;
-    for (const std::shared_ptr<const Entry>& entry : entries) {
-      if (entry->position >= before) co_return false;
-      if (node_task_type(entry->kind).empty() || (sent.concerns && !sent.concerns(*entry)))
-        continue;
-      MIROIR_CO_TRY(const auto failures, co_await sent.log.failures(entry->position));
-      if (!failures.contains(std::string(sent.node))) co_return true;
-    }
-    next = entries.back()->position + 1;
-  }
-  co_return false;
-}
-
 }  // namespace miroir

@@ -1,7 +1,6 @@
 // Which of a node's tasks are of the log's entries.
 #pragma once
 
-#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -31,8 +30,6 @@ struct SentLog {
   Log& log;
   std::string_view node;
   Position up_to = std::numeric_limits<Position>::max();
-  // Whether the node is sent anything of an entry; not given: of any.
-  std::function<bool(const Entry&)> concerns = {};
 };
 
 // Whether the log has, or had, that entry, and the node may have been sent it.
@@ -44,9 +41,5 @@ Async<Result<bool>> knows(SentLog sent, EntryMark mark);
 // given the number before. What cannot be read is not somebody else's.
 Async<Result<std::optional<Position>>> identify(const NodeTask& task, std::int64_t offset,
                                                 SentLog sent);
-
-// Whether an entry between these makes a task on the node, and is not known to have failed there:
-// what was cancelled before it was sent has none.
-Async<Result<bool>> any_waits(SentLog sent, Position after, Position before);
 
 }  // namespace miroir

@@ -46,12 +46,7 @@ Async<Result<History>> Forwarder::recheck(Instant deadline) {
   co_return history;
 }
 
-SentLog Forwarder::sent(Position up_to) const {
-  const auto is_sent = [this](const Entry& entry) {
-    return concerns(entry, node_, context_.cluster.topology());
-  };
-  return {context_.log, node_, up_to, is_sent};
-}
+SentLog Forwarder::sent(Position up_to) const { return {context_.log, node_, up_to}; }
 
 // The tasks of what is behind it are looked for.
 NodeProgress Forwarder::row_as_watched() const {
