@@ -275,6 +275,44 @@ TEST_F(TakenBackDropsTest, SettingsGoOnFromWhatWasDroppedBeforeItsRenameWasTaken
   }
 }
 
+// A drop is taken back after the later rename that it waited for: what was done between the two to
+// the index that was renamed is not done to that which stays.
+class WaitedForARenameTest : public TakenBackDropsTest {
+ protected:
+  void SetUp() override {
+    TakenBackDropsTest::SetUp();
+    world.create_index("other");
+    stop_word(kOne, "the");
+    settle();
+    world.fail_tasks({"indexDeletion"});
+    world.drop_index(kOne);
+    stop_word("other", "and");
+    rename("other", kOne);
+    world.write(kOne, {"1"}, "x");  // so that it is one
+  }
+  void expect_settings_of_both() {
+    EXPECT_EQ(settings(kOne), Json::object({{"stopWords", Json::array({"the"})}}));
+    EXPECT_EQ(settings("other"), Json::object({{"stopWords", Json::array({"and"})}}));
+    expect_clean(true);
+    expect_holds(kOne, {"1"});
+    expect_names({kOne, "other"});
+  }
+};
+
+TEST_F(WaitedForARenameTest, SettingsStayApartWhenOthersFailLater) {
+  settle();
+  world.fail_tasks({"settingsUpdate"});
+  stop_word(kOne, "failed");
+  settle();
+  expect_settings_of_both();
+}
+
+TEST_F(WaitedForARenameTest, AndWhenItIsDroppedInVainAgain) {
+  world.drop_index(kOne);
+  settle();
+  expect_settings_of_both();
+}
+
 TEST_F(TakenBackDropsTest, DropThatFailedEverywhereSurvivesACrashAtAnyMoment) {
   world.write(kOne, {"1", "2"}, "old");
   world.remove(kOne, {"1"});

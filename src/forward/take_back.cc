@@ -214,10 +214,7 @@ Async<Result<bool>> TakeBack::restore(std::shared_ptr<const Entry> failed, Index
 
 Async<Result<TakeBack::Around>> TakeBack::settings_of_dropped(IndexState index) {
   MIROIR_CO_TRY(const Past past, co_await past_of_dropped(index));
-  const Position position = past.since == 0 ? index.dropped_at : past.since;
-  MIROIR_CO_TRY(Around around, co_await settings_around(std::move(index), position));
-  around.since = past.since;
-  co_return around;
+  co_return co_await settings_around(index, past.since == 0 ? index.dropped_at : past.since);
 }
 
 // Where something before the drop was taken back since, it has another's.
@@ -228,7 +225,9 @@ Async<Result<TakeBack::Past>> TakeBack::past_of_dropped(IndexState index) {
   const Json* pasts = back == nullptr ? nullptr : back->arguments.find("pasts");
   for (const Json& past : pasts == nullptr ? Json::Array() : pasts->as_array()) {
     if (*past.find("incarnation") != Json(index.incarnation)) continue;
-    its = {back->arguments.find("entry")->as_uint64(), *past.find("settings"), *past.find("given")};
+    const Json* since = past.find("since");
+    its = {(since ? *since : *back->arguments.find("entry")).as_uint64(), *past.find("settings"),
+           *past.find("given")};
   }
   co_return its;
 }
@@ -387,11 +386,10 @@ std::vector<Entry> TakeBack::exchange(const Entry& failed, const Pair& pair,
   std::vector<Entry> entries = {std::move(back)};
   Json pasts = Json::array();  // of those of which nodes may not be told
   const auto give = [&](Position incarnation, const Around& past, const Around& since) {
-    if (const IndexState* index = after.by_incarnation(incarnation)) {
-      entries.push_back(given(*index, past, since, failed.position));
-      return;
-    }
+    if (const IndexState* index = after.by_incarnation(incarnation))
+      return entries.push_back(given(*index, past, since, failed.position));
     pasts.push_back(Json::object({{"incarnation", incarnation},
+                                  {"since", std::max(failed.position, since.since)},
                                   {"settings", past.before},
                                   {"given", merge_settings(past.given, past.after())}}));
   };
@@ -416,7 +414,7 @@ Entry TakeBack::given(const IndexState& index, const Around& past, const Around&
     given = merge_settings(given, each);
   Entry entry = settings_entry(index, settings, given);
   entry.arguments.set("base", past.before);
-  entry.arguments.set("since", failed);
+  entry.arguments.set("since", std::max(failed, since.since));
   entry.arguments.set("previous", index.settings_version);
   return entry;
 }
@@ -451,6 +449,7 @@ Async<Result<TakeBack::Around>> TakeBack::settings_around(IndexState index, Posi
   }
   if (!versions.empty() && !has_base) around.before = *versions.back()->arguments.find("before");
   if (past.since > 0) around.before = past.settings;
+  around.since = std::max(oldest, past.since);
   for (const std::shared_ptr<const Entry>& version : std::views::reverse(versions)) {
     const Json& change = *version->arguments.find("change");
     around.given = merge_settings(around.given, *version->arguments.find("clientSettings"));

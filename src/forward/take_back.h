@@ -43,12 +43,14 @@ class TakeBack {
     std::vector<Json> changes = {};  // since then, in order; null: a reset
     Json given = Json::object();     // what else nodes may have
     std::set<Position> failed = {};  // changes everywhere
-    Position since = 0;              // if something was taken back
+    // The newest entry of those on it that were taken back; changes from before that are another's,
+    // also where an older one, which waited for it, is taken back only then.
+    Position since = 0;
     Json after() const;
   };
   // The settings that a dropped index has of another's past.
   struct Past {
-    Position since = 0;  // the entry that was taken back; 0: it has its own
+    Position since = 0;  // as above; 0: it has its own
     Json settings = Json::object();
     Json given = Json::object();  // what else nodes may have
   };

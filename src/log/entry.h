@@ -46,8 +46,9 @@ enum class EntryKind {
   // every node; .stamp is its. Either .rename (to the name that it had), or .exchange (the name of
   // another; .with: its incarnation, none if it is made so): the documents from before are in the
   // other, whose documents are in this one; .pasts: the settings before it, of those of them that
-  // were dropped since. Or .decidedBy: the rename that this waits for. Or .key alone: the entry
-  // that gave the index another primary key failed on every node
+  // were dropped since, and .since when changes of theirs count. Or .decidedBy: the rename that
+  // this waits for. Or .key alone: the entry that gave the index another primary key failed on
+  // every node
   kTakeBack,
   // arguments.settings: complete, as every node shall have them; .clientSettings: of those the
   // client's. Of a client's also .change (null: all are reset), and .before: the client's before
