@@ -247,6 +247,24 @@ TEST_F(HealedMeanwhileTest, WhatSettingsMadeUnderANameThatFailedIsAnIndexOfItsOw
   expect_names({kOne, "renamed"});
 }
 
+// For that the rename fails.
+TEST_F(HealedMeanwhileTest, WhatSomebodyElseHasUnderANameThatFailedStaysHis) {
+  stop_word(kOne, "the");
+  world.write(kOne, {"1"}, "x");
+  settle();
+  for (auto& [name, each] : world.nodes)
+    each->write_directly("theirs", "1", Json::object({{"id", "1"}}));
+  const Json before = node("b0").disk().indexes.at("theirs").settings;
+  ASSERT_TRUE(world.set_down("b0", true));
+  rename(kOne, "theirs");
+  heal_while_b0_is_away();
+  settle();
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(world.log().catalogue().index("theirs"), nullptr);
+  EXPECT_EQ(node("b0").disk().indexes.at("theirs").settings, before);
+  expect_holds(kOne, {"1"});
+}
+
 TEST_F(TakenBackKeysTest, WhereANodeHasTheNewKeyItIsMadeOnAll) {
   world.fail_tasks({"indexUpdate"}, "b0");
   change_key(kOne, "sku");

@@ -11,7 +11,7 @@
 namespace miroir {
 namespace {
 
-constexpr std::size_t kLookedThroughAtOnce = 256;
+constexpr std::size_t kLookedAtOnce = 256;
 
 Entry system_entry(EntryKind kind, const IndexState& index, Json arguments) {
   Entry entry;
@@ -182,16 +182,15 @@ Async<Result<void>> TakeBack::drop(std::shared_ptr<const Entry> entry, Position 
 
 Async<Result<bool>> TakeBack::restore(std::shared_ptr<const Entry> failed, IndexState index,
                                       Since since) {
-  const Next& next = since.next;
-  if (next.decided_by != 0) {
-    Entry back = back_to(*failed, index, "decidedBy", next.decided_by);
+  if (since.next.decided_by != 0) {
+    Entry back = back_to(*failed, index, "decidedBy", since.next.decided_by);
     co_return co_await append({index}, since.looked,
                               [&](const Catalogue&, Position) { return std::vector{back}; });
   }
   MIROIR_CO_TRY(const bool never_was, co_await was_never_made(index));
   MIROIR_CO_TRY(const Around around, co_await settings_of_dropped(index));
-  if (next.incarnation != 0) {
-    const IndexState* other = context_.log.catalogue().there_or_dropped(next.incarnation);
+  if (since.next.incarnation != 0) {
+    const IndexState* other = context_.log.catalogue().there_or_dropped(since.next.incarnation);
     if (other == nullptr || never_was) co_return true;
     Pair pair{index, *other, {.before = around.after(), .given = around.given}, {}};
     MIROIR_CO_TRY(pair.others, co_await settings_around(*pair.other, failed->position));
@@ -249,9 +248,8 @@ bool TakeBack::has_taken_back(const Entry& entry, Position incarnation) const {
 }
 
 Async<Result<bool>> TakeBack::swap(std::shared_ptr<const Entry> entry, Named named) {
-  const Catalogue& catalogue = context_.log.catalogue();
-  const IndexState* index = catalogue.there_or_dropped(named.index);
-  const IndexState* other = catalogue.there_or_dropped(named.other);
+  const IndexState* index = context_.log.catalogue().there_or_dropped(named.index);
+  const IndexState* other = context_.log.catalogue().there_or_dropped(named.other);
   if (index == nullptr || other == nullptr || has_taken_back(*entry, named.index)) co_return true;
   Pair pair{*index, *other, {}, {}};
   const Position looked = context_.log.head();
@@ -277,12 +275,11 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
   }
   Pair pair{*index, std::nullopt, {}, {}};
   MIROIR_CO_TRY(const Since seen, co_await since(entry->position, named.index, named.before));
-  const Next& next = seen.next;
-  if (next.decided_by != 0) co_return true;
+  if (seen.next.decided_by != 0) co_return true;
   MIROIR_CO_TRY(pair.around, co_await settings_around(pair.index, entry->position));
   std::vector<IndexState> both = {pair.index};
-  if (next.incarnation != 0) {
-    const IndexState* other = context_.log.catalogue().there_or_dropped(next.incarnation);
+  if (seen.next.incarnation != 0) {
+    const IndexState* other = context_.log.catalogue().there_or_dropped(seen.next.incarnation);
     if (other == nullptr) co_return true;
     pair.other = *other;
     both.push_back(*other);
@@ -291,8 +288,7 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
   co_return co_await append(std::move(both), seen.looked,
                             [&](const Catalogue& now, Position position) {
                               const IndexState& its = *now.there_or_dropped(pair.index.incarnation);
-                              const bool untouched =
-                                  seen.given.empty() && its.updated_at == entry->stamp;
+                              const bool untouched = !seen.made && its.updated_at == entry->stamp;
                               // What has it on nodes, for its drop failed, goes on from this one.
                               const auto waits = [&](const auto& row) {
                                 return row.second.decided_by == entry->position;
@@ -311,8 +307,7 @@ Async<Result<void>> TakeBack::key(Position change) {
   const IndexState* changed = context_.log.catalogue().key_changed_by(change);
   if (changed == nullptr) co_return Result<void>();
   MIROIR_CO_TRY(const Since seen, co_await since(change, changed->incarnation, changed->uid));
-  if (seen.given.contains(EntryKind::kCreateIndex) || seen.given.contains(EntryKind::kUpdateIndex))
-    co_return Result<void>();
+  if (seen.has_key) co_return Result<void>();
   co_return co_await context_.log.take_back([change](const Catalogue& catalogue,
                                                      Position) -> Result<std::vector<Entry>> {
     const IndexState* index = catalogue.key_changed_by(change);
@@ -335,15 +330,20 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
   Since its{.looked = position};
   std::vector<std::pair<Position, Next>> all;  // from when on
   std::map<Position, bool> taken_back;  // of renames: whether something has the name all the same
+  std::set<std::string> lacked;         // nodes, the index
   for (;;) {
-    MIROIR_CO_TRY(const auto page,
-                  co_await context_.log.entries(its.looked + 1, kLookedThroughAtOnce));
+    MIROIR_CO_TRY(const auto page, co_await context_.log.entries(its.looked + 1, kLookedAtOnce));
     if (page.empty()) break;
     for (const std::shared_ptr<const Entry>& entry : page) {
       if (entry->target &&
           kept_under(context_.log, entry->incarnation, entry->position) == incarnation) {
+        const bool creates = entry->kind == EntryKind::kCreateIndex;
+        if (creates) lacked.insert(*entry->target);
         MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(entry->position));
-        if (!failures.contains(*entry->target)) its.given.insert(entry->kind);
+        if (failures.contains(*entry->target)) continue;
+        // Who did not lack it has somebody else's, of which settings make nothing.
+        its.made |= entry->kind != EntryKind::kUpdateSettings || lacked.contains(*entry->target);
+        its.has_key |= creates || entry->kind == EntryKind::kUpdateIndex;
       }
       if (entry->born_failed || entry->target) continue;
       const Json* failed = entry->arguments.find("entry");

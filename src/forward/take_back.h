@@ -62,8 +62,9 @@ class TakeBack {
   // What the log says of an index and a name since an entry.
   struct Since {
     Next next = {};
-    std::set<EntryKind> given = {};  // by the reconciler, and a node took it
-    Position looked = 0;             // up to where
+    bool made = false;     // a node took of the reconciler what makes the index there
+    bool has_key = false;  // or what gives it its key
+    Position looked = 0;   // up to where
   };
   // What is to be exchanged, as it was seen.
   struct Pair {
