@@ -182,6 +182,8 @@ class Replay {
     } else {
       if (is_misjudged(operation)) {
         operation.valid = end != nullptr && end->status == "succeeded";
+        // It is told as any that did; a delete by filter has found nothing to tell of.
+        if (operation.valid && operation.request.act != Act::kDeleteFilter) tell(operation, ids);
         return;
       }
       if (is_misled(operation, end)) {

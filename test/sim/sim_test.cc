@@ -146,6 +146,13 @@ TEST_F(SimulationTest, SeedOfDisksAloneHolds) {
   EXPECT_TRUE(outcome.wrong.empty()) << sentences(outcome);
 }
 
+// A creation made the index that one before it, which had failed, was to make, while its drop that
+// failed was still to be taken back.
+TEST_F(SimulationTest, SeedOfWhatFailsEverywhereAloneHolds) {
+  const Outcome outcome = simulate(draw_plan(5201329, {FaultKind::kCurse}));
+  EXPECT_TRUE(outcome.wrong.empty()) << sentences(outcome);
+}
+
 class SeedsTest : public SimulationTest, public ::testing::WithParamInterface<std::uint64_t> {};
 
 TEST_P(SeedsTest, Hold) {
