@@ -127,6 +127,54 @@ TEST_F(LateOutcomeTest, WriteThatFailsLateTaintsTheIndexThatItWasFor) {
   EXPECT_NE(node("c0").documents(kOne).at("1").find("\"y\""), std::string::npos);
 }
 
+// …and what is first on nodes is taken back last.
+class TakenBackFirstTest : public LateOutcomeTest {
+ protected:
+  void SetUp() override {
+    LateOutcomeTest::SetUp();
+    for (const char* uid : {"other", "third"}) world.create_index(uid);
+    for (const char* uid : {kOne.c_str(), "other", "third"}) {
+      stop_word(uid, uid);
+      world.write(uid, {uid, "deleted"}, "x");
+      world.remove(uid, {"deleted"});
+    }
+    settle();
+    fail_all();
+    node("c0").options().automatic = false;
+  }
+  void expect_as_before() {
+    settle();
+    expect_clean(true);
+    for (const char* uid : {kOne.c_str(), "other", "third"}) {
+      EXPECT_EQ(settings(uid), Json::object({{"stopWords", Json::array({uid})}})) << uid;
+      expect_holds(uid, {uid});
+    }
+  }
+};
+
+TEST_F(TakenBackFirstTest, SwapOfWhatALaterOneExchangedIsOfWhatHasThePasts) {
+  goes_with(world.swap_indexes(kOne, "other"));
+  end_without_c0(world.swap_indexes("other", "third"));
+  expect_as_before();
+}
+
+TEST_F(TakenBackFirstTest, AndAfterARestartInBetween) {
+  goes_with(world.swap_indexes(kOne, "other"));
+  const Position later = world.swap_indexes(kOne, "third");
+  EXPECT_EQ(world.await_task(later).status, "failed");
+  world.run_for(Seconds(1));
+  restart_after([] {});
+  end_without_c0(later);
+  expect_as_before();
+}
+
+TEST_F(TakenBackFirstTest, SoIsARename) {
+  rename(kOne, "renamed");
+  goes_with(world.log().head());
+  end_without_c0(world.swap_indexes("renamed", "third"));
+  expect_as_before();
+}
+
 class LostSinceTest : public TakenBackTest {
  protected:
   void SetUp() override {

@@ -167,12 +167,10 @@ Async<Result<bool>> TakeBack::was_not_made(std::shared_ptr<const Entry> creation
 Async<Result<void>> TakeBack::drop(std::shared_ptr<const Entry> entry, Position incarnation,
                                    Position decided_by) {
   for (bool done = false; !done;) {
-    const auto& dropped = context_.log.catalogue().dropped();
-    const auto found = dropped.find(incarnation);
-    if (found == dropped.end() || found->second.dropped_at != entry->position ||
-        found->second.decided_by != decided_by || has_taken_back(*entry, incarnation))
+    const IndexState* found = still_to_be(*entry, incarnation);
+    if (found == nullptr || found->dropped_at != entry->position || found->decided_by != decided_by)
       break;
-    const IndexState index = found->second;
+    const IndexState index = *found;
     MIROIR_CO_TRY(const Since seen, co_await since(entry->position, incarnation, index.uid));
     MIROIR_CO_TRY(done, co_await restore(entry, index, seen));
     if (!done) co_await context_.clock.sleep_for(kInsistDelay);
@@ -243,14 +241,17 @@ Async<Result<void>> TakeBack::drops_decided_by(Position rename) {
   co_return Result<void>();
 }
 
-bool TakeBack::has_taken_back(const Entry& entry, Position incarnation) const {
-  return context_.log.catalogue().pasts().has_taken_back(entry.position, incarnation);
+// Null where it is taken back. What is later may have been before it, where a node was away.
+const IndexState* TakeBack::still_to_be(const Entry& entry, Position incarnation) const {
+  const Catalogue& catalogue = context_.log.catalogue();
+  if (catalogue.pasts().has_taken_back(entry.position, incarnation)) return nullptr;
+  return catalogue.there_or_dropped(catalogue.pasts().owner(incarnation, entry.position));
 }
 
 Async<Result<bool>> TakeBack::swap(std::shared_ptr<const Entry> entry, Named named) {
-  const IndexState* index = context_.log.catalogue().there_or_dropped(named.index);
-  const IndexState* other = context_.log.catalogue().there_or_dropped(named.other);
-  if (index == nullptr || other == nullptr || has_taken_back(*entry, named.index)) co_return true;
+  const IndexState* index = still_to_be(*entry, named.index);
+  const IndexState* other = still_to_be(*entry, named.other);
+  if (index == nullptr || other == nullptr) co_return true;
   Pair pair{*index, *other, {}, {}};
   const Position looked = context_.log.head();
   MIROIR_CO_TRY(pair.around, co_await settings_around(pair.index, entry->position));
@@ -262,19 +263,19 @@ Async<Result<bool>> TakeBack::swap(std::shared_ptr<const Entry> entry, Named nam
 }
 
 Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named named) {
-  const IndexState* index = context_.log.catalogue().there_or_dropped(named.index);
-  if (index == nullptr || has_taken_back(*entry, named.index)) co_return true;
+  const IndexState* index = still_to_be(*entry, named.index);
+  if (index == nullptr) co_return true;
+  Pair pair{*index, std::nullopt, {}, {}};
   if (index->uid != named.after) {
     // Named again since, which failed too; where that gave the name back both are as if they had
     // not been.
     if (index->uid != named.before || index->named_at < entry->position) co_return true;
-    const IndexState back = *index;
-    co_return co_await append({back}, context_.log.head(), [&](const Catalogue&, Position) {
-      return std::vector{back_to(*entry, back, "named", back.named_at)};
+    co_return co_await append({pair.index}, context_.log.head(), [&](const Catalogue&, Position) {
+      return std::vector{back_to(*entry, pair.index, "named", pair.index.named_at)};
     });
   }
-  Pair pair{*index, std::nullopt, {}, {}};
-  MIROIR_CO_TRY(const Since seen, co_await since(entry->position, named.index, named.before));
+  MIROIR_CO_TRY(const Since seen,
+                co_await since(entry->position, index->incarnation, named.before));
   if (seen.next.decided_by != 0) co_return true;
   MIROIR_CO_TRY(pair.around, co_await settings_around(pair.index, entry->position));
   std::vector<IndexState> both = {pair.index};

@@ -82,7 +82,8 @@ class TakeBack {
                                      Position next);
   static Entry given(const IndexState& index, const Around& past, const Around& since,
                      Position failed);
-  bool has_taken_back(const Entry& entry, Position incarnation) const;
+  // What the index that an entry named is by now, to take it back.
+  const IndexState* still_to_be(const Entry& entry, Position incarnation) const;
   Async<Result<bool>> append(std::vector<IndexState> seen, Position looked, Log::Judge judge);
   Async<Result<void>> creation(std::shared_ptr<const Entry> entry);
   Async<Result<bool>> was_never_made(IndexState index);

@@ -11,7 +11,9 @@ void Pasts::add(TakenBack one) {
 
 bool Pasts::has_taken_back(Position operation, Position incarnation) const {
   return std::ranges::any_of(all_, [&](const TakenBack& one) {
-    return one.failed == operation && (one.index == incarnation || one.other == incarnation);
+    if (one.failed != operation) return false;
+    const Position then = owner(incarnation, operation, one.at);
+    return one.index == then || one.other == then;
   });
 }
 

@@ -23,6 +23,7 @@ class Pasts {
  public:
   void add(TakenBack one);
   const std::vector<TakenBack>& all() const { return all_; }
+  // Of the index that had this incarnation at the operation.
   bool has_taken_back(Position operation, Position incarnation) const;
   // Which index has the past that this one had at `then`; by what was taken back up to `last`.
   Position owner(Position incarnation, Position then,

@@ -28,6 +28,17 @@ TEST(PastsTest, PastGoesFromIndexToIndexInTheLogsOrder) {
   EXPECT_FALSE(pasts.has_taken_back(12, 1));
 }
 
+TEST(PastsTest, WhatWasTakenBackAfterALaterOneIsOfTheIndexThatItNamed) {
+  Pasts pasts;
+  pasts.add({.at = 20, .failed = 12, .index = 1, .other = 2});
+  pasts.add({.at = 21, .failed = 10, .index = 2, .other = 3});
+  pasts.add({.at = 22, .failed = 14, .index = 2, .other = 4});
+  EXPECT_TRUE(pasts.has_taken_back(10, 1));
+  EXPECT_TRUE(pasts.has_taken_back(10, 3));
+  EXPECT_FALSE(pasts.has_taken_back(10, 2));
+  EXPECT_FALSE(pasts.has_taken_back(10, 4));
+}
+
 TEST(PastsTest, TheNewestExchangesAreKept) {
   Pasts pasts;
   for (Position i = 0; i < Pasts::kExchangesKept + 2; ++i)
