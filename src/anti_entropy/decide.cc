@@ -195,12 +195,12 @@ class Judge {
   }
 
   // A sweep passes over what a PUT has changed in time, and later PUTs go on from there. Where the
-  // log does not say so, but most that are in sync do, they did not miss it; the others have lost
-  // what it was. Where they are divided, the sweep passed over what was merged before it. Who lacks
-  // it says nothing: after the sweep the PUT would have made it.
+  // log does not say so of it, but most that are in sync do, they did not miss it; the others have
+  // lost what it was. Where they are divided, the sweep passed over what was merged before it. Who
+  // lacks it says nothing: after the sweep the PUT would have made it.
   bool outlived_its_expiry(const Copy& its) const {
     if (!knowledge_.expired) return false;
-    if (knowledge_.passed_over) return true;
+    if (knowledge_.passed_over && *its.stored.base > *knowledge_.passed_over) return true;
     int passed_over = 0;
     int others = 0;
     for (const Copy& copy : copies_.owners) {

@@ -16,7 +16,9 @@ struct Knowledge {
   std::optional<Stamp> deleted;  // stamp of its tombstone
   bool expired = false;          // which buries one version of it, not what was made of that since
   Stamp swept = 0;               // of the expiry's entry: what was merged before it was passed over
-  bool passed_over = false;      // …and so it was, as the log says: whatever was merged since
+  // …and so it was, as the log says, whatever was merged since. What is not newer than this was
+  // dead before what expired was made.
+  std::optional<Stamp> passed_over;
   Stamp cleared = 0;             // of the index's newest delete-all
   Stamp born = 0;                // of the index's birth
   Stamp newest = 0;              // the log's newest, read after the copies

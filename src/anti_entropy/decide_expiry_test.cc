@@ -166,7 +166,9 @@ TEST(DecideExpiryTest, WhatTheLogSaysWasPassedOverWasSoWhateverWasMergedSince) {
   const std::vector copies = {merged("a", kNew, kOld, 1), merged("b", kNew, std::nullopt, 2),
                               merged("c", kNew, std::nullopt, 2)};
   EXPECT_EQ(decide_on(copies, knowledge).winner, 1U);
-  knowledge.passed_over = true;
+  knowledge.passed_over = kOld;
+  EXPECT_EQ(decide_on(copies, knowledge).winner, 1U) << "it was dead before";
+  knowledge.passed_over = kOld - 1;
   const Decision decision = decide_on(copies, knowledge);
   expect(decision, Action::kRestore, Reason::kGreaterBase);
   EXPECT_EQ(decision.winner, 0U);

@@ -80,5 +80,34 @@ TEST_F(OutlivedExpiryTest, NorDoesAPutThatFailedOnAllOwners) {
   expect_on_all(false);
 }
 
+// It had been deleted before what expired was made.
+TEST_F(OutlivedExpiryTest, NorIsWhoMissedAnEarlierDeleteRightForThat) {
+  const Json dead = expired;
+  world.remove(kIndex, {"id7"});
+  put("none");
+  expired = document(owner("id7"), "id7");
+  read_at = world.log().head();
+  put("first");
+  expire();
+  owner("id7").write_directly(kIndex, "id7", dead);
+  put("second");
+  run_pass(PassKind::kDeep);
+  expect_on_all(false);
+}
+
+TEST_F(OutlivedExpiryTest, NorWhoMissedAnEarlierExpiry) {
+  const Json dead = expired;
+  expire();
+  put("none");
+  expired = document(owner("id7"), "id7");
+  read_at = world.log().head();
+  put("first");
+  expire();
+  owner("id7").write_directly(kIndex, "id7", dead);
+  put("second");
+  run_pass(PassKind::kDeep);
+  expect_on_all(false);
+}
+
 }  // namespace
 }  // namespace miroir

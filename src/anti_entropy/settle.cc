@@ -237,11 +237,12 @@ Async<Result<void>> recall_deletes(const Tools& tools, Position incarnation,
   knowledge.swept = sweep->stamp;
   const bool any_rests = std::ranges::any_of(copies.owners, [&](const Copy& copy) {
     return copy.stored.base && *copy.stored.base <= tombstone->stamp &&
-           copy.stored.stamp > tombstone->stamp;
+           *copy.stored.base > tombstone->before && copy.stored.stamp > tombstone->stamp;
   });
   if (!any_rests) co_return Result<void>{};
-  MIROIR_CO_TRY(knowledge.passed_over,
+  MIROIR_CO_TRY(const bool passed_over,
                 co_await was_passed_over(tools, incarnation, copies.id, tombstone->stamp, sweep));
+  if (passed_over) knowledge.passed_over = tombstone->before;
   co_return Result<void>{};
 }
 

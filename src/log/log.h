@@ -69,6 +69,7 @@ struct Tombstone {
   Position position = 0;
   EntryStamp stamp = 0;    // copies up to this one are dead
   bool of_expiry = false;  // its stamp is the expired copy's, older than the entry
+  EntryStamp before = 0;   // as found, of an expiry: up to this one others say so too
 };
 
 // At log.retention.bytes. What nodes wait for before they go on, and make room, is taken.
@@ -160,8 +161,7 @@ class Log {
   // The greatest stamp of those (0: none was): what is not newer may have been deleted.
   virtual EntryStamp horizon(Position incarnation) const = 0;
 
-  // Whether, after `position`, the log holds a whole write, a delete, a clear or a drop of the
-  // document, and which PUTs touch it: what a repair must know ("copy, then replay").
+  // What touches the document after `position`: what a repair must know ("copy, then replay").
   struct Later {
     bool overtaken = false;        // by a whole write, a delete, a clear, or the index's end
     std::vector<Position> merges;  // PUTs after `position`, rising

@@ -44,6 +44,7 @@ Async<Result<std::optional<Tombstone>>> Tombstones::find(Store& store, Position 
   const std::string rows = tombstone_rows(incarnation, id);
   std::string end = prefix_end(rows);
   std::optional<Tombstone> greatest;
+  EntryStamp before = 0;
   while (true) {
     MIROIR_CO_TRY(const auto page,
                   co_await store.scan(Table::kTombstone, rows, end, kFindPage, true));
@@ -52,7 +53,9 @@ Async<Result<std::optional<Tombstone>>> Tombstones::find(Store& store, Position 
       if (tombstone.id != id) continue;
       // An expiry's stamp may be older than a delete before it; a delete's is newer than all.
       const bool last = !tombstone.of_expiry;
+      if (greatest) before = std::max(before, std::min(greatest->stamp, tombstone.stamp));
       if (!greatest || greatest->stamp < tombstone.stamp) greatest = std::move(tombstone);
+      greatest->before = before;
       if (last) co_return greatest;
     }
     if (page.size() < kFindPage) co_return greatest;
