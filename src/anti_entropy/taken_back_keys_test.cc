@@ -265,6 +265,26 @@ TEST_F(HealedMeanwhileTest, WhatSomebodyElseHasUnderANameThatFailedStaysHis) {
   expect_holds(kOne, {"1"});
 }
 
+// Nor is it made by the key that his is given, where it has none.
+TEST_F(HealedMeanwhileTest, WhatSomebodyElseHasWithoutAKeyUnderANameThatFailedStaysHis) {
+  for (auto& [name, each] : world.nodes) {
+    SimulatedNode::Disk disk = each->snapshot();
+    auto& theirs = disk.indexes["theirs"] = disk.indexes.at(kOne);
+    theirs.primary_key.reset();
+    theirs.settings.set("stopWords", Json::array({"his"}));
+    each->restore(std::move(disk));
+  }
+  const Json before = node("b0").disk().indexes.at("theirs").settings;
+  ASSERT_TRUE(world.set_down("b0", true));
+  rename(kOne, "theirs");
+  heal_while_b0_is_away();
+  settle();
+  run_pass(PassKind::kLight);
+  EXPECT_EQ(world.log().catalogue().index("theirs"), nullptr);
+  EXPECT_EQ(node("b0").disk().indexes.at("theirs").settings, before);
+  EXPECT_NE(world.log().catalogue().index(kOne), nullptr);
+}
+
 TEST_F(TakenBackKeysTest, WhereANodeHasTheNewKeyItIsMadeOnAll) {
   world.fail_tasks({"indexUpdate"}, "b0");
   change_key(kOne, "sku");

@@ -6,6 +6,7 @@
 
 #include "cluster/state_reasons.h"
 #include "forward/doubt_indexes.h"
+#include "forward/plan.h"
 #include "node_api/node_settings.h"
 
 namespace miroir {
@@ -342,8 +343,8 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
         if (creates) lacked.insert(*entry->target);
         MIROIR_CO_TRY(const auto failures, co_await context_.log.failures(entry->position));
         if (failures.contains(*entry->target)) continue;
-        // Who did not lack it has somebody else's, of which settings make nothing.
-        its.made |= entry->kind != EntryKind::kUpdateSettings || lacked.contains(*entry->target);
+        // Who did not lack it has somebody else's, of which settings and a key make nothing.
+        its.made |= has_records(entry->kind) || lacked.contains(*entry->target);
         its.has_key |= creates || entry->kind == EntryKind::kUpdateIndex;
       }
       if (entry->born_failed || entry->target) continue;
