@@ -130,7 +130,6 @@ Async<Result<History>> check_newer(NodeClient& client, NodeProgress progress, Se
       if (position && theirs >= offset && theirs <= offset + strangers) {
         history.resume_after = *position;
         history.resume_at = task.enqueued_at;
-        if (theirs != offset) history.held[*position] = task.uid;
         if (!lost) guessed = *position;
         offset = theirs;
         strangers = 0;

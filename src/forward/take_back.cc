@@ -360,9 +360,8 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
     its.looked = page.back()->position;
   }
   for (const auto& [from, next] : all) {
-    const auto renamed = taken_back.find(next.decided_by);
-    const bool as_it_is = next.decided_by == 0 || renamed == taken_back.end();
-    if (!as_it_is && !renamed->second) continue;
+    const bool as_it_is = next.decided_by == 0 || !taken_back.contains(next.decided_by);
+    if (!as_it_is && !taken_back.at(next.decided_by)) continue;
     its.next = as_it_is ? next : Next{next.incarnation, 0};
     its.next.incarnation = context_.log.catalogue().pasts().owner(its.next.incarnation, from);
     break;
