@@ -130,16 +130,20 @@ void FilterResolver::end(const Attempt& attempt) {
   for (const std::string& node : attempt.silent) unread_.at(node).last = now;
 }
 
-// With what it failed on all owners of a shard where it was carried out before the log went back.
+// With what it failed on all who were sent it before the log went back, of a shard that nobody else
+// is asked about: what matched stays, for it is from these that others are healed.
 Async<Result<std::optional<meili::ApiError>>> FilterResolver::failed_before(
     std::shared_ptr<const Entry> entry, const Sources& sources) const {
   MIROIR_CO_TRY(const auto failures,
                 co_await EntryFailures::of(context_.log, context_.cluster, entry->position));
   const Json* error = failures.first([](const Json& each) { return !voided_by(each); });
   if (error == nullptr) co_return std::nullopt;
+  const std::map<std::string, std::set<ShardId>> tainted = tainted_shards(*entry);
   const std::vector<ShardId> shards = shards_of(*entry);
-  const bool failed = std::ranges::any_of(
-      shards, [&](ShardId shard) { return sources[shard].empty() && failures.on_all(shard); });
+  const bool failed = std::ranges::any_of(shards, [&](ShardId shard) {
+    return sources[shard].empty() &&
+           failures.on_all(shard, panel_of(*entry, shard, tainted).others);
+  });
   if (!failed) co_return std::nullopt;
   MIROIR_CO_TRY(auto parsed, meili::parse_api_error(*error));
   co_return std::move(parsed);
@@ -181,9 +185,11 @@ FilterResolver::Panel FilterResolver::panel_of(
   };
   panel.in_sync = std::ranges::any_of(panel.owners, in_sync);
   if (panel.in_sync) std::erase_if(panel.owners, std::not_fn(in_sync));
-  panel.others_have = std::erase_if(panel.owners, [&](const std::string& owner) {
-                        return carried_out(entry, owner);
-                      }) > 0;
+  std::erase_if(panel.owners, [&](const std::string& owner) {
+    if (!carried_out(entry, owner)) return false;
+    panel.others.push_back(owner);
+    return true;
+  });
   if (!panel.in_sync) leave_out_lacking(entry, panel.owners);
   const auto clean = [&](const std::string& owner) {
     const auto taints = tainted.find(owner);
@@ -200,7 +206,7 @@ std::optional<FilterResolver::Sources> FilterResolver::choose_sources(
   Sources sources(context_.cluster.topology().shard_count());
   for (const ShardId shard : shards_of(entry)) {
     Panel panel = panel_of(entry, shard, tainted);
-    if (!panel.in_sync && panel.others_have) {
+    if (!panel.in_sync && !panel.others.empty()) {
       for (const std::string& owner : lost(entry, shard, panel, attempt))
         std::erase(panel.owners, owner);
     }
@@ -316,7 +322,7 @@ Async<Result<bool>> FilterResolver::give_up_waiting(std::shared_ptr<const Entry>
                            return silent_since(*entry, shard, owner, attempt).has_value();
                          });
     const std::vector<std::string> lost = this->lost(*entry, shard, panel, attempt);
-    if (!panel.others_have) {
+    if (panel.others.empty()) {
       missing.insert(lost.begin(), lost.end());
     } else if (panel.in_sync) {
       behind.insert(lost.begin(), lost.end());

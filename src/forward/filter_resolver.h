@@ -25,9 +25,9 @@ namespace miroir {
 // waiting for them would be for ever. Who does not answer what is asked, or is behind and takes no
 // writes, is waited for until it has been so for a minute; then the entry fails. After a log went
 // back owners may have carried it out: these are not asked, and the others are waited for likewise,
-// and then are not in sync; where all have nothing is left that matches, or it failed there. Where
-// an index has another primary key than the entry says, it fails: no value of that field is an id
-// there.
+// and then are not in sync; where all have nothing is left that matches, or it failed on all of
+// them, and fails. Where an index has another primary key than the entry says, it fails: no value
+// of that field is an id there.
 class FilterResolver {
  public:
   // Whether a node's history still is the log's.
@@ -44,9 +44,9 @@ class FilterResolver {
   // Who can tell what matches in a shard; nobody: all have carried it out.
   struct Panel {
     std::vector<std::string> owners;
-    bool together = false;     // each is tainted there; else any of them will do
-    bool in_sync = false;      // all of them, or none
-    bool others_have = false;  // carried it out, before the log went back
+    std::vector<std::string> others;  // carried it out, before the log went back
+    bool together = false;            // each is tainted there; else any of them will do
+    bool in_sync = false;             // all of them, or none
   };
   // To read all that is to be read.
   struct Attempt {

@@ -339,6 +339,36 @@ TEST_F(CarriedOutBeforeTest, WhereAllHaveNothingMatches) {
   for (const int group : {0, 1}) EXPECT_EQ(world_.documents_of_group(group, "books").size(), 1U);
 }
 
+// As before, but it failed on a0.
+class FailedBeforeTest : public CarriedOutBeforeTest {
+ protected:
+  void SetUp() override {
+    world_.fail_tasks({"documentDeletion"}, "a0");
+    down("b0", true);
+    position_ = world_.remove_by_filter("books", "v = a");
+    const MemoryStore::Tables open = world_.store.snapshot();
+    ASSERT_TRUE(
+        world_.run_until([&] { return !world_.await(world_.log().failures(position_))->empty(); }));
+    world_.crash();
+    world_.store.restore(open);
+    world_.start();
+    world_.fail_tasks({});
+  }
+};
+
+TEST_F(FailedBeforeTest, WhereWhoHasNotIsGivenUpItFails) {
+  EXPECT_EQ(world_.await_task(position_).status, "failed");
+  down("b0", false);
+  ASSERT_TRUE(world_.run_until([&] { return world_.all_done(); }));
+  for (const int group : {0, 1}) EXPECT_EQ(world_.documents_of_group(group, "books").size(), 3U);
+}
+
+TEST_F(FailedBeforeTest, WhoHasNotCarriesItOut) {
+  down("b0", false);
+  EXPECT_EQ(world_.await_task(position_).status, "succeeded");
+  EXPECT_TRUE(other().documents("books").empty());
+}
+
 // a0 has carried it out, c0 is there and is filled by comparison, and b0 is awaited.
 TEST(FilterResolverOfThreeGroupsTest, WhereOneWhoIsFilledHasNotTheOthersAreAwaited) {
   ForwardWorld::Options options = two_nodes();
