@@ -80,6 +80,19 @@ TEST_F(OutlivedExpiryTest, NorDoesAPutThatFailedOnAllOwners) {
   expect_on_all(false);
 }
 
+TEST_F(OutlivedExpiryTest, NorWhoHadLostItWhereItOutlivedTwo) {
+  lose(1);
+  put("none");
+  expire();
+  expired = document(owner("id7"), "id7");
+  read_at = world.log().head();
+  put("first");
+  expire();
+  put("second");
+  run_pass(PassKind::kDeep);
+  expect_on_all(true);
+}
+
 // It had been deleted before what expired was made.
 TEST_F(OutlivedExpiryTest, NorIsWhoMissedAnEarlierDeleteRightForThat) {
   const Json dead = expired;

@@ -71,7 +71,8 @@ class DurableLog final : public Log {
   std::vector<Taint> taints(Position incarnation) const override;
   std::vector<Taint> index_taints() const override;
 
-  Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation, std::string id) override;
+  Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation, std::string id,
+                                                    std::optional<EntryStamp> below) override;
   Async<Result<std::vector<std::string>>> deleted_by(Position incarnation,
                                                      Position position) override;
   std::uint64_t tombstone_count(const std::string& index_uid) const override;

@@ -69,7 +69,6 @@ struct Tombstone {
   Position position = 0;
   EntryStamp stamp = 0;    // copies up to this one are dead
   bool of_expiry = false;  // its stamp is the expired copy's, older than the entry
-  EntryStamp before = 0;   // as found, of an expiry: up to this one others say so too
 };
 
 // At log.retention.bytes. What nodes wait for before they go on, and make room, is taken.
@@ -146,9 +145,10 @@ class Log {
   // Those of whole indexes; of dropped ones too, where the drop is what failed.
   virtual std::vector<Taint> index_taints() const = 0;
 
-  // Written in append's transaction, and with resolve(). A document's with the greatest stamp.
-  virtual Async<Result<std::optional<Tombstone>>> tombstone(Position incarnation,
-                                                            std::string id) = 0;
+  // Written in append's transaction, and with resolve(). A document's with the greatest stamp, or
+  // the greatest below that one.
+  virtual Async<Result<std::optional<Tombstone>>> tombstone(
+      Position incarnation, std::string id, std::optional<EntryStamp> below = {}) = 0;
   // The documents of which this delete left one, as long as it is not collected.
   virtual Async<Result<std::vector<std::string>>> deleted_by(Position incarnation,
                                                              Position position) = 0;

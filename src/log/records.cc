@@ -86,9 +86,9 @@ std::vector<Taint> DurableLog::taints(Position incarnation) const {
 
 std::vector<Taint> DurableLog::index_taints() const { return taints_.of_indexes(); }
 
-Async<Result<std::optional<Tombstone>>> DurableLog::tombstone(Position incarnation,
-                                                              std::string id) {
-  return views_->tombstones.find(store_, incarnation, std::move(id));
+Async<Result<std::optional<Tombstone>>> DurableLog::tombstone(Position incarnation, std::string id,
+                                                              std::optional<EntryStamp> below) {
+  return views_->tombstones.find(store_, incarnation, std::move(id), below);
 }
 
 Async<Result<std::vector<std::string>>> DurableLog::deleted_by(Position incarnation,

@@ -40,11 +40,11 @@ void Tombstones::taken(Position incarnation, std::uint64_t rows) {
 }
 
 Async<Result<std::optional<Tombstone>>> Tombstones::find(Store& store, Position incarnation,
-                                                         std::string id) {
+                                                         std::string id,
+                                                         std::optional<EntryStamp> below) {
   const std::string rows = tombstone_rows(incarnation, id);
   std::string end = prefix_end(rows);
   std::optional<Tombstone> greatest;
-  EntryStamp before = 0;
   while (true) {
     MIROIR_CO_TRY(const auto page,
                   co_await store.scan(Table::kTombstone, rows, end, kFindPage, true));
@@ -53,9 +53,8 @@ Async<Result<std::optional<Tombstone>>> Tombstones::find(Store& store, Position 
       if (tombstone.id != id) continue;
       // An expiry's stamp may be older than a delete before it; a delete's is newer than all.
       const bool last = !tombstone.of_expiry;
-      if (greatest) before = std::max(before, std::min(greatest->stamp, tombstone.stamp));
+      if (below && tombstone.stamp >= *below) continue;
       if (!greatest || greatest->stamp < tombstone.stamp) greatest = std::move(tombstone);
-      greatest->before = before;
       if (last) co_return greatest;
     }
     if (page.size() < kFindPage) co_return greatest;

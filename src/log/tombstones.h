@@ -22,8 +22,9 @@ class Tombstones {
   static void add(const Tombstone& tombstone, Batch& batch);
   void added(Position incarnation, std::uint64_t rows);
 
-  // The document's with the greatest stamp.
-  Async<Result<std::optional<Tombstone>>> find(Store& store, Position incarnation, std::string id);
+  // The document's with the greatest stamp below that one.
+  Async<Result<std::optional<Tombstone>>> find(Store& store, Position incarnation, std::string id,
+                                               std::optional<EntryStamp> below);
   // The documents of that delete, by looking at all of the index's.
   static Async<Result<std::vector<std::string>>> written_by(Store& store, Position incarnation,
                                                             Position position);

@@ -53,6 +53,18 @@ TEST_F(SweptTest, NoNumberOfSweepsHidesADeleteBeforeThem) {
   EXPECT_EQ(tombstone().stamp, kExact);
 }
 
+TEST_F(SweptTest, TheOnesBelowAreFoundToo) {
+  const Position deleted = process_->append_documents(EntryKind::kDeleteDocuments, "a", {"x"});
+  const EntryStamp stamp = tombstone().stamp;
+  sweep();
+  const auto below = [&](EntryStamp limit) {
+    return process_->run(process_->log().tombstone(incarnation_, "x", limit)).value();
+  };
+  EXPECT_EQ(below(stamp + 1)->position, deleted);
+  EXPECT_EQ(below(stamp)->stamp, kExact);
+  EXPECT_FALSE(below(kExact));
+}
+
 TEST_F(SweptTest, WhatWasCollectedLeavesItsHorizon) {
   const auto horizon = [&] { return process_->log().horizon(incarnation_); };
   EXPECT_EQ(horizon(), 0U);
