@@ -285,6 +285,32 @@ TEST_F(HealedMeanwhileTest, WhatSomebodyElseHasWithoutAKeyUnderANameThatFailedSt
   EXPECT_NE(world.log().catalogue().index(kOne), nullptr);
 }
 
+// Nor is it dropped where the name that was given up is another's by then.
+TEST_F(TakenBackKeysTest, WhatSomebodyElseHasUnderANameThatFailedIsNotDropped) {
+  for (const bool anew : {false, true}) {
+    const std::string theirs = anew ? "theirs" : "his";
+    for (auto& [name, each] : world.nodes)
+      each->write_directly(theirs, "1", Json::object({{"id", "1"}}));
+    world.write(kOne, {"1"}, "x");
+    settle();
+    ASSERT_TRUE(world.set_down("b0", true));
+    rename(kOne, theirs);
+    if (anew) {
+      make(kOne);
+      world.write(kOne, {"2"}, "x");
+    }
+    world.run_for(Seconds(3));
+    ASSERT_TRUE(world.set_down("b0", false));
+    settle();
+    run_pass(PassKind::kDeep);
+    expect_holds(kOne, anew ? std::set<std::string>{"1", "2"} : std::set<std::string>{"1"});
+    EXPECT_EQ(world.log().catalogue().index(theirs), nullptr);
+    for (auto& [name, each] : world.nodes) EXPECT_EQ(each->documents(theirs).size(), 1U) << name;
+    // All that is wrong is that it is there.
+    EXPECT_EQ(member(run_pass(PassKind::kDeep), "mismatches"), Json(anew ? 4 : 2));
+  }
+}
+
 TEST_F(TakenBackKeysTest, WhereANodeHasTheNewKeyItIsMadeOnAll) {
   world.fail_tasks({"indexUpdate"}, "b0");
   change_key(kOne, "sku");

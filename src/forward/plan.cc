@@ -73,10 +73,6 @@ bool reaches_nodes(const Entry& entry) {
          entry.kind != EntryKind::kAdoptIndex && entry.kind != EntryKind::kTakeBack;
 }
 
-bool spares_foreign(const Entry& entry) {
-  return entry.kind == EntryKind::kDropIndex && entry.arguments.find("sparesForeign") != nullptr;
-}
-
 bool unresolved(const Entry& entry) {
   return entry.kind == EntryKind::kDeleteByFilter && !entry.born_failed;
 }

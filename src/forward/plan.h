@@ -19,8 +19,6 @@ bool is_key(EntryKind kind);
 // Whether any node is to be sent something of it: not what was born failed, is about tasks, or only
 // what nodes hold already.
 bool reaches_nodes(const Entry& entry);
-// A drop that is not sent where documents of others would go with it.
-bool spares_foreign(const Entry& entry);
 // A delete by filter whose documents nobody has looked up yet.
 bool unresolved(const Entry& entry);
 // An index's new key, with a new name as the next part of its task. It is decided after that: what

@@ -287,20 +287,16 @@ Async<Result<bool>> TakeBack::rename(std::shared_ptr<const Entry> entry, Named n
     both.push_back(*other);
     MIROIR_CO_TRY(pair.others, co_await settings_around(*pair.other, entry->position));
   }
-  co_return co_await append(std::move(both), seen.looked,
-                            [&](const Catalogue& now, Position position) {
-                              const IndexState& its = *now.there_or_dropped(pair.index.incarnation);
-                              const bool untouched = !seen.made && its.updated_at == entry->stamp;
-                              // What has it on nodes, for its drop failed, goes on from this one.
-                              const auto waits = [&](const auto& row) {
-                                return row.second.decided_by == entry->position;
-                              };
-                              pair.unused = untouched && its.dropped_at == 0 &&
-                                            std::ranges::none_of(now.dropped(), waits);
-                              if (!pair.other && untouched && its.dropped_at == 0)
-                                return std::vector{back_to(*entry, its, "rename", named.before)};
-                              return exchange(*entry, pair, named.before, now, position);
-                            });
+  const auto judge = [&](const Catalogue& now, Position position) {
+    const IndexState& its = *now.there_or_dropped(pair.index.incarnation);
+    const bool untouched = !seen.made && its.updated_at == entry->stamp && its.dropped_at == 0;
+    if (!pair.other && untouched) return std::vector{back_to(*entry, its, "rename", named.before)};
+    // What has it on nodes, for its drop failed, goes on from this one.
+    const auto waits = [&](const auto& row) { return row.second.decided_by == entry->position; };
+    pair.unused = untouched && std::ranges::none_of(now.dropped(), waits);
+    return exchange(*entry, pair, named.before, now, position);
+  };
+  co_return co_await append(std::move(both), seen.looked, judge);
 }
 
 // Of the index that has its past by now, if it was changed at all. All are given its settings,
@@ -396,7 +392,8 @@ std::vector<Entry> TakeBack::exchange(const Entry& failed, const Pair& pair,
   };
   if (pair.unused) {
     const IndexState& left = *after.there_or_dropped(pair.index.incarnation);
-    entries.push_back(system_entry(EntryKind::kDropIndex, left, Json()));
+    entries.push_back(
+        system_entry(EntryKind::kDropIndex, left, Json::object({{"sparesForeign", true}})));
   } else {
     give(pair.index.incarnation, pair.others, pair.around);
   }

@@ -83,7 +83,12 @@ std::set<std::string> index_names(const Entry& entry) {
   return names;
 }
 
+bool spares_foreign(const Entry& entry) {
+  return entry.kind == EntryKind::kDropIndex && entry.arguments.find("sparesForeign") != nullptr;
+}
+
 std::set<std::string> names_taken_away(const Entry& entry) {
+  if (spares_foreign(entry)) return {};
   const Json* new_uid =
       entry.kind == EntryKind::kUpdateIndex ? entry.arguments.find("newUid") : nullptr;
   const bool renamed =

@@ -112,9 +112,13 @@ struct Voided {
   std::function<Json(Position by)> outcome = {};
 };
 
+// A drop that is not sent where documents of others would go with it.
+bool spares_foreign(const Entry& entry);
+
 // The names of indexes that the entry concerns: its own, a new one, all of a swap.
 std::set<std::string> index_names(const Entry& entry);
-// …those under which indexes are no more once it is applied: a node that it fails on has them yet.
+// …those under which indexes are no more once it is applied: a node that it fails on has them yet,
+// but for what is to be spared.
 std::set<std::string> names_taken_away(const Entry& entry);
 
 // Makes, changes, renames, swaps or drops indexes, or changes keys: a node that missed it has
