@@ -8,6 +8,10 @@ class OutlivedExpiryTest : public ReconcilerTest {
  protected:
   void SetUp() override {
     ReconcilerTest::SetUp();
+    read();
+  }
+  // What is to expire.
+  void read() {
     expired = document(owner("id7"), "id7");
     read_at = world.log().head();
   }
@@ -15,7 +19,7 @@ class OutlivedExpiryTest : public ReconcilerTest {
     world.write(kIndex, {"id7"}, value, EntryKind::kMergeDocuments);
     settle();
   }
-  // What has expired, as it was read at first.
+  // What was read.
   void expire() {
     Entry entry;
     entry.origin = Origin::kTtlExpire;
@@ -36,6 +40,13 @@ class OutlivedExpiryTest : public ReconcilerTest {
     }
     EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
   }
+  // Where one has it still, behind Miroir's back.
+  void expect_not_right(const Json& dead) {
+    owner("id7").write_directly(kIndex, "id7", dead);
+    put("second");
+    run_pass(PassKind::kDeep);
+    expect_on_all(false);
+  }
 
   Json expired;
   Position read_at = 0;
@@ -52,20 +63,14 @@ TEST_F(OutlivedExpiryTest, WhoMergedIntoItBeforeAndAfterIsRightAndNotWhoHadLostI
 
 TEST_F(OutlivedExpiryTest, WhatWasMergedIntoItAfterwardsAloneDoesNotCount) {
   expire();
-  owner("id7").write_directly(kIndex, "id7", expired);
-  put("second");
-  run_pass(PassKind::kDeep);
-  expect_on_all(false);
+  expect_not_right(expired);
 }
 
 TEST_F(OutlivedExpiryTest, NorDoesAPutThatWasReadWithIt) {
   put("first");
   expired = document(owner("id7"), "id7");
   expire();
-  owner("id7").write_directly(kIndex, "id7", expired);
-  put("second");
-  run_pass(PassKind::kDeep);
-  expect_on_all(false);
+  expect_not_right(expired);
 }
 
 TEST_F(OutlivedExpiryTest, NorDoesAPutThatFailedOnAllOwners) {
@@ -74,18 +79,14 @@ TEST_F(OutlivedExpiryTest, NorDoesAPutThatFailedOnAllOwners) {
   world.fail_tasks({});
   expire();
   run_pass(PassKind::kDeep);  // after which nothing of the failure is held against anybody
-  owner("id7").write_directly(kIndex, "id7", expired);
-  put("second");
-  run_pass(PassKind::kDeep);
-  expect_on_all(false);
+  expect_not_right(expired);
 }
 
 TEST_F(OutlivedExpiryTest, NorWhoHadLostItWhereItOutlivedTwo) {
   lose(1);
   put("none");
   expire();
-  expired = document(owner("id7"), "id7");
-  read_at = world.log().head();
+  read();
   put("first");
   expire();
   put("second");
@@ -98,28 +99,20 @@ TEST_F(OutlivedExpiryTest, NorIsWhoMissedAnEarlierDeleteRightForThat) {
   const Json dead = expired;
   world.remove(kIndex, {"id7"});
   put("none");
-  expired = document(owner("id7"), "id7");
-  read_at = world.log().head();
+  read();
   put("first");
   expire();
-  owner("id7").write_directly(kIndex, "id7", dead);
-  put("second");
-  run_pass(PassKind::kDeep);
-  expect_on_all(false);
+  expect_not_right(dead);
 }
 
 TEST_F(OutlivedExpiryTest, NorWhoMissedAnEarlierExpiry) {
   const Json dead = expired;
   expire();
   put("none");
-  expired = document(owner("id7"), "id7");
-  read_at = world.log().head();
+  read();
   put("first");
   expire();
-  owner("id7").write_directly(kIndex, "id7", dead);
-  put("second");
-  run_pass(PassKind::kDeep);
-  expect_on_all(false);
+  expect_not_right(dead);
 }
 
 }  // namespace

@@ -208,9 +208,7 @@ class Failures {
 // Whether the expiry's entry found another version than the one it was to delete: a newer PUT that
 // did not fail on all owners came after its reading and before it.
 Async<Result<bool>> was_passed_over(const Tools& tools, Position incarnation, std::string id,
-                                    Tombstone expiry) {
-  MIROIR_CO_TRY(const auto sweep, co_await kept_entry(tools.log, expiry.position));
-  if (sweep == nullptr) co_return false;
+                                    EntryStamp version, std::shared_ptr<const Entry> sweep) {
   const Json* read_at = sweep->arguments.find("readAt");
   if (read_at == nullptr || !read_at->is_integer()) co_return false;
   MIROIR_CO_TRY(const Log::Later later,
@@ -219,7 +217,7 @@ Async<Result<bool>> was_passed_over(const Tools& tools, Position incarnation, st
   for (const Position put : later.merges) {
     if (put >= sweep->position) break;
     MIROIR_CO_TRY(const auto entry, co_await kept_entry(tools.log, put));
-    if (entry == nullptr || entry->stamp <= expiry.stamp) continue;  // the reading saw it
+    if (entry == nullptr || entry->stamp <= version) continue;  // the reading saw it
     MIROIR_CO_TRY(const auto failures, co_await EntryFailures::of(tools.log, tools.cluster, put));
     if (!failures.on_all(shard)) co_return true;
   }
@@ -233,22 +231,20 @@ Async<Result<void>> recall_deletes(const Tools& tools, Position incarnation,
   if (!tombstone) co_return Result<void>{};
   knowledge.deleted = tombstone->stamp;
   knowledge.expired = tombstone->of_expiry;
-  if (!tombstone->of_expiry) co_return Result<void>{};
-  MIROIR_CO_TRY(const auto sweep, co_await kept_entry(tools.log, tombstone->position));
-  if (sweep == nullptr) co_return Result<void>{};
-  knowledge.swept = sweep->stamp;
   // It may have outlived several, one after the other.
   for (std::optional<Tombstone> each = tombstone; each && each->of_expiry;) {
+    MIROIR_CO_TRY(const auto sweep, co_await kept_entry(tools.log, each->position));
+    if (sweep == nullptr) break;
+    if (each->position == tombstone->position) knowledge.swept = sweep->stamp;
     const bool any_rests = std::ranges::any_of(copies.owners, [&](const Copy& copy) {
       return copy.stored.base && *copy.stored.base <= each->stamp &&
              copy.stored.stamp > tombstone->stamp;
     });
     if (!any_rests) break;
     MIROIR_CO_TRY(const bool passed_over,
-                  co_await was_passed_over(tools, incarnation, copies.id, *each));
+                  co_await was_passed_over(tools, incarnation, copies.id, each->stamp, sweep));
     if (!passed_over) break;
-    const EntryStamp stamp = each->stamp;
-    MIROIR_CO_TRY(each, co_await tools.log.tombstone(incarnation, copies.id, stamp));
+    MIROIR_CO_TRY(each, co_await tools.log.tombstone(incarnation, copies.id, each->stamp));
     knowledge.passed_over = each ? each->stamp : 0;
   }
   co_return Result<void>{};

@@ -198,6 +198,17 @@ class HealedMeanwhileTest : public TakenBackKeysTest {
     ASSERT_GT(world.log().head(), change) << "it sent something";
     ASSERT_TRUE(world.set_down("b0", false));
   }
+  // When a rename fails for it.
+  void expect_theirs_stays_his() {
+    const Json before = node("b0").disk().indexes.at("theirs").settings;
+    ASSERT_TRUE(world.set_down("b0", true));
+    rename(kOne, "theirs");
+    heal_while_b0_is_away();
+    settle();
+    run_pass(PassKind::kLight);
+    EXPECT_EQ(world.log().catalogue().index("theirs"), nullptr);
+    EXPECT_EQ(node("b0").disk().indexes.at("theirs").settings, before);
+  }
 };
 
 TEST_F(HealedMeanwhileTest, KeyThatANodeFailedAgainIsTakenBack) {
@@ -254,14 +265,7 @@ TEST_F(HealedMeanwhileTest, WhatSomebodyElseHasUnderANameThatFailedStaysHis) {
   settle();
   for (auto& [name, each] : world.nodes)
     each->write_directly("theirs", "1", Json::object({{"id", "1"}}));
-  const Json before = node("b0").disk().indexes.at("theirs").settings;
-  ASSERT_TRUE(world.set_down("b0", true));
-  rename(kOne, "theirs");
-  heal_while_b0_is_away();
-  settle();
-  run_pass(PassKind::kLight);
-  EXPECT_EQ(world.log().catalogue().index("theirs"), nullptr);
-  EXPECT_EQ(node("b0").disk().indexes.at("theirs").settings, before);
+  expect_theirs_stays_his();
   expect_holds(kOne, {"1"});
 }
 
@@ -274,14 +278,7 @@ TEST_F(HealedMeanwhileTest, WhatSomebodyElseHasWithoutAKeyUnderANameThatFailedSt
     theirs.settings.set("stopWords", Json::array({"his"}));
     each->restore(std::move(disk));
   }
-  const Json before = node("b0").disk().indexes.at("theirs").settings;
-  ASSERT_TRUE(world.set_down("b0", true));
-  rename(kOne, "theirs");
-  heal_while_b0_is_away();
-  settle();
-  run_pass(PassKind::kLight);
-  EXPECT_EQ(world.log().catalogue().index("theirs"), nullptr);
-  EXPECT_EQ(node("b0").disk().indexes.at("theirs").settings, before);
+  expect_theirs_stays_his();
   EXPECT_NE(world.log().catalogue().index(kOne), nullptr);
 }
 

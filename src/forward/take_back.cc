@@ -12,7 +12,7 @@
 namespace miroir {
 namespace {
 
-constexpr std::size_t kLookedAtOnce = 256;
+constexpr std::size_t kLookedThroughAtOnce = 256;
 
 Entry system_entry(EntryKind kind, const IndexState& index, Json arguments) {
   Entry entry;
@@ -330,7 +330,8 @@ Async<Result<TakeBack::Since>> TakeBack::since(Position position, Position incar
   std::map<Position, bool> taken_back;  // of renames: whether something has the name all the same
   std::set<std::string> lacked;         // nodes, the index
   for (;;) {
-    MIROIR_CO_TRY(const auto page, co_await context_.log.entries(its.looked + 1, kLookedAtOnce));
+    MIROIR_CO_TRY(const auto page,
+                  co_await context_.log.entries(its.looked + 1, kLookedThroughAtOnce));
     if (page.empty()) break;
     for (const std::shared_ptr<const Entry>& entry : page) {
       if (entry->target &&
