@@ -272,6 +272,17 @@ Position ForwardWorld::drop_index(const std::string& uid) {
   return append(std::move(entry));
 }
 
+Async<Result<Position>> ForwardWorld::append_cancelation(Voided voided) {
+  Entry entry;
+  entry.kind = EntryKind::kTaskOperation;
+  entry.task_type = "taskCancelation";
+  MIROIR_CO_TRY(
+      const auto appended,
+      co_await log().append([&](const Catalogue&, Position) { return std::vector{entry}; },
+                            WhenFull::kRefuse, std::move(voided)));
+  co_return appended.front().position;
+}
+
 Position ForwardWorld::swap_indexes(const std::string& one, const std::string& other) {
   Entry entry;
   entry.kind = EntryKind::kSwapIndexes;

@@ -59,6 +59,8 @@ class ForwardWorld {
   Position clear(const std::string& uid);
   Position drop_index(const std::string& uid);
   Position swap_indexes(const std::string& one, const std::string& other);
+  // What Forwarders::cancel announces, as by a client's request.
+  Async<Result<Position>> append_cancelation(Voided voided);
   Position append(Entry entry);
   Position append_records(Entry entry, std::vector<BodyRecord> records);
 

@@ -139,15 +139,8 @@ TEST_F(HousekeepingTest, AStrangersSwapAmongThemIsNotTheOneThatWaitsThoughMiroir
     for (const char* name : {"a0", "b0"}) ASSERT_TRUE(world.set_down(name, true));
     if (canceled) {
       const Position position = world.write("books", {"3"}, "later");
-      const auto announce = [&](std::size_t, Voided voided) -> Async<Result<Position>> {
-        Entry entry;
-        entry.kind = EntryKind::kTaskOperation;
-        entry.task_type = "taskCancelation";
-        MIROIR_CO_TRY(const auto appended,
-                      co_await world.log().append(
-                          [&](const Catalogue&, Position) { return std::vector{entry}; },
-                          WhenFull::kRefuse, std::move(voided)));
-        co_return appended.front().position;
+      const auto announce = [&](std::size_t, Voided voided) {
+        return world.append_cancelation(std::move(voided));
       };
       ASSERT_TRUE(world.await(world.process->forwarders->cancel({position}, announce)));
     }

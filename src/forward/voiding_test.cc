@@ -66,17 +66,9 @@ class VoidingTest : public testing::Test {
     const Position by = world_.log().head() + 1;
     const auto announce = [&](std::size_t count, Voided voided) -> Async<Result<Position>> {
       canceled = count;
-      Entry entry;
-      entry.kind = EntryKind::kTaskOperation;
-      entry.task_type = "taskCancelation";
-      MIROIR_CO_TRY(const auto appended,
-                    co_await world_.log().append(
-                        [&](const Catalogue&, Position) -> Result<std::vector<Entry>> {
-                          return std::vector{entry};
-                        },
-                        WhenFull::kRefuse, std::move(voided)));
+      auto position = co_await world_.append_cancelation(std::move(voided));
       announced_ = world_.store.snapshot();
-      co_return appended.front().position;
+      co_return position;
     };
     EXPECT_TRUE(world_.await(world_.process->forwarders->cancel(std::move(tasks), announce)));
     return {canceled, by};
