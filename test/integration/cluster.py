@@ -241,6 +241,8 @@ class Cluster:
                     if name not in self.addresses: self.nodes[-1].start()
             self.configure()
             self.miroir.start()
+            # A node that joins after another's first write is brought up from the log, and not read until then.
+            if not self.addresses: self.wait_equal()
         except BaseException:
             self.stop()
             raise
