@@ -65,7 +65,10 @@ bool Person::promote() {
 bool Person::decide() {
   const Chronicle chronicle = world_.chronicle();
   const bool forgot = !chronicle.adoptions.empty() || !chronicle.ledger.left_open().empty();
-  if (!forgot && !world_.strangers_came() && world_.doubtful().empty()) return false;
+  // Who was away meanwhile is no source of what others lost to a copy that was put back there
+  // (seed 2174141).
+  const bool may_be_left = forgot || world_.everybody_was_written_to();
+  if (!may_be_left && !world_.strangers_came() && world_.doubtful().empty()) return false;
   const auto repairs = read_audit();
   if (!repairs || !*repairs) return false;
   std::set<std::pair<std::string, std::string>> seen;
@@ -89,7 +92,7 @@ bool Person::decide() {
       fail_("nothing speaks against its adoption: " + to_text(row));
     const bool doubtful =
         world_.doubtful().contains(document.second) && kOfDoubtful.contains(reason);
-    if (strange || doubtful || (forgot && kLeftToAPerson.contains(reason)))
+    if (strange || doubtful || (may_be_left && kLeftToAPerson.contains(reason)))
       decided = remove(document) || decided;
   }
   return remove_unknown() || decided;

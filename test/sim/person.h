@@ -27,7 +27,8 @@ class Person {
   // nothing befell.
   bool promote();
   // What a node holds that was damaged, or that missed entries, and a log that was lost cannot tell
-  // of, and what strangers wrote: a person has such documents deleted (docs/deciding.md).
+  // of, or that is no source for what somebody did to all, and what strangers wrote: a person has
+  // such documents deleted (docs/deciding.md).
   bool decide();
 
   std::optional<Result<Json>> read_audit();
