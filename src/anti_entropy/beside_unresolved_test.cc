@@ -71,23 +71,6 @@ TEST_F(BesideUnresolvedTest, ANodeIsInSyncWhosePeersAreNotAtOne) {
   EXPECT_EQ(state(healing), ReplicaState::kInSync) << to_text(light);
 }
 
-// They may have missed the same: the one that is right would be outvoted.
-TEST_F(BesideUnresolvedTest, WhoIsHealedDecidesNoTieBetweenItsPeers) {
-  const std::string healing = owners("id7")[1];
-  tie("id7", {0});
-  const Json right = document(owner("id7", 2), "id7");
-  ASSERT_TRUE(owner("id7", 1).corrupt(kIndex, "id7", "v", "flipped 0"));
-  ASSERT_TRUE(world.await(world.cluster().set_state(healing, ReplicaState::kStale, "a test")));
-  run_pass(PassKind::kDeep);
-  ASSERT_EQ(state(healing), ReplicaState::kInSync);
-  run_pass(PassKind::kDeep);
-  EXPECT_EQ(member(repair_of("id7"), "reason"), Json("tie"));
-  EXPECT_EQ(document(owner("id7", 2), "id7"), right);
-  write(7, 8, "settles it");
-  EXPECT_EQ(member(run_pass(PassKind::kDeep), "clean"), Json(true));
-  EXPECT_FALSE(world.log().any_tainted(world.log().catalogue().index(kIndex)->incarnation));
-}
-
 TEST_F(BesideUnresolvedTest, ANodeWithAProblemKeepsNoOtherFromBeingInSync) {
   run_pass(PassKind::kLight);
   node("a0").set_directly(kIndex, "stopWords", Json::array({"the"}));

@@ -40,15 +40,10 @@ bool is_doubtful(const Judged& judged) {
          (judged.decision.reason == Reason::kNoSource && nobody_knows_better(judged.copies.owners));
 }
 
-// Once its node is in sync, the copy must not be taken for a source, nor its absence for a delete;
-// nor does it decide a tie that it had no vote in: it may lack what the peer lacks that it equals.
+// Once its node is in sync, the copy must not be taken for a source, nor its absence for a delete.
 std::vector<Taint> doubts(const IndexUnderTest& index, Position read_at, const Judged& judged) {
-  const bool tie = judged.decision.reason == Reason::kTie;
-  if (!tie && !is_doubtful(judged)) return {};
   std::vector<Taint> taints;
-  for (std::size_t i = 0; i < judged.copies.owners.size(); ++i) {
-    const Copy& copy = judged.copies.owners[i];
-    if (tie && judged.decision.owners[i].finding != Finding::kUntrusted) continue;
+  for (const Copy& copy : judged.copies.owners) {
     if (copy.presence != Presence::kUnknown && !copy.in_sync && !copy.tainted)
       taints.push_back(
           {index.incarnation, judged.copies.id, copy.node, {Taint::kUnnamed, read_at}});
@@ -268,7 +263,7 @@ Async<Result<Resolver::Sorted>> Resolver::sort(Settled settled) {
       std::ranges::copy(ended_taints(tools_, index_, read_at, judged),
                         std::back_inserter(sorted.ended));
     } else if (!changes_anything(judged)) {
-      if (repairs_)
+      if (repairs_ && is_doubtful(judged))
         std::ranges::copy(doubts(index_, read_at, judged), std::back_inserter(sorted.doubtful));
       sorted.left.push_back(leave(std::move(judged), read_at, "left as it is", Held::kNo));
     } else if (!repairs_) {
