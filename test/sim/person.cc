@@ -76,6 +76,9 @@ bool Person::decide() {
   static const std::set<std::string> kOfDoubtful = {"tie", "tie_hash", "no_good_copy"};
   static const std::set<std::string> kLeftToAPerson = {"maybe_deleted", "newer_untrusted",
                                                        "no_source", "tie"};
+  std::set<std::pair<std::string, std::string>> ties;
+  for (const Json& row : at(**repairs, "results").as_array())
+    if (text_at(row, "reason") == "tie") ties.emplace(text_at(row, "index"), text_at(row, "id"));
   for (const Json& row : at(**repairs, "results").as_array()) {
     const std::pair document(text_at(row, "index"), text_at(row, "id"));
     const std::string reason = text_at(row, "reason");
@@ -92,7 +95,10 @@ bool Person::decide() {
       fail_("nothing speaks against its adoption: " + to_text(row));
     const bool doubtful =
         world_.doubtful().contains(document.second) && kOfDoubtful.contains(reason);
-    if (strange || doubtful || (may_be_left && kLeftToAPerson.contains(reason)))
+    // By a node that had missed the same as the one that the log did not know to have missed it
+    // (docs/design.md, "Where that ends"; seed 2187642).
+    const bool outvoted = forgot && reason == "majority" && ties.contains(document);
+    if (strange || doubtful || outvoted || (may_be_left && kLeftToAPerson.contains(reason)))
       decided = remove(document) || decided;
   }
   return remove_unknown() || decided;

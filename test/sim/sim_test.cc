@@ -132,7 +132,7 @@ TEST_F(SimulationTest, SeedsThatFailedLaterHold) {
         14825U,   306948U,  613105U,  715399U,  715970U,  720568U,  801672U,   711793U,  717714U,
         1004166U, 1005757U, 98561U,   99321U,   2002364U, 2003125U, 2001023U,  2025964U, 2045520U,
         2011842U, 2025686U, 2039874U, 2034751U, 2060275U, 2062561U, 2069232U,  2084332U, 2072986U,
-        2123534U, 2141117U, 2159452U, 5400754U, 2174141U}) {
+        2123534U, 2141117U, 2159452U, 5400754U, 2174141U, 2187642U}) {
     const Outcome outcome = simulate(draw_plan(seed, default_faults()));
     EXPECT_TRUE(outcome.wrong.empty()) << "seed " << seed << sentences(outcome);
   }
