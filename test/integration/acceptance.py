@@ -1,14 +1,21 @@
 #!/usr/bin/env python3
 """Two acceptance tests of the original, on real processes. The others of its nine are where their subject is."""
-import time, unittest
+import json, time, unittest
 
-from cluster import Cluster, ClusterTest, wait_for
+from cluster import Cluster, ClusterTest, stored_number, wait_for
 
 PATH = "/indexes/things/documents"
 SCHEDULE = 5  # seconds
+BEHIND = "written behind Miroir's back"
 
 
 class Acceptance(ClusterTest):
+    def assert_audited(self, copy, held):
+        """What is overwritten is in the audit, with what it was judged by."""
+        self.assertEqual(json.loads(copy["document"]), {**held, "_vectors": {}})
+        self.assertEqual(copy["stamp"], stored_number(held["_miroir_updated_at"]))
+        self.assertRegex(copy["content"], "^[0-9a-f]{32}$")
+
     def test_acceptance_1_detect_and_repair_divergence(self):
         with Cluster(nodes=1, shards=1, anti_entropy=f'{{light_interval: 1h, schedule: "every {SCHEDULE}s"}}') as cluster:
             model = {str(n): {"id": n, "value": "old"} for n in range(100)}
@@ -19,7 +26,7 @@ class Acceptance(ClusterTest):
             cluster.api.write("POST", PATH, [model["1"]])
             cluster.wait_equal()
 
-            node.api.write("POST", PATH, [held[1], {**held[2], "value": "written behind Miroir's back"}])
+            node.api.write("POST", PATH, [held[1], {**held[2], "value": BEHIND}])
             node.api.write("DELETE", PATH + "/3")
             self.assertEqual(len(cluster.wrong("things", model)), 3)
             damaged = time.time()
@@ -28,6 +35,11 @@ class Acceptance(ClusterTest):
 
             self.assertEqual({row["id"]: (row["reason"], row["winner"], row["repaired"]) for row in repairs},
                              {"1": ("highest_stamp", "a1", True), "2": ("checksum", "a1", True), "3": ("missing", "a1", True)})
+            for row in repairs:
+                winner, loser = row["copies"]
+                self.assertEqual((winner["node"], loser["node"]), ("a1", "b1"))
+                if row["id"] == "3": self.assertEqual(loser["presence"], "absent")
+                else: self.assert_audited(loser, {"1": held[1], "2": {**held[2], "value": BEHIND}}[row["id"]])
             def read_passes():
                 return {report["pass"]: report for report in cluster.api.get("/_miroir/anti-entropy/passes?limit=100")["results"]}
             wait_for("their ends", lambda: all(read_passes()[row["pass"]]["state"] != "running" for row in repairs), 60)

@@ -76,9 +76,12 @@ bool Person::decide() {
   static const std::set<std::string> kOfDoubtful = {"tie", "tie_hash", "no_good_copy"};
   static const std::set<std::string> kLeftToAPerson = {"maybe_deleted", "newer_untrusted",
                                                        "no_source", "tie"};
-  std::set<std::pair<std::string, std::string>> ties;
+  std::set<std::pair<std::string, std::string>> ties;  // beside a node that was healed
   for (const Json& row : at(**repairs, "results").as_array())
-    if (text_at(row, "reason") == "tie") ties.emplace(text_at(row, "index"), text_at(row, "id"));
+    if (text_at(row, "reason") == "tie" &&
+        std::ranges::any_of(at(row, "copies").as_array(),
+                            [](const Json& copy) { return at(copy, "inSync") == Json(false); }))
+      ties.emplace(text_at(row, "index"), text_at(row, "id"));
   for (const Json& row : at(**repairs, "results").as_array()) {
     const std::pair document(text_at(row, "index"), text_at(row, "id"));
     const std::string reason = text_at(row, "reason");

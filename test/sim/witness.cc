@@ -270,6 +270,11 @@ void Witness::check_repaired(const Json& row, Instant since) {
       winner == nullptr ? nullptr : told(at(row, "winner").as_string(), row, since);
   for (const Json& copy : at(row, "copies").as_array()) {
     if (at(copy, "treatment") == Json("leave")) continue;
+    if (at(copy, "treatment") == Json("replace") && at(copy, "presence") == Json("present")) {
+      const auto lost = parse_json(text_at(copy, "document"));
+      if (!lost || at(*lost, "id") != at(row, "id"))
+        wrong_.push_back("what a repair overwrote is not in the audit: " + to_text(row));
+    }
     const ReadJournal::Answer* now = told(at(copy, "node").as_string(), row, since);
     bool right = now != nullptr && now->document.has_value() != is_deleted(copy);
     if (right && at(copy, "treatment") == Json("adopt")) {

@@ -44,10 +44,16 @@ class WitnessTest : public ::testing::Test {
   void answer(const std::string& node, std::optional<Json> told) {
     journals_[node].documents[{"books", "w1"}] = {clock_.now(), std::move(told)};
   }
-  void audit(bool repaired, const std::string& treatment, const std::string& row = "row 1") {
+  void audit(bool repaired, const std::string& treatment, const std::string& row = "row 1",
+             const Json& overwritten = Json()) {
     Json copies = Json::array();
     copies.push_back(Json::object({{"node", "a"}, {"treatment", "leave"}, {"stamp", kStamp}}));
-    copies.push_back(Json::object({{"node", "b"}, {"treatment", treatment}}));
+    Json loser = Json::object({{"node", "b"}, {"treatment", treatment}});
+    if (!overwritten.is_null()) {
+      loser.set("presence", "present");
+      loser.set("document", overwritten);
+    }
+    copies.push_back(std::move(loser));
     write(Table::kRepair,
           to_text(Json::object({{"pass", 1},
                                 {"index", "books"},
@@ -252,6 +258,16 @@ TEST_F(WitnessTest, RepairedMeansSeenWithTheWinner) {
   answer("b", std::nullopt);
   audit(true, "delete");
   EXPECT_EQ(wrong(), 0U);
+}
+
+TEST_F(WitnessTest, WhatIsOverwrittenIsInTheAudit) {
+  begin();
+  answer("a", document(kStamp, "x"));
+  answer("b", document(kStamp, "x"));
+  audit(true, "replace", "row 1", to_text(document(kStamp - 1, "old")));
+  EXPECT_EQ(wrong(), 0U);
+  audit(true, "replace", "row 1", "");
+  EXPECT_EQ(wrong(), 1U);
 }
 
 TEST_F(WitnessTest, CollectedMeansForgottenAndNotMoved) {
