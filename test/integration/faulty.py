@@ -1,11 +1,45 @@
 #!/usr/bin/env python3
-"""Nodes that fail tasks, lose answers and connections, answer late, or come back empty, under writes."""
+"""Nodes that fail tasks, lose answers and connections, answer late, are sent requests twice, or come back empty, under writes."""
 import http.client, random, shutil, unittest
 
 from cluster import MEILISEARCH, Cluster, ClusterTest, embedded_only, wait_for
+from relay import RelayedCluster
 
 PATH = "/indexes/things/documents"
+SWAP = [{"indexes": ["things", "others"]}]
 FAULTS = ({"failTasks": 1}, {"dropAnswers": 2}, {"cutConnections": 2}, {"delayMs": 150}, {"delayMs": 0})
+
+
+class TwiceCluster(RelayedCluster):
+    """Some writes come to their node twice. Miroir is told the one answer or the other; or the second comes late, after other writes."""
+    NEVER, FIRST, SECOND, LATE = range(4)
+
+    def __init__(self):
+        self.random, self.of_node = random.Random(20261130), {}
+        super().__init__()
+
+    def between(self, request, send):
+        if "TaskId" not in request.headers or "DryRun" in request.headers: return send(request)
+        late, answers = self.of_node.setdefault(request.node.name, ([], []))  # a lane sends one at a time
+        how = self.random.choice((self.NEVER, self.FIRST, self.SECOND, self.LATE))
+        first = send(request)
+        if how == self.NEVER and late: answers.append(send(late.pop(0)))
+        if how == self.LATE: late.append(request)
+        if how not in (self.FIRST, self.SECOND): return first
+        answers.append(send(request))
+        return answers[-1] if how == self.SECOND else first
+
+
+class KeepingCluster(RelayedCluster):
+    """Keeps what the nodes are sent."""
+
+    def __init__(self, **what):
+        self.kept = []
+        super().__init__(**what)
+
+    def between(self, request, send):
+        self.kept.append(request)
+        return send(request)
 
 
 class Faulty(ClusterTest):
@@ -60,6 +94,63 @@ class Faulty(ClusterTest):
             self.settle(cluster)
             self.assertGreater(len(cluster.wrong("things", self.model)), 0, "nothing failed")
             self.assertGreater(self.heal(cluster), 0)
+
+    def test_requests_that_arrive_twice_are_carried_out_once(self):
+        cluster = TwiceCluster()
+        self.addCleanup(cluster.stop)
+        others = {"0": {"id": 0, "value": "other"}}
+        for uid, documents in ("things", []), ("others", list(others.values())):
+            cluster.api.write("POST", "/indexes", {"uid": uid, "primaryKey": "id"})
+            if documents: cluster.api.write("POST", f"/indexes/{uid}/documents", documents)
+        tasks = []
+        for n in range(120):
+            tasks.append(self.write(cluster, f"m{n}"))
+            if n % 10 == 5:
+                tasks.append(cluster.api.expect(202, "POST", "/swap-indexes", SWAP)["taskUid"])
+                self.model, others = others, self.model
+            if n % 5 == 0: cluster.api.ended(tasks[-1], 60)
+        self.assertEqual([cluster.api.ended(task, 60)["status"] for task in tasks], ["succeeded"] * len(tasks))
+        self.settle(cluster)
+        for node in cluster.nodes:
+            late, answers = cluster.of_node[node.name]
+            self.assertGreater(len(answers), 20)
+            for each in answers: self.assert_error((each.status, each.json), 400, "bad_request")
+            for each in answers: self.assertRegex(each.json["message"], r"^Received bad task id: \d+ should be >= to \d+")
+            done = [task["customMetadata"] for task in node.api.get("/tasks?limit=1000")["results"] if task.get("customMetadata")]
+            self.assertEqual(len(done), len(set(done)))
+        self.check_equal(cluster, "things", self.model)
+        self.check_equal(cluster, "others", others)
+        report = cluster.miroir.run_pass("deep")
+        self.assertEqual((report["clean"], report["mismatches"], cluster.miroir.repairs()), (True, 0, []), report)
+
+    def test_request_that_lost_its_number_and_is_carried_out_again_is_noticed_and_undone(self):
+        cluster = KeepingCluster(groups=3, nodes=1, shards=1)
+        self.addCleanup(cluster.stop)
+        cluster.api.write("POST", "/indexes", {"uid": "things", "primaryKey": "id"})
+        for value in "first", "second": cluster.api.write("POST", PATH, [{"id": n, "value": value} for n in range(10)])
+        cluster.api.write("POST", PATH + "/delete-batch", [8, 9])
+        self.model = {str(n): {"id": n, "value": "second"} for n in range(8)}
+        self.check_equal(cluster, "things", self.model)
+
+        node, first = cluster["b1"].api, next(each for each in cluster.kept if each.node.name == "b1" and b"first" in each.body)
+        headers = {name: first.headers[name] for name in ("Content-Type", "Authorization")}
+        again = node.ended(node.expect(202, first.method, first.path, first.body, headers)["taskUid"])
+        self.assertEqual({sentence.split(" ", 1)[1] for sentence in cluster.wrong("things", self.model)},
+                         {f"on b1 is {{'id': {n}, 'value': 'first'}}, not {self.model[str(n)]}" for n in range(8)} | {"on b1 was deleted, or never written"})
+
+        # Its number is the one that the next write would have had there.
+        self.model["10"] = {"id": 10, "value": "next"}
+        position = cluster.api.write("POST", PATH, [self.model["10"]])["uid"]
+        stale = wait_for("it is noticed", lambda: [each for each in cluster.unequal() if each["state"] == "stale"])
+        self.assertEqual([(each["id"], each["stateWhy"]) for each in stale],
+                         [("b1", f"somebody else wrote to it: its task {again['uid']} (documentAdditionOrUpdate of index things) is not Miroir's")])
+        for _ in range(6): self.assertEqual(cluster.api.get(PATH + "/0"), self.model["0"], "it was read")
+        self.settle(cluster)
+        self.assertEqual([task["uid"] for task in node.get("/tasks?limit=1000")["results"] if f":{position}:" in (task.get("customMetadata") or "")],
+                         [again["uid"] + 1])
+        self.heal(cluster)
+        self.assertEqual({row["id"]: (row["action"], row["reason"], row["repaired"]) for row in cluster.miroir.repairs()},
+                         {str(n): ("restore", "highest_stamp", True) if n < 8 else ("delete", "deleted", True) for n in range(10)})
 
     @unittest.skipUnless(MEILISEARCH, "the embedded node computes no vectors when settings change")
     def test_settings_that_failed_everywhere_are_not_in_the_way_of_the_next(self):

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """How much of the nodes passes and sweeps take, as the nodes see it: how many are read at a time, and how long one that is slow is
 left alone."""
-import collections, dataclasses, http.client, http.server, re, statistics, threading, time, unittest
+import collections, dataclasses, re, statistics, threading, time, unittest
 
-from cluster import Cluster, ClusterTest, wait_for
+from cluster import ClusterTest, wait_for
+from relay import RelayedCluster
 
 PATH = "/indexes/things/documents"
 RECONCILER = "/_miroir/anti-entropy/"
@@ -55,71 +56,15 @@ class Reads:
             self.under_way -= 1
 
 
-class Relay(http.server.ThreadingHTTPServer):
-    """Stands before a node and hands on what is said to it."""
-
-    def __init__(self, node, reads):
-        super().__init__(("127.0.0.1", 0), Relayed)
-        self.node, self.reads = node, reads
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-
-    @property
-    def address(self): return f"http://127.0.0.1:{self.server_port}"
-
-    def stop(self):
-        self.shutdown()
-        self.server_close()
-
-
-class Relayed(http.server.BaseHTTPRequestHandler):
-    """A connection."""
-    protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
-
-    def relay(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        read = self.server.reads.begin(self.server.node.name, self.path, body)
-        try:
-            self.to_node.request(self.command, self.path, body, dict(self.headers))
-            answer = self.to_node.getresponse()
-            text = answer.read()
-        except (OSError, http.client.HTTPException):
-            self.close_connection = True
-            return
-        finally: self.server.reads.end(read)
-        self.send_response_only(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in ("content-length", "transfer-encoding", "connection"): self.send_header(name, value)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = relay
-
-    def setup(self):
-        super().setup()
-        self.to_node = http.client.HTTPConnection("127.0.0.1", self.server.node.port)
-
-    def finish(self):
-        self.to_node.close()
-        super().finish()
-
-    def handle(self):
-        try: super().handle()
-        except OSError: pass  # Miroir is gone
-
-    def log_message(self, *_): pass
-
-
-class WatchedCluster(Cluster):
-    def configure(self):
+class WatchedCluster(RelayedCluster):
+    def __init__(self, **what):
         self.reads = Reads()
-        self.relays = {node.name: Relay(node, self.reads) for node in self.nodes}
-        self.addresses = {name: relay.address for name, relay in self.relays.items()}
-        super().configure()
+        super().__init__(**what)
 
-    def stop(self):
-        super().stop()
-        for relay in getattr(self, "relays", {}).values(): relay.stop()
+    def between(self, request, send):
+        read = self.reads.begin(request.node.name, request.path, request.body)
+        try: return send(request)
+        finally: self.reads.end(read)
 
 
 class Load(ClusterTest):

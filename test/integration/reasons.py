@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """Why a pass does what it does with a document, reason by reason (docs/deciding.md), on real processes."""
-import json, time, unittest
+import dataclasses, json, re, time, unittest
 
 from cluster import Cluster, ClusterTest, embedded_only, wait_for
 from deciding import PATH, RECONCILER, DecidingTest
+from relay import RelayedCluster
 
 
 HOUR = 3600 * 1000
+UNKNOWN = [("unknown", "replica")]
+SWAP = "/swap-indexes"
+FAILED = "something failed for the index as a whole"
 
 
 def now(): return int(time.time() * 1000)
 def stored(number): return "".join("!()*;?[]"[int(each)] for each in f"{number:018o}")
 def with_value(copy, value): return {**copy, "value": value}
 def expiring(copy, hours): return {**copy, "_miroir_expires_at": stored(now() + hours * HOUR)}
+def of_no_index(request): return dataclasses.replace(request, body=request.body.replace(b"older", b"nothing"))
 def done(rows): return {row["id"]: (row["action"], row["reason"], row["winner"], row["repaired"]) for row in rows}
 
 
@@ -145,7 +150,7 @@ class Away(DecidingTest):
             self.assertEqual([report[name] for name in ("kind", "repaired", "unresolved", "clean")], [kind, 0, 2, False], report)
             self.assertRegex(report["nodes"]["b1"], r"^unknown: node b1: .*\w")
             why = report["nodes"]["b1"].removeprefix("unknown: ")
-            self.assertEqual(self.shard_state(cluster), ([("unknown", "replica")], [("unknown", why)], [("unknown", why)]))
+            self.assertEqual((self.shard_state(cluster), self.metrics(cluster)), ((UNKNOWN, [("unknown", why)], [("unknown", why)]), (UNKNOWN, 2)))
             self.assertEqual([self.held(cluster, "c1")[id] for id in (0, 1)], old)
             self.assertEqual({done([row])[row["id"]] for row in cluster.miroir.repairs() if row["pass"] == report["pass"]},
                              {("report", "unknown_replica", None, False)})
@@ -167,7 +172,7 @@ class Away(DecidingTest):
             self.assertEqual([report[name] for name in ("repaired", "unresolved", "clean")], [repaired, 2, False], report)
             self.assertRegex(report["nodes"]["b1"], r"^unknown: node b1: .*\w")
             why = report["nodes"]["b1"].removeprefix("unknown: ")
-            self.assertEqual(self.shard_state(cluster), ([("unknown", "replica")], [("unknown", why)], [("unknown", why)]))
+            self.assertEqual((self.shard_state(cluster), self.metrics(cluster)), ((UNKNOWN, [("unknown", why)], [("unknown", why)]), (UNKNOWN, 2)))
             held = self.held(cluster, "c1")
             self.assertEqual(set(held), set(range(12)))
             self.assertEqual([held[id] for id in deleted], old)
@@ -222,13 +227,43 @@ class BehindMiroirsBack(DecidingTest):
             cluster.api.write("POST", path("things") + "?primaryKey=id", list(newer.values()))
             cluster.wait_equal()
             cluster["b1"].api.write("DELETE", "/indexes/older")
-            cluster.api.write("POST", "/swap-indexes", [{"indexes": ["older", "things"]}])
+            cluster.api.write("POST", SWAP, [{"indexes": ["older", "things"]}])
+            cluster.api.expect(200, "POST", RECONCILER + "start", {"kind": "light", "auto_repair": False, "wait": True})
+            states, left = self.metrics(cluster)
+            self.assertEqual((sorted(states), left), ([("repair_pending", "repairs_off"), ("unknown", "replica")], 6))
+            status = cluster.miroir.status()
+            self.assertRegex(status, r"(?m)^older +0 +unknown +node b1: index `older` is missing$")
+            self.assertRegex(status, r"(?m)^things +0 +repair_pending +repairs are off: 6 documents$")
+            self.assertRegex(status, rf"(?m)^things +all +problem +node b1: {FAILED}, and it has yet to be found equal to its peers$")
             wait_for("it is healed", lambda: cluster.miroir.run_pass("light")["clean"] and not cluster.unequal())
             self.check_equal(cluster, "things", older)
             self.check_equal(cluster, "older", newer)
             restored = {str(n): ("restore", "missing" if n < 2 else "in_doubt", "a1", True) for n in range(4)}
-            self.assertEqual(done(row for row in cluster.miroir.repairs() if row["index"] == "things" and row["id"]),
+            rows = [row for row in cluster.miroir.repairs() if row["index"] == "things" and row["id"]]
+            self.assertEqual(done(row for row in rows if row["outcome"] != "reported only: repairs are off"),
                              restored | {str(n): ("delete", "absent_on_peers", None, True) for n in (4, 5)})
+
+    def test_index_of_which_a_swap_failed_where_there_is_no_peer_stays_in_doubt(self):
+        with RelayedCluster(groups=1, nodes=2, shards=2) as cluster:
+            for index in "older", "things":
+                cluster.api.write("POST", f"/indexes/{index}/documents?primaryKey=id", [{"id": n, "value": index} for n in range(10)])
+            cluster.wait_equal()
+            cluster.between = lambda request, send: send(of_no_index(request) if request.node.name == "a1" and request.path == SWAP else request)
+            task = cluster.api.expect(202, "POST", SWAP, [{"indexes": ["older", "things"]}])["taskUid"]
+            self.assertEqual(cluster.api.ended(task)["status"], "failed")
+            before = self.everything(cluster)
+            self.assertEqual([{each["value"] for each in held.values()} for held in before.values()], [{"things"}, {"older"}])
+            both = [("in_sync", "equal"), ("unknown", "in_doubt")]
+            why = f"node a1: {FAILED}, and not every shard has a replica in sync, and without such a failure, to compare it with"
+            for kind in ("light", "deep"):
+                report = cluster.miroir.run_pass(kind)
+                self.assertEqual([report[name] for name in ("mismatches", "clean")], [0, False], report)
+                self.assertEqual(self.everything(cluster), before)
+                for index in cluster.api.get(RECONCILER + "status")["indexes"]:
+                    self.assertEqual(sorted((each["state"], each["reason"]) for each in index["states"]), both)
+                self.assertEqual((sorted(self.metrics(cluster)[0]), self.metrics(cluster)[1]), (sorted(2 * both), 0))
+                self.assertEqual(re.findall(r"^(older|things) +\d +(\w+) +(.*\S)", cluster.miroir.status(), re.MULTILINE),
+                                 [(index, "unknown", why) for index in ("older", "things")])
 
     def test_document_and_key_of_a_stranger_are_left_where_they_are(self):
         with Cluster(nodes=1, shards=1) as cluster:
