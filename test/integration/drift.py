@@ -196,6 +196,14 @@ class OtherPrimaryKey(ClusterTest):
                                       "outcome": "primary key set, verified", "repaired": True})
         self.check_healed()
 
+    def test_made_without_any_it_is_given_the_right_one_and_its_documents(self):
+        self.node.write("DELETE", "/indexes/things")
+        self.node.write("POST", "/indexes", {"uid": "things"})
+        self.cluster.miroir.run_pass("light")
+        self.assertEqual(self.row(), {"index": "things", "action": "heal", "reason": "primary_key_missing",
+                                      "outcome": "primary key set, verified", "repaired": True})
+        self.check_healed()
+
     def test_documents_under_it_stay_until_somebody_drops_them(self):
         theirs = [{"isbn": "theirs", "id": 3}]
         self.node.write("POST", PATH, theirs)
