@@ -242,7 +242,7 @@ class Cluster:
             self.configure()
             self.miroir.start()
             # A node that joins after another's first write is brought up from the log, and not read until then.
-            if not self.addresses: self.wait_equal()
+            if not addresses: self.wait_equal()
         except BaseException:
             self.stop()
             raise
