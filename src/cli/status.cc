@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 
 #include "base/clock.h"
@@ -25,10 +26,16 @@ Async<Result<Json>> get(http::Client& client, Clock& clock, std::string target, 
   co_return parse_json(answer->body);
 }
 
+// On one line: what a node says of an error may have several.
+std::string text(const Json& value) {
+  std::string line = value.is_string() ? value.as_string() : to_text(value);
+  std::ranges::replace(line, '\n', ' ');
+  return line;
+}
+
 std::string text(const Json& json, std::string_view name) {
   const Json* value = json.find(name);
-  if (value == nullptr || value->is_null()) return "-";
-  return value->is_string() ? value->as_string() : to_text(*value);
+  return value == nullptr || value->is_null() ? "-" : text(*value);
 }
 
 bool flag(const Json& json, std::string_view name) {
@@ -71,7 +78,7 @@ std::string shards_table(const Json& divergence, const Json& passes) {
         out += fmt::format("{:<24} {:>6}  {:<15} {}\n", uid, text(shard, "shard"),
                            text(shard, "state"), text(shard, "why"));
       for (const Json& problem : problems.as_array())
-        out += fmt::format("{:<24} {:>6}  {:<15} {}\n", uid, "all", "problem", problem.as_string());
+        out += fmt::format("{:<24} {:>6}  {:<15} {}\n", uid, "all", "problem", text(problem));
     }
     const Json states = rows(index, "states");
     for (const Json& state : states.as_array())
@@ -117,7 +124,7 @@ std::string passes_table(const Json& status) {
     const Json* problems = last->find("problems");
     for (const Json& problem :
          problems != nullptr && problems->is_array() ? problems->as_array() : Json::Array())
-      out += "          " + (problem.is_string() ? problem.as_string() : to_text(problem)) + "\n";
+      out += "          " + text(problem) + "\n";
   }
   return out;
 }

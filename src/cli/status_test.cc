@@ -10,7 +10,7 @@ namespace {
 TEST(StatusTest, NodesShardsAndPassesAreShownToPeople) {
   const Json topology = parsed(R"({"nodes":[
       {"id":"a1","replicaGroup":0,"healthy":true,"state":"in_sync","stateWhy":"","done":7,"lag":0},
-      {"id":"b1","replicaGroup":1,"healthy":false,"unhealthyWhy":"refused","state":"stale",
+      {"id":"b1","replicaGroup":1,"healthy":false,"unhealthyWhy":"refused:\nnobody there","state":"stale",
        "stateWhy":"x","done":3,"lag":4},
       {"id":"b2","replicaGroup":1,"healthy":true,"state":"in_sync","stateWhy":"y","stopped":true,
        "done":3,"lag":4}]})");
@@ -35,7 +35,7 @@ TEST(StatusTest, NodesShardsAndPassesAreShownToPeople) {
   EXPECT_EQ(status_text(topology, passes, divergence, repairs),
             R"(NODE       GROUP  HEALTH    STATE           DONE      LAG  WHY
 a1             0  healthy   in_sync            7        0  
-b1             1  unhealthy stale              3        4  refused
+b1             1  unhealthy stale              3        4  refused: nobody there
 b2             1  healthy   in_sync            3        4  its lane is stopped: it refused several writes; y
 
 INDEX                     SHARD  STATE           REASON
