@@ -20,13 +20,6 @@ class BehindMiroirsBack(ClusterTest):
         cluster.api.write("POST", "/indexes", {"uid": "films", "primaryKey": "id"})
         return cluster
 
-    def heal(self, cluster):
-        """Whoever writes to a node makes it stale: one pass notices, another proves."""
-        def healed():
-            report = cluster.miroir.run_pass("light")
-            return report if report["clean"] and not cluster.unequal() else None
-        return wait_for("everything is equal", healed, 60)
-
     def test_foreign_documents_become_versions_of_all_owners_and_no_event(self):
         cluster = self.cluster(anti_entropy="{light_interval: 1h, foreign_documents: adopt}", cdc="{enabled: true}")
         model = {str(i): {"id": i, "title": f"film {i}"} for i in range(30)}
@@ -34,7 +27,7 @@ class BehindMiroirsBack(ClusterTest):
         aliens = {f"alien-{i}": {"id": f"alien-{i}", "title": "from outside", "price": 1.0e-7, "n": [1, {"deep": None}]} for i in range(20)}
         cluster["a1"].api.write("POST", PATH, list(aliens.values()))  # half of them are no documents of this node's
         cluster["a2"].api.write("POST", PATH, [{"id": 7, "title": "overwritten"}])
-        self.heal(cluster)
+        cluster.heal(60)
         model |= aliens
         self.check_equal(cluster, "films", model)
         repairs = cluster.miroir.repairs()
@@ -58,7 +51,7 @@ class BehindMiroirsBack(ClusterTest):
         cluster.api.write("POST", PATH, list(model.values()))
         for node in ("a1", "a2"):
             cluster[node].api.write("POST", PATH, [{"id": f"alien-{i}", "title": node} for i in range(10)] + [{"id": "abc"}])
-        self.heal(cluster)
+        cluster.heal(60)
         self.check_equal(cluster, "films", model)
         self.assertIn("foreign_removed", {repair["reason"] for repair in cluster.miroir.repairs()})
 
@@ -74,7 +67,7 @@ class BehindMiroirsBack(ClusterTest):
         outside.write("DELETE", "/indexes/shows")
         outside.write("POST", "/indexes", {"uid": "theirs", "primaryKey": "isbn"})
         outside.expect(204, "DELETE", f"/keys/{key}")
-        wait_for("it is healed", lambda: cluster.miroir.run_pass("light") and not cluster.unequal(), 60)
+        cluster.heal(60, clean=False)
         rows = rows_of_state(cluster)
         self.assertEqual(set(rows), {("settings", "films"), ("index_missing", "shows"), ("key", key), ("index_unknown", "theirs")})
         for (reason, _), row in rows.items():
@@ -98,7 +91,7 @@ class BehindMiroirsBack(ClusterTest):
         cluster.api.write("DELETE", "/indexes/old")
         wait_for("the log keeps none of it", lambda: cluster.miroir.metric("miroir_log_bytes") == 0)
         b1.start()
-        self.heal(cluster)
+        cluster.heal(60)
         self.check_equal(cluster, "films", model)
         self.check_equal(cluster, "new", {"old": {"id": "old"}})
         self.assertEqual({index["uid"] for index in b1.api.get("/indexes")["results"]}, {"films", "new"})
@@ -125,7 +118,7 @@ class BehindMiroirsBack(ClusterTest):
         self.assertTrue(cluster.wrong("films", model))
         wait_for("a1 is promoted", lambda: cluster.api.call("POST", "/_miroir/nodes/a1/promote")[0] == 200)
 
-        self.heal(cluster)
+        cluster.heal(60)
         self.check_equal(cluster, "films", model)
         harvested = {repair["id"]: repair for repair in cluster.miroir.repairs() if repair["reason"] == "harvested"}
         self.assertEqual(set(harvested), {"3", "4"})
@@ -170,7 +163,7 @@ class OldDisk(ClusterTest):
         wait_for("the log is trimmed", lambda: self.cluster.miroir.metric("miroir_log_bytes") == 0)
 
     def heal(self):
-        wait_for("it is healed", lambda: self.cluster.miroir.run_pass("light") and not self.cluster.unequal(), 60)
+        self.cluster.heal(60, clean=False)
         self.check_equal(self.cluster, "films", self.model)
 
     def names(self): return {node.name: {index["uid"] for index in node.api.get("/indexes")["results"]} for node in self.cluster.nodes}

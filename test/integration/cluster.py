@@ -275,6 +275,13 @@ class Cluster:
         try: wait_for("all nodes in sync", lambda: not self.unequal(), seconds)
         except TimeoutError as error: raise AssertionError(f"{error}: {self.unequal()}\n{self.miroir.said()}") from None
 
+    def heal(self, seconds=30, clean=True):
+        """Whoever writes to a node makes it stale: one pass notices, another proves. The last one's report."""
+        def healed():
+            report = self.miroir.run_pass("light")
+            return report if (report["clean"] or not clean) and not self.unequal() else None
+        return wait_for("everything is healed", healed, seconds)
+
     def wrong(self, index, model):
         """Compares every document of every node, read directly, with a model {id: document}; what is wrong, as sentences."""
         wrong = []

@@ -2,7 +2,6 @@
 """Nodes that do not show a deep pass all that they hold, or exchange it for something else while it is read."""
 import json, unittest
 
-from cluster import wait_for
 from deciding import PATH, DecidingTest
 from relay import RelayedCluster
 
@@ -77,7 +76,7 @@ class Incomplete(DecidingTest):
         if documents: node.api.write("POST", PATH, documents)
 
     def heal(self):
-        wait_for("it is healed", lambda: self.cluster.miroir.run_pass("light")["clean"] and not self.cluster.unequal())
+        self.cluster.heal()
         self.assertEqual(self.everything(self.cluster), self.before)
 
     def test_document_that_a_node_holds_and_a_page_does_not_show_is_missed(self):

@@ -129,7 +129,7 @@ class Away(DecidingTest):
         return old
 
     def check_healed(self, cluster):
-        wait_for("everything is compared", lambda: cluster.miroir.run_pass("light")["clean"] and not cluster.unequal())
+        cluster.heal()
         self.check_equal(cluster, "things", self.model)
         self.assertEqual(self.shard_state(cluster)[1:], ([], []))
 
@@ -212,7 +212,7 @@ class BehindMiroirsBack(DecidingTest):
             for index in reasons:
                 b1.api.write("POST", path(index), old[index])
                 self.assertEqual(len(b1.documents(index)), 11)
-            wait_for("it is healed", lambda: cluster.miroir.run_pass("light")["clean"] and not cluster.unequal())
+            cluster.heal()
             rows = {(row["index"], int(row["id"])): (row["action"], row["reason"], row["repaired"]) for row in cluster.miroir.repairs() if row["id"]}
             self.assertEqual(rows, {(index, n): ("delete", reason, True) if n < 8 else ("restore", "highest_stamp", True)
                                     for index, reason in reasons.items() for n in range(10)})
@@ -235,7 +235,7 @@ class BehindMiroirsBack(DecidingTest):
             self.assertRegex(status, r"(?m)^older +0 +unknown +node b1: index `older` is missing$")
             self.assertRegex(status, r"(?m)^things +0 +repair_pending +repairs are off: 6 documents$")
             self.assertRegex(status, rf"(?m)^things +all +problem +node b1: {FAILED}, and it has yet to be found equal to its peers$")
-            wait_for("it is healed", lambda: cluster.miroir.run_pass("light")["clean"] and not cluster.unequal())
+            cluster.heal()
             self.check_equal(cluster, "things", older)
             self.check_equal(cluster, "older", newer)
             restored = {str(n): ("restore", "missing" if n < 2 else "in_doubt", "a1", True) for n in range(4)}
@@ -296,7 +296,7 @@ class BehindMiroirsBack(DecidingTest):
 
             model["theirs"] = {"id": "theirs", "value": "a client's"}
             cluster.api.write("POST", PATH, [model["theirs"]])
-            wait_for("it is healed", lambda: cluster.miroir.run_pass("light")["clean"] and not cluster.unequal())
+            cluster.heal()
             self.check_equal(cluster, "things", model)
 
 

@@ -18,6 +18,21 @@ bool must_adopt(const Plan& plan) {
          !plan.trims() && std::ranges::all_of(plan.phases.front().steps, is_harmless);
 }
 
+using Document = std::pair<std::string, std::string>;  // index, id
+
+Document document_of(const Json& row) { return {text_at(row, "index"), text_at(row, "id")}; }
+
+std::set<Document> ties_beside_who_is_healed(const Json::Array& rows) {
+  std::set<Document> ties;
+  for (const Json& row : rows) {
+    const auto& copies = at(row, "copies");
+    const auto is_healed = [](const Json& copy) { return at(copy, "inSync") == Json(false); };
+    if (text_at(row, "reason") == "tie" && std::ranges::any_of(copies.as_array(), is_healed))
+      ties.insert(document_of(row));
+  }
+  return ties;
+}
+
 }  // namespace
 
 bool Person::agree() {
@@ -71,19 +86,15 @@ bool Person::decide() {
   if (!may_be_left && !world_.strangers_came() && world_.doubtful().empty()) return false;
   const auto repairs = read_audit();
   if (!repairs || !*repairs) return false;
-  std::set<std::pair<std::string, std::string>> seen;
+  std::set<Document> seen;
   bool decided = false;
   static const std::set<std::string> kOfDoubtful = {"tie", "tie_hash", "no_good_copy"};
   static const std::set<std::string> kLeftToAPerson = {"maybe_deleted", "newer_untrusted",
                                                        "no_source", "tie"};
-  std::set<std::pair<std::string, std::string>> ties;  // beside a node that was healed
-  for (const Json& row : at(**repairs, "results").as_array())
-    if (text_at(row, "reason") == "tie" &&
-        std::ranges::any_of(at(row, "copies").as_array(),
-                            [](const Json& copy) { return at(copy, "inSync") == Json(false); }))
-      ties.emplace(text_at(row, "index"), text_at(row, "id"));
-  for (const Json& row : at(**repairs, "results").as_array()) {
-    const std::pair document(text_at(row, "index"), text_at(row, "id"));
+  const auto& rows = at(**repairs, "results").as_array();
+  const std::set<Document> ties = ties_beside_who_is_healed(rows);
+  for (const Json& row : rows) {
+    const Document document = document_of(row);
     const std::string reason = text_at(row, "reason");
     // One at a time: it makes its node doubtful.
     const std::string node = text_at(row, "node");
